@@ -1,0 +1,33 @@
+"""Keeps a worker from running out of slots when the broker fails at the wrong moment.
+
+kombu counts a message against the worker's prefetch limit until its acknowledgement has reached
+Redis. When that fails, Celery logs it and goes on, and nobody ever tries again, so the slot is
+never given back; after as many failures as a worker has slots it waits for ever, alive and
+consuming nothing. Here the slot is given back. The message stays in the broker's list of what is
+unacknowledged and is delivered again after the visibility time-out, which tasks bear.
+"""
+
+from __future__ import annotations
+
+from kombu.transport import redis, virtual
+
+
+class GivingBack(redis.QoS):
+    def ack(self, delivery_tag: str) -> None:
+        try:
+            super().ack(delivery_tag)
+        except BaseException:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue)
+        except BaseException:
+            virtual.QoS.ack(self, delivery_tag)
+            raise
+
+
+def give_back_slots() -> None:
+    """Makes every Redis channel of this process do so. Calling it again changes nothing."""
+    redis.Channel.QoS = GivingBack

@@ -1,0 +1,168 @@
+"""The web process: `python -m chatsite.server`. Starts Daphne or uvicorn with Veche's limits.
+
+Neither server's own command line can set all of them, nor let people go before it stops: at
+SIGTERM or SIGINT the process reports itself as draining, the hub says `bye` and closes its
+sockets, requests under way are finished, and then it exits with 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+
+logger = logging.getLogger("chatsite.server")
+
+# Dead peers are noticed within PING + PONG + 2 s; the servers' own defaults take up to 52 s.
+PING_SECONDS = 10
+PONG_SECONDS = 10
+HANDSHAKE_SECONDS = 5
+# A little above the protocol's own limit, so that the protocol can answer a frame that is just
+# too large instead of losing the connection.
+FRAME_MARGIN_BYTES = 1024
+
+Drain = Callable[[], Awaitable[None]]
+
+
+async def drain() -> None:
+    """Report this process as draining and let its sockets go, in DRAIN_SECONDS at most."""
+    from django.conf import settings
+
+    from chat import health, hub
+
+    health.Draining.now = True
+    try:
+        async with asyncio.timeout(settings.ENV.drain_seconds):
+            await hub.drain()
+    except TimeoutError:
+        logger.warning("sockets are left after %s s of draining", settings.ENV.drain_seconds)
+
+
+def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
+    """Serve until a signal; returns the exit code."""
+    # First, because it installs its own reactor.
+    from daphne.server import Server
+    from daphne.ws_protocol import WebSocketFactory
+    from twisted.internet import reactor
+
+    from chatsite.daphne_protocol import BoundedWebSocketProtocol
+
+    WebSocketFactory.protocol = BoundedWebSocketProtocol
+
+    class DrainingServer(Server):  # type: ignore[misc]
+        failed = False
+        connections: dict[Any, dict[str, Any]]
+
+        def run(self) -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                reactor._asyncioEventloop.add_signal_handler(number, self.begin_to_stop)
+            super().run()
+
+        def begin_to_stop(self) -> None:
+            loop = reactor._asyncioEventloop
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)  # The second signal does not wait.
+            self.stopping = loop.create_task(self.let_go())
+
+        async def let_go(self) -> None:
+            await drain()
+            for listener in self.listeners:
+                listener.addCallback(lambda listening: listening.stopListening())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                    # Daphne tells nobody when a request ends.
+                    while any(is_busy(details) for details in self.connections.values()):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+            self.stop()
+
+        def listen_error(self, failure: Any) -> None:
+            self.failed = True
+            super().listen_error(failure)
+
+        def kill_all_applications(self) -> Any:
+            # A connection that has only just ended has no application, which the base class
+            # does not expect.
+            self.connections = {
+                protocol: details
+                for protocol, details in self.connections.items()
+                if "application_instance" in details
+            }
+            return super().kill_all_applications()
+
+    def is_busy(details: dict[str, Any]) -> bool:
+        instance = details.get("application_instance")
+        return instance is not None and not instance.done()
+
+    server = DrainingServer(
+        application=application,
+        endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
+        signal_handlers=False,
+        ping_interval=PING_SECONDS,
+        ping_timeout=PONG_SECONDS,
+        websocket_handshake_timeout=HANDSHAKE_SECONDS,
+        websocket_max_message_size=frame_bytes,
+        websocket_max_frame_size=frame_bytes,
+        server_name="veche",
+    )
+    server.run()
+    return 1 if server.failed else 0
+
+
+def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int:
+    """Serve until a signal; returns the exit code."""
+    import uvicorn
+
+    class DrainingServer(uvicorn.Server):
+        async def shutdown(self, sockets: Any = None) -> None:
+            await drain()
+            await super().shutdown(sockets)
+
+    server = DrainingServer(
+        uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            ws="websockets-sansio",
+            ws_max_size=frame_bytes,
+            ws_max_queue=32,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PONG_SECONDS,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=HANDSHAKE_SECONDS,
+        )
+    )
+    # uvicorn raises the signal again when it has stopped, which would be our exit status.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    server.run()
+    return 0 if server.started else 1
+
+
+def main() -> int:
+    from django.conf import settings
+
+    # Sets Django up, so it comes before all that needs models.
+    from chatsite.asgi import application  # isort:skip
+    from chat.protocol import MAX_FRAME_BYTES
+    from chatsite.log_guard import refuse_weak_log
+
+    refuse_weak_log()
+    env = settings.ENV
+    run = {"daphne": run_daphne, "uvicorn": run_uvicorn}[env.asgi_server]
+    return run(application, env.bind, env.port, MAX_FRAME_BYTES + FRAME_MARGIN_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

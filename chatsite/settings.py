@@ -1,0 +1,391 @@
+"""Django's settings. Everything an operator may change comes from `chatsite.env`."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+
+from chatsite.env import BASE_DIR, env
+
+ENV = env()
+
+SECRET_KEY = ENV.secret_key
+DEBUG = ENV.debug
+
+# --- Who may reach us -------------------------------------------------------------------------
+# One list of exact origins gives all the rest. Loopback names are for health checks.
+HTTPS = bool(ENV.allowed_origins) and all(
+    origin.startswith("https://") for origin in ENV.allowed_origins
+)
+ALLOWED_HOSTS = [
+    *dict.fromkeys(urlsplit(origin).hostname or "" for origin in ENV.allowed_origins),
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
+CSRF_TRUSTED_ORIGINS = list(ENV.allowed_origins)
+if ENV.trusted_proxies:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    ALLAUTH_TRUSTED_PROXY_COUNT = ENV.trusted_proxies
+
+INSTALLED_APPS = [
+    "chat",
+    "analytics",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "channels",
+    "allauth",
+    "allauth.account",
+    "csp",
+    "django_prometheus",
+    "django_vite",
+    "ninja",
+    "servestatic",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "chatsite.urls"
+ASGI_APPLICATION = "chatsite.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ],
+        },
+    },
+]
+
+# --- PostgreSQL -------------------------------------------------------------------------------
+# PostgreSQL enforces the limits, so that a stuck client cannot hold a shard or a table for ever.
+DATABASE_LIMITS = " ".join(
+    f"-c {name}={milliseconds}"
+    for name, milliseconds in {
+        "statement_timeout": ENV.db_statement_timeout_ms,
+        "lock_timeout": ENV.db_lock_timeout_ms,
+        "idle_in_transaction_session_timeout": ENV.db_idle_in_transaction_timeout_ms,
+    }.items()
+)
+DATABASES: dict[str, dict[str, Any]] = {"default": environ.Env.db_url_config(ENV.database_url)}
+DATABASES["default"] |= {
+    "ENGINE": "django_prometheus.db.backends.postgresql",
+    # Under ASGI persistent connections leak, one for each thread; the pool below replaces them.
+    "CONN_MAX_AGE": 0,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+    | {
+        "connect_timeout": ENV.db_connect_timeout_seconds,
+        "application_name": "veche",
+        "options": DATABASE_LIMITS,
+        "pool": {
+            "min_size": 0,
+            "max_size": ENV.db_pool_max,
+            "timeout": ENV.db_connect_timeout_seconds,
+            "max_lifetime": 3600,
+            "max_idle": 300,
+            # The pool makes one new connection at a time and doubles its wait after each failure:
+            # after an outage of minutes it would sit out minutes more. What gives up in time is
+            # begun anew by the next caller.
+            "reconnect_timeout": ENV.db_connect_timeout_seconds,
+        },
+        # A server that vanished without a word would keep its callers' threads for a quarter of an
+        # hour otherwise.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Live hints: the bus ----------------------------------------------------------------------
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [
+                {
+                    "address": ENV.bus_redis_url,
+                    # The layer holds one lock while it publishes: without limits a bus that
+                    # hangs would stop every publisher of the process.
+                    "socket_timeout": ENV.redis_timeout_seconds,
+                    "socket_connect_timeout": ENV.redis_connect_timeout_seconds,
+                    "socket_keepalive": True,
+                    "health_check_interval": 10,
+                }
+            ],
+            "prefix": "veche",
+        },
+    },
+}
+
+# --- Celery: tasks only wake up, they carry no data ----------------------------------------------
+CELERY_DATABASE = 1
+CELERY_BROKER_URL = urlunsplit(urlsplit(ENV.bus_redis_url)._replace(path=f"/{CELERY_DATABASE}"))
+CELERY_BROKER_CONNECTION_TIMEOUT = ENV.redis_connect_timeout_seconds
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = (
+    None  # A worker waits for its broker for as long as it takes.
+)
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = ENV.redis_timeout_seconds
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # kombu waits without limit unless told otherwise, which makes a publish hang with the bus.
+    "socket_timeout": ENV.redis_timeout_seconds,
+    "socket_connect_timeout": ENV.redis_connect_timeout_seconds,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+    "max_retries": 2,
+    "interval_start": 0.1,
+    "interval_step": 0.2,
+    "interval_max": 0.5,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_PUBLISH_RETRY = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 2,
+    "interval_start": 0.1,
+    "interval_step": 0.2,
+    "interval_max": 0.5,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 100
+CELERY_WORKER_CONCURRENCY = ENV.worker_concurrency
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8.0
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 50_000
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+# In memory: every schedule here is short or harmless to run twice, and a schedule file would have
+# to survive, and be writable, everywhere.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {
+    # A wake-up that is lost costs two seconds, not a message. It expires, so that a worker which
+    # was away does not find a heap of them.
+    "sweep-shards": {
+        "task": "chat.tasks.sweep_shards",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},
+    },
+    "retry-dead-letters": {
+        "task": "chat.tasks.retry_dead_letters",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
+    "send-due-tasks": {
+        "task": "chat.tasks.send_due_tasks",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},
+    },
+    "unload-idle-rooms": {
+        "task": "chat.tasks.unload_idle_rooms",
+        "schedule": 3600.0,
+        "options": {"expires": 600.0},
+    },
+    "verify-recent-rooms": {
+        "task": "chat.tasks.verify_recent_rooms",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "sweep-exports": {
+        "task": "chat.tasks.sweep_exports",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},
+    },
+}
+
+# --- People -----------------------------------------------------------------------------------
+AUTH_USER_MODEL = "chat.User"
+# allauth's backend is Django's with sign-in by user name; both together would hash every password
+# twice.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["chat.password_hasher.Argon2"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "chat.account_adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    name: f"chat.account_forms.{form}"
+    for name, form in {
+        "login": "LoginForm",
+        "signup": "SignupForm",
+        "change_password": "ChangePasswordForm",
+        "set_password": "SetPasswordForm",
+        "reset_password": "ResetPasswordForm",
+        "reset_password_from_key": "ResetPasswordKeyForm",
+        "reauthenticate": "ReauthenticateForm",
+        "add_email": "AddEmailForm",
+    }.items()
+}
+ACCOUNT_SIGNUP_FORM_CLASS = "chat.display_name_form.DisplayNameForm"
+ACCOUNT_USERNAME_VALIDATORS = "chat.usernames.validators"
+ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+# Nobody learns whose mail addresses are known here: sign-up takes any, password reset says the
+# same for all and writes only to people who have an account.
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
+# Failed sign-ins of an address, of a name from one address, and of a name from anywhere. The rest
+# are allauth's own limits.
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": "10/m/ip,5/300s/key",
+    "login_failed_by_name": "100/h/key",
+}
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_SESSION_REMEMBER = True
+
+# Counts attempts to sign in for all web processes.
+CACHES = {
+    "default": {
+        "BACKEND": "chat.limit_cache.LimitCache",
+        "LOCATION": ENV.bus_redis_url,
+        "KEY_PREFIX": "veche:limit",
+        "OPTIONS": {
+            "serializer": "chat.limit_cache.JsonSerializer",
+            "socket_timeout": ENV.redis_timeout_seconds,
+            "socket_connect_timeout": ENV.redis_connect_timeout_seconds,
+            "socket_keepalive": True,
+        },
+    },
+}
+
+_email = environ.Env.email_url_config(ENV.email_url)
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _email.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = bool(_email.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL = bool(_email.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENV.email_from
+
+# --- Browser security -------------------------------------------------------------------------
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# The prefix makes browsers refuse the cookie from anything but this host over HTTPS.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # Subdomains and the preload list are the whole domain's affair, not ours.
+    "security.W021",
+    "security.W008",  # The gateway sends people on to HTTPS; health checks come over HTTP.
+]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "worker-src": [SELF],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# --- Static files -----------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = ENV.static_root
+# Before the first collectstatic (tests, a fresh checkout) files come straight from the apps.
+SERVESTATIC_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
+SERVESTATIC_AUTOREFRESH = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "chatsite.static_storage.StaticStorage"},
+}
+DJANGO_VITE = {
+    "default": {
+        "dev_mode": False,
+        "manifest_path": BASE_DIR / "chat/static/chat/build/manifest.json",
+        "static_url_prefix": "chat/build",
+    }
+}
+
+# --- Language and time ------------------------------------------------------------------------
+LANGUAGE_CODE = ENV.default_language
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LOCALE_PATHS = [BASE_DIR / "chat/locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Logs: to stdout, ids only ----------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+    },
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "line",
+        },
+    },
+    "root": {"handlers": ["stdout"], "level": ENV.log_level},
+    "loggers": {
+        # Django would mail the admins and print through handlers of its own.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.channels.server": {"level": "WARNING"},
+        "daphne": {"level": "INFO"},
+        # At DEBUG it writes every record that it sends, message texts included.
+        "kafka": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,19 @@
+"""Static files under names that say their content, so that browsers may keep them for ever."""
+
+from __future__ import annotations
+
+from django.contrib.staticfiles.storage import StaticFilesStorage
+from servestatic.storage import CompressedManifestStaticFilesStorage
+
+
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+    """Hashed and compressed by collectstatic; before the first one, plain names of the apps' files.
+
+    So tests and a fresh checkout need no collectstatic.
+    """
+
+    def url(self, name: str | None, force: bool = False) -> str:
+        if not self.hashed_files:
+            return StaticFilesStorage.url(self, name)
+        url: str = super().url(name, force)
+        return url

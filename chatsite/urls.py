@@ -1,0 +1,23 @@
+"""All routes."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.templatetags.static import static
+from django.urls import URLPattern, URLResolver, include, path
+from django.utils.functional import lazy
+from django.views.generic import RedirectView
+
+from chat import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("accounts/", include("allauth.account.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    # Pages that name no icon, such as the admin's, make browsers ask for this one.
+    path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("chat/img/mark.svg"))),
+    path("", include("chat.urls")),
+]
