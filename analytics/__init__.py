@@ -1,0 +1,1 @@
+"""Numbers about the conversation, computed from the exported events alone."""

@@ -1,0 +1,79 @@
+"""The forms of signing up and in, where they differ from allauth's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account import forms as allauth_forms
+from django import forms
+from django.conf import settings
+from django.core.validators import MaxLengthValidator
+from django.utils.translation import gettext_lazy as _
+
+from chat import usernames
+
+# No person types more, and hashing must not be given megabytes.
+MAX_PASSWORD_CHARACTERS = 512
+
+
+class PageForm(forms.Form):
+    """What all forms of the account pages have: the look of the pages, and bounded passwords."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            # Labels are shown above; a placeholder would say the same again, and vanish.
+            field.widget.attrs.pop("placeholder", None)
+            field.widget.attrs["class"] = "v-input"
+            if isinstance(field.widget, forms.PasswordInput):
+                field.validators.append(MaxLengthValidator(MAX_PASSWORD_CHARACTERS))
+                field.widget.attrs["maxlength"] = str(MAX_PASSWORD_CHARACTERS)
+        if "password1" in self.fields:
+            # Instead of Django's list of four sentences; errors name the rule that was broken.
+            self.fields["password1"].help_text = _(
+                "At least 8 characters, not only digits and not a common password."
+            )
+
+
+class LoginForm(PageForm, allauth_forms.LoginForm):  # type: ignore[misc]
+    @property
+    def sign_up_open(self) -> bool:
+        """Whether the page offers to create an account."""
+        return bool(settings.ENV.sign_up_open)
+
+    def clean_login(self) -> str:
+        # Also what the limits of failed attempts count by: one name, one counter.
+        return usernames.normalise(self.cleaned_data["login"])
+
+
+class SignupForm(PageForm, allauth_forms.SignupForm):  # type: ignore[misc]
+    field_order = ("username", "display_name", "email", "password1", "password2")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # allauth's label says that it is optional, and the page says so of every such field.
+        self.fields["email"].label = _("Email")
+
+
+class ChangePasswordForm(PageForm, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
+    pass
+
+
+class SetPasswordForm(PageForm, allauth_forms.SetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordForm(PageForm, allauth_forms.ResetPasswordForm):  # type: ignore[misc]
+    pass
+
+
+class ResetPasswordKeyForm(PageForm, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateForm(PageForm, allauth_forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class AddEmailForm(PageForm, allauth_forms.AddEmailForm):  # type: ignore[misc]
+    pass

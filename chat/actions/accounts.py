@@ -1,0 +1,63 @@
+"""What happens to a person as a whole."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from chat import room_log, stored_events
+from chat.actions import rooms
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.events import EventType, MemberJoined
+from chat.models import User
+from chat.room_log import NewEvent
+from chat.room_log.appender import Unchanged
+
+logger = logging.getLogger(__name__)
+
+
+async def land_in_general(user_id: int) -> int:
+    """Brings a new person into #general, once; returns the room's id.
+
+    The key follows from the person, so it can be called at sign-up and again whenever somebody
+    connects who has no room: who left or was removed is not brought back.
+
+    Raises: Unavailable when the log or PostgreSQL is away; the next connection tries again.
+    """
+    general = await rooms.ensure_general()
+    user = await in_database(User.objects.get, pk=user_id)
+    key = str(landing_key(user))
+    if await in_database(stored_events.find_by_key, user_id, key) is not None:
+        return general.pk
+    event = NewEvent(
+        room=general.pk,
+        type=EventType.MEMBER_JOINED,
+        data=MemberJoined(user=user_id),
+        actor=user_id,
+        key=key,
+    )
+    try:
+        appended = await room_log.append(event)
+    except Unchanged:
+        return general.pk
+    if not appended.repeat:
+        await rooms.announce_entry(user_id, general.pk)
+    return general.pk
+
+
+def landing_key(user: User) -> uuid.UUID:
+    """The idempotency key of a person's entry into #general: of the time they signed up."""
+    joined_ms = int(user.date_joined.timestamp() * 1000)
+    return rooms.derived_key(uuid.UUID(int=joined_ms << 80), f"general {user.pk}")
+
+
+def on_sign_up(user: User, **kwargs: Any) -> None:
+    """Receiver of allauth's `user_signed_up`: the account stands, whatever happens to the rest."""
+    try:
+        async_to_sync(land_in_general)(user.pk)
+    except ClientError:
+        logger.warning("User %s will enter #general on their first connection", user.pk)

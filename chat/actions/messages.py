@@ -1,0 +1,76 @@
+"""What people do with messages: post, edit, delete, react. One action, one event in the log.
+
+All functions answer a repeat of the same request (same actor, same key) with the place it has.
+They raise ClientError with the protocol's code for what is refused, and Unavailable when it is not
+known whether the event was logged; the same key may then be sent again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chat import events, room_log, stored_events
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.events import (
+    EventData,
+    EventType,
+    MessageEdited,
+    MessagePosted,
+    MessageTarget,
+    Reaction,
+)
+from chat.protocol import KeyAge, check_body, check_emoji, check_key
+from chat.room_log import Appended, NewEvent
+from chat.room_log.codec import REFUSALS
+
+
+async def post_message(
+    actor_id: int, room: int, key: str, body: str, reply_to: int | None = None
+) -> Appended:
+    """Posts `body` (1–8,000 characters), as an answer to the message at seq `reply_to` if given."""
+    check_body(body)
+    return await _log(
+        actor_id, room, key, EventType.MESSAGE_POSTED, MessagePosted(body=body, reply_to=reply_to)
+    )
+
+
+async def edit_message(actor_id: int, room: int, key: str, target: int, body: str) -> Appended:
+    """Replaces the body of the actor's own message at seq `target`."""
+    check_body(body)
+    return await _log(
+        actor_id, room, key, EventType.MESSAGE_EDITED, MessageEdited(target=target, body=body)
+    )
+
+
+async def delete_message(actor_id: int, room: int, key: str, target: int) -> Appended:
+    """Deletes the message at seq `target`: one's own, or any as a moderator of the room."""
+    return await _log(actor_id, room, key, EventType.MESSAGE_DELETED, MessageTarget(target=target))
+
+
+async def react(
+    actor_id: int, room: int, key: str, target: int, emoji: str, on: bool = True
+) -> Appended:
+    """Puts the actor's `emoji` on the message at seq `target`, or takes it away."""
+    check_emoji(emoji)
+    kind = EventType.REACTION_ADDED if on else EventType.REACTION_REMOVED
+    return await _log(actor_id, room, key, kind, Reaction(target=target, emoji=emoji))
+
+
+async def _log(actor_id: int, room: int, key: str, kind: EventType, data: EventData) -> Appended:
+    if check_key(key, datetime.now(UTC)) is KeyAge.OLD:
+        stored = await in_database(stored_events.find_by_key, actor_id, key)
+        if stored is not None:
+            return _answer_of(stored, room, kind, data)
+    return await room_log.append(NewEvent(room=room, type=kind, data=data, actor=actor_id, key=key))
+
+
+def _answer_of(stored: events.RoomEvent, room: int, kind: EventType, data: EventData) -> Appended:
+    """The place of a request that was stored before, if it is the same request.
+
+    Raises: ClientError `key_conflict`.
+    """
+    same = stored.room == room and stored.type == kind
+    if not same or events.decode_data(stored.type, stored.data) != data:
+        raise ClientError("key_conflict", REFUSALS["key_conflict"])
+    return Appended(event=stored, repeat=True)

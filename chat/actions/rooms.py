@@ -1,0 +1,284 @@
+"""What people do with rooms: make, rename, archive, enter, leave, invite, remove.
+
+A room's row comes first, because events need its id; everything else that happens to it is an
+event in its log. The row keeps the key of the request that made it, and the keys of the first
+events follow from that key. So whoever repeats a request that broke off half-way completes it.
+
+All functions raise ClientError for what is refused and Unavailable when log or PostgreSQL is
+away; the same call with the same key may then be made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import uuid
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from chat import access, live, people, recent_rooms, room_log, stored_events
+from chat.database import in_database
+from chat.errors import ClientError, Unavailable
+from chat.events import (
+    EventData,
+    EventType,
+    Member,
+    MemberJoined,
+    Role,
+    RoomArchived,
+    RoomCreated,
+    RoomKind,
+    RoomUpdated,
+    decode_data,
+)
+from chat.labels import RESERVED_SLUGS, check_room_name, check_topic, slug_of
+from chat.models import Room
+from chat.protocol import KeyAge, check_key
+from chat.room_log import NewEvent
+from chat.room_log.appender import Unchanged
+from chat.room_log.codec import REFUSALS
+
+GENERAL_SLUG = "general"
+GENERAL_NAME = "General"
+# Slugs of rooms with equal names get a random end; a handful of attempts always finds one.
+MAX_SLUG_ATTEMPTS = 5
+
+
+async def create_room(
+    actor_id: int, name: str, kind: RoomKind, topic: str = "", key: str | None = None
+) -> Room:
+    """A new room with the actor as its owner; with a key used before, the room of that time."""
+    name, topic = check_room_name(name), check_topic(topic)
+    if kind == RoomKind.DIRECT:
+        raise ClientError("bad_request", "A direct conversation is opened with a person.")
+    if key is None:
+        key = str(uuid7())
+    else:
+        check_key(key, timezone.now())
+    room = await in_database(_insert_room, actor_id, name, kind, topic, uuid.UUID(key))
+    # A stored room is complete, and its maker may have left it since.
+    if room.stored_seq == 0:
+        await _found(room, {actor_id: Role.OWNER})
+    return room
+
+
+async def open_direct(actor_id: int, other_id: int) -> Room:
+    """The direct conversation of two people, which is made when they have none."""
+    if actor_id == other_id:
+        raise ClientError("bad_request", "A direct conversation needs somebody else.")
+    if not await in_database(people.is_active, other_id):
+        raise ClientError("not_found", "There is no such person.")
+    room = await in_database(_get_or_insert_direct, actor_id, other_id)
+    await _found(room, {actor_id: Role.MEMBER, other_id: Role.MEMBER})
+    return room
+
+
+async def ensure_general() -> Room:
+    """The room where everybody starts. Made on the first call, by Veche itself."""
+    room = await in_database(_get_or_insert_general)
+    if room.stored_seq == 0:
+        await _found(room, {})
+    return room
+
+
+async def update_room(
+    actor_id: int,
+    room_id: int,
+    name: str | None = None,
+    topic: str | None = None,
+    key: str | None = None,
+) -> RoomUpdated:
+    """Changes name or topic or both; returns them as they are logged."""
+    if name is None and topic is None:
+        raise ClientError("bad_request", "Give a name or a topic.")
+    data = RoomUpdated(
+        name=None if name is None else check_room_name(name),
+        topic=None if topic is None else check_topic(topic),
+    )
+    await _do(room_id, EventType.ROOM_UPDATED, data, actor_id, key)
+    return data
+
+
+async def archive_room(actor_id: int, room_id: int, archived: bool, key: str | None = None) -> None:
+    """Closes a room for writing, or opens it again. Its history stays readable."""
+    data = RoomArchived(archived=archived)
+    await _do(room_id, EventType.ROOM_ARCHIVED, data, actor_id, key)
+
+
+async def join_room(actor_id: int, room_id: int, key: str | None = None) -> None:
+    """Enters a public room; nothing happens when the actor is in it already."""
+    if (await access.look_up(actor_id, room_id)).role is None:
+        await _let_in(actor_id, room_id, actor_id, key)
+
+
+async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = None) -> None:
+    """A member brings somebody in; nothing happens when that person is in the room already."""
+    await access.as_member(actor_id, room_id)
+    if not await in_database(people.is_active, user_id):
+        raise ClientError("not_found", "There is no such person.")
+    if not await _is_member(user_id, room_id):
+        await _let_in(actor_id, room_id, user_id, key)
+
+
+async def leave_room(actor_id: int, room_id: int, key: str | None = None) -> None:
+    """The actor leaves. Not for direct conversations, which have two people for good."""
+    await _do(room_id, EventType.MEMBER_LEFT, Member(user=actor_id), actor_id, key)
+
+
+async def remove_member(actor_id: int, room_id: int, user_id: int, key: str | None = None) -> None:
+    """A moderator or owner puts out somebody of lower rank."""
+    if actor_id == user_id:
+        raise ClientError("bad_request", "Leave the room instead.")
+    await access.as_member(actor_id, room_id)
+    await _do(room_id, EventType.MEMBER_REMOVED, Member(user=user_id), actor_id, key)
+
+
+async def _let_in(actor_id: int, room_id: int, user_id: int, key: str | None) -> None:
+    try:
+        await _do(room_id, EventType.MEMBER_JOINED, MemberJoined(user=user_id), actor_id, key)
+    except ClientError:
+        # Two requests at once: the second is told it may not change a role.
+        if not await _is_member(user_id, room_id):
+            raise
+        return
+    await announce_entry(user_id, room_id)
+
+
+async def _is_member(user_id: int, room_id: int) -> bool:
+    return (await room_log.roles(user_id, [room_id])).get(room_id) is not None
+
+
+async def announce_entry(user_id: int, room_id: int) -> None:
+    """Lets the person's open pages, and those they open in the next moments, show the room."""
+    await recent_rooms.remember(user_id, room_id)
+    live.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
+
+
+async def _found(room: Room, members: dict[int, Role]) -> None:
+    """Logs what is missing of a room's first events.
+
+    Every caller gives them the same keys, so they stand once. They are trusted: that the row is
+    there says that its maker had the right, also when somebody else completes a broken attempt.
+    """
+    await room_log.ensure_loaded([room.pk])
+    state = (await room_log.room_states([room.pk])).get(room.pk)
+    absent = [user_id for user_id in members if not await _is_member(user_id, room.pk)]
+    first: list[tuple[str, EventType, EventData]] = []
+    if state is None or state.head == 0:
+        data = RoomCreated(
+            slug=room.slug, name=room.name, kind=RoomKind(room.kind), topic=room.topic
+        )
+        first.append(("created", EventType.ROOM_CREATED, data))
+    for user_id in absent:
+        joined = MemberJoined(user=user_id, role=members[user_id])
+        first.append((f"joined {user_id}", EventType.MEMBER_JOINED, joined))
+    assert room.creation_key is not None
+    # Queued one after the other without a wait between, the events get consecutive places in one
+    # step of the log: nobody enters the room before its owner.
+    await asyncio.gather(
+        *(
+            _append(
+                NewEvent(
+                    room=room.pk,
+                    type=kind,
+                    data=data,
+                    actor=room.created_by_id,
+                    key=str(derived_key(room.creation_key, purpose)),
+                    trusted=True,
+                )
+            )
+            for purpose, kind, data in first
+        )
+    )
+    for user_id in absent:
+        await announce_entry(user_id, room.pk)
+
+
+async def _do(room: int, kind: EventType, data: EventData, actor_id: int, key: str | None) -> None:
+    """Logs an event under the caller's key, or a new one for callers that do not repeat."""
+    if key is None:
+        key = str(uuid7())
+    elif check_key(key, timezone.now()) is KeyAge.OLD:
+        # The log has forgotten so old a key; PostgreSQL never does (I6).
+        stored = await in_database(stored_events.find_by_key, actor_id, key)
+        if stored is not None:
+            same = (stored.room, stored.type) == (room, kind)
+            if not same or decode_data(kind, stored.data) != data:
+                raise ClientError("key_conflict", REFUSALS["key_conflict"])
+            return
+    await _append(NewEvent(room=room, type=kind, data=data, actor=actor_id, key=key))
+
+
+async def _append(event: NewEvent) -> None:
+    with contextlib.suppress(Unchanged):
+        await room_log.append(event)
+
+
+def derived_key(key: uuid.UUID, purpose: str) -> uuid.UUID:
+    """Another UUIDv7 of the same time, always the same one for the same key and purpose."""
+    digest = hashlib.sha256(key.bytes + purpose.encode()).digest()
+    random_bits = int.from_bytes(digest[:10]) & ~(0xF << 76) & ~(0x3 << 62)
+    time_and_version = (key.int >> 80 << 80) | 0x7 << 76 | 0x2 << 62
+    return uuid.UUID(int=time_and_version | random_bits)
+
+
+def _insert_room(
+    actor_id: int, name: str, kind: RoomKind, topic: str, creation_key: uuid.UUID
+) -> Room:
+    """The row of a new room, or the one that the same key made before."""
+    base = slug_of(name)
+    for attempt in range(MAX_SLUG_ATTEMPTS):
+        earlier = Room.objects.filter(creation_key=creation_key).first()
+        if earlier is not None:
+            same = (earlier.created_by_id, earlier.kind) == (actor_id, kind)
+            if not same or not earlier.slug.startswith(base):
+                raise ClientError("key_conflict", REFUSALS["key_conflict"])
+            return earlier
+        slug = base if attempt == 0 and base not in RESERVED_SLUGS else _with_random_end(base)
+        try:
+            with transaction.atomic():
+                return Room.objects.create(
+                    slug=slug,
+                    name=name,
+                    topic=topic,
+                    kind=kind,
+                    created_by_id=actor_id,
+                    creation_key=creation_key,
+                )
+        except IntegrityError:
+            continue  # the slug is taken, or the same request runs twice at this moment
+    raise Unavailable("No free address was found for the room.")
+
+
+def _with_random_end(base: str) -> str:
+    return f"{base}-{uuid.uuid4().hex[:8]}"
+
+
+def _get_or_insert_direct(actor_id: int, other_id: int) -> Room:
+    low, high = sorted((actor_id, other_id))
+    room, _ = Room.objects.get_or_create(
+        direct_key=f"{low}:{high}",
+        defaults={
+            "slug": _with_random_end("direct"),
+            "name": "",
+            "kind": RoomKind.DIRECT,
+            "created_by_id": actor_id,
+            "creation_key": uuid7(),
+        },
+    )
+    return room
+
+
+def _get_or_insert_general() -> Room:
+    room, _ = Room.objects.get_or_create(
+        slug=GENERAL_SLUG,
+        defaults={
+            "name": GENERAL_NAME,
+            "kind": RoomKind.PUBLIC,
+            "creation_key": uuid7(),
+        },
+    )
+    return room

@@ -1,0 +1,89 @@
+"""Posting, history, events and search."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from django.http import HttpResponse
+from ninja import Router
+from ninja.params.functions import Header, Query
+
+from chat import access, history, live, room_list, search
+from chat.actions import messages
+from chat.api import schemas
+from chat.api.answers import answer
+from chat.api.requests import READS, SEARCHES, SENDS, SignedInRequest
+from chat.api.rooms import ERRORS, RoomId
+from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS
+
+router = Router(tags=["messages"])
+
+
+@router.post("/rooms/{room_id}/messages", response={201: schemas.Place, **ERRORS}, throttle=SENDS)
+async def post(
+    request: SignedInRequest,
+    room_id: RoomId,
+    body: schemas.NewMessage,
+    key: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            max_length=36,
+            description="A UUIDv7 made for this message; a repeat gives the same answer.",
+        ),
+    ],
+) -> HttpResponse:
+    """Post a message: the same as `send` over the socket. 201 means that it is on disk."""
+    appended = await messages.post_message(
+        request.auth.user_id, room_id, key, body.body, body.reply_to
+    )
+    event = appended.event
+    place = {"room": event.room, "epoch": event.epoch, "seq": event.seq, "n": event.n}
+    return answer({**place, "at": event.at}, 201)
+
+
+@router.get(
+    "/rooms/{room_id}/messages", response={200: schemas.HistoryPage, **ERRORS}, throttle=READS
+)
+async def read(
+    request: SignedInRequest,
+    room_id: RoomId,
+    before: int = Query(MAX_ID, ge=1, le=MAX_ID, description="Messages before this seq."),
+    limit: int = Query(50, ge=1, le=MAX_HISTORY_MESSAGES),
+) -> HttpResponse:
+    """Messages of a room of mine, as they stand now."""
+    await access.as_member(request.auth.user_id, room_id)
+    return answer(await history.messages_before(room_id, before, limit))
+
+
+@router.get("/rooms/{room_id}/events", response={200: schemas.Events, **ERRORS}, throttle=READS)
+async def events(
+    request: SignedInRequest,
+    room_id: RoomId,
+    after: int = Query(0, ge=0, le=MAX_ID, description="Events after this seq."),
+    limit: int = Query(100, ge=1, le=MAX_SYNC_EVENTS),
+) -> HttpResponse:
+    """All that happened in a room of mine, in order."""
+    await access.as_member(request.auth.user_id, room_id)
+    found = await history.events_after(room_id, after, limit)
+    room = await room_list.room_for(request.auth.user_id, room_id)
+    if room is None:  # removed this very moment
+        raise access.no_such_room()
+    return answer(
+        {
+            "events": [live.wire_event(event) for event in found],
+            "epoch": room.epoch,
+            "head": room.head,
+        }
+    )
+
+
+@router.get("/search", response={200: schemas.SearchResult, **ERRORS}, throttle=SEARCHES)
+async def find(
+    request: SignedInRequest,
+    q: str = Query(description="Words, quoted phrases, `or`, `-word`."),
+    room: int | None = Query(None, ge=1, le=MAX_ID, description="In this room only."),
+    limit: int = Query(20, ge=1, le=search.MAX_RESULTS),
+) -> HttpResponse:
+    """Messages that hold all the words, in my rooms, newest first."""
+    return answer(await search.search(request.auth.user_id, q, room, limit))

@@ -1,0 +1,63 @@
+"""`/me` and `/users`."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from ninja import Router
+from ninja.params.functions import Query
+
+from chat import people
+from chat.api import schemas
+from chat.api.answers import answer
+from chat.api.requests import READS, SignedInRequest
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.models import Membership, User
+from chat.protocol import MAX_ID
+
+router = Router(tags=["people"])
+
+
+def _me(user_id: int) -> dict[str, object]:
+    user = User.objects.get(pk=user_id)
+    shown = people.info(user)
+    return {
+        "id": shown.id,
+        "username": shown.username,
+        "name": shown.name,
+        "staff": shown.staff,
+        "email": user.email,
+        "rooms": Membership.objects.filter(user_id=user_id).count(),
+    }
+
+
+@router.get("/me", response={200: schemas.Me, 401: schemas.Problem}, throttle=READS)
+async def me(request: SignedInRequest) -> HttpResponse:
+    """Who I am."""
+    return answer(await in_database(_me, request.auth.user_id))
+
+
+@router.get("/users", response={200: list[schemas.UserInfo], 400: schemas.Problem}, throttle=READS)
+async def users(
+    request: SignedInRequest,
+    ids: str | None = Query(None, description="User ids, separated by commas."),
+    q: str | None = Query(None, description="Part of a user name or name; empty for all."),
+) -> HttpResponse:
+    """People by id or by name: give `ids` or `q`. Ids that nobody has are left out."""
+    if (ids is None) == (q is None):
+        raise ClientError("bad_request", "Give either ids or q.")
+    if ids is not None:
+        found = await in_database(people.by_ids, _ids(ids))
+        return answer(list(found.values()))
+    text = check_label(q or "", "q", MAX_NAME_CHARACTERS, may_be_empty=True)
+    return answer(await in_database(people.search, text))
+
+
+def _ids(text: str) -> list[int]:
+    parts = text.split(",", people.MAX_PEOPLE)
+    if len(parts) > people.MAX_PEOPLE:
+        raise ClientError("bad_request", f"At most {people.MAX_PEOPLE} ids at a time.")
+    if not all(part.isascii() and part.isdecimal() and len(part) <= 16 for part in parts):
+        raise ClientError("bad_request", "ids: whole numbers, separated by commas.")
+    return [number for part in parts if (number := int(part)) <= MAX_ID]

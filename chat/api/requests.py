@@ -1,0 +1,132 @@
+"""Who asks, how often they may, and what a body may look like."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja.errors import HttpError
+from ninja.parser import Parser
+from ninja.security import APIKeyCookie, HttpBearer
+from ninja.throttling import BaseThrottle
+from ninja.utils import check_csrf
+
+from chat import revocation, tokens
+from chat.database import in_database
+from chat.protocol.rules import is_storable
+from chat.rate_limit import BucketsByUser
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The person behind a request; `origin` as in `chat.revocation`."""
+
+    user_id: int
+    origin: str
+
+    @property
+    def by_token(self) -> bool:
+        return self.origin.startswith(revocation.TOKEN_ORIGIN)
+
+
+class SignedInRequest(HttpRequest):
+    """A request that has passed one of the checks below."""
+
+    auth: Caller
+
+
+class Token(HttpBearer):
+    """`Authorization: Bearer veche_…`. No CSRF check: a browser never adds it by itself."""
+
+    # `__call__` itself is a coroutine function: ninja would take the coroutine of an asynchronous
+    # `authenticate` behind a plain `__call__` for a yes in places that forget to await it.
+    async def __call__(self, request: HttpRequest) -> Caller | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        return await self.authenticate(request, token.strip())
+
+    async def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        verified = await in_database(tokens.verify, token)
+        if verified is None:
+            return None
+        return Caller(verified.user_id, revocation.token_origin(verified.token_id))
+
+
+class Session(APIKeyCookie):
+    """The browser's session cookie, with Django's CSRF check for all that is not GET."""
+
+    param_name = settings.SESSION_COOKIE_NAME
+
+    async def __call__(self, request: HttpRequest) -> Caller | None:
+        if "Authorization" in request.headers:
+            return None  # whoever shows a token is not let in by a cookie beside it
+        return await self.authenticate(request, request.COOKIES.get(self.param_name))
+
+    async def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
+        user = await request.auser()
+        session_key = request.session.session_key
+        if not user.is_authenticated or session_key is None:
+            return None
+        if check_csrf(request) is not None:
+            raise HttpError(403, "The CSRF token is missing or wrong.")
+        return Caller(user.pk, session_key)
+
+
+class StrictJson(Parser):
+    """Bodies are UTF-8 JSON that every reader understands in the same way.
+
+    Their size is bounded in front of Django, by `chat.body_limit`.
+    """
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        if request.content_type != "application/json":
+            raise ValueError("not JSON")
+        parsed = json.loads(
+            request.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
+        )
+        if not isinstance(parsed, dict):
+            raise TypeError("not an object")
+        return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name appears twice")
+    for name, value in pairs:
+        if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
+            raise ValueError("NUL or half a surrogate pair")
+    return fields
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+class PerPerson(BaseThrottle):
+    """So many requests a second of one person to one process, after a burst."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._buckets = BucketsByUser(per_second, burst)
+        self._wait = 0.0
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        caller: Caller = request.auth  # type: ignore[attr-defined]
+        self._wait = self._buckets.take(caller.user_id)
+        return self._wait == 0.0
+
+    def wait(self) -> float:
+        # Asked on the same thread right after `allow_request`, so it is that request's wait.
+        return self._wait
+
+
+# A page that opens asks for the members of all its rooms at once.
+READS = PerPerson(per_second=30, burst=150)
+WRITES = PerPerson(per_second=2, burst=30)
+SENDS = PerPerson(per_second=settings.ENV.sends_per_second, burst=settings.ENV.sends_burst)
+SEARCHES = PerPerson(per_second=1, burst=10)
+TICKETS = PerPerson(per_second=1, burst=20)

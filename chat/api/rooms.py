@@ -1,0 +1,151 @@
+"""Rooms and their members."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from django.http import HttpResponse
+from msgspec import structs
+from ninja import Router
+from ninja.params.functions import Header, Path, Query
+
+from chat import access, people, room_list
+from chat.actions import rooms
+from chat.api import schemas
+from chat.api.answers import answer, nothing
+from chat.api.requests import READS, WRITES, SignedInRequest
+from chat.database import in_database
+from chat.events import RoomKind
+from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.protocol import MAX_ID, RoomInfo
+
+router = Router(tags=["rooms"])
+
+MAX_PUBLIC_ROOMS = 200
+
+RoomId = Annotated[int, Path(ge=1, le=MAX_ID)]
+UserId = Annotated[int, Path(ge=1, le=MAX_ID)]
+# Optional here: most of these change nothing when they are repeated.
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=36)]
+ERRORS = {(400, 401, 403, 404, 409, 429, 503): schemas.Problem}
+
+
+async def _shown(user_id: int, room_id: int) -> RoomInfo:
+    room = await room_list.room_for(user_id, room_id)
+    if room is None:
+        raise access.no_such_room()
+    return room
+
+
+@router.get("/rooms", response={200: list[schemas.RoomInfo], **ERRORS}, throttle=READS)
+async def my_rooms(request: SignedInRequest) -> HttpResponse:
+    """The rooms I am in, as in the socket's `welcome`."""
+    return answer(await room_list.rooms_of(request.auth.user_id))
+
+
+@router.get("/rooms/public", response={200: list[schemas.PublicRoom], **ERRORS}, throttle=READS)
+async def public_rooms(
+    request: SignedInRequest,
+    q: str = Query("", description="Part of a name or topic; empty for all."),
+    limit: int = Query(50, ge=1, le=MAX_PUBLIC_ROOMS),
+) -> HttpResponse:
+    """Rooms that anybody may join, largest first."""
+    text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
+    return answer(await in_database(room_list.public_rooms, request.auth.user_id, text, limit))
+
+
+@router.post("/rooms", response={201: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+async def create(request: SignedInRequest, body: schemas.NewRoom, key: Key = None) -> HttpResponse:
+    """Make a room, as its owner."""
+    user_id = request.auth.user_id
+    room = await rooms.create_room(user_id, body.name, RoomKind(body.kind), body.topic, key)
+    return answer(await _shown(user_id, room.pk), 201)
+
+
+@router.post("/direct", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+async def open_direct(request: SignedInRequest, body: schemas.Person) -> HttpResponse:
+    """My direct conversation with somebody, new or existing."""
+    user_id = request.auth.user_id
+    room = await rooms.open_direct(user_id, body.user)
+    return answer(await _shown(user_id, room.pk))
+
+
+@router.get("/rooms/{room_id}", response={200: schemas.RoomInfo, **ERRORS}, throttle=READS)
+async def one(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
+    """A room I am in, or a public one."""
+    user_id = request.auth.user_id
+    seen = await access.look_up(user_id, room_id)
+    if seen.role is None:
+        return answer(await room_list.seen_from_outside(seen.room))
+    return answer(await _shown(user_id, room_id))
+
+
+@router.patch("/rooms/{room_id}", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+async def change(
+    request: SignedInRequest, room_id: RoomId, body: schemas.RoomChange, key: Key = None
+) -> HttpResponse:
+    """Rename a room or set its topic, as its owner or moderator."""
+    user_id = request.auth.user_id
+    changed = await rooms.update_room(user_id, room_id, body.name, body.topic, key)
+    shown = await _shown(user_id, room_id)
+    # The change is logged; the name that PostgreSQL has may be the old one for a moment.
+    return answer(
+        structs.replace(
+            shown,
+            name=shown.name if changed.name is None else changed.name,
+            topic=shown.topic if changed.topic is None else changed.topic,
+        )
+    )
+
+
+@router.post("/rooms/{room_id}/archive", response={204: None, **ERRORS}, throttle=WRITES)
+async def archive(
+    request: SignedInRequest, room_id: RoomId, body: schemas.Archiving, key: Key = None
+) -> HttpResponse:
+    """Close a room for writing or open it again, as its owner."""
+    await rooms.archive_room(request.auth.user_id, room_id, body.archived, key)
+    return nothing()
+
+
+@router.post("/rooms/{room_id}/join", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+async def join(request: SignedInRequest, room_id: RoomId, key: Key = None) -> HttpResponse:
+    """Enter a public room."""
+    user_id = request.auth.user_id
+    await rooms.join_room(user_id, room_id, key)
+    return answer(await _shown(user_id, room_id))
+
+
+@router.post("/rooms/{room_id}/leave", response={204: None, **ERRORS}, throttle=WRITES)
+async def leave(request: SignedInRequest, room_id: RoomId, key: Key = None) -> HttpResponse:
+    """Leave a room."""
+    await rooms.leave_room(request.auth.user_id, room_id, key)
+    return nothing()
+
+
+@router.get(
+    "/rooms/{room_id}/members", response={200: list[schemas.MemberInfo], **ERRORS}, throttle=READS
+)
+async def members(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
+    """Who is in a room of mine."""
+    await access.as_member(request.auth.user_id, room_id)
+    return answer(await in_database(people.members_of, room_id))
+
+
+@router.post("/rooms/{room_id}/members", response={204: None, **ERRORS}, throttle=WRITES)
+async def invite(
+    request: SignedInRequest, room_id: RoomId, body: schemas.Person, key: Key = None
+) -> HttpResponse:
+    """Bring somebody into a room of mine."""
+    await rooms.invite(request.auth.user_id, room_id, body.user, key)
+    return nothing()
+
+
+@router.delete(
+    "/rooms/{room_id}/members/{user_id}", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def remove(
+    request: SignedInRequest, room_id: RoomId, user_id: UserId, key: Key = None
+) -> HttpResponse:
+    """Put somebody of lower rank out of a room, as its owner or moderator."""
+    await rooms.remove_member(request.auth.user_id, room_id, user_id, key)
+    return nothing()

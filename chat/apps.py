@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class ChatConfig(AppConfig):
+    name = "chat"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        # Imported here, because models can be imported only now.
+        from allauth.account.signals import user_signed_up
+
+        from chat import revocation
+        from chat.actions.accounts import on_sign_up
+
+        revocation.connect()
+        user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

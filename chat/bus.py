@@ -1,0 +1,95 @@
+"""Client of the bus server for what is neither the channel layer's nor Celery's.
+
+Nothing of lasting value lies on the bus: whoever uses it states what happens when it is away. On
+the event loop every call goes through one circuit breaker (`ask`), the channel layer's calls too.
+
+| Key | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:ticket:<sha256>` | string | 30 s | a ticket: JSON [user id, origin] (`chat.tickets`) |
+| `veche:recent-rooms:<user>` | zset | 10 min | room → ms of entering it (`chat.recent_rooms`) |
+| `veche:delivery-health` | string | 1 d | the last check: JSON (`chat.delivery_health`) |
+| `veche:delivery-health:checking` | string | 2 min | a check is under way (the same) |
+| `veche:task:<id>:starts` | string | 1 d | how often a task was begun (`chat.task_runs`) |
+| `veche:tasks:later`, `…:later:calls` | zset, hash | – | tasks to send again, and when (the same) |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import redis
+from django.conf import settings
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.retry import Retry as BlockingRetry
+
+from chat.circuit_breaker import CircuitBreaker
+from chat.errors import Unavailable
+from chat.infrastructure import is_redis_away
+
+R = TypeVar("R")
+
+BREAKER = CircuitBreaker("bus", is_redis_away)
+
+_of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()
+_of_process: dict[int, BlockingRedis] = {}
+
+
+async def ask(work: Callable[[], Awaitable[R]], timeout_seconds: float | None = None) -> R:
+    """What the bus answers to `work`, within REDIS_TIMEOUT_SECONDS unless told otherwise.
+
+    Raises: Unavailable when it does not, or refuses; at once, with `work` not begun, while the bus
+    is known to be away.
+    """
+
+    async def in_time() -> R:
+        async with asyncio.timeout(timeout_seconds or settings.ENV.redis_timeout_seconds):
+            return await work()
+
+    try:
+        return await BREAKER.call(in_time)
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable("The bus does not answer.") from error
+
+
+def client() -> Redis:
+    """The running loop's client. It never retries on its own."""
+    loop = asyncio.get_running_loop()
+    found = _of_loop.get(loop)
+    if found is None:
+        found = _of_loop[loop] = Redis.from_url(
+            settings.ENV.bus_redis_url,
+            socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
+            socket_timeout=settings.ENV.redis_timeout_seconds,
+            socket_keepalive=True,
+            max_connections=64,
+            retry=Retry(NoBackoff(), 0),
+        )
+    return found
+
+
+async def close() -> None:
+    """Closes the running loop's client, for commands that end their loop."""
+    found = _of_loop.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.aclose()
+
+
+def blocking_client() -> BlockingRedis:
+    """This process's client for Celery tasks; made after a fork, not before. It never retries."""
+    found = _of_process.get(os.getpid())
+    if found is None:
+        found = _of_process[os.getpid()] = BlockingRedis.from_url(
+            settings.ENV.bus_redis_url,
+            socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
+            socket_timeout=settings.ENV.redis_timeout_seconds,
+            socket_keepalive=True,
+            retry=BlockingRetry(NoBackoff(), 0),
+        )
+    return found

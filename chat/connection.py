@@ -1,0 +1,293 @@
+"""A connection after `hello`: which action a frame calls, and how its outcome is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+
+from chat import counters, history, live
+from chat.actions import messages
+from chat.errors import ClientError, Unavailable
+from chat.flow_control import NeverSent
+from chat.hub.core import Hub
+from chat.hub.sockets import HubSocket
+from chat.live import wire_event
+from chat.protocol import (
+    AnyClientFrame,
+    AppendingFrame,
+    Batch,
+    CloseCode,
+    Delete,
+    Edit,
+    Error,
+    ErrorCode,
+    Hello,
+    History,
+    KeyAge,
+    Ok,
+    Page,
+    Ping,
+    Pong,
+    React,
+    Read,
+    RefusedFrame,
+    Seen,
+    Send,
+    Sync,
+    Typing,
+    check_key,
+    encode,
+    parse_frame,
+)
+from chat.rate_limit import TokenBucket
+from chat.room_log import Appended
+
+logger = logging.getLogger(__name__)
+
+# Answered requests under way: a client that waits for answers never needs so many.
+MAX_APPENDS_IN_FLIGHT = 64
+MAX_READS_IN_FLIGHT = 8
+# Frames of any kind. A client that confirms every events frame of several busy rooms stays below.
+FRAMES_PER_SECOND = 200.0
+FRAMES_BURST = 400.0
+# Refused frames that end a connection: 50 at once, or more than 50 a minute.
+REFUSED_BURST = 50.0
+REFUSED_PER_SECOND = 50.0 / 60.0
+TYPING_EVERY_SECONDS = 3.0
+# 100 messages of 8,000 characters would be 3 MB in one frame.
+MAX_PAGE_BYTES = 512 * 1024
+
+
+def is_plain_send(frame: AppendingFrame) -> bool:
+    return isinstance(frame, Send) and frame.reply_to is None
+
+
+class Connection:
+    """Handles the frames of one connection that has said hello."""
+
+    def __init__(self, hub: Hub, socket: HubSocket) -> None:
+        self._hub = hub
+        self._socket = socket
+        self._frames = TokenBucket(FRAMES_PER_SECOND, FRAMES_BURST)
+        self._violations = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
+        self._excesses = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
+        self._typed: dict[int, float] = {}  # room → when typing was last passed on
+        self._appends = 0
+        self._reads = 0
+        self._last: asyncio.Task[None] | None = None  # what later appends have to wait for
+
+    def receive(self, data: str | bytes) -> None:
+        """Handle one message of the client; never waits, never raises."""
+        wait = self._frames.take()
+        if wait > 0:
+            self._too_much(None, "Too many frames.", wait)
+            return
+        try:
+            self._handle(parse_frame(data))
+        except RefusedFrame as refused:
+            self._refuse(refused.id, refused.code, refused.message)
+
+    def _handle(self, frame: AnyClientFrame) -> None:
+        if isinstance(frame, Send | Edit | Delete | React):
+            self._append(frame)
+        elif isinstance(frame, Seen):
+            self._seen(frame)
+        elif isinstance(frame, Sync | History):
+            self._read_past(frame)
+        elif isinstance(frame, Read):
+            self._mark_read(frame)
+        elif isinstance(frame, Typing):
+            self._type(frame)
+        elif isinstance(frame, Ping):
+            self._socket.send(Pong(time=datetime.now(UTC)))
+        elif isinstance(frame, Hello):
+            self._refuse(None, ErrorCode.BAD_REQUEST, "This connection has said hello already.")
+
+    # Refusals
+
+    def _refuse(self, id: str | None, code: ErrorCode, message: str) -> None:
+        """The frame breaks the protocol; too many of these end the connection."""
+        self._error(id, code, message)
+        if self._violations.take() > 0:
+            self._hub.close(self._socket, CloseCode.PROTOCOL_VIOLATION)
+
+    def _too_much(self, id: str | None, message: str, wait_seconds: float) -> None:
+        """The frame is one too many; the client that goes on like this is cut off."""
+        self._error(id, ErrorCode.RATE_LIMITED, message, wait_seconds)
+        if self._excesses.take() > 0:
+            self._hub.close(self._socket, CloseCode.TOO_MANY)
+
+    def _error(
+        self, id: str | None, code: str, message: str, retry_after: float | None = None
+    ) -> None:
+        counters.FRAMES_REFUSED.labels(code=str(code)).inc()
+        error = Error(id=id, code=ErrorCode(code), message=message)
+        if retry_after is not None:
+            error = Error(
+                id=id, code=ErrorCode(code), message=message, retry_after=round(retry_after, 2)
+            )
+        self._socket.send(error)
+
+    async def _answer(self, id: str, work: Coroutine[None, None, None]) -> None:
+        """Run `work`; whatever it raises becomes the answer to the frame."""
+        try:
+            await work
+        except ClientError as error:
+            self._error(id, error.code, error.message, error.retry_after_seconds)
+        except Exception:
+            logger.exception("a frame could not be handled")
+            sorry = Unavailable("Something went wrong here. Please try again.")
+            self._error(id, sorry.code, sorry.message, sorry.retry_after_seconds)
+
+    # Frames that append
+
+    def _append(self, frame: AppendingFrame) -> None:
+        if self._hub.draining:
+            self._error(frame.id, ErrorCode.UNAVAILABLE, "This server is restarting.", 1.0)
+            return
+        wait = self._hub.sends.take(self._socket.user_id)
+        if wait > 0:
+            self._too_much(frame.id, "You write faster than allowed.", wait)
+            return
+        if self._appends >= MAX_APPENDS_IN_FLIGHT:
+            self._too_much(frame.id, "Wait for some answers first.", 1.0)
+            return
+        try:
+            age = check_key(frame.key, datetime.now(UTC))
+        except ClientError as error:
+            self._error(frame.id, error.code, error.message)
+            return
+        # A task runs up to its first wait in the order in which tasks are made, and an append
+        # takes its place in the log's queue before it waits. An old key, or a target that has
+        # left the log, makes it wait for PostgreSQL first; so what follows waits for that one.
+        before = self._last if self._last is not None and not self._last.done() else None
+        task = asyncio.create_task(self._answer_append(frame, before), name="append frame")
+        if age is KeyAge.OLD or before is not None or not is_plain_send(frame):
+            self._last = task
+        self._appends += 1
+        self._hub.in_flight.add(task)
+        task.add_done_callback(self._appended)
+
+    def _appended(self, task: asyncio.Task[None]) -> None:
+        self._appends -= 1
+        self._hub.in_flight.discard(task)
+
+    async def _answer_append(
+        self, frame: AppendingFrame, before: asyncio.Task[None] | None
+    ) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        await self._answer(frame.id, self._do_append(frame))
+
+    async def _do_append(self, frame: AppendingFrame) -> None:
+        appended = await self._action(frame)
+        event = appended.event
+        self._socket.send(
+            Ok(
+                id=frame.id,
+                room=event.room,
+                epoch=event.epoch,
+                seq=event.seq,
+                n=event.n,
+                at=event.at,
+            )
+        )
+
+    def _action(self, frame: AppendingFrame) -> Awaitable[Appended]:
+        user_id, room, key = self._socket.user_id, frame.room, frame.key
+        if isinstance(frame, Send):
+            return messages.post_message(user_id, room, key, frame.body, frame.reply_to)
+        if isinstance(frame, Edit):
+            return messages.edit_message(user_id, room, key, frame.target, frame.body)
+        if isinstance(frame, Delete):
+            return messages.delete_message(user_id, room, key, frame.target)
+        return messages.react(user_id, room, key, frame.target, frame.emoji, frame.on)
+
+    # Frames that read the past
+
+    def _read_past(self, frame: Sync | History) -> None:
+        if frame.room not in self._socket.rooms:
+            self._error(frame.id, ErrorCode.NOT_FOUND, "There is no such room.")
+            return
+        wait = self._socket.reading.debt_seconds()
+        if wait > 0 or self._reads >= MAX_READS_IN_FLIGHT:
+            self._too_much(frame.id, "You read faster than allowed.", max(wait, 0.5))
+            return
+        self._reads += 1
+        work: Callable[[], Coroutine[None, None, None]]
+        if isinstance(frame, Sync):
+            work = lambda: self._sync(frame)  # noqa: E731
+        else:
+            work = lambda: self._history(frame)  # noqa: E731
+        self._hub.spawn(self._answer_read(frame.id, work()), "read")
+
+    async def _answer_read(self, id: str, work: Coroutine[None, None, None]) -> None:
+        try:
+            await self._answer(id, work)
+        finally:
+            self._reads -= 1
+
+    async def _sync(self, frame: Sync) -> None:
+        events = await history.events_after(frame.room, frame.after, frame.limit)
+        feed = self._hub.feeds.get(frame.room)
+        head = max(feed.target if feed else 0, events[-1].seq if events else 0)
+        self._send_past(
+            frame.room,
+            encode(
+                Batch(
+                    id=frame.id,
+                    room=frame.room,
+                    events=[wire_event(event) for event in events],
+                    head=head,
+                )
+            ),
+        )
+
+    async def _history(self, frame: History) -> None:
+        page = await history.messages_before(frame.room, frame.before, frame.limit)
+        kept, more = page.messages, page.more
+        while True:
+            text = encode(
+                Page(id=frame.id, room=frame.room, messages=kept, more=more, upto=page.upto)
+            )
+            if len(text.encode()) <= MAX_PAGE_BYTES or len(kept) <= 1:
+                break
+            # The newest are what was asked for first; the rest is there for the next request.
+            kept, more = kept[len(kept) // 2 :], True
+        self._send_past(frame.room, text)
+
+    def _send_past(self, room: int, text: str) -> None:
+        self._socket.reading.spend(len(text))
+        # Whoever was put out while the answer was being read does not get it.
+        if room in self._socket.rooms:
+            self._socket.send_text(text)
+
+    # Frames without an answer
+
+    def _seen(self, frame: Seen) -> None:
+        try:
+            self._socket.seen(frame.f)
+        except NeverSent as error:
+            self._refuse(None, ErrorCode.BAD_REQUEST, str(error))
+
+    def _mark_read(self, frame: Read) -> None:
+        feed = self._hub.feeds.get(frame.room)
+        if feed is None or frame.room not in self._socket.rooms:
+            self._error(None, ErrorCode.NOT_FOUND, "There is no such room.")
+            return
+        self._hub.read_markers.put(self._socket.user_id, frame.room, min(frame.seq, feed.target))
+
+    def _type(self, frame: Typing) -> None:
+        room, user_id = frame.room, self._socket.user_id
+        if room not in self._socket.rooms:
+            self._error(None, ErrorCode.NOT_FOUND, "There is no such room.")
+            return
+        now = time.monotonic()
+        if now - self._typed.get(room, -TYPING_EVERY_SECONDS) < TYPING_EVERY_SECONDS:
+            return
+        if self._hub.presence.others_online(room, user_id):
+            self._typed[room] = now
+            live.publisher().to_room(room, {"type": "typing", "room": room, "user": user_id})

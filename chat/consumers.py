@@ -1,0 +1,201 @@
+"""The door of `/ws/chat/`: parses frames, calls one action for each, and renders the answer.
+
+No ORM and no blocking call here. Received frames therefore skip Channels' own dispatch, which
+hops to a thread before every event to close old database connections, and one process would have
+a single thread for all of its sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+from django.conf import settings
+
+from chat import hub as hubs
+from chat import room_list, socket_auth
+from chat.connection import Connection
+from chat.errors import ClientError, Unavailable
+from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
+from chat.hub.sockets import HubSocket
+from chat.outbox import SocketOutbox
+from chat.protocol import (
+    MAX_BODY_CHARACTERS,
+    MAX_FRAME_BYTES,
+    SUBPROTOCOL,
+    Bye,
+    CloseCode,
+    Hello,
+    Limits,
+    RefusedFrame,
+    UserInfo,
+    Welcome,
+    encode,
+    parse_frame,
+)
+
+logger = logging.getLogger(__name__)
+
+HELLO_TIMEOUT_SECONDS = 10.0
+HELLO_WORK_SECONDS = 30.0
+MAX_EARLY_FRAMES = 64
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
+    """One WebSocket. The hub subscribes to the channel layer for all of them."""
+
+    channel_layer_alias = "none: the hub subscribes"
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.base_send = send
+        self._outbox = SocketOutbox(send)
+        self._hub: Hub | None = None
+        self._socket: HubSocket | None = None
+        self._connection: Connection | None = None
+        self._early: list[str | bytes] = []  # frames that came before `welcome` was ready
+        self._hello_timer: asyncio.TimerHandle | None = None
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
+        finally:
+            self._forget()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "websocket.receive":
+            text = message.get("text")
+            self._receive_frame(message["bytes"] if text is None else text)
+        elif kind == "websocket.connect":
+            await self._connect()
+        elif kind == "websocket.disconnect":
+            raise StopConsumer
+
+    # Handshake
+
+    async def _connect(self) -> None:
+        try:
+            identity = await socket_auth.identify(self.scope["headers"], self.scope["subprotocols"])
+        except socket_auth.Rejected:
+            await self.base_send({"type": "websocket.close"})
+            return
+        except Unavailable:
+            await self._accept()
+            self._come_back_later()
+            return
+        await self._accept()
+        if identity is None:
+            # Accepted first, because a browser shows no reason for a refused handshake.
+            self._outbox.close(CloseCode.NOT_SIGNED_IN)
+            return
+        hub = self._hub = hubs.hub()
+        if hub.draining:
+            self._come_back_later()
+            return
+        socket = HubSocket(identity, self._outbox, settings.ENV.unseen_bytes)
+        if not hub.admit(socket):
+            socket.close(CloseCode.TOO_MANY)
+            return
+        self._socket = socket
+        self._hello_timer = asyncio.get_running_loop().call_later(
+            HELLO_TIMEOUT_SECONDS, self._close, CloseCode.PROTOCOL_VIOLATION
+        )
+
+    async def _accept(self) -> None:
+        await self.base_send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+
+    def _come_back_later(self) -> None:
+        delay = RECONNECT_AFTER_MS + random.randrange(RECONNECT_SPREAD_MS)
+        self._outbox.send_text(encode(Bye(reconnect_after_ms=delay)))
+        if self._socket is not None:
+            self._close(CloseCode.RESTARTING)
+        else:
+            self._outbox.close(CloseCode.RESTARTING)
+
+    # Frames
+
+    def _receive_frame(self, data: str | bytes) -> None:
+        if self._hub is None or self._socket is None or self._socket.closed:
+            return
+        if self._connection is not None:
+            self._connection.receive(data)
+            return
+        if self._hello_timer is None:  # `welcome` is being prepared
+            self._early.append(data)
+            if len(self._early) > MAX_EARLY_FRAMES:
+                self._close(CloseCode.TOO_MANY)
+            return
+        try:
+            frame = parse_frame(data)
+        except RefusedFrame:
+            frame = None
+        if not isinstance(frame, Hello):
+            self._close(CloseCode.PROTOCOL_VIOLATION)
+            return
+        self._hello_timer.cancel()
+        self._hello_timer = None
+        self._hub.spawn(self._welcome(self._hub, self._socket, frame), "welcome")
+
+    async def _welcome(self, hub: Hub, socket: HubSocket, hello: Hello) -> None:
+        try:
+            async with asyncio.timeout(HELLO_WORK_SECONDS):
+                rooms = await room_list.rooms_of(socket.user_id)
+        except (ClientError, TimeoutError):
+            self._come_back_later()
+            return
+        except BaseException:
+            self._close(CloseCode.RESTARTING)
+            raise
+        if socket.closed:
+            return
+        identity, env = socket.identity, settings.ENV
+        socket.send(
+            Welcome(
+                user=UserInfo(
+                    id=identity.user_id,
+                    username=identity.username,
+                    name=identity.name,
+                    staff=identity.staff,
+                ),
+                rooms=rooms,
+                heartbeat=env.heartbeat_seconds,
+                time=datetime.now(UTC),
+                limits=Limits(
+                    frame_bytes=MAX_FRAME_BYTES,
+                    body_characters=MAX_BODY_CHARACTERS,
+                    unseen_bytes=env.unseen_bytes,
+                    sends_per_second=env.sends_per_second,
+                    sends_burst=env.sends_burst,
+                ),
+                weak_log=env.allow_weak_log,
+            )
+        )
+        hub.enter(socket, rooms, hello.rooms)
+        self._connection = Connection(hub, socket)
+        for data in self._early:
+            self._connection.receive(data)
+        self._early.clear()
+
+    def _close(self, code: CloseCode) -> None:
+        if self._socket is not None and self._hub is not None:
+            self._hub.close(self._socket, code)
+
+    def _forget(self) -> None:
+        """The connection is over, however it ended. What it asked for goes on to its end."""
+        self._outbox.gone()
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
+        if self._socket is not None and self._hub is not None:
+            self._socket.closed = True
+            self._hub.dismiss(self._socket)

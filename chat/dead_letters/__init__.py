@@ -1,0 +1,57 @@
+"""What could not be carried on: kept with its bytes, its origin and the reason, never dropped.
+
+`store` keeps dead letters on the log server and lists its keys, `retrying` tries again what is
+due or chosen, `sources` knows who retries what, `put_back` and `task_retry` do it for `persist`
+and for tasks, `listing` finds letters among a million, `discarding` gives them up, `audit` keeps
+what people did, `showing` makes letters fit to be looked at.
+"""
+
+from chat.dead_letters.audit import AuditLine
+from chat.dead_letters.audit import lines as audit_lines
+from chat.dead_letters.discarding import Discarded, discard, discarded
+from chat.dead_letters.letters import (
+    Letter,
+    Origin,
+    Reason,
+    State,
+    describe,
+    pack_entry,
+    unpack_entry,
+)
+from chat.dead_letters.listing import Filter, Page, every, page
+from chat.dead_letters.retrying import Outcome, Result, release, retry, retry_due
+from chat.dead_letters.sources import Retried, Unretryable, register
+from chat.dead_letters.store import MAX_ATTEMPTS, STREAM, Counts, add, counts, get
+
+__all__ = [
+    "MAX_ATTEMPTS",
+    "STREAM",
+    "AuditLine",
+    "Counts",
+    "Discarded",
+    "Filter",
+    "Letter",
+    "Origin",
+    "Outcome",
+    "Page",
+    "Reason",
+    "Result",
+    "Retried",
+    "State",
+    "Unretryable",
+    "add",
+    "audit_lines",
+    "counts",
+    "describe",
+    "discard",
+    "discarded",
+    "every",
+    "get",
+    "pack_entry",
+    "page",
+    "register",
+    "release",
+    "retry",
+    "retry_due",
+    "unpack_entry",
+]

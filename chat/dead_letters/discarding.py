@@ -1,0 +1,79 @@
+"""Gives dead letters up, for good and on record: who, when, which and why.
+
+| Key (log server) | Type | Expiry | Meaning |
+|---|---|---|---|
+| `{veche:dead-letters}:discarded` | hash | – | id → `Discarded` of those with a placeholder |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import cast
+
+import msgspec
+
+from chat.crash_points import crash_point
+from chat.dead_letters import audit, store
+from chat.dead_letters.letters import Origin
+from chat.dead_letters.retrying import Outcome, Result
+from chat.dead_letters.store import Refused
+from chat.room_log.clients import blocking_client
+
+DISCARDED = store.BESIDE + "discarded"
+MAX_REASON_CHARACTERS = 500
+
+
+class Discarded(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays of a letter that was given up: everything but its bytes. Placeholders name it."""
+
+    source: str
+    reason: str
+    origin: Origin
+    why: str
+    by: str
+    at: datetime
+
+
+def discard(ids: Iterable[str], *, why: str, by: str) -> Iterator[Result]:
+    """Gives letters up one by one; `DONE` for each that is gone now.
+
+    A generator, as `retrying.retry` is. `why` is a sentence for whoever asks later, `by` the name
+    of a person. A letter that is being retried at this moment is left alone (`BUSY`).
+
+    Raises: ValueError when `why` or `by` is empty or too long; redis.RedisError.
+    """
+    why, by = why.strip(), by.strip()
+    if not why or not by:
+        raise ValueError("A reason and a name are needed.")
+    if len(why) > MAX_REASON_CHARACTERS:
+        raise ValueError(f"The reason may have {MAX_REASON_CHARACTERS} characters.")
+    return (_discard_one(one, why, by) for one in ids)
+
+
+def _discard_one(id: str, why: str, by: str) -> Result:
+    claim = store.claim(id, asked=True) if store.is_id(id) else Refused.GONE
+    if isinstance(claim, Refused):
+        return Result(id, Outcome(claim.value))
+    letter = claim.letter
+    kept = Discarded(
+        source=letter.source,
+        reason=letter.reason,
+        origin=letter.origin,
+        why=why,
+        by=by,
+        at=datetime.now(UTC),
+    )
+    # On record before it is gone: a crash in between leaves a line too many, not one too few.
+    audit.write("discard", id, by=by, why=why)
+    if letter.origin.seq is not None:
+        blocking_client().hset(DISCARDED, id, msgspec.json.encode(kept))
+    crash_point("dead_letters.before_discarded")
+    store.remove(id)
+    return Result(id, Outcome.DONE)
+
+
+def discarded(id: str) -> Discarded | None:
+    """What is on record of a letter that was given up; None when it was not, or has no place."""
+    found = cast(bytes | None, blocking_client().hget(DISCARDED, id))
+    return None if found is None else msgspec.json.decode(found, type=Discarded)

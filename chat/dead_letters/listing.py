@@ -1,0 +1,132 @@
+"""Finds dead letters among any number of them, a bounded stretch of the stream at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from chat.dead_letters import store
+from chat.dead_letters.letters import Letter, State
+
+# One call of the log server: about 1 ms in which it appends nothing (bench/dead_letters.py).
+STRETCH_LETTERS = 100
+# What one page may look at before it answers with what it has.
+PAGE_LETTERS = 5_000
+# Listings show the beginning of a value; ours are shorter but for the payload.
+VALUE_BYTES = 4_096
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which letters are meant; what is None matches all.
+
+    `source` is one exactly, or all that begin with it when it ends with a colon ("task:").
+    """
+
+    source: str | None = None
+    reason: str | None = None
+    room: int | None = None
+    state: State | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def matches(self, letter: Letter) -> bool:
+        return (
+            (self.source is None or _is_source(letter.source, self.source))
+            and (self.reason is None or letter.reason == self.reason)
+            and (self.room is None or letter.origin.room == self.room)
+            and (self.state is None or letter.state == self.state)
+        )
+
+    @property
+    def first_id(self) -> str:
+        # A letter's id says when it was entered.
+        return "-" if self.since is None else str(int(self.since.timestamp() * 1000))
+
+    @property
+    def last_id(self) -> str:
+        return "+" if self.until is None else str(int(self.until.timestamp() * 1000))
+
+
+ALL = Filter()
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Letters in order of their ids. `next` continues, None at the end.
+
+    May have fewer letters than were asked for, or none, and still a `next`: the page looked at
+    as many as one page may.
+    """
+
+    letters: list[Letter]
+    next: str | None
+    looked_at: int
+
+
+def page(
+    wanted: Filter = ALL,
+    *,
+    limit: int = 50,
+    after: str | None = None,
+    newest_first: bool = False,
+    value_bytes: int = VALUE_BYTES,
+) -> Page:
+    """At most `limit` letters that `wanted` matches, after letter `after`, oldest first.
+
+    Looks at `PAGE_LETTERS` at most, whatever matches, so that a page costs the same among a
+    thousand and among a million. Payloads are cut off after `value_bytes`.
+
+    Raises: redis.RedisError; ValueError when `after` is no id.
+    """
+    if after is not None and not store.is_id(after):
+        raise ValueError("This is not the id of a dead letter.")
+    found: list[Letter] = []
+    looked_at = 0
+    while looked_at < PAGE_LETTERS:
+        size = min(STRETCH_LETTERS, PAGE_LETTERS - looked_at)
+        if wanted == ALL:
+            size = min(size, limit - len(found))
+        stretch = store.stretch(
+            *_ends(wanted, after, newest_first),
+            size,
+            value_bytes=value_bytes,
+            newest_first=newest_first,
+        )
+        for letter in stretch:
+            looked_at += 1
+            after = letter.id
+            if wanted.matches(letter):
+                found.append(letter)
+                if len(found) == limit:
+                    return Page(found, after, looked_at)
+        if len(stretch) < size:
+            return Page(found, None, looked_at)
+    return Page(found, after, looked_at)
+
+
+def every(wanted: Filter = ALL, *, value_bytes: int = VALUE_BYTES) -> Iterator[Letter]:
+    """All letters that `wanted` matches, oldest first, read as they are asked for.
+
+    What is removed meanwhile may be missing, what is added may be there; none comes twice.
+
+    Raises: redis.RedisError.
+    """
+    after = None
+    while True:
+        part = page(wanted, limit=STRETCH_LETTERS, after=after, value_bytes=value_bytes)
+        yield from part.letters
+        if part.next is None:
+            return
+        after = part.next
+
+
+def _ends(wanted: Filter, after: str | None, newest_first: bool) -> tuple[str, str]:
+    first, last = wanted.first_id, wanted.last_id
+    if after is None:
+        return first, last
+    return (first, f"({after}") if newest_first else (f"({after}", last)
+
+
+def _is_source(source: str, wanted: str) -> bool:
+    return source.startswith(wanted) if wanted.endswith(":") else source == wanted

@@ -1,0 +1,214 @@
+"""Retries what `persist` could not store: the event takes the place of its placeholder.
+
+One transaction that holds the shard's persist cursor, so no drain is under way: the row at the
+event's (room, seq) changes from `event.quarantined` to the event, the projections become what a
+replay gives, and the event is noted for publishing again. After it, and safe to repeat: members
+and archiving reach the log, connected clients are told to read the room anew.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from chat import events, ingest, late_events, live, stored_events
+from chat.crash_points import crash_point
+from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
+from chat.dead_letters.sources import Retried, Unretryable
+from chat.errors import PermanentError, RetryableError
+from chat.events import EventType, RoomEvent
+from chat.infrastructure import is_data_error
+from chat.late_events import TO_MEMBERSHIP
+from chat.models import EventReplacement, Room, ShardCursor
+from chat.models import RoomEvent as Row
+from chat.projections import Placed
+from chat.room_log import codec, keys, loading
+from chat.room_log.clients import blocking_client
+from chat.room_log.scripts import FORGET
+
+# PostgreSQL ends a transaction whose process was paused, so that the shard is free again.
+PAUSED_TRANSACTION_MS = 15_000
+
+# What the log keeps of a room beside its events, read by the append.
+IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED)
+
+
+def retry(letter: Letter, token: str) -> Retried:
+    """Stores the letter's event at its original place; nothing changes where it stands already.
+
+    Raises: Unretryable when it has no place or another event has it; PermanentError when
+    PostgreSQL or its own type refuses it still; RetryableError when the log or PostgreSQL is
+    away, or the place is not stored yet.
+    """
+    event = _event_of(letter)
+    try:
+        with transaction.atomic():
+            _lock_shard(_shard_of(event.room))
+            replaced = _store(event, letter.id)
+            crash_point("put_back.before_commit")
+    except DatabaseError as error:
+        if is_data_error(error):
+            raise PermanentError(f"PostgreSQL refuses it: {_kind(error)}.") from error
+        raise RetryableError("The database does not answer.") from error
+    crash_point("put_back.after_commit")
+    if replaced:
+        live.publish_blocking(
+            live.room_group(event.room), {"type": "replaced", "room": event.room, "seq": event.seq}
+        )
+    if event.type in IN_THE_LOG_TOO:
+        _let_log_agree(event.room)
+    return Retried.DONE
+
+
+def _event_of(letter: Letter) -> RoomEvent:
+    if letter.reason == Reason.MISSING:
+        raise Unretryable(HOPELESS[Reason.MISSING])
+    try:
+        return codec.event_of(unpack_entry(letter.payload))
+    except (msgspec.MsgspecError, KeyError, ValueError, OverflowError) as error:
+        raise Unretryable(HOPELESS[Reason.UNREADABLE]) from error
+
+
+def _lock_shard(shard: int) -> None:
+    """Waits for a drain that is under way and keeps others away until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS}")
+        # A missing author must show here, and not at the commit.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    list(ShardCursor.objects.select_for_update().filter(shard=shard, kind=ShardCursor.Kind.PERSIST))
+
+
+def _store(event: RoomEvent, letter: str) -> bool:
+    """Puts the event at its place; False when it stands there already."""
+    row = Row.objects.filter(room_id=event.room, seq=event.seq).first()
+    if row is None:
+        raise _no_place(event)
+    key = None if row.key is None else str(row.key)
+    if row.type == event.type and key == event.key and row.epoch == event.epoch:
+        return _stands_already(row, event)
+    if row.epoch != event.epoch:
+        raise Unretryable(HOPELESS[Reason.STALE_EPOCH])
+    if row.type != EventType.EVENT_QUARANTINED or row.data.get("dead_letter") != letter:
+        raise Unretryable(HOPELESS[Reason.PLACE_TAKEN])
+    if event.n not in (row.n, _expected_n(event)):
+        raise Unretryable("It counts the room's messages in another way than its place does.")
+    placed = _checked(event)
+    now = datetime.now(UTC)
+    try:
+        with transaction.atomic():
+            late_events.take_place(row, placed, letter, now)
+    except IntegrityError as error:
+        first = _same_key(event)
+        if not is_data_error(error) or first is None:
+            raise
+        _name_first(row, event, first, letter, now)
+    return True
+
+
+def _expected_n(event: RoomEvent) -> int:
+    """What `n` the event must have by the one before it; a placeholder may not have known it."""
+    before = Row.objects.filter(room_id=event.room, seq=event.seq - 1).values_list("n", flat=True)
+    return (before.first() or 0) + (event.type == EventType.MESSAGE_POSTED)
+
+
+def _no_place(event: RoomEvent) -> Exception:
+    for stored in Room.objects.filter(id=event.room).values_list("stored_seq", flat=True):
+        if stored < event.seq:
+            # The drain that found the event was rolled back, or has not committed yet.
+            return RetryableError("Its place is not stored yet.")
+        return Unretryable("Its place is a gap in PostgreSQL: see `manage.py verify_delivery`.")
+    return Unretryable(HOPELESS[Reason.NO_ROOM])
+
+
+def _stands_already(row: Row, event: RoomEvent) -> bool:
+    """False, after an earlier retry or because the room's log filled the place.
+
+    Raises: Unretryable when it is another event under the same key.
+    """
+    for stored in stored_events.read_about(
+        event.room, [event.type], {}, first=event.seq, last=event.seq
+    ):
+        if _value(stored.data) == _value(event.data) and row.actor_id == event.actor:
+            return False
+    raise Unretryable(HOPELESS[Reason.PLACE_TAKEN])
+
+
+def _value(data: msgspec.Raw) -> object:
+    """The JSON value: PostgreSQL keeps that and not the text."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return bytes(data)
+
+
+def _checked(event: RoomEvent) -> Placed:
+    try:
+        return Placed(event, ingest.checked_data(event))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise PermanentError(
+            f"Its data is not what {event.type} holds: {type(error).__name__}."
+        ) from error
+
+
+def _same_key(event: RoomEvent) -> tuple[int, int] | None:
+    """Where an event with the same author and key stands, if one does."""
+    if event.actor is None or event.key is None:
+        return None
+    first = stored_events.find_by_key(event.actor, event.key)
+    return None if first is None else (first.room, first.seq)
+
+
+def _name_first(
+    row: Row, event: RoomEvent, first: tuple[int, int], letter: str, now: datetime
+) -> None:
+    """The event was accepted twice: the placeholder stays, and names the one that was stored."""
+    data = msgspec.json.decode(ingest.duplicate(event, first).event.data)
+    Row.objects.filter(pk=row.pk).update(data=data)
+    EventReplacement.objects.create(shard=row.shard, event=row, letter=letter, replaced_at=now)
+
+
+def _let_log_agree(room: int) -> None:
+    """Makes the log read the room's members again, if it had loaded them without this event.
+
+    Raises: RetryableError while something of the room is not stored; RedisError.
+    """
+    shard = _shard_of(room)
+    snapshot = loading.read_snapshot(room, shard)
+    assert snapshot is not None
+    pipeline = blocking_client().pipeline(transaction=True)
+    pipeline.hgetall(keys.acl(shard, room))
+    pipeline.hget(keys.room(shard, room), "archived")
+    acl, archived = pipeline.execute()
+    members = dict(zip(snapshot.users, snapshot.roles, strict=True))
+    if archived == str(int(snapshot.archived)).encode() and members == {
+        user.decode(): role.decode() for user, role in acl.items()
+    }:
+        return
+    forgotten = FORGET.call(
+        blocking_client(),
+        [
+            keys.epoch(shard),
+            keys.room(shard, room),
+            keys.acl(shard, room),
+            keys.log(shard, room),
+            keys.loading(shard, room),
+            keys.active(shard),
+        ],
+        [room, snapshot.epoch, snapshot.head],
+    )
+    if not forgotten:
+        raise RetryableError("The event is stored; the room's log takes it in when it is drained.")
+
+
+def _shard_of(room: int) -> int:
+    return events.shard_of(room, settings.ENV.shards)
+
+
+def _kind(error: DatabaseError) -> str:
+    """The error's class and SQLSTATE; its text may quote what was refused."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    name = type(error.__cause__ or error).__name__
+    return name if state is None else f"{name}, SQLSTATE {state}"

@@ -1,0 +1,154 @@
+"""Retries dead letters: one, those that a person chose, or those whose time has come.
+
+A retry is safe against doing it twice at once: the claim lets one through, and what it calls is
+safe to repeat. Rule of the loop: what fails is due again later and later, and is parked after
+`store.MAX_ATTEMPTS`; what fails because infrastructure is away does not count and is due again
+when it may be back; what no retry can help is parked at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+import msgspec
+
+from chat import counters
+from chat.crash_points import crash_point
+from chat.dead_letters import audit, sources, store
+from chat.dead_letters.letters import describe
+from chat.dead_letters.sources import Retried, Unretryable
+from chat.dead_letters.store import Claim, Ending, Refused
+from chat.infrastructure import is_infrastructure_error
+
+logger = logging.getLogger(__name__)
+
+# What one run of the periodic task takes on: it ends before the next begins, so that however
+# many letters there are, one process at a time is busy with them.
+RUN_LETTERS = 1_000
+RUN_SECONDS = 8.0
+
+
+class Outcome(StrEnum):
+    """What became of a retry."""
+
+    DONE = "done"  # it is where it belongs; the letter is gone
+    SENT = "sent"  # its task was sent and will report
+    WAITING = "waiting"  # it failed and is retried later
+    PARKED = "parked"  # it failed and waits for a person
+    GONE = "gone"  # there is no such letter (any more)
+    BUSY = "busy"  # somebody else is retrying it at this moment
+    EARLY = "early"  # its time has not come
+    LOST = "lost"  # it took so long that somebody else has it now
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How the retry of one letter ended; `detail` says why it failed."""
+
+    id: str
+    outcome: Outcome
+    detail: str = ""
+
+
+def retry(ids: Iterable[str], *, by: str | None = None) -> Iterator[Result]:
+    """Retries letters that somebody chose, due or not, parked or not, one by one.
+
+    A generator, so that the caller can show progress and stop half-way: what was not reached is
+    as it was. What person `by` does goes on record; None stands for a program.
+
+    Raises: redis.RedisError when the log server is away.
+    """
+    for one in ids:
+        yield _retry_one(one, asked=True, by=by)
+
+
+def release(ids: Iterable[str], *, by: str) -> Iterator[Result]:
+    """Makes letters due now, with all their attempts before them, and retries none itself.
+
+    For many at once: `WAITING` is the outcome, the periodic task does the work.
+
+    Raises: redis.RedisError when the log server is away.
+    """
+    for one in ids:
+        if not store.is_id(one):
+            yield Result(one, Outcome.GONE)
+            continue
+        audit.write("release", one, by=by)
+        yield Result(one, Outcome(store.release(one)))
+
+
+def retry_due(limit: int = RUN_LETTERS, seconds: float = RUN_SECONDS) -> dict[Outcome, int]:
+    """Retries at most `limit` letters whose time has come, longest overdue first.
+
+    Stops after `seconds`; the next run takes the rest. Any number of runs may go on at once.
+
+    Raises: redis.RedisError when the log server is away.
+    """
+    deadline = time.monotonic() + seconds
+    outcomes: Counter[Outcome] = Counter()
+    for one in store.due(limit):
+        if time.monotonic() > deadline:
+            break
+        outcomes[_retry_one(one, asked=False).outcome] += 1
+    return dict(outcomes)
+
+
+def report_done(id: str) -> None:
+    """Says that the task which was sent for letter `id` has succeeded. Raises: RedisError."""
+    store.remove(id)
+    _count(Outcome.DONE)
+
+
+def report_failed(id: str, token: str, attempts: int, error: BaseException) -> Result:
+    """Says that the task which was sent under `token` has failed. Raises: RedisError."""
+    return _settle(id, token, attempts, error)
+
+
+def _retry_one(id: str, *, asked: bool, by: str | None = None) -> Result:
+    claim = store.claim(id, asked=asked) if store.is_id(id) else Refused.GONE
+    if isinstance(claim, Refused):
+        return Result(id, Outcome(claim.value))
+    if by is not None:
+        audit.write("retry", id, by=by)
+    try:
+        retried = _call(claim)
+    except Exception as error:
+        # Whatever a source's retry raises, the other letters must have their turn.
+        return _settle(id, claim.token, claim.letter.attempts, error)
+    if retried == Retried.SENT:
+        store.settle(id, claim.token, Ending.SENT, "", claim.letter.attempts)
+        _count(Outcome.SENT)
+        return Result(id, Outcome.SENT)
+    crash_point("dead_letters.before_remove")
+    store.remove(id)
+    _count(Outcome.DONE)
+    logger.info("dead letter %s of %s retried: done", id, claim.letter.source)
+    return Result(id, Outcome.DONE)
+
+
+def _call(claim: Claim) -> Retried:
+    letter = claim.letter
+    if letter.problem is not None:
+        raise Unretryable(letter.problem)
+    return sources.retry_of(letter.source)(letter, claim.token)
+
+
+def _settle(id: str, token: str, attempts: int, error: BaseException) -> Result:
+    if isinstance(error, Unretryable):
+        ending = Ending.HOPELESS
+    elif is_infrastructure_error(error):
+        ending = Ending.POSTPONED
+    else:
+        ending = Ending.FAILED
+    outcome = Outcome(store.settle(id, token, ending, error, attempts))
+    _count(outcome)
+    # Only the kind: an error's text may quote what was refused.
+    logger.warning("dead letter %s retried: %s; now %s", id, type(error).__name__, outcome)
+    return Result(id, outcome, describe(error))
+
+
+def _count(outcome: Outcome) -> None:
+    counters.DEAD_LETTER_RETRIES.labels(outcome=outcome).inc()

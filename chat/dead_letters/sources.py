@@ -1,0 +1,61 @@
+"""Who knows how to retry the letters of a source: `persist`, `export`, `task:<name>` …"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from django.utils.module_loading import import_string
+
+from chat.dead_letters.letters import Letter
+from chat.errors import PermanentError
+
+
+class Retried(Enum):
+    """What a retry achieved."""
+
+    DONE = "done"  # what had failed is done now; the letter goes
+    SENT = "sent"  # a task was sent and will report its end with the claim's token
+
+
+class Unretryable(PermanentError):
+    """No retry of this letter can help: it is parked at once, with this text as the reason."""
+
+
+# Called by whoever holds the letter's claim, with the claim's token; must be safe to run twice,
+# since a claim ends when its holder is paused for too long.
+# Raises: Unretryable (park), RetryableError or a driver's own error for infrastructure that is
+# away (does not count), anything else (counts; parked after MAX_ATTEMPTS).
+Retry = Callable[[Letter, str], Retried]
+
+# By path, because these modules need this package.
+_OWN = {
+    "persist": "chat.dead_letters.put_back.retry",
+    "task": "chat.dead_letters.task_retry.retry",
+    "export": "chat.export.retry_letter",
+}
+_registered: dict[str, Retry] = {}
+
+
+def register(source: str, retry: Retry) -> None:
+    """Makes `retry` the one that is called for letters of `source`, in this process.
+
+    For modules that `chat` may not know (the analytics): whoever wires them calls this.
+    """
+    _registered[source] = retry
+
+
+def retry_of(source: str) -> Retry:
+    """Who retries letters of `source`; all `task:<name>` have one.
+
+    Raises: Unretryable when nobody here does.
+    """
+    name = source.partition(":")[0]
+    found = _registered.get(name)
+    if found is not None:
+        return found
+    try:
+        own: Retry = import_string(_OWN[name])
+        return own
+    except (KeyError, ImportError) as error:
+        raise Unretryable("Nothing here knows how to retry letters of this source.") from error

@@ -1,0 +1,39 @@
+"""What sign-up asks beyond allauth's own fields.
+
+Apart from `chat.account_forms`, because allauth imports this one while it defines its own forms.
+"""
+
+from __future__ import annotations
+
+from django import forms
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from chat.errors import ClientError
+from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.models import User
+
+
+class DisplayNameForm(forms.Form):
+    """Base of allauth's sign-up form (ACCOUNT_SIGNUP_FORM_CLASS)."""
+
+    display_name = forms.CharField(
+        label=_("Your name"),
+        required=False,
+        max_length=MAX_NAME_CHARACTERS,
+        help_text=_("How others see you. Without it they see your user name."),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    def clean_display_name(self) -> str:
+        text: str = self.cleaned_data["display_name"]
+        try:
+            return check_label(text, "Name", MAX_NAME_CHARACTERS) if text else ""
+        except ClientError as refused:
+            raise forms.ValidationError(
+                _("This name has characters that cannot be shown.")
+            ) from refused
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        user.display_name = self.cleaned_data["display_name"]
+        user.save(update_fields=["display_name"])

@@ -1,0 +1,41 @@
+"""What can go wrong, sorted by what the caller does next.
+
+`RetryableError`: infrastructure is away; back off and call again, nothing is dead-lettered.
+`PermanentError`: the data itself is refused; dead-letter it, calling again changes nothing.
+`ClientError`: the person or program on the other side must be told; carries the wire error code.
+"""
+
+from __future__ import annotations
+
+
+class VecheError(Exception):
+    """Base of every error that Veche raises on purpose."""
+
+
+class RetryableError(VecheError):
+    """A dependency did not answer, or not in time; the same call may succeed later."""
+
+
+class PermanentError(VecheError):
+    """The data is not acceptable and never will be; it goes to the dead letters."""
+
+
+class ClientError(VecheError):
+    """A request that is answered with an `error` frame or a problem+json document.
+
+    `code` is one of `chat.protocol.ErrorCode`. `retry_after_seconds` is set when the same
+    request may succeed after that time.
+    """
+
+    def __init__(self, code: str, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unavailable(ClientError, RetryableError):
+    """A dependency is away: the client keeps its message and sends it again with the same key."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__("unavailable", message, retry_after_seconds)

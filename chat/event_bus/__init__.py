@@ -1,0 +1,68 @@
+"""The event bus: where stored events go for the rest of the world, as CloudEvents.
+
+Consumers meet every event at least once and recognise repeats by (room, seq).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+
+from django.conf import settings
+
+from chat.errors import RetryableError
+from chat.event_bus.interface import (
+    TOPIC,
+    BusMisconfigured,
+    Delivered,
+    EventBus,
+    HeldBack,
+    Reader,
+    Record,
+)
+
+logger = logging.getLogger(__name__)
+
+__all__ = [
+    "TOPIC",
+    "BusMisconfigured",
+    "Delivered",
+    "EventBus",
+    "HeldBack",
+    "Reader",
+    "Record",
+    "check_at_start",
+    "close",
+    "event_bus",
+]
+
+
+@functools.cache
+def event_bus() -> EventBus:
+    """The bus of this installation: Kafka where brokers are set, else a Redis Stream.
+
+    Connects to nothing yet. Safe to call before a fork and from any thread.
+    """
+    env = settings.ENV
+    if env.kafka_bootstrap_servers:
+        from chat.event_bus.kafka import KafkaBus
+
+        return KafkaBus(env.kafka_bootstrap_servers, env.kafka_partitions)
+    from chat.event_bus.redis_stream import RedisStreamBus
+
+    return RedisStreamBus(max_bytes=env.event_stream_mb * 1024 * 1024)
+
+
+def check_at_start() -> None:
+    """Makes the topic and says in the log what is wrong with it. Never raises: without the bus
+    everything else works, and the export tries again."""
+    try:
+        event_bus().check()
+    except RetryableError as error:
+        logger.error("the event bus cannot be used at the moment: %s", error)
+
+
+def close() -> None:
+    """Lets this process's connections go, if it has any."""
+    if event_bus.cache_info().currsize:
+        event_bus().close()

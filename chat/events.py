@@ -1,0 +1,204 @@
+"""The facts that a room's log holds, as every part of Veche sees them.
+
+This module is what `analytics` may import of `chat`, so it depends on nothing but msgspec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+
+# No event's data is larger: a frame that brings one in is not (see `chat.protocol`), and 8,000
+# characters of any script fit.
+MAX_DATA_BYTES = 64 * 1024
+
+
+class EventType(StrEnum):
+    """What happened. The names are part of the wire protocol and of the Kafka topic."""
+
+    ROOM_CREATED = "room.created"
+    ROOM_UPDATED = "room.updated"
+    ROOM_ARCHIVED = "room.archived"
+    MEMBER_JOINED = "member.joined"
+    MEMBER_LEFT = "member.left"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_MUTED = "member.muted"
+    MEMBER_UNMUTED = "member.unmuted"
+    MESSAGE_POSTED = "message.posted"
+    MESSAGE_EDITED = "message.edited"
+    MESSAGE_DELETED = "message.deleted"
+    MESSAGE_RESTORED = "message.restored"
+    REACTION_ADDED = "reaction.added"
+    REACTION_REMOVED = "reaction.removed"
+    EVENT_QUARANTINED = "event.quarantined"
+
+
+class Role(StrEnum):
+    """What a member may do in a room, strongest last."""
+
+    MEMBER = "member"
+    MODERATOR = "moderator"
+    OWNER = "owner"
+
+
+class RoomKind(StrEnum):
+    """Who may find and enter a room."""
+
+    PUBLIC = "public"  # anyone finds it, anyone joins
+    PRIVATE = "private"  # its members invite
+    DIRECT = "direct"  # exactly two people, fixed at creation
+
+
+class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact at its place in a room.
+
+    `seq` runs 1, 2, 3 … in the room; `n` is the number of messages posted up to and including
+    this event. `at` is the log server's clock. `data` is the JSON object of the event type,
+    kept as bytes so that it is passed on and not re-encoded.
+    """
+
+    room: int
+    epoch: int
+    seq: int
+    n: int
+    type: EventType
+    key: str | None  # the idempotency key, a UUIDv7; None for what Veche itself did
+    actor: int | None  # user id; None for what Veche itself did
+    at: datetime
+    data: msgspec.Raw
+
+
+class MessagePosted(msgspec.Struct, frozen=True, kw_only=True):
+    body: str
+    reply_to: int | None = None
+
+
+class MessageEdited(msgspec.Struct, frozen=True, kw_only=True):
+    target: int
+    body: str
+
+
+class MessageTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of `message.deleted` and `message.restored`."""
+
+    target: int
+
+
+class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of `reaction.added` and `reaction.removed`."""
+
+    target: int
+    emoji: str
+
+
+class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):
+    user: int
+    role: Role = Role.MEMBER
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of `member.left`, `member.removed` and `member.unmuted`."""
+
+    user: int
+
+
+class MemberMuted(msgspec.Struct, frozen=True, kw_only=True):
+    user: int
+    until: datetime
+
+
+class RoomCreated(msgspec.Struct, frozen=True, kw_only=True):
+    slug: str
+    name: str
+    kind: RoomKind
+    topic: str = ""
+
+
+class RoomUpdated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Only what changed; absent fields stay as they were."""
+
+    name: str | None = None
+    topic: str | None = None
+
+
+class RoomArchived(msgspec.Struct, frozen=True, kw_only=True):
+    archived: bool = True
+
+
+class EventQuarantined(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Stands at the seq of an event that PostgreSQL refused; the bytes are in the dead letters."""
+
+    reason: str
+    original_type: str
+    dead_letter: str | None = None
+    duplicate_of: tuple[int, int] | None = None  # (room, seq) where the same (actor, key) stands
+
+
+EventData = (
+    MessagePosted
+    | MessageEdited
+    | MessageTarget
+    | Reaction
+    | MemberJoined
+    | Member
+    | MemberMuted
+    | RoomCreated
+    | RoomUpdated
+    | RoomArchived
+    | EventQuarantined
+)
+
+DATA_TYPES: dict[EventType, type[EventData]] = {
+    EventType.ROOM_CREATED: RoomCreated,
+    EventType.ROOM_UPDATED: RoomUpdated,
+    EventType.ROOM_ARCHIVED: RoomArchived,
+    EventType.MEMBER_JOINED: MemberJoined,
+    EventType.MEMBER_LEFT: Member,
+    EventType.MEMBER_REMOVED: Member,
+    EventType.MEMBER_MUTED: MemberMuted,
+    EventType.MEMBER_UNMUTED: Member,
+    EventType.MESSAGE_POSTED: MessagePosted,
+    EventType.MESSAGE_EDITED: MessageEdited,
+    EventType.MESSAGE_DELETED: MessageTarget,
+    EventType.MESSAGE_RESTORED: MessageTarget,
+    EventType.REACTION_ADDED: Reaction,
+    EventType.REACTION_REMOVED: Reaction,
+    EventType.EVENT_QUARANTINED: EventQuarantined,
+}
+
+_encoder = msgspec.json.Encoder()
+_decoders = {kind: msgspec.json.Decoder(data) for kind, data in DATA_TYPES.items()}
+
+
+def encode_data(data: EventData) -> bytes:
+    """JSON of an event's data, as it is logged, pushed, stored and exported."""
+    return _encoder.encode(data)
+
+
+def decode_data(kind: EventType, raw: bytes | msgspec.Raw) -> EventData:
+    """The typed data of an event.
+
+    Raises: msgspec.ValidationError or msgspec.DecodeError when `raw` is not what `kind` holds.
+    """
+    return _decoders[kind].decode(raw)
+
+
+def content_hash(room: int, kind: EventType, data: bytes) -> str:
+    """32 hex digits that tell a repeat of a request from another request under the same key."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{room}\n{kind}\n".encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def shard_of(room: int, shards: int) -> int:
+    """The shard, 0 … `shards` - 1, that holds a room: the unit of parallelism after the log."""
+    return room % shards
+
+
+def at_from_ms(milliseconds: int) -> datetime:
+    """Aware UTC time of a log server's clock reading in milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,414 @@
+"""Publishes a shard's stored events on the bus: at least once each, in the order of each room.
+
+The cursor lives in PostgreSQL and is locked for the transaction that reads the events, publishes
+them and moves it, so two exporters never publish the same shard at once. A crash after the
+acknowledgements and before the commit publishes the same events again; readers recognise them
+by (room, seq). An exporter that was paused is cut off by PostgreSQL, and another one takes over.
+
+Errors: while the bus does not acknowledge, nothing moves and the next run tries again; that is
+never a dead letter. What the bus refuses for ever goes to the dead letters, and a placeholder is
+published at its place, so that readers see where something is missing. Too many of those stop
+the shard: a person must look.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from redis.exceptions import RedisError
+
+from chat import backoff, dead_letters, events
+from chat.crash_points import crash_point
+from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
+from chat.errors import PermanentError, RetryableError
+from chat.event_bus import EventBus, Record, envelope, event_bus
+from chat.events import EventQuarantined, EventType, RoomEvent
+from chat.letter_limit import LetterLimit, TooManyLetters
+from chat.models import ShardCursor
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "export"
+START = "0"
+BATCH_EVENTS = 1_000
+# An export that has worked for so long lets other shards have the worker.
+EXPORT_SECONDS = 10.0
+# All acknowledgements of a batch come within this time, or the batch has failed.
+PUBLISH_SECONDS = 12.0
+# PostgreSQL ends a transaction whose process was paused. Longer than any wait for the bus:
+# PUBLISH_SECONDS, and the wave that began just before they were over.
+PAUSED_TRANSACTION_MS = 30_000
+
+READ_EVENTS = """
+    SELECT id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
+    FROM chat_roomevent WHERE shard = %s AND id > %s ORDER BY id LIMIT %s
+"""
+
+READ_ONE = """
+    SELECT id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
+    FROM chat_roomevent WHERE room_id = %s AND seq = %s LIMIT %s
+"""
+
+READ_REPLACEMENTS = """
+    SELECT replacement.id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
+    FROM chat_eventreplacement AS replacement
+    JOIN chat_roomevent AS event ON event.id = replacement.event_id
+    WHERE replacement.shard = %s AND published_at IS NULL AND event.id <= %s
+    ORDER BY replacement.id LIMIT %s
+"""
+
+MOVE_WATERMARKS = """
+    INSERT INTO chat_exportedroom (room_id, seq)
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[])
+    ON CONFLICT (room_id) DO UPDATE SET seq = GREATEST(chat_exportedroom.seq, EXCLUDED.seq)
+"""
+
+FIND_WAITING = """
+    SELECT waiting.shard FROM unnest(%s::smallint[]) AS waiting (shard)
+    LEFT JOIN chat_shardcursor AS cursor ON cursor.shard = waiting.shard AND kind = 'export'
+    WHERE cursor.stopped_at IS NULL AND (
+        EXISTS (SELECT FROM chat_roomevent AS event WHERE event.shard = waiting.shard
+                AND event.id > COALESCE(cursor.position, '0')::bigint)
+        OR EXISTS (SELECT FROM chat_eventreplacement AS replacement
+                   WHERE replacement.shard = waiting.shard AND published_at IS NULL)
+    )
+"""
+
+# While the bus is away, a process asks it only so often: each time it may have to wait, and a
+# worker that waits does not store what people write. Short enough that the export flows again
+# within 15 s of the bus's return.
+FIRST_REST_SECONDS = 1.0
+LONGEST_REST_SECONDS = 8.0
+
+# After a failure a shard is probed with one event, so that a bus which takes some rooms and not
+# others is not sent the same events every two seconds. Doubled with every success.
+_batch_events: dict[int, int] = {}
+
+
+class Resting(RetryableError):
+    """The bus was away a moment ago and is not asked yet."""
+
+
+class Rest:
+    """When this process may ask the bus again, after it has failed so many times in a row."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._until = 0.0
+
+    def check(self) -> None:
+        """Raises: Resting while it is too early."""
+        if self._clock() < self._until:
+            raise Resting
+
+    def failed(self) -> None:
+        self._failures += 1
+        seconds = backoff.delay_seconds(
+            self._failures, first=FIRST_REST_SECONDS, longest=LONGEST_REST_SECONDS
+        )
+        self._until = self._clock() + seconds
+
+    def worked(self) -> None:
+        self._failures = 0
+
+
+_rest = Rest()
+
+
+class Exported(msgspec.Struct):
+    """What one run did. `busy`: another exporter had the shard. `stopped`: a person must look."""
+
+    published: int = 0
+    letters: int = 0
+    busy: bool = False
+    stopped: bool = False
+
+
+class _Row(msgspec.Struct, frozen=True):
+    id: int
+    event: RoomEvent
+
+
+def export_when_rested(shard: int) -> Exported:
+    """As `export`; raises Resting at once while this process has just found the bus away."""
+    _rest.check()
+    try:
+        exported = export(shard)
+    except RetryableError:
+        _rest.failed()
+        raise
+    _rest.worked()
+    return exported
+
+
+def export(shard: int, bus: EventBus | None = None) -> Exported:
+    """Publishes what is stored of `shard` and not yet on the bus, for at most `EXPORT_SECONDS`.
+
+    Raises: RetryableError when the bus, the log or PostgreSQL is away; call again later.
+    """
+    bus = bus or event_bus()
+    result = Exported()
+    letters = LetterLimit()
+    deadline = time.monotonic() + EXPORT_SECONDS
+    try:
+        # Before any transaction, because connecting may take its time.
+        bus.prepare()
+        ensure_cursor(shard)
+        while time.monotonic() < deadline and _export_batch(shard, bus, result, letters):
+            pass
+    except TooManyLetters:
+        result.stopped = True
+        _stop(shard, letters.count)
+    except RedisError as error:
+        raise RetryableError("The log does not answer.") from error
+    except (DatabaseError, InterfaceError) as error:
+        raise RetryableError("The database does not answer.") from error
+    result.letters = letters.count
+    return result
+
+
+def waiting_shards(shards: int) -> list[int]:
+    """Shards that have something to publish and are not stopped. Raises: OperationalError."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_WAITING, [list(range(shards))])
+        return sorted(row[0] for row in cursor.fetchall())
+
+
+def resume(shard: int) -> None:
+    """Lets a stopped shard be exported again, after a person has mended the cause."""
+    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.EXPORT).update(
+        stopped_at=None, stopped_reason=""
+    )
+
+
+def _export_batch(shard: int, bus: EventBus, result: Exported, letters: LetterLimit) -> bool:
+    """Publishes one batch; False when there is nothing more to do at the moment.
+
+    Raises: RetryableError when not all of it was acknowledged, after moving the cursor over what
+    was.
+    """
+    limit = _batch_events.get(shard, BATCH_EVENTS)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS}"
+            )
+        position = lock_cursor(shard)
+        if position is None:
+            result.busy = True
+            return False
+        if position.stopped_at is not None:
+            result.stopped = True
+            return False
+        rows = _read(READ_EVENTS, shard, position.position, limit)
+        done, failure = _publish(shard, bus, rows, letters)
+        if done:
+            crash_point("export.after_publish")
+            _move(position, rows[:done])
+            result.published += done
+            crash_point("export.before_commit")
+        if failure is None and len(rows) < limit:
+            failure = _publish_replacements(shard, bus, position, result, letters)
+    if done:
+        crash_point("export.after_commit")
+    if failure is not None:
+        _batch_events[shard] = 1
+        raise failure
+    if limit < BATCH_EVENTS:
+        _batch_events[shard] = min(limit * 2, BATCH_EVENTS)
+    return len(rows) == limit
+
+
+def ensure_cursor(shard: int) -> None:
+    """Makes the shard's export cursor when it is missing; not inside the transaction that locks
+    it, because a second exporter would wait for the first one's insert instead of leaving."""
+    ShardCursor.objects.get_or_create(
+        shard=shard, kind=ShardCursor.Kind.EXPORT, defaults={"position": START}
+    )
+
+
+def lock_cursor(shard: int) -> ShardCursor | None:
+    """The shard's export cursor, locked for this transaction; None while another holds it.
+
+    The row must have been made (`ensure_cursor`).
+    """
+    return (
+        ShardCursor.objects.select_for_update(skip_locked=True)
+        .filter(shard=shard, kind=ShardCursor.Kind.EXPORT)
+        .first()
+    )
+
+
+def _read(statement: str, shard: int, position: str, limit: int) -> list[_Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [shard, int(position), limit])
+        return [
+            _Row(
+                row_id,
+                RoomEvent(
+                    room=room,
+                    epoch=epoch,
+                    seq=seq,
+                    n=n,
+                    type=EventType(kind),
+                    key=key,
+                    actor=actor,
+                    at=at,
+                    data=msgspec.Raw(data.encode()),
+                ),
+            )
+            for row_id, room, epoch, seq, n, kind, key, actor, at, data in cursor.fetchall()
+        ]
+
+
+def _publish(
+    shard: int, bus: EventBus, rows: Sequence[_Row], letters: LetterLimit
+) -> tuple[int, RetryableError | None]:
+    """Publishes `rows` in order.
+
+    Returns how many from the first one on are on the bus, all of them acknowledged, and why the
+    next one is not. Raises: TooManyLetters.
+    """
+    deadline = time.monotonic() + PUBLISH_SECONDS
+    records = [_record(row.event) for row in rows]
+    missing = list(range(len(rows)))
+    failure: RetryableError | None = None
+    refused: set[int] = set()
+    while missing:
+        outcomes = bus.publish([records[i] for i in missing], deadline - time.monotonic())
+        still_missing = []
+        failure = None
+        progress = False
+        for i, outcome in zip(missing, outcomes, strict=True):
+            if outcome is None:
+                continue
+            still_missing.append(i)
+            if isinstance(outcome, PermanentError):
+                if i in refused:  # even the placeholder: then the bus takes nothing at all
+                    raise TooManyLetters
+                refused.add(i)
+                records[i] = _placeholder(shard, rows[i].event, records[i], outcome)
+                progress = True
+            elif failure is None and isinstance(outcome, RetryableError):
+                failure = outcome
+        missing = still_missing
+        # What was held back behind a refused event can go now; anything else waits for its time.
+        if not progress:
+            break
+    letters.add(len(refused), len(rows))
+    return (missing[0] if missing else len(rows)), (failure if missing else None)
+
+
+def _record(event: RoomEvent) -> Record:
+    return Record(event.room, event.seq, envelope.encode(event))
+
+
+def _placeholder(shard: int, event: RoomEvent, record: Record, error: PermanentError) -> Record:
+    """What stands on the bus at the place of an event that it refuses. The event is kept."""
+    letter = dead_letters.add(
+        source=SOURCE,
+        reason=Reason.REFUSED,
+        error=error,
+        origin=Origin(shard=shard, room=event.room, seq=event.seq, key=event.key),
+        payload=record.value,
+    )
+    data = EventQuarantined(
+        reason=Reason.REFUSED, original_type=event.type.value, dead_letter=letter
+    )
+    return _record(
+        msgspec.structs.replace(
+            event,
+            type=EventType.EVENT_QUARANTINED,
+            key=None,
+            actor=None,
+            data=msgspec.Raw(events.encode_data(data)),
+        )
+    )
+
+
+def _publish_replacements(
+    shard: int, bus: EventBus, position: ShardCursor, result: Exported, letters: LetterLimit
+) -> RetryableError | None:
+    """Publishes events that took the place of a placeholder after that had been published."""
+    rows = _read(READ_REPLACEMENTS, shard, position.position, BATCH_EVENTS)
+    if not rows:
+        return None
+    done, failure = _publish(shard, bus, rows, letters)
+    crash_point("export.after_replacements")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE chat_eventreplacement SET published_at = now() WHERE id = ANY(%s)",
+            [[row.id for row in rows[:done]]],
+        )
+    result.published += done
+    return failure
+
+
+def retry_letter(letter: Letter, token: str, bus: EventBus | None = None) -> Retried:
+    """Publishes the event of a letter of source `export` as PostgreSQL holds it now.
+
+    Directly, and not through the shard's cursor, which is past it: what the bus refuses again
+    is an attempt of this letter that failed and not a letter more. Publishing it twice does no
+    harm, so `token` is not needed.
+
+    Raises: Unretryable when there is no such event; RetryableError when the bus is away;
+    PermanentError when it refuses the event again.
+    """
+    origin = letter.origin
+    found = _read(READ_ONE, origin.room, str(origin.seq or 0), 1) if origin.room else []
+    if not found:
+        raise Unretryable("PostgreSQL has no event at this place.")
+    bus = bus or event_bus()
+    bus.prepare()
+    [outcome] = bus.publish([_record(found[0].event)], PUBLISH_SECONDS)
+    if outcome is not None:
+        raise outcome
+    return Retried.DONE
+
+
+def _move(position: ShardCursor, rows: Sequence[_Row]) -> None:
+    """Moves the cursor and the rooms' watermarks over `rows`, which are on the bus."""
+    position.position = str(rows[-1].id)
+    position.moved_at = datetime.now(UTC)
+    position.save(update_fields=["position", "moved_at"])
+    heads = {row.event.room: row.event.seq for row in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE_WATERMARKS, [list(heads), list(heads.values())])
+
+
+def _stop(shard: int, letters: int) -> None:
+    reason = f"{letters} dead letters in one export"
+    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.EXPORT, stopped_at=None).update(
+        stopped_at=datetime.now(UTC), stopped_reason=reason
+    )
+    logger.error("export of shard %s stopped: %s; all events are in PostgreSQL", shard, reason)
+
+
+def rewind(shard: int, since: timedelta | None = None) -> None:
+    """Publishes a shard again from the start, or what was stored in the last `since`.
+
+    For a new or a lost bus; what it has already it gets a second time. The `exported` watermark
+    stays. Raises: RetryableError while an exporter holds the shard.
+    """
+    ensure_cursor(shard)
+    with transaction.atomic():
+        position = lock_cursor(shard)
+        if position is None:
+            raise RetryableError(f"Shard {shard} is being exported; try again.")
+        if since is None:
+            position.position = START
+        else:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT COALESCE(min(id) - 1, %s) FROM chat_roomevent"
+                    " WHERE shard = %s AND id <= %s AND at >= now() - %s * interval '1 second'",
+                    [int(position.position), shard, int(position.position), since.total_seconds()],
+                )
+                position.position = str(cursor.fetchone()[0])
+        position.save(update_fields=["position"])

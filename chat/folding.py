@@ -1,0 +1,67 @@
+"""Folds a batch of changes into the few that matter, so that they take few statements. Pure.
+
+What comes out has the same effect as one change after the other: only changes of the same thing
+depend on each other's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from chat.events import EventData, EventType, MessageEdited, MessageTarget, Reaction, RoomEvent
+
+Change = tuple[RoomEvent, EventData]
+Data = TypeVar("Data", bound=EventData)
+
+MESSAGE_CHANGES = (
+    EventType.MESSAGE_EDITED,
+    EventType.MESSAGE_DELETED,
+    EventType.MESSAGE_RESTORED,
+)
+REACTION_CHANGES = (EventType.REACTION_ADDED, EventType.REACTION_REMOVED)
+
+
+class Folded(msgspec.Struct):
+    """Changes of different things in each list but `in_turn`, which is to be applied in order."""
+
+    edited: list[tuple[RoomEvent, MessageEdited]] = []
+    deleted: list[tuple[RoomEvent, MessageTarget]] = []
+    added: list[tuple[RoomEvent, Reaction]] = []
+    removed: list[tuple[RoomEvent, Reaction]] = []
+    in_turn: list[Change] = []
+
+
+def fold(changes: Iterable[Change]) -> Folded:
+    """`changes` in log order, folded."""
+    folded = Folded()
+    of_message: dict[tuple[int, int], list[Change]] = {}
+    of_reaction: dict[tuple[int, int, int | None, str], tuple[RoomEvent, Reaction]] = {}
+    for event, data in changes:
+        if event.type in MESSAGE_CHANGES:
+            assert isinstance(data, MessageEdited | MessageTarget)
+            of_message.setdefault((event.room, data.target), []).append((event, data))
+        elif event.type in REACTION_CHANGES:
+            assert isinstance(data, Reaction)
+            of_reaction[event.room, data.target, event.actor, data.emoji] = (event, data)
+        else:
+            folded.in_turn.append((event, data))
+    for of_one in of_message.values():
+        _fold_message(of_one, folded)
+    for event, reaction in of_reaction.values():
+        added = event.type is EventType.REACTION_ADDED
+        (folded.added if added else folded.removed).append((event, reaction))
+    return folded
+
+
+def _fold_message(changes: list[Change], folded: Folded) -> None:
+    """The last of several edits stands, the first of several deletions has taken place."""
+    kinds = {event.type for event, _ in changes}
+    if kinds == {EventType.MESSAGE_EDITED}:
+        folded.edited.append(changes[-1])  # type: ignore[arg-type]
+    elif kinds == {EventType.MESSAGE_DELETED}:
+        folded.deleted.append(changes[0])  # type: ignore[arg-type]
+    else:
+        folded.in_turn += changes

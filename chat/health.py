@@ -1,0 +1,121 @@
+"""What load balancers, container health checks and Prometheus ask."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import Awaitable
+
+import redis.asyncio as redis
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django_prometheus.exports import ExportToDjangoView
+
+from chat import bus, database, delivery_health
+from chat.errors import Unavailable
+from chat.room_log import clients
+
+# Shorter than the second or more that probes of load balancers usually wait.
+CHECK_SECONDS = 1.0
+
+
+class Draining:
+    """Whether this process is on its way out; set by the server at SIGTERM."""
+
+    now = False
+
+
+class Complete:
+    """Whether this process has ever reached all that it depends on."""
+
+    once = False
+
+
+@never_cache
+async def healthz(request: HttpRequest) -> HttpResponse:
+    """200 while the process answers at all. Checks nothing else: a restart would mend nothing."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+async def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when people can chat through this process; 503 names what is away, or `draining`.
+
+    Without the database or the bus they still can, and every other process is without it too: the
+    answer is then 200 and `degraded`, so that a balancer does not close what works. Only a process
+    that has just started waits for everything, so that no deploy replaces processes that hold
+    connections by ones that nobody can connect to.
+    """
+    if Draining.now:
+        return JsonResponse({"status": "draining"}, status=503)
+    checks = {
+        "database": check_database(),
+        "log": check_redis(settings.ENV.log_redis_url),
+        "bus": check_redis(settings.ENV.bus_redis_url),
+    }
+    answers = await asyncio.gather(*(in_time(check) for check in checks.values()))
+    parts = dict(zip(checks, answers, strict=True))
+    complete = all(answer == "ok" for answer in answers)
+    Complete.once |= complete
+    ready = Complete.once and parts["log"] == "ok"
+    status = "not ready" if not ready else "ready" if complete else "degraded"
+    breakers = {"database": database.BREAKER, "log": clients.BREAKER, "bus": bus.BREAKER}
+    return JsonResponse(
+        {
+            "status": status,
+            "parts": parts,
+            "breakers": {name: breaker.state for name, breaker in breakers.items()},
+        },
+        status=200 if ready else 503,
+    )
+
+
+async def in_time(check: Awaitable[None]) -> str:
+    """`ok`, or the kind of failure; error texts stay out, they may hold addresses."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check
+    except Exception as error:  # Whatever it is, the part is not there.
+        return type(error).__name__
+    return "ok"
+
+
+async def check_redis(url: str) -> None:
+    """Raise unless the server at `url` answers."""
+    client = redis.Redis.from_url(
+        url, socket_timeout=CHECK_SECONDS, socket_connect_timeout=CHECK_SECONDS
+    )
+    async with client:
+        await client.ping()
+
+
+async def check_database() -> None:
+    """Raise unless PostgreSQL lets somebody in."""
+    if not await database.lets_in():
+        raise Unavailable("The database does not answer.")
+
+
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus metrics, for this machine or for the holder of METRICS_TOKEN."""
+    if not may_read_metrics(request):
+        return HttpResponse("not found\n", status=404, content_type="text/plain")
+    delivery_health.show_in_metrics()
+    page: HttpResponse = ExportToDjangoView(request)
+    return page
+
+
+def may_read_metrics(request: HttpRequest) -> bool:
+    token = settings.ENV.metrics_token
+    if token:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return secrets.compare_digest(given.encode(), token.encode())
+    # Behind a proxy everybody's peer may be on loopback.
+    if settings.ENV.trusted_proxies or "X-Forwarded-For" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

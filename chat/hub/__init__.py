@@ -1,0 +1,68 @@
+"""Live delivery: one hub per web process instead of one subscription per connection.
+
+Messages of the channel layer, msgpack dicts (see `chat.live`):
+
+| Group | Message |
+|---|---|
+| `room.<id>` | `{type: events, room, epoch, first, last, special, events}`: JSON array as bytes |
+| `room.<id>` | `{type: typing, room, user}` · `{type: presence, room, online, offline}` |
+| `hubs` | `{type: stored, rooms: {room: seq}}` · `{type: reset, shard, epoch}` |
+| `hubs` | `{type: revoke, user, session}`: close these · `{type: joined, user, room}` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+
+from django.conf import settings
+
+from chat.hub import heartbeat
+from chat.hub.core import Hub
+from chat.hub.source import LoggedRooms
+
+__all__ = ["Hub", "close", "drain", "draining", "hub"]
+
+_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+_draining = False
+
+
+def hub() -> Hub:
+    """The running loop's hub, started on first use."""
+    loop = asyncio.get_running_loop()
+    found = _hubs.get(loop)
+    if found is None:
+        env = settings.ENV
+        found = _hubs[loop] = Hub(
+            LoggedRooms(),
+            shards=env.shards,
+            max_sockets=env.max_sockets,
+            max_sockets_per_user=env.max_sockets_per_user,
+            sends_per_second=env.sends_per_second,
+            sends_burst=env.sends_burst,
+        )
+        found.draining = _draining
+        found.start()
+        found.spawn(heartbeat.run(found), "heartbeat")
+    return found
+
+
+def draining() -> bool:
+    """Whether this process is letting its connections go."""
+    return _draining
+
+
+async def drain() -> None:
+    """Say `bye`, wait for appends under way and close every connection; for the server's end."""
+    global _draining
+    _draining = True
+    found = _hubs.get(asyncio.get_running_loop())
+    if found is not None:
+        await found.drain(settings.ENV.drain_seconds / 2)
+
+
+async def close() -> None:
+    """End the running loop's hub altogether."""
+    found = _hubs.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close_down()

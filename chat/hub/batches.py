@@ -1,0 +1,92 @@
+"""Consecutive events of one room, encoded once for everybody who gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from chat.events import EventType, Member, RoomEvent
+from chat.live import events_message
+
+LEAVING = frozenset({EventType.MEMBER_REMOVED, EventType.MEMBER_LEFT})
+
+
+class _Head(msgspec.Struct):
+    """What the hub itself reads of an event."""
+
+    seq: int
+    type: str
+    data: msgspec.Raw
+
+
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_head = msgspec.json.Decoder(_Head)
+_member = msgspec.json.Decoder(Member)
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Events `first` … `last` of a room. `body` is their JSON, separated by commas.
+
+    `special` says that something else than messages and reactions may be among them.
+    """
+
+    room: int
+    epoch: int
+    first: int
+    last: int
+    special: bool
+    body: bytes
+
+    def after(self, seq: int) -> Batch:
+        """The part of it after `seq`, which lies within it."""
+        items = _items.decode(b"[" + self.body + b"]")
+        body = b",".join(map(bytes, items[seq - self.first + 1 :]))
+        return Batch(self.room, self.epoch, seq + 1, self.last, self.special, body)
+
+    def split_where_people_leave(self) -> Iterator[tuple[Batch, int | None]]:
+        """Parts of it in order, each with the user id of whom its last event takes out, if any."""
+        items = _items.decode(b"[" + self.body + b"]")
+        start = 0
+        for index, item in enumerate(items):
+            head = _head.decode(item)
+            if head.type in LEAVING:
+                yield self._part(items, start, index + 1), _member.decode(head.data).user
+                start = index + 1
+        if start < len(items):
+            yield self._part(items, start, len(items)), None
+
+    def _part(self, items: Sequence[msgspec.Raw], start: int, end: int) -> Batch:
+        body = b",".join(map(bytes, items[start:end]))
+        first = self.first + start
+        return Batch(self.room, self.epoch, first, self.first + end - 1, True, body)
+
+
+def batch_of_message(message: dict[str, Any]) -> Batch:
+    """What a layer message of type `events` holds.
+
+    Raises: KeyError, TypeError or ValueError when it is not one.
+    """
+    first, last = int(message["first"]), int(message["last"])
+    if not 1 <= first <= last:
+        raise ValueError("not a range of events")
+    return Batch(
+        int(message["room"]),
+        int(message["epoch"]),
+        first,
+        last,
+        bool(message["special"]),
+        bytes(message["events"])[1:-1],
+    )
+
+
+def batch_of_events(events: Sequence[RoomEvent]) -> Batch:
+    """The batch of events that follow each other (see `chat.live.runs`)."""
+    return batch_of_message(events_message(events))
+
+
+def events_frame_rest(room: int, bodies: Sequence[bytes]) -> tuple[str, int]:
+    """The text of an `events` frame after its number, and its size in bytes."""
+    rest = b'"room":%d,"events":[%b]}' % (room, b",".join(bodies))
+    return rest.decode(), len(rest)

@@ -1,0 +1,150 @@
+"""Feeding one connection what it missed, room by room, until it is where the hub is.
+
+Paced by the client's `seen`, so that a client that was away for a month gets a month's events
+without any of them waiting in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from chat.errors import Unavailable
+from chat.events import RoomEvent
+from chat.hub.batches import batch_of_events, events_frame_rest
+from chat.hub.feeds import RoomFeed
+from chat.hub.sockets import HubSocket
+from chat.live import runs
+from chat.protocol import MAX_SYNC_EVENTS
+
+logger = logging.getLogger(__name__)
+
+EventsAfter = Callable[[int, int, int], Awaitable[list[RoomEvent]]]
+
+# A client that confirms nothing for so long while it is being fed counts as a slow reader.
+SEEN_TIMEOUT_SECONDS = 30.0
+# How long to wait for the hub's own hints to come up to where the client already is.
+HUB_TIMEOUT_SECONDS = 5.0
+# Waits between attempts while neither log nor PostgreSQL answers.
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 10.0
+# Somebody who was taken out of a room in the meantime gets the events before that within this.
+FAREWELL_SECONDS = 5.0
+
+
+class CatchUp:
+    """The rooms in which one socket lags behind the hub, and the task that feeds it."""
+
+    def __init__(
+        self,
+        socket: HubSocket,
+        events_after: EventsAfter,
+        turns: asyncio.Semaphore,
+        too_slow: Callable[[HubSocket], None],
+    ) -> None:
+        self._socket = socket
+        self._events_after = events_after
+        self._turns = turns
+        self._too_slow = too_slow
+        self._positions: dict[RoomFeed, int] = {}
+        self._ends: dict[RoomFeed, int] = {}  # where somebody was taken out
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, feed: RoomFeed, after: int) -> None:
+        """Feed the socket the room's events after `after`, then make it live."""
+        feed.live.discard(self._socket)
+        feed.behind.add(self._socket)
+        self._ends.pop(feed, None)
+        self._positions[feed] = after
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="catch up")
+
+    def end_at(self, feed: RoomFeed, seq: int) -> None:
+        """The person left the room at `seq`: what is after it must not be sent."""
+        if feed in self._positions:
+            self._ends[feed] = seq
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._end, feed, seq)
+
+    def drop(self, feed: RoomFeed) -> None:
+        self._positions.pop(feed, None)
+        self._ends.pop(feed, None)
+        feed.behind.discard(self._socket)
+
+    def close(self) -> None:
+        for feed in list(self._positions):
+            self.drop(feed)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _end(self, feed: RoomFeed, seq: int) -> None:
+        if self._ends.get(feed) == seq:
+            self.drop(feed)
+
+    async def _run(self) -> None:
+        while self._positions and not self._socket.closed:
+            feed, after = next(iter(self._positions.items()))
+            try:
+                await self._step(feed, after)
+                self._retry_seconds = FIRST_RETRY_SECONDS
+            except Unavailable:
+                await self._back_off()
+            except Exception:
+                logger.exception("a connection could not be fed")
+                await self._back_off()
+
+    async def _back_off(self) -> None:
+        await asyncio.sleep(self._retry_seconds * random.uniform(0.5, 1.5))
+        self._retry_seconds = min(self._retry_seconds * 2, LONGEST_RETRY_SECONDS)
+
+    async def _step(self, feed: RoomFeed, after: int) -> None:
+        """One frame's worth of one room, or the switch to live."""
+        feed.flush()
+        end = self._ends.get(feed)
+        if end is not None and after >= end:
+            self.drop(feed)
+        elif after == feed.delivered:
+            # Nothing is between: the next event that the feed hands on is the next for this one.
+            self.drop(feed)
+            feed.live.add(self._socket)
+        elif after > feed.delivered:
+            await self._wait_for_the_hub(feed, after)
+        elif await self._may_send():
+            async with self._turns:
+                events = await self._events_after(feed.room, after, MAX_SYNC_EVENTS)
+            if self._positions.get(feed) == after:
+                self._send(feed, after, events)
+
+    async def _wait_for_the_hub(self, feed: RoomFeed, after: int) -> None:
+        moved = feed.moved
+        feed.head_is(after)
+        try:
+            async with asyncio.timeout(HUB_TIMEOUT_SECONDS):
+                await moved.wait()
+        except TimeoutError:
+            raise Unavailable("The hub has not got there yet.") from None
+
+    async def _may_send(self) -> bool:
+        """Wait for the client and for its budget; False when it is closed."""
+        while self._socket.window.is_full():
+            if not await self._socket.wait_for_seen(SEEN_TIMEOUT_SECONDS):
+                self._too_slow(self._socket)
+            if self._socket.closed:
+                return False
+        await asyncio.sleep(self._socket.reading.debt_seconds())
+        return not self._socket.closed
+
+    def _send(self, feed: RoomFeed, after: int, events: Sequence[RoomEvent]) -> None:
+        run = next(iter(runs(events)), [])
+        end = self._ends.get(feed)
+        if end is not None:
+            run = [event for event in run if event.seq <= end]
+        if not run or run[0].seq != after + 1 or run[-1].epoch > feed.epoch:
+            # The log was lost and began anew. The hub finds out with its next heartbeat.
+            raise Unavailable("The room's log does not fit.")
+        rest, size = events_frame_rest(feed.room, [batch_of_events(run).body])
+        self._socket.reading.spend(size)
+        self._socket.send_events(rest, size)
+        self._positions[feed] = run[-1].seq

@@ -1,0 +1,374 @@
+"""The hub of a process: its connections, the rooms they are in, and what reaches them.
+
+It listens to the channel layer's hints once for all connections, encodes what is new once, and
+checks at every heartbeat against the room log that it has missed nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any
+
+from chat import counters, live
+from chat.errors import ClientError
+from chat.hub.batches import batch_of_message
+from chat.hub.catch_up import CatchUp
+from chat.hub.feeds import RoomFeed, Timers
+from chat.hub.healing import Healer, RoomSource
+from chat.hub.layer import Subscription
+from chat.hub.sockets import HubSocket
+from chat.hub.stored_notices import StoredNotices
+from chat.live import room_group
+from chat.presence import Presence
+from chat.protocol import (
+    Bye,
+    CloseCode,
+    Position,
+    Reset,
+    RoomAdded,
+    RoomInfo,
+    TypingNotice,
+    encode,
+)
+from chat.rate_limit import BucketsByUser
+from chat.read_markers import ReadMarkers
+
+logger = logging.getLogger(__name__)
+
+# Readers of the log or of PostgreSQL at a time: who is behind and rooms that are healed share it.
+TURNS = 16
+# Clients come back spread over this time after a `bye`.
+RECONNECT_SPREAD_MS = 4_000
+RECONNECT_AFTER_MS = 500
+# Connections handled in one go before others get the loop.
+SLICE = 100
+
+
+class Hub:
+    """One per event loop. Its methods are called on that loop only."""
+
+    def __init__(
+        self,
+        source: RoomSource,
+        *,
+        shards: int,
+        max_sockets: int,
+        max_sockets_per_user: int,
+        sends_per_second: float = 5.0,
+        sends_burst: float = 20.0,
+        timers: Timers | None = None,
+    ) -> None:
+        self.source = source
+        self.sockets: set[HubSocket] = set()
+        self.feeds: dict[int, RoomFeed] = {}
+        self.draining = False
+        self.in_flight: set[asyncio.Task[None]] = set()
+        self.read_markers = ReadMarkers()
+        self.presence = Presence(self)
+        self.sends = BucketsByUser(sends_per_second, sends_burst)
+        self._shards = shards
+        self._max_sockets = max_sockets
+        self._max_sockets_per_user = max_sockets_per_user
+        self._timers = timers or asyncio.get_running_loop()
+        self._of_user: dict[int, set[HubSocket]] = {}
+        self._catch_ups: dict[HubSocket, CatchUp] = {}
+        self._turns = asyncio.Semaphore(TURNS)
+        self.healer = Healer(self, self._turns)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stored = StoredNotices(self._timers)
+        self._subscription = Subscription(self.on_message, self._on_joined_groups)
+
+    def start(self) -> None:
+        """Listen to the channel layer, and to this process's own appends without it."""
+        self._subscription.start()
+        live.publisher().on_events = self.on_message
+
+    def spawn(self, work: Awaitable[None], name: str) -> None:
+        """Run `work` beside; what goes wrong is logged."""
+        task = asyncio.ensure_future(_logged(work, name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # Connections
+
+    def admit(self, socket: HubSocket) -> bool:
+        """Take a connection in; False when this person, or this process, has too many."""
+        mine = self._of_user.setdefault(socket.user_id, set())
+        if len(mine) >= self._max_sockets_per_user or len(self.sockets) >= self._max_sockets:
+            return False
+        mine.add(socket)
+        self.sockets.add(socket)
+        counters.SOCKETS.inc()
+        return True
+
+    def sockets_of(self, user_id: int) -> list[HubSocket]:
+        return list(self._of_user.get(user_id, ()))
+
+    def dismiss(self, socket: HubSocket) -> None:
+        """Forget a connection. Calling it again changes nothing."""
+        if socket not in self.sockets:
+            return
+        self.sockets.discard(socket)
+        counters.SOCKETS.dec()
+        mine = self._of_user[socket.user_id]
+        mine.discard(socket)
+        if not mine:
+            del self._of_user[socket.user_id]
+        for room in list(socket.rooms):
+            self._detach(socket, self.feeds[room])
+        catch_up = self._catch_ups.pop(socket, None)
+        if catch_up is not None:
+            catch_up.close()
+        self._stored.forget(socket)
+
+    def close(self, socket: HubSocket, code: CloseCode) -> None:
+        socket.close(code)
+        self.dismiss(socket)
+
+    # Rooms of a connection
+
+    def enter(
+        self, socket: HubSocket, rooms: Iterable[RoomInfo], positions: Mapping[str, Position]
+    ) -> None:
+        """Give the connection its rooms, each from where its client says it is, or from head.
+
+        A position that cannot be, of another epoch or of the future, is answered by `reset`.
+        """
+        socket.greeted = True
+        for info in rooms:
+            self._attach(socket, info, positions.get(str(info.id)))
+        self.presence.show(socket)
+        for room in socket.entered_meanwhile - socket.rooms:
+            self.spawn(self.welcome_to(socket.user_id, room), "entered meanwhile")
+        socket.entered_meanwhile.clear()
+
+    def _attach(self, socket: HubSocket, info: RoomInfo, at: Position | None) -> None:
+        if socket.closed or info.id in socket.rooms:
+            return
+        feed = self._feed(info)
+        after = info.head
+        if info.epoch < feed.epoch:  # the log was lost since `info` was read
+            after = feed.position
+            socket.send(Reset(room=feed.room, epoch=feed.epoch, head=after))
+        elif at is not None:
+            if at.epoch == info.epoch and at.seq <= info.head:
+                after = at.seq
+            else:
+                socket.send(Reset(room=info.id, epoch=info.epoch, head=info.head))
+        socket.rooms.add(info.id)
+        feed.users[socket.user_id] += 1
+        if feed.users[socket.user_id] == 1:
+            self.presence.came(feed.room, socket.user_id)
+        feed.flush()
+        if after == feed.delivered:
+            feed.live.add(socket)
+        else:
+            self._catch_up_of(socket).add(feed, after)
+
+    def _feed(self, info: RoomInfo) -> RoomFeed:
+        feed = self.feeds.get(info.id)
+        if feed is None:
+            feed = RoomFeed(info.id, info.epoch, info.head, info.stored, self, self._timers)
+            self.feeds[info.id] = feed
+            self._subscription.want(room_group(info.id))
+        elif info.epoch > feed.epoch:
+            self.restart(feed, info.epoch, info.head)
+        return feed
+
+    def _catch_up_of(self, socket: HubSocket) -> CatchUp:
+        found = self._catch_ups.get(socket)
+        if found is None:
+            found = CatchUp(socket, self.source.events_after, self._turns, self.too_slow)
+            self._catch_ups[socket] = found
+        return found
+
+    def _detach(self, socket: HubSocket, feed: RoomFeed) -> None:
+        socket.rooms.discard(feed.room)
+        catch_up = self._catch_ups.get(socket)
+        if catch_up is not None:
+            catch_up.drop(feed)
+        self._forget_member(socket, feed)
+
+    def _forget_member(self, socket: HubSocket, feed: RoomFeed) -> None:
+        feed.discard(socket)
+        feed.users[socket.user_id] -= 1
+        if feed.users[socket.user_id] <= 0:
+            del feed.users[socket.user_id]
+            self.presence.went(feed.room, socket.user_id)
+        if not feed.users:
+            feed.close()
+            self.feeds.pop(feed.room, None)
+            self._subscription.unwant(room_group(feed.room))
+            self.presence.forget(feed.room)
+
+    def expel(self, user_id: int, room: int) -> None:
+        """The person is not in the room any more, whatever the hints said."""
+        feed = self.feeds.get(room)
+        if feed is not None:
+            for socket in self.sockets_of(user_id):
+                if room in socket.rooms:
+                    self._detach(socket, feed)
+
+    async def welcome_to(self, user_id: int, room: int) -> None:
+        """The person entered a room: their connections that are not in it yet get it."""
+        absent = [socket for socket in self.sockets_of(user_id) if room not in socket.rooms]
+        for socket in absent:
+            socket.entered_meanwhile.add(room)  # `enter` looks at it if `welcome` is to come yet
+        if not any(socket.greeted for socket in absent):
+            return
+        info = await self.source.room_for(user_id, room)
+        if info is None:
+            return
+        for socket in absent:
+            if socket.greeted and room not in socket.rooms:
+                socket.send(RoomAdded(room=info))
+                self._attach(socket, info, None)
+                self.presence.show(socket, [room])
+
+    # What feeds ask for
+
+    def heal(self, feed: RoomFeed) -> None:
+        self.healer.heal(feed)
+
+    def epoch_changed(self, feed: RoomFeed) -> None:
+        self.healer.reset(feed)
+
+    def let_everybody_catch_up(self, feed: RoomFeed) -> None:
+        """Go on from what is known to exist; each connection gets the rest at its own pace."""
+        feed.flush()
+        lagging, after = list(feed.live), feed.delivered
+        feed.jump(feed.target)
+        for socket in lagging:
+            self._catch_up_of(socket).add(feed, after)
+
+    def restart(self, feed: RoomFeed, epoch: int, head: int) -> None:
+        """The room's log began anew: whatever a client knew of it after `head` is gone."""
+        feed.restart(epoch, head)
+        text = encode(Reset(room=feed.room, epoch=epoch, head=head))
+        for socket in list(feed.behind):
+            self._catch_ups[socket].drop(feed)
+            feed.live.add(socket)
+        for socket in list(feed.live):
+            socket.send_text(text)
+
+    def left(self, feed: RoomFeed, user_id: int, seq: int) -> None:
+        for socket in self.sockets_of(user_id):
+            if feed.room not in socket.rooms:
+                continue
+            if socket in feed.behind:
+                socket.rooms.discard(feed.room)
+                self._catch_ups[socket].end_at(feed, seq)
+                self._forget_member(socket, feed)
+            else:
+                self._detach(socket, feed)
+
+    def stored(self, feed: RoomFeed, seq: int) -> None:
+        """PostgreSQL has the room up to `seq`."""
+        self._stored.put(feed, seq)
+
+    def too_slow(self, socket: HubSocket) -> None:
+        self.close(socket, CloseCode.SLOW_READER)
+
+    # What the channel layer says
+
+    def on_message(self, message: dict[str, Any]) -> None:
+        """Raises: KeyError, TypeError or ValueError for a message that is none of ours."""
+        kind = message["type"]
+        if kind == "events":
+            feed = self.feeds.get(message["room"])
+            if feed is not None:
+                feed.accept(batch_of_message(message))
+        elif kind == "typing":
+            self._on_typing(int(message["room"]), int(message["user"]))
+        elif kind == "presence":
+            self.presence.on_hint(
+                int(message["room"]), map(int, message["online"]), map(int, message["offline"])
+            )
+        elif kind == "stored":
+            for room, seq in message["rooms"].items():
+                feed = self.feeds.get(int(room))
+                if feed is not None:
+                    self.stored(feed, int(seq))
+        elif kind == "revoke":
+            self._on_revoke(int(message["user"]), message["session"])
+        elif kind == "joined":
+            if int(message["user"]) in self._of_user:
+                self.spawn(self.welcome_to(int(message["user"]), int(message["room"])), "joined")
+        elif kind == "reset":
+            self._on_reset(int(message["shard"]), int(message["epoch"]))
+        elif kind == "replaced":
+            self._on_replaced(int(message["room"]))
+
+    def _on_typing(self, room: int, user_id: int) -> None:
+        feed = self.feeds.get(room)
+        if feed is not None:
+            text = encode(TypingNotice(room=room, user=user_id))
+            for socket in feed.sockets():
+                if socket.user_id != user_id:
+                    socket.send_text(text)
+
+    def _on_revoke(self, user_id: int, origin: str | None) -> None:
+        for socket in self.sockets_of(user_id):
+            if origin is None or socket.identity.origin == origin:
+                self.close(socket, CloseCode.REVOKED)
+
+    def _on_reset(self, shard: int, epoch: int) -> None:
+        for room, feed in self.feeds.items():
+            if room % self._shards == shard and feed.epoch < epoch:
+                self.epoch_changed(feed)
+
+    def _on_replaced(self, room: int) -> None:
+        """A placeholder became the event it stood for, behind what clients have seen."""
+        feed = self.feeds.get(room)
+        if feed is not None:
+            self.restart(feed, feed.epoch, feed.target)
+
+    async def _on_joined_groups(self, groups: set[str]) -> None:
+        rooms = [room for room in self.feeds if room_group(room) in groups]
+        try:
+            await self.healer.look_at(rooms)
+        except ClientError:
+            logger.warning("the log does not answer; the next heartbeat looks again")
+
+    # The end
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Let everybody go: `bye`, wait for appends under way, then close with 1012."""
+        self.draining = True
+        for socket in list(self.sockets):
+            delay = RECONNECT_AFTER_MS + random.randrange(RECONNECT_SPREAD_MS)
+            socket.send(Bye(reconnect_after_ms=delay))
+        if self.in_flight:
+            await asyncio.wait(self.in_flight, timeout=timeout_seconds)
+        for index, socket in enumerate(list(self.sockets)):
+            self.close(socket, CloseCode.RESTARTING)
+            if index % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        await self.read_markers.close()
+        await self.presence.close()
+        await live.publisher().flush()
+
+    async def close_down(self) -> None:
+        """End every task of the hub; for tests and for the end of a process."""
+        live.publisher().on_events = None
+        for socket in list(self.sockets):
+            self.close(socket, CloseCode.RESTARTING)
+        await self._subscription.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._stored.close()
+        await self.read_markers.close()
+        await self.presence.close()
+
+
+async def _logged(work: Awaitable[None], name: str) -> None:
+    try:
+        await work
+    except ClientError as error:
+        logger.warning("%s: %s", name, error.code)
+    except Exception:
+        logger.exception("%s failed", name)

@@ -1,0 +1,207 @@
+"""One room in this process: where its events have got to, and who gets them.
+
+Events come as hints, which may be late, doubled or missing. The feed hands them on in seq order
+without a gap; what is missing comes from the room log (`Hub.heal`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from chat import counters
+from chat.hub.batches import Batch, events_frame_rest
+from chat.hub.sockets import HubSocket
+
+# Under load, events of so long share one frame; the first one of a quiet room does not wait.
+COALESCE_SECONDS = 0.010
+# A frame is sent early when it holds as much as this.
+FULL_FRAME_BYTES = 256 * 1024
+FULL_FRAME_BATCHES = 500
+# Hints that overtook others are kept; beyond this the log has to be asked anyway.
+MAX_HELD_BATCHES = 256
+# Hints travel in order, so an event that has not come by then was most likely lost.
+HEAL_AFTER_SECONDS = 0.05
+
+
+class Timers(Protocol):
+    """What the feed uses of an event loop."""
+
+    def time(self) -> float: ...
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Any: ...
+
+
+class FeedOwner(Protocol):
+    """What a feed asks of the hub."""
+
+    def heal(self, feed: RoomFeed) -> None:
+        """Bring the feed to `feed.target` from the room log."""
+
+    def epoch_changed(self, feed: RoomFeed) -> None:
+        """An event of a newer epoch came in."""
+
+    def left(self, feed: RoomFeed, user_id: int, seq: int) -> None:
+        """The person left, or was taken out, at `seq`, which has been handed on."""
+
+    def too_slow(self, socket: HubSocket) -> None:
+        """The client does not confirm what it gets."""
+
+
+class RoomFeed:
+    """The events of one room for the sockets of this process.
+
+    `position` is the last seq taken in, `delivered` the last one handed to live sockets, and
+    `target` the highest that is known to exist. `stored` is PostgreSQL's watermark.
+    """
+
+    def __init__(
+        self, room: int, epoch: int, head: int, stored: int, owner: FeedOwner, timers: Timers
+    ) -> None:
+        self.room = room
+        self.stored = stored
+        self.epoch = epoch
+        self.position = head
+        self.delivered = head
+        self.target = head
+        self.moved = asyncio.Event()  # set and replaced whenever `delivered` grows
+        self.live: set[HubSocket] = set()
+        self.behind: set[HubSocket] = set()
+        self.users: Counter[int] = Counter()
+        self._owner = owner
+        self._timers = timers
+        self._buffer: list[bytes] = []
+        self._buffered_bytes = 0
+        self._held: dict[int, Batch] = {}
+        self._last_flush = -COALESCE_SECONDS
+        self._timer: Any = None
+        self._heal_timer: Any = None
+
+    # Who gets the events
+
+    def sockets(self) -> Iterator[HubSocket]:
+        yield from self.live
+        yield from self.behind
+
+    def is_empty(self) -> bool:
+        return not self.live and not self.behind
+
+    def discard(self, socket: HubSocket) -> None:
+        self.live.discard(socket)
+        self.behind.discard(socket)
+
+    # What comes in
+
+    def accept(self, batch: Batch) -> None:
+        """Take in a hint, or what the log had in its place."""
+        if batch.epoch != self.epoch:
+            if batch.epoch > self.epoch:
+                self._owner.epoch_changed(self)
+            return
+        if batch.last <= self.position:
+            return
+        self.target = max(self.target, batch.last)
+        if batch.first > self.position + 1:
+            self._hold(batch)
+            return
+        self._take(batch)
+        while (held := self._next_held()) is not None:
+            self._take(held)
+
+    def head_is(self, seq: int) -> None:
+        """The room log says that the room has got as far as `seq`."""
+        if seq > self.position:
+            self.target = max(self.target, seq)
+            self._heal_later()
+
+    def _hold(self, batch: Batch) -> None:
+        if len(self._held) < MAX_HELD_BATCHES:
+            self._held[batch.first] = batch
+        self._heal_later()
+
+    def _heal_later(self) -> None:
+        if self._heal_timer is None:
+            self._heal_timer = self._timers.call_later(HEAL_AFTER_SECONDS, self._heal_if_needed)
+
+    def _heal_if_needed(self) -> None:
+        self._heal_timer = None
+        if self.position < self.target:
+            counters.HUB_GAPS.inc()
+            self._owner.heal(self)
+
+    def _next_held(self) -> Batch | None:
+        for first in sorted(self._held):
+            if first > self.position + 1:
+                return None
+            batch = self._held.pop(first)
+            if batch.last > self.position:
+                return batch
+        return None
+
+    def _take(self, batch: Batch) -> None:
+        if batch.first <= self.position:
+            batch = batch.after(self.position)
+        if not batch.special:
+            self._put(batch)
+            return
+        for part, leaving in batch.split_where_people_leave():
+            self._put(part)
+            if leaving is not None:
+                self.flush()
+                self._owner.left(self, leaving, part.last)
+
+    # What goes out
+
+    def _put(self, batch: Batch) -> None:
+        self.position = batch.last
+        self._buffer.append(batch.body)
+        self._buffered_bytes += len(batch.body)
+        wait = self._last_flush + COALESCE_SECONDS - self._timers.time()
+        full = self._buffered_bytes >= FULL_FRAME_BYTES or len(self._buffer) >= FULL_FRAME_BATCHES
+        if wait <= 0 or full:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._timers.call_later(wait, self.flush)
+
+    def flush(self) -> None:
+        """Hand on what has been taken in."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._buffer:
+            return
+        rest, size = events_frame_rest(self.room, self._buffer)
+        self._buffer.clear()
+        self._buffered_bytes = 0
+        self._last_flush = self._timers.time()
+        for socket in list(self.live):
+            if not socket.send_events(rest, size):
+                self._owner.too_slow(socket)
+        self._delivered(self.position)
+
+    def _delivered(self, seq: int) -> None:
+        self.delivered = seq
+        self.moved.set()
+        self.moved = asyncio.Event()
+
+    def jump(self, seq: int) -> None:
+        """Go on from `seq` without handing on what is before it."""
+        self.restart(self.epoch, seq)
+
+    def restart(self, epoch: int, head: int) -> None:
+        """Forget everything and go on from `head` of `epoch`."""
+        self._buffer.clear()
+        self._buffered_bytes = 0
+        self._held.clear()
+        self.epoch = epoch
+        self.position = self.target = head
+        self.stored = min(self.stored, head)
+        self._delivered(head)
+
+    def close(self) -> None:
+        for timer in (self._timer, self._heal_timer):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._heal_timer = None

@@ -1,0 +1,108 @@
+"""What a hub missed: hints that were lost, and rooms whose log began anew."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from chat import live
+from chat.errors import ClientError
+from chat.events import RoomEvent
+from chat.hub.batches import batch_of_events
+from chat.hub.feeds import RoomFeed
+from chat.protocol import MAX_SYNC_EVENTS, RoomInfo
+from chat.room_log import RoomState
+
+if TYPE_CHECKING:
+    from chat.hub.core import Hub
+
+# Hubs that are further behind than this let each connection catch up at its own pace.
+MAX_HEAL_EVENTS = 2_000
+HEAL_RETRY_SECONDS = 1.0
+ROOMS_PER_CALL = 500
+
+
+class RoomSource(Protocol):
+    """Where the hub looks up what it was not told: the room log and PostgreSQL."""
+
+    async def room_states(self, rooms: Sequence[int]) -> dict[int, RoomState]: ...
+
+    async def ensure_loaded(self, rooms: Sequence[int]) -> None: ...
+
+    async def events_after(self, room: int, after: int, limit: int) -> list[RoomEvent]: ...
+
+    async def room_for(self, user_id: int, room: int) -> RoomInfo | None: ...
+
+    async def report_regress(self, room: int, seen: int, epoch: int) -> None: ...
+
+
+class Healer:
+    """Brings the feeds of one hub to where their rooms are."""
+
+    def __init__(self, hub: Hub, turns: asyncio.Semaphore) -> None:
+        self._hub = hub
+        self._turns = turns
+        self._healing: set[RoomFeed] = set()
+        self._resetting: set[RoomFeed] = set()
+
+    def heal(self, feed: RoomFeed) -> None:
+        """Get what is missing up to `feed.target`; returns at once."""
+        if feed not in self._healing:
+            self._healing.add(feed)
+            self._hub.spawn(self._heal(feed), "heal")
+
+    def reset(self, feed: RoomFeed) -> None:
+        """Find out whether the room's log began anew; returns at once."""
+        if feed not in self._resetting:
+            self._resetting.add(feed)
+            self._hub.spawn(self._reset(feed), "reset")
+
+    async def look_at(self, rooms: Sequence[int]) -> None:
+        """Compare with the room log, and get what is missing here.
+
+        Raises: Unavailable.
+        """
+        for start in range(0, len(rooms), ROOMS_PER_CALL):
+            part = rooms[start : start + ROOMS_PER_CALL]
+            for room, state in (await self._hub.source.room_states(part)).items():
+                feed = self._hub.feeds.get(room)
+                if feed is None:
+                    continue
+                if state.epoch > feed.epoch:
+                    self._hub.restart(feed, state.epoch, state.head)
+                elif state.epoch == feed.epoch:
+                    feed.head_is(state.head)
+                self._hub.stored(feed, state.stored)
+
+    async def _heal(self, feed: RoomFeed) -> None:
+        try:
+            while feed.position < feed.target and self._hub.feeds.get(feed.room) is feed:
+                if feed.target - feed.position > MAX_HEAL_EVENTS:
+                    self._hub.let_everybody_catch_up(feed)
+                else:
+                    await self._step(feed)
+        finally:
+            self._healing.discard(feed)
+
+    async def _step(self, feed: RoomFeed) -> None:
+        before = feed.position
+        try:
+            async with self._turns:
+                events = await self._hub.source.events_after(feed.room, before, MAX_SYNC_EVENTS)
+        except ClientError:
+            events = []
+        for run in live.runs(events):
+            feed.accept(batch_of_events(run))
+        if feed.position == before:
+            await asyncio.sleep(HEAL_RETRY_SECONDS * random.uniform(0.5, 1.5))
+
+    async def _reset(self, feed: RoomFeed) -> None:
+        try:
+            # After a loss nobody may have used the room yet, and then the log does not hold it.
+            async with self._turns:
+                await self._hub.source.ensure_loaded([feed.room])
+            await self.look_at([feed.room])
+        finally:
+            self._resetting.discard(feed)

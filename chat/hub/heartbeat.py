@@ -1,0 +1,121 @@
+"""What a hub does regularly: see that it missed nothing, and that everybody still belongs here.
+
+Hints may be lost, so everything that matters is looked up as well: heads at every heartbeat,
+sessions and memberships at least once a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Collection
+
+from django.conf import settings
+
+from chat import room_log, socket_auth
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.hub.core import SLICE, Hub
+from chat.hub.sockets import HubSocket
+from chat.models import Membership
+from chat.protocol import CloseCode, Heads, encode
+
+logger = logging.getLogger(__name__)
+
+JITTER = 0.1
+# Every second heartbeat, of 25 s at most, so that a minute is never exceeded.
+BEATS_PER_CHECK = 2
+
+
+async def run(hub: Hub) -> None:
+    """Beat for as long as the hub lives."""
+    for beats in itertools.count(1):
+        await asyncio.sleep(settings.ENV.heartbeat_seconds * random.uniform(1 - JITTER, 1 + JITTER))
+        try:
+            await beat(hub)
+            if beats % BEATS_PER_CHECK == 0:
+                await check_people(hub)
+        except Exception:
+            logger.exception("a heartbeat failed")
+
+
+async def beat(hub: Hub) -> None:
+    """Heads to everybody, missing events to the hub, signs of life to the others."""
+    try:
+        await hub.healer.look_at(list(hub.feeds))
+    except ClientError:
+        logger.warning("the log does not answer; clients get the heads of the last time")
+    await send_heads(hub)
+    await hub.presence.refresh()
+
+
+async def send_heads(hub: Hub) -> None:
+    """Tell every connection where its rooms are, so that it notices a gap in a quiet room.
+
+    What the hub knows to exist counts, also when it has not got it yet: for that it is a gap.
+    """
+    texts: dict[frozenset[int], str] = {}  # many have the same rooms
+    for index, socket in enumerate(list(hub.sockets)):
+        if socket.greeted:
+            rooms = frozenset(socket.rooms)
+            if rooms not in texts:
+                texts[rooms] = encode(Heads(rooms=heads_of(hub, rooms)))
+            socket.send_text(texts[rooms])
+        if index % SLICE == SLICE - 1:
+            texts.clear()
+            await asyncio.sleep(0)
+
+
+def heads_of(hub: Hub, rooms: Collection[int]) -> dict[str, tuple[int, int]]:
+    return {
+        str(room): (feed.epoch, feed.target)
+        for room in rooms
+        if (feed := hub.feeds.get(room)) is not None
+    }
+
+
+async def check_people(hub: Hub) -> None:
+    """Close what was revoked, take away and give rooms: for when the hints about it were lost."""
+    try:
+        await check_sessions(hub)
+        await check_memberships(hub)
+    except ClientError:
+        logger.warning("sessions and memberships cannot be checked at the moment")
+
+
+async def check_sessions(hub: Hub) -> None:
+    by_identity: defaultdict[socket_auth.Identity, list[HubSocket]] = defaultdict(list)
+    for socket in hub.sockets:
+        by_identity[socket.identity].append(socket)
+    for identity in await socket_auth.those_who_may_not_stay(by_identity):
+        for socket in by_identity[identity]:
+            hub.close(socket, CloseCode.REVOKED)
+
+
+async def check_memberships(hub: Hub) -> None:
+    rooms_here: defaultdict[int, set[int]] = defaultdict(set)
+    for socket in hub.sockets:
+        if socket.greeted:
+            rooms_here[socket.user_id] |= socket.rooms
+    stored = await in_database(stored_memberships, list(rooms_here))
+    for user_id, here in rooms_here.items():
+        logged = await room_log.roles(user_id, sorted(here | stored[user_id]))
+        for room in here | stored[user_id]:
+            # The log decides where it holds the room; PostgreSQL may lag behind it.
+            is_member = logged[room] is not None if room in logged else room in stored[user_id]
+            if not is_member and room in here:
+                hub.expel(user_id, room)
+            elif is_member and room not in here:
+                await hub.welcome_to(user_id, room)
+
+
+def stored_memberships(users: Collection[int]) -> defaultdict[int, set[int]]:
+    """The rooms of each person as PostgreSQL has them. Uses the ORM."""
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    memberships = Membership.objects.filter(user_id__in=users)
+    for user_id, room in memberships.values_list("user_id", "room_id"):
+        found[user_id].add(room)
+    return found

@@ -1,0 +1,120 @@
+"""The hub's one channel in the channel layer, and the groups it wants to be in.
+
+The layer's server may be away for as long as it likes: what is wanted is kept here and asked for
+until it is there, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from chat import bus
+from chat.errors import Unavailable
+from chat.live import HUBS_GROUP
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+# A subscription is only asked for when `group_add` returns. What was published before the server
+# had it shows as a gap in this second look.
+SECOND_LOOK_SECONDS = 0.5
+
+
+class Subscription:
+    """Keeps one channel subscribed to HUBS_GROUP and to the groups of `want`."""
+
+    def __init__(
+        self,
+        on_message: Callable[[dict[str, Any]], None],
+        on_joined: Callable[[set[str]], Awaitable[None]],
+    ) -> None:
+        self._on_message = on_message
+        self._on_joined = on_joined
+        self._wanted: set[str] = {HUBS_GROUP}
+        self._joined: set[str] = set()
+        self._changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._looks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._run(), name="hub subscription")]
+
+    def want(self, group: str) -> None:
+        self._wanted.add(group)
+        self._changed.set()
+
+    def unwant(self, group: str) -> None:
+        self._wanted.discard(group)
+        self._changed.set()
+
+    async def close(self) -> None:
+        tasks = [*self._tasks, *self._looks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _run(self) -> None:
+        channel = await self._new_channel()
+        self._tasks.append(asyncio.create_task(self._listen(channel), name="hub listener"))
+        while True:
+            self._changed.clear()
+            if await self._reconcile(channel):
+                await self._changed.wait()
+            else:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _new_channel(self) -> str:
+        while True:
+            layer = get_channel_layer()
+            before = set(layer.channels)
+            try:
+                return await bus.ask(functools.partial(layer.new_channel, "hub."))
+            except Unavailable:
+                # The layer keeps a queue for each channel it could not subscribe to.
+                for name in set(layer.channels) - before:
+                    del layer.channels[name]
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen(self, channel: str) -> None:
+        while True:
+            try:
+                message = await get_channel_layer().receive(channel)
+                self._on_message(message)
+            except Exception:
+                # A message that cannot be read is one hint less; the hub goes on.
+                logger.exception("a hint could not be read")
+                await asyncio.sleep(0)
+
+    async def _reconcile(self, channel: str) -> bool:
+        """Join and leave groups until what is joined is what is wanted; False to try again."""
+        layer = get_channel_layer()
+        new: set[str] = set()
+        try:
+            for group in self._wanted - self._joined:
+                await bus.ask(functools.partial(layer.group_add, group, channel))
+                self._joined.add(group)
+                new.add(group)
+            for group in self._joined - self._wanted:
+                self._joined.discard(group)
+                await bus.ask(functools.partial(layer.group_discard, group, channel))
+        except Unavailable:
+            return False
+        finally:
+            if new:
+                task = asyncio.create_task(self._look(new), name="look at new rooms")
+                self._looks.add(task)
+                task.add_done_callback(self._looks.discard)
+        return True
+
+    async def _look(self, groups: set[str]) -> None:
+        await self._on_joined(groups)
+        await asyncio.sleep(SECOND_LOOK_SECONDS)
+        await self._on_joined(groups)

@@ -1,0 +1,30 @@
+"""Where a hub looks up what it was not told: the room log first, PostgreSQL for what is older."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chat import history, room_list, room_log
+from chat.database import in_database
+from chat.events import RoomEvent
+from chat.protocol import RoomInfo
+from chat.room_log import RoomState, epochs
+
+
+class LoggedRooms:
+    """The real `chat.hub.healing.RoomSource`."""
+
+    async def room_states(self, rooms: Sequence[int]) -> dict[int, RoomState]:
+        return await room_log.room_states(rooms)
+
+    async def ensure_loaded(self, rooms: Sequence[int]) -> None:
+        await room_log.ensure_loaded(rooms)
+
+    async def events_after(self, room: int, after: int, limit: int) -> list[RoomEvent]:
+        return await history.events_after(room, after, limit)
+
+    async def report_regress(self, room: int, seen: int, epoch: int) -> None:
+        await in_database(epochs.report_regress, room, seen, epoch)
+
+    async def room_for(self, user_id: int, room: int) -> RoomInfo | None:
+        return await room_list.room_for(user_id, room)

@@ -1,0 +1,337 @@
+"""Reads a shard's ingest stream and decides what each entry is, before PostgreSQL is touched.
+
+The stream is ours, but what is in it is not taken on trust: an old copy of the log may come back,
+an entry may be damaged, a person may have written one by hand. An entry is one of: an event for
+the next place of its room; a repeat of what is stored; or a dead letter, with a placeholder where
+it had been given a place.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from chat import dead_letters, events, stored_events
+from chat.dead_letters import Origin, Reason
+from chat.events import EventQuarantined, EventType, RoomEvent
+from chat.models import Room
+from chat.models import RoomEvent as StoredEvent
+from chat.projections import Placed
+from chat.room_log import codec, keys, streams
+from chat.room_log.clients import blocking_client
+
+Fields = Mapping[bytes, bytes]
+Entry = tuple[str, Fields]  # stream id, fields
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An event for the next place of its room, and the entry that it came from."""
+
+    placed: Placed
+    stream_id: str
+    fields: Fields
+
+
+class _Position(msgspec.Struct):
+    """How far a room is stored, counting what this batch will store."""
+
+    seq: int
+    n: int
+
+
+def read(shard: int, after: str, limit: int) -> list[Entry]:
+    """At most `limit` entries after stream id `after`, in order."""
+    found = streams.entries(blocking_client(), keys.ingest(shard), first=f"({after}", count=limit)
+    return [(stream_id.decode(), fields) for stream_id, fields in found]
+
+
+class Sorter:
+    """Sorts one batch of entries of a shard. `letters` counts what it sent to the dead letters."""
+
+    def __init__(self, shard: int, epoch: int, entries: Sequence[Entry]) -> None:
+        self._shard = shard
+        self._epoch = epoch
+        self._entries = entries
+        self.letters = 0
+
+    def sort(self) -> list[Candidate]:
+        """The events to store, gapless in every room; all else is a dead letter or a repeat."""
+        readable = list(self._readable())
+        rooms = {event.room for _, _, event in readable}
+        self._positions = {
+            room: _Position(seq, n)
+            for room, seq, n in Room.objects.filter(id__in=rooms).values_list(
+                "id", "stored_seq", "stored_n"
+            )
+        }
+        self._heads = self._read_heads(rooms)
+        return self._without_repeated_keys(self._in_place(readable))
+
+    def _readable(self) -> Iterator[tuple[str, Fields, RoomEvent]]:
+        for stream_id, fields in self._entries:
+            try:
+                event = codec.event_of(fields)
+            except (KeyError, ValueError, OverflowError) as error:
+                self._letter(Reason.UNREADABLE, error, stream_id, fields)
+                continue
+            yield stream_id, fields, event
+
+    def _in_place(self, readable: Iterable[tuple[str, Fields, RoomEvent]]) -> Iterator[Candidate]:
+        for stream_id, fields, event in readable:
+            position = self._positions.get(event.room)
+            if position is None:
+                self._letter(Reason.NO_ROOM, "The room does not exist.", stream_id, fields, event)
+            elif event.epoch != self._epoch or event.seq <= position.seq:
+                self._check_is_stored(stream_id, fields, event)
+            elif event.seq > self._heads.get(event.room, 0):
+                self._letter(
+                    Reason.NOT_LOGGED,
+                    "The room's log does not go so far.",
+                    stream_id,
+                    fields,
+                    event,
+                )
+            else:
+                yield from self._fill_gap(position, event)
+                yield self._candidate(stream_id, fields, event)
+                position.seq, position.n = event.seq, event.n
+
+    def _check_is_stored(self, stream_id: str, fields: Fields, event: RoomEvent) -> None:
+        """A repeat of what is stored is passed over; anything else at a taken place is kept."""
+        stands = StoredEvent.objects.filter(
+            room_id=event.room, seq=event.seq, epoch=event.epoch
+        ).values_list("type", "key")
+        for kind, key in stands:
+            if kind == EventType.EVENT_QUARANTINED:
+                return  # its bytes are in the dead letters already
+            if kind == event.type and (None if key is None else str(key)) == event.key:
+                return
+        reason = Reason.PLACE_TAKEN if event.epoch == self._epoch else Reason.STALE_EPOCH
+        self._letter(reason, "Another event may stand at this place.", stream_id, fields, event)
+
+    def _fill_gap(self, position: _Position, event: RoomEvent) -> Iterator[Candidate]:
+        """What is missing from the stream before `event`, taken from the room's own log."""
+        if event.seq == position.seq + 1:
+            return
+        found = {
+            int(stream_id.partition(b"-")[0]): fields
+            for stream_id, fields in streams.entries(
+                blocking_client(),
+                keys.log(self._shard, event.room),
+                first=f"{position.seq + 1}-0",
+                last=f"{event.seq - 1}-0",
+            )
+        }
+        for seq in range(position.seq + 1, event.seq):
+            fields = found.get(seq)
+            if fields is None:
+                yield self._missing(event, seq, position.n)
+                continue
+            try:
+                recovered = codec.event_of(fields)
+            except (KeyError, ValueError, OverflowError) as error:
+                yield self._placeholder(
+                    "", fields, event, Reason.UNREADABLE, error, seq, position.n
+                )
+                continue
+            position.n = recovered.n
+            yield self._candidate("", fields, recovered)
+
+    def _candidate(self, stream_id: str, fields: Fields, event: RoomEvent) -> Candidate:
+        try:
+            data = checked_data(event)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            return self._placeholder(
+                stream_id, fields, event, Reason.INVALID_DATA, error, event.seq, event.n
+            )
+        return Candidate(Placed(event, data), stream_id, fields)
+
+    def _missing(self, next_event: RoomEvent, seq: int, n: int) -> Candidate:
+        return self._placeholder(
+            "", {}, next_event, Reason.MISSING, "The log gave this place out and lost it.", seq, n
+        )
+
+    def _placeholder(
+        self,
+        stream_id: str,
+        fields: Fields,
+        event: RoomEvent,
+        reason: Reason,
+        error: BaseException | str,
+        seq: int,
+        n: int,
+    ) -> Candidate:
+        self.letters += 1
+        origin = Origin(
+            shard=self._shard, stream_id=stream_id, room=event.room, seq=seq, key=event.key
+        )
+        placed = quarantine(event, reason, error, origin, fields, seq=seq, n=n)
+        return Candidate(placed, stream_id, fields)
+
+    def _without_repeated_keys(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Replaces an event whose key is stored already by a placeholder that names the first."""
+        found = list(candidates)
+        firsts = stored_under_keys([one.placed.event for one in found])
+        result = []
+        for one in found:
+            event = one.placed.event
+            if event.actor is None or event.key is None:
+                result.append(one)
+                continue
+            first = firsts.setdefault((event.actor, event.key), event)
+            if first is event:
+                result.append(one)
+                continue
+            if not same_request(first, event):
+                self.letters += 1
+            placed = repeated(self._shard, one, first)
+            result.append(Candidate(placed, one.stream_id, one.fields))
+        return result
+
+    def _read_heads(self, rooms: Iterable[int]) -> dict[int, int]:
+        """How far each room's own log goes at this epoch: no place beyond that was given out."""
+        ordered = list(rooms)
+        pipeline = blocking_client().pipeline(transaction=False)
+        for room in ordered:
+            pipeline.xrevrange(keys.log(self._shard, room), count=1)
+        heads = {}
+        for room, last in zip(ordered, pipeline.execute(), strict=True):
+            for stream_id, fields in last:
+                if fields.get(b"epoch") == str(self._epoch).encode():
+                    heads[room] = int(stream_id.partition(b"-")[0])
+        return heads
+
+    def _letter(
+        self,
+        reason: Reason,
+        error: BaseException | str,
+        stream_id: str,
+        fields: Fields,
+        event: RoomEvent | None = None,
+    ) -> None:
+        self.letters += 1
+        origin = Origin(shard=self._shard, stream_id=stream_id)
+        if event is not None:
+            origin = Origin(
+                shard=self._shard,
+                stream_id=stream_id,
+                room=event.room,
+                seq=event.seq,
+                key=event.key,
+            )
+        dead_letters.add(
+            source="persist",
+            reason=reason,
+            error=error,
+            origin=origin,
+            payload=dead_letters.pack_entry(fields),
+        )
+
+
+def checked_data(event: RoomEvent) -> events.EventData:
+    """The decoded data of an event of which nothing is trusted.
+
+    Raises: msgspec.MsgspecError, ValueError or RecursionError when it cannot be stored.
+    """
+    raw = bytes(event.data)
+    if len(raw) > events.MAX_DATA_BYTES:
+        raise ValueError(f"The data has {len(raw)} bytes.")
+    raw.decode()  # the decoder passes over what it need not read
+    if event.key is not None and str(uuid.UUID(event.key)) != event.key:
+        raise ValueError("The key is not a UUID in its canonical form.")
+    return events.decode_data(event.type, event.data)
+
+
+def quarantine(
+    event: RoomEvent,
+    reason: Reason,
+    error: BaseException | str,
+    origin: Origin,
+    fields: Fields,
+    *,
+    seq: int,
+    n: int,
+) -> Placed:
+    """The placeholder for an event that cannot be stored; its bytes go to the dead letters."""
+    letter = dead_letters.add(
+        source="persist",
+        reason=reason,
+        error=error,
+        origin=origin,
+        payload=dead_letters.pack_entry(fields),
+    )
+    original = fields.get(b"type", b"").decode(errors="replace")
+    data = EventQuarantined(reason=reason, original_type=original, dead_letter=letter)
+    return _placeholder_at(event, seq, n, data)
+
+
+def stored_under_keys(batch: Sequence[RoomEvent]) -> dict[tuple[int, str], RoomEvent]:
+    """The stored events that were made under the same (actor, key) as events of `batch`.
+
+    Raises: OperationalError.
+    """
+    keyed = [(one.actor, one.key) for one in batch if one.actor is not None and one.key]
+    found = stored_events.find_by_keys(keyed)
+    return {(one.actor, one.key): one for one in found if one.actor is not None and one.key}
+
+
+def same_request(first: RoomEvent, event: RoomEvent) -> bool:
+    """Whether two events under one key ask for the same."""
+    if (first.room, first.type) != (event.room, event.type):
+        return False
+    return events.decode_data(first.type, first.data) == events.decode_data(event.type, event.data)
+
+
+def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> Placed:
+    """The placeholder for a repeat that slipped through: it names where the first one stands.
+
+    One that asked for something else under the same key was acknowledged too: its bytes go to
+    the dead letters.
+    """
+    event = candidate.placed.event
+    place = (first.room, first.seq)
+    if same_request(first, event):
+        return duplicate(event, place)
+    origin = Origin(
+        shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
+    )
+    letter = dead_letters.add(
+        source="persist",
+        reason=Reason.KEY_CONFLICT,
+        error="Its author had used the key for something else.",
+        origin=origin,
+        payload=dead_letters.pack_entry(candidate.fields),
+    )
+    data = EventQuarantined(
+        reason=Reason.KEY_CONFLICT,
+        original_type=event.type,
+        dead_letter=letter,
+        duplicate_of=place,
+    )
+    return _placeholder_at(event, event.seq, event.n, data)
+
+
+def duplicate(event: RoomEvent, place: tuple[int, int]) -> Placed:
+    """The placeholder for `event`, the same request as what stands at (room, seq) `place`."""
+    data = EventQuarantined(reason="duplicate", original_type=event.type, duplicate_of=place)
+    return _placeholder_at(event, event.seq, event.n, data)
+
+
+def _placeholder_at(event: RoomEvent, seq: int, n: int, data: EventQuarantined) -> Placed:
+    encoded = events.encode_data(data)
+    return Placed(
+        RoomEvent(
+            room=event.room,
+            epoch=event.epoch,
+            seq=seq,
+            n=n,
+            type=EventType.EVENT_QUARANTINED,
+            key=None,
+            actor=None,
+            at=event.at,
+            data=msgspec.Raw(encoded),
+        ),
+        data,
+    )

@@ -1,0 +1,61 @@
+"""Labels: names of rooms, people and tokens, and topics; one line each. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from django.utils.text import slugify
+
+from chat.errors import ClientError
+
+MAX_NAME_CHARACTERS = 80
+MAX_TOPIC_CHARACTERS = 250
+MAX_SLUG_CHARACTERS = 60
+
+# Letters, marks, numbers, punctuation and symbols show; one of them must be there.
+VISIBLE = frozenset("LMNPS")
+# Characters that turn the writing direction around make a name read as another one.
+DIRECTION_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+# A slug never needs these, and rooms made by Veche itself are found by theirs.
+RESERVED_SLUGS = frozenset({"general"})
+
+
+def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = False) -> str:
+    """`text` in normal form C, with single spaces and none at its ends.
+
+    Raises: ClientError: bad_request for characters that no label may hold, empty when nothing of
+    it would show, too_large when it has more than `longest` characters.
+    """
+    if len(text) > longest * 4:  # before any work that grows with the length
+        raise ClientError("too_large", f"{what}: at most {longest} characters.")
+    for character in text:
+        if character in "\t\n\r":
+            continue  # becomes a space below
+        if unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}:
+            raise ClientError("bad_request", f"{what}: control characters are not allowed.")
+        if character in DIRECTION_CONTROLS:
+            raise ClientError("bad_request", f"{what}: direction marks are not allowed.")
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if not any(unicodedata.category(character)[0] in VISIBLE for character in text):
+        if may_be_empty and not text:
+            return text
+        raise ClientError("empty", f"{what}: something readable is needed.")
+    if len(text) > longest:
+        raise ClientError("too_large", f"{what}: at most {longest} characters.")
+    return text
+
+
+def check_room_name(name: str) -> str:
+    return check_label(name, "Name", MAX_NAME_CHARACTERS)
+
+
+def check_topic(topic: str) -> str:
+    return check_label(topic, "Topic", MAX_TOPIC_CHARACTERS, may_be_empty=True)
+
+
+def slug_of(name: str) -> str:
+    """The part of an address that a room's name gives; never empty, not necessarily free."""
+    slug = slugify(name, allow_unicode=True)[:MAX_SLUG_CHARACTERS].strip("-_")
+    return slug or "room"

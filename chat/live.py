@@ -1,0 +1,259 @@
+"""Hints to the web processes, through the channel layer: something is new in a room.
+
+A hint may be lost, late or doubled, so nothing depends on one: the room log is the truth, and
+hubs notice what they missed by seq. What is sent is a msgpack dict; see `chat.hub` for who reads
+it. Room groups carry `events`, `typing`, `presence` and `replaced`; HUBS_GROUP carries `stored`,
+`reset`, `revoke` and `joined`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import redis
+from channels.layers import get_channel_layer
+from channels_redis.serializers import registry
+from channels_redis.utils import _consistent_hash, decode_hosts
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from chat import bus, counters
+from chat.errors import Unavailable
+from chat.events import EventType, RoomEvent
+from chat.protocol import Event
+
+logger = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+
+HUBS_GROUP = "hubs"
+
+# I8. What waits while a publish is under way: beyond this, hints are dropped and counted.
+MAX_WAITING_EVENTS = 10_000
+MAX_WAITING_MESSAGES = 2_000
+# One message of the layer, as one frame of the protocol, stays below this.
+MAX_MESSAGE_EVENTS = 500
+MAX_MESSAGE_BYTES = 256 * 1024
+# An event's own fields beside its data, in bytes of JSON, counted generously.
+EVENT_OVERHEAD_BYTES = 250
+
+# Everything but these changes who may see or do what, so hubs look inside.
+PLAIN_EVENTS = frozenset(
+    {
+        EventType.MESSAGE_POSTED,
+        EventType.MESSAGE_EDITED,
+        EventType.MESSAGE_DELETED,
+        EventType.MESSAGE_RESTORED,
+        EventType.REACTION_ADDED,
+        EventType.REACTION_REMOVED,
+    }
+)
+
+_encoder = msgspec.json.Encoder()
+
+
+def room_group(room: int) -> str:
+    """The group of the channel layer that hubs with members of the room join."""
+    return f"room.{room}"
+
+
+def wire_event(event: RoomEvent) -> Event:
+    """An event as clients see it."""
+    return Event(
+        seq=event.seq,
+        n=event.n,
+        type=event.type,
+        key=event.key,
+        actor=event.actor,
+        at=event.at,
+        data=event.data,
+    )
+
+
+def events_message(events: Sequence[RoomEvent]) -> Message:
+    """The layer's message for consecutive events of one room."""
+    return {
+        "type": "events",
+        "room": events[0].room,
+        "epoch": events[0].epoch,
+        "first": events[0].seq,
+        "last": events[-1].seq,
+        "special": any(event.type not in PLAIN_EVENTS for event in events),
+        "events": _encoder.encode([wire_event(event) for event in events]),
+    }
+
+
+def runs(events: Sequence[RoomEvent]) -> Iterator[Sequence[RoomEvent]]:
+    """Cuts events of one room into runs without a gap, each small enough for one message."""
+    start = 0
+    size = 0
+    for index, event in enumerate(events):
+        cost = len(event.data) + EVENT_OVERHEAD_BYTES
+        if index > start and (
+            event.seq != events[index - 1].seq + 1
+            or event.epoch != events[index - 1].epoch
+            or index - start >= MAX_MESSAGE_EVENTS
+            or size + cost > MAX_MESSAGE_BYTES
+        ):
+            yield events[start:index]
+            start, size = index, 0
+        size += cost
+    if events:
+        yield events[start:]
+
+
+class Publisher:
+    """Sends the hints of one event loop. Its methods return at once, whatever the bus does.
+
+    The hub of this loop gets its own process's events without the bus, and never waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._for_own_hub: dict[int, list[RoomEvent]] = {}
+        self._events: dict[int, list[RoomEvent]] = {}
+        self._waiting_events = 0
+        self._messages: deque[tuple[str, Message]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self.on_events: Callable[[Message], None] | None = None
+        """What the hub of this loop takes messages of type `events` with."""
+
+    def events(self, events: Sequence[RoomEvent]) -> None:
+        """Announce new events, of any rooms, each room's in seq order."""
+        if self.on_events is not None:
+            if not self._for_own_hub:
+                # Not here and now: whoever waits for an acknowledgement comes first.
+                asyncio.get_running_loop().call_soon(self._tell_own_hub)
+            for event in events:
+                self._for_own_hub.setdefault(event.room, []).append(event)
+        if self._waiting_events + len(events) > MAX_WAITING_EVENTS:
+            counters.HINTS_DROPPED.inc(len(events))
+            return
+        self._waiting_events += len(events)
+        for event in events:
+            self._events.setdefault(event.room, []).append(event)
+        self._wake()
+
+    def to_room(self, room: int, message: Message) -> None:
+        self._put(room_group(room), message)
+
+    def to_hubs(self, message: Message) -> None:
+        self._put(HUBS_GROUP, message)
+
+    async def flush(self) -> None:
+        """Wait until all is sent or dropped; for commands that end their loop."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
+    def _put(self, group: str, message: Message) -> None:
+        if len(self._messages) >= MAX_WAITING_MESSAGES:
+            counters.HINTS_DROPPED.inc()
+            return
+        self._messages.append((group, _plain(message)))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="publish hints")
+
+    async def _run(self) -> None:
+        while self._events or self._messages:
+            waiting, self._events, self._waiting_events = self._events, {}, 0
+            for events in waiting.values():
+                for run in runs(events):
+                    await self._send(room_group(run[0].room), events_message(run))
+            messages, self._messages = self._messages, deque()
+            for group, message in messages:
+                await self._send(group, message)
+
+    def _tell_own_hub(self) -> None:
+        waiting, self._for_own_hub = self._for_own_hub, {}
+        for events in waiting.values():
+            for run in runs(events):
+                if self.on_events is None:
+                    return
+                try:
+                    self.on_events(events_message(run))
+                except Exception:
+                    # Whatever the hub makes of it, the next room's people want theirs.
+                    logger.exception("the hub did not take its own process's events")
+
+    async def _send(self, group: str, message: Message) -> None:
+        try:
+            await bus.ask(functools.partial(get_channel_layer().group_send, group, message))
+        except Unavailable:
+            counters.HINTS_DROPPED.inc()
+
+
+_publishers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Publisher] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def publisher() -> Publisher:
+    """The publisher of the running loop."""
+    loop = asyncio.get_running_loop()
+    found = _publishers.get(loop)
+    if found is None:
+        found = _publishers[loop] = Publisher()
+    return found
+
+
+def publish_blocking(group: str, message: Message) -> None:
+    """Send one hint from Celery or other code without an event loop.
+
+    Writes what the channel layer itself would write, through one plain client per process: the
+    layer would open a connection for every call. Best effort: waits for the bus's time-outs at
+    most, and a bus that is away is counted, never raised.
+    """
+    channel = f"{_layer_config()['prefix']}__group__{group}"
+    try:
+        _client_for(channel).publish(channel, _serializer().serialize(_plain(message)))
+    except (redis.RedisError, OSError) as error:
+        counters.HINTS_DROPPED.inc()
+        logger.warning("the bus takes no hints: %s", type(error).__name__)
+
+
+def _plain(message: Message) -> Message:
+    """`message` with text as names throughout: msgpack readers refuse numbers there."""
+    return {str(name): _plain_value(value) for name, value in message.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain_value(inner) for name, inner in value.items()}
+    return value
+
+
+def _layer_config() -> dict[str, Any]:
+    layers: Any = settings.CHANNEL_LAYERS
+    config: dict[str, Any] = layers["default"]["CONFIG"]
+    return config
+
+
+@functools.cache
+def _serializer() -> Any:
+    return registry.get_serializer("msgpack")
+
+
+@functools.cache
+def _clients() -> list[redis.Redis]:
+    clients = []
+    for host in decode_hosts(_layer_config()["hosts"]):
+        options = {name: value for name, value in host.items() if name != "address"}
+        clients.append(
+            redis.Redis.from_url(host["address"], retry=Retry(NoBackoff(), 1), **options)
+        )
+    return clients
+
+
+def _client_for(channel: str) -> redis.Redis:
+    clients = _clients()
+    return clients[int(_consistent_hash(channel, len(clients)))]

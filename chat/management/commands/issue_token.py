@@ -1,0 +1,33 @@
+"""`manage.py issue_token USERNAME`: a bearer token for a person's program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chat import tokens
+from chat.errors import ClientError
+from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.models import User
+
+
+class Command(BaseCommand):
+    help = "Prints a new bearer token of USERNAME. It is shown this once: only its hash is kept."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--name", default="command line", help="what the token is for")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None or not user.is_active:
+            raise CommandError(f"There is no active person called {options['username']!r}.")
+        try:
+            name = check_label(options["name"], "Name", MAX_NAME_CHARACTERS)
+            row, text = tokens.issue(user.pk, name)
+        except ClientError as error:
+            raise CommandError(error.message) from error
+        # The token alone goes to standard output, so that a script can take it from there.
+        self.stderr.write(f"Token {row.pk} of {user.username}, shown this once:")
+        self.stdout.write(text)

@@ -1,0 +1,25 @@
+"""An event loop of their own for commands that call actions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from chat import bus, live, room_log
+
+T = TypeVar("T")
+
+
+def run_actions(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. When this returns, its hints are sent and its connections closed."""
+    return asyncio.run(_and_close(work))
+
+
+async def _and_close(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await work
+    finally:
+        await live.publisher().flush()
+        await room_log.close()
+        await bus.close()

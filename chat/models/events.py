@@ -1,0 +1,123 @@
+"""The stored room log, which is also the outbox, and the cursors of those who move it on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from chat.events import EventType
+from chat.models.people import User
+from chat.models.rooms import Room
+
+
+class RoomEvent(models.Model):
+    """An event at its place. Rows are inserted by `chat.persistence` and never changed, but for
+    one thing: a placeholder may give its place to the event it stands for (`EventReplacement`).
+
+    Within a shard `id` order is commit order, because one transaction at a time holds the
+    shard's cursor; so the export can follow `id`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    shard = models.SmallIntegerField()
+    room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="events", db_index=False)
+    seq = models.BigIntegerField()
+    n = models.BigIntegerField(help_text="Messages posted in the room up to this event.")
+    epoch = models.IntegerField()
+    type = models.CharField(max_length=32, choices=[(kind, kind.value) for kind in EventType])
+    key = models.UUIDField(null=True, blank=True)
+    actor = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    at = models.DateTimeField()
+    data = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            # I2 and I3: one event at each place of a room.
+            models.UniqueConstraint(fields=["room", "seq"], name="one_event_per_place"),
+            # I6: an idempotency key names one event of its author, for ever.
+            models.UniqueConstraint(fields=["actor", "key"], name="one_event_per_key"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["shard", "id"], name="event_by_shard")]
+
+    def __str__(self) -> str:
+        return f"{self.room_id}:{self.seq} {self.type}"
+
+
+class EventReplacement(models.Model):
+    """A stored placeholder became the event it stood for, at the same place and in the same row.
+
+    Whoever had read the placeholder must read the event: the export publishes it once more, in
+    the order of these rows, when its cursor has passed the event. Readers of the bus know it by
+    (room, seq): it takes the place of the placeholder.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    shard = models.SmallIntegerField()
+    event = models.ForeignKey(
+        RoomEvent, on_delete=models.PROTECT, related_name="replacements", db_index=False
+    )
+    letter = models.CharField(max_length=40, help_text="Id of the dead letter that was retried.")
+    replaced_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["shard", "id"],
+                name="replacement_to_publish",
+                condition=models.Q(published_at=None),
+            ),
+            models.Index(fields=["event"], name="replacement_by_event"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_id} in place of {self.letter}"
+
+
+class ExportedRoom(models.Model):
+    """How far a room's events are on the bus, moved in the transaction that moves the cursor.
+
+    A table of its own and not a column of `Room`: the drain holds a room's row for the length of
+    its transaction, and the two would lock the same rows in different orders.
+    """
+
+    room = models.OneToOneField(
+        Room, on_delete=models.PROTECT, primary_key=True, related_name="exported"
+    )
+    seq = models.BigIntegerField(help_text="Every event up to here is on the bus.")
+
+    def __str__(self) -> str:
+        return f"{self.room_id} exported to {self.seq}"
+
+
+class ShardCursor(models.Model):
+    """How far a shard has been persisted or exported.
+
+    Locked for the transaction that does the work and moves it, so a crash repeats or does
+    nothing. `position` is the last ingest stream id (persist) or RoomEvent id (export) done.
+    """
+
+    class Kind(models.TextChoices):
+        PERSIST = "persist"
+        EXPORT = "export"
+
+    shard = models.SmallIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    position = models.CharField(max_length=40, default="0-0")
+    epoch = models.IntegerField(default=0, help_text="0: the shard has never had a log.")
+    moved_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="Set when too many events were refused; a person decides."
+    )
+    stopped_reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["shard", "kind"], name="one_cursor_per_shard_and_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shard} at {self.position}"

@@ -1,0 +1,85 @@
+"""Messages as they stand now: projections of `message.*` and `reaction.*` events."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+
+from chat.models.people import User
+from chat.models.rooms import Room
+
+
+class Message(models.Model):
+    """A posted message with its edits applied. Deleted ones keep their body for moderators."""
+
+    room = models.ForeignKey(
+        Room, on_delete=models.PROTECT, related_name="messages", db_index=False
+    )
+    seq = models.BigIntegerField()
+    n = models.BigIntegerField()
+    author = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
+    )
+    key = models.UUIDField(null=True, blank=True)
+    at = models.DateTimeField()
+    body = models.TextField()
+    reply_to = models.BigIntegerField(null=True, blank=True)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    # "simple" neither stems nor drops stop words: rooms mix languages.
+    search = models.GeneratedField(
+        expression=SearchVector("body", config="simple"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["room", "seq"], name="one_message_per_place"),
+            models.UniqueConstraint(fields=["room", "n"], name="messages_are_numbered_once"),
+        ]
+        indexes: ClassVar = [GinIndex(fields=["search"], name="message_search")]
+
+    def __str__(self) -> str:
+        return f"{self.room_id}:{self.seq}"
+
+
+class Reaction(models.Model):
+    """An emoji that a person put on a message."""
+
+    room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="+", db_index=False)
+    target = models.BigIntegerField(help_text="seq of the message in the room.")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    emoji = models.CharField(max_length=32)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["room", "target", "user", "emoji"], name="one_reaction_of_a_kind"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.emoji} on {self.room_id}:{self.target}"
+
+
+class ReadMarker(models.Model):
+    """How far a person has read a room. Not an event: only its owner ever sees it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="read_markers")
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
+    seq = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "room"], name="one_marker_per_person_and_room"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} read {self.room_id} to {self.seq}"

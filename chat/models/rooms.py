@@ -1,0 +1,73 @@
+"""Rooms and who is in them: projections of `room.*` and `member.*` events.
+
+A room's row is inserted before its first event (the event needs its id); from then on only
+`chat.persistence` changes it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from chat.events import Role, RoomKind
+from chat.models.people import User
+
+
+class Room(models.Model):
+    """A place where people talk.
+
+    `stored_seq`, `stored_n`: watermark of what PostgreSQL holds, moved in the transaction that
+    stores the events, so a room can be loaded into the log from this row alone.
+    """
+
+    slug = models.SlugField(max_length=80, unique=True, allow_unicode=True)
+    name = models.CharField(max_length=80)
+    topic = models.CharField(max_length=250, blank=True)
+    kind = models.CharField(max_length=10, choices=[(kind, kind.name) for kind in RoomKind])
+    direct_key = models.CharField(
+        max_length=50,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text="`<lower user id>:<higher user id>` of a direct conversation, so there is one.",
+    )
+    creation_key = models.UUIDField(
+        unique=True,
+        null=True,
+        blank=True,
+        help_text="Idempotency key of the request that made the room, so a repeat finds it again.",
+    )
+    created_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    stored_seq = models.BigIntegerField(default=0)
+    stored_n = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Membership(models.Model):
+    """A person in a room. The log's ACL decides at the append; this is its stored copy."""
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(
+        max_length=10, choices=[(role, role.name) for role in Role], default=Role.MEMBER
+    )
+    muted_until = models.DateTimeField(null=True, blank=True)
+    joined_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "room"], name="one_membership_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.room_id}"

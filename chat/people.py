@@ -1,0 +1,71 @@
+"""Who is who. Functions use the ORM; call them through `chat.database.in_database`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from django.db.models import Case, IntegerField, Q, Value, When
+
+from chat.models import Membership, User
+from chat.protocol import UserInfo
+
+MAX_PEOPLE = 200
+
+
+class MemberInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A person as the members of a room see them."""
+
+    user: UserInfo
+    role: str
+    joined_at: datetime
+    muted_until: datetime | None = None
+
+
+def info(user: User) -> UserInfo:
+    return UserInfo(id=user.pk, username=user.username, name=user.shown_name, staff=user.is_staff)
+
+
+def by_ids(ids: Iterable[int]) -> dict[int, UserInfo]:
+    """Those of the people that exist, deactivated ones included: old messages name them."""
+    return {user.pk: info(user) for user in User.objects.filter(pk__in=list(ids))}
+
+
+def search(text: str, limit: int = 20) -> list[UserInfo]:
+    """Active people whose user name or display name holds `text`, best matches first.
+
+    An empty text finds everybody.
+    """
+    starts = Q(username__istartswith=text) | Q(display_name__istartswith=text)
+    users = (
+        User.objects.filter(is_active=True)
+        .filter(Q(username__icontains=text) | Q(display_name__icontains=text))
+        .annotate(
+            rank=Case(When(starts, then=Value(0)), default=Value(1), output_field=IntegerField())
+        )
+        .order_by("rank", "username")[:limit]
+    )
+    return [info(user) for user in users]
+
+
+def members_of(room_id: int) -> list[MemberInfo]:
+    """The stored members of a room by user name; one who entered just now may not be there yet."""
+    memberships = (
+        Membership.objects.filter(room_id=room_id, user__is_active=True)
+        .select_related("user")
+        .order_by("user__username")
+    )
+    return [
+        MemberInfo(
+            user=info(membership.user),
+            role=membership.role,
+            joined_at=membership.joined_at,
+            muted_until=membership.muted_until,
+        )
+        for membership in memberships
+    ]
+
+
+def is_active(user_id: int) -> bool:
+    return User.objects.filter(pk=user_id, is_active=True).exists()

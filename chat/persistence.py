@@ -1,0 +1,199 @@
+"""Drains a shard's ingest stream into PostgreSQL, once each, in order.
+
+The cursor lives in PostgreSQL and is locked for the transaction that inserts the events, applies
+them to the projections and moves it. A crash at any point repeats or does nothing; two drainers
+cannot both commit; a paused one is cut off by PostgreSQL. After the commit the log is told, which
+may be repeated or lost without harm: the next drain finishes it.
+
+Errors: what PostgreSQL refuses is halved until the offender stands alone, and gets a placeholder
+at its place and a dead letter. Infrastructure errors pass through and are retried by the next
+drain. Too many dead letters stop the shard: a person must look before the log is emptied into them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+from redis.exceptions import RedisError
+
+from chat import ingest, live, projections
+from chat.crash_points import crash_point
+from chat.dead_letters import Origin, Reason
+from chat.errors import RetryableError
+from chat.infrastructure import is_data_error
+from chat.ingest import Candidate
+from chat.letter_limit import LetterLimit, TooManyLetters
+from chat.models import Room, ShardCursor
+from chat.projections import Placed
+from chat.room_log import epochs, keys, streams
+from chat.room_log.clients import blocking_client
+from chat.room_log.scripts import STORED
+
+logger = logging.getLogger(__name__)
+
+BATCH_EVENTS = 500
+# A drainer dies with one batch at most not told to the log.
+UNFINISHED_ENTRIES = 2 * BATCH_EVENTS
+# A drain that has worked for so long lets other shards have the worker.
+DRAIN_SECONDS = 10.0
+# PostgreSQL ends a transaction whose process was paused, so that the shard is free again.
+PAUSED_TRANSACTION_MS = 15_000
+
+
+class Drained(msgspec.Struct):
+    """What one drain did. `busy`: another drainer had the shard. `stopped`: a person must look."""
+
+    stored: int = 0
+    letters: int = 0
+    busy: bool = False
+    stopped: bool = False
+
+
+def drain(shard: int) -> Drained:
+    """Stores what is in the ingest stream of `shard`, for at most `DRAIN_SECONDS`.
+
+    Raises: RetryableError when the log or PostgreSQL is away; nothing is lost, call again.
+    """
+    result = Drained()
+    letters = LetterLimit()
+    deadline = time.monotonic() + DRAIN_SECONDS
+    try:
+        blocking_client().delete(keys.woken(shard))
+        while time.monotonic() < deadline:
+            stored = _drain_batch(shard, result, letters)
+            if not stored:
+                break
+        result.letters = letters.count
+        return result
+    except TooManyLetters:
+        result.letters = letters.count
+        result.stopped = True
+        _stop(shard, letters.count)
+        return result
+    except (RedisError, OSError) as error:
+        raise RetryableError("The log does not answer.") from error
+    except (DatabaseError, InterfaceError) as error:
+        raise RetryableError("The database does not answer.") from error
+
+
+def resume(shard: int) -> None:
+    """Lets a stopped shard be drained again, after a person has mended the cause."""
+    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST).update(
+        stopped_at=None, stopped_reason=""
+    )
+
+
+def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
+    """Stores one batch; False when there is nothing more to do."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS}"
+            )
+            # A missing author must show at its row, where it can be set apart, not at the commit.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        position = epochs.lock_cursor(shard)
+        if position is None:
+            result.busy = True
+            return False
+        if position.stopped_at is not None:
+            result.stopped = True
+            return False
+        epochs.agree(position)
+        _finish_earlier(position)
+        entries = ingest.read(shard, position.position, BATCH_EVENTS)
+        if not entries:
+            return False
+        crash_point("persist.after_read")
+        sorter = ingest.Sorter(shard, position.epoch, entries)
+        candidates = sorter.sort()
+        refused = _store(shard, candidates)
+        letters.add(sorter.letters + refused, len(entries))
+        position.position = entries[-1][0]
+        position.moved_at = datetime.now(UTC)
+        position.save(update_fields=["position", "moved_at"])
+        crash_point("persist.before_commit")
+    crash_point("persist.after_commit")
+    result.stored += len(candidates)
+    heads = {one.placed.event.room: one.placed.event.seq for one in candidates}
+    _tell_log(shard, position, heads)
+    return True
+
+
+def _store(shard: int, candidates: Sequence[Candidate]) -> int:
+    """Stores `candidates` in order and returns how many PostgreSQL refused."""
+    if not candidates:
+        return 0
+    try:
+        with transaction.atomic():
+            projections.store(shard, [one.placed for one in candidates])
+        return 0
+    except DatabaseError as error:
+        if not is_data_error(error):
+            raise
+        if len(candidates) == 1:
+            with transaction.atomic():
+                projections.store(shard, [_refused(shard, candidates[0], error)])
+            return 1
+    half = len(candidates) // 2
+    return _store(shard, candidates[:half]) + _store(shard, candidates[half:])
+
+
+def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> Placed:
+    event = candidate.placed.event
+    if isinstance(error, IntegrityError):
+        # The same key may have been stored by another shard at the same moment.
+        for first in ingest.stored_under_keys([event]).values():
+            return ingest.repeated(shard, candidate, first)
+    origin = Origin(
+        shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
+    )
+    return ingest.quarantine(
+        event, Reason.REFUSED, error, origin, candidate.fields, seq=event.seq, n=event.n
+    )
+
+
+def _finish_earlier(position: ShardCursor) -> None:
+    """Tells the log what a drainer that died after its commit did not."""
+    client = blocking_client()
+    left = streams.entries(
+        client, keys.ingest(position.shard), last=position.position, count=UNFINISHED_ENTRIES
+    )
+    if not left:
+        return
+    rooms = {int(fields[b"room"]) for _, fields in left if fields.get(b"room", b"").isdigit()}
+    heads = dict(Room.objects.filter(id__in=rooms).values_list("id", "stored_seq"))
+    _tell_log(position.shard, position, heads)
+
+
+def _tell_log(shard: int, position: ShardCursor, heads: dict[int, int]) -> None:
+    """Moves the rooms' watermarks, trims what PostgreSQL holds, and announces it."""
+    milliseconds, counter = epochs.stream_id(position.position)
+    arguments: list[str | int] = [
+        shard,
+        position.epoch,
+        f"{milliseconds}-{counter + 1}",
+        keys.HOT_TAIL_EVENTS,
+    ]
+    for room, seq in heads.items():
+        arguments += [room, seq]
+    STORED.call(blocking_client(), [keys.epoch(shard), keys.ingest(shard)], arguments)
+    crash_point("persist.after_log_told")
+    if heads:
+        live.publish_blocking(
+            live.HUBS_GROUP,
+            {"type": "stored", "rooms": {str(room): seq for room, seq in heads.items()}},
+        )
+
+
+def _stop(shard: int, letters: int) -> None:
+    reason = f"{letters} dead letters in one drain"
+    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST, stopped_at=None).update(
+        stopped_at=datetime.now(UTC), stopped_reason=reason
+    )
+    logger.error("shard %s stopped: %s; nothing is lost, the log keeps all events", shard, reason)

@@ -1,0 +1,343 @@
+"""The frames of `/ws/chat/` and the limits and codes that go with them.
+
+Every frame is a JSON object with its type in `t`. Client frames refuse unknown fields; clients
+ignore server frames they do not know. The AsyncAPI document is generated from these types.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+SUBPROTOCOL = "veche.v1"
+TICKET_SUBPROTOCOL_PREFIX = "ticket."
+
+MAX_FRAME_BYTES = 64 * 1024
+MAX_BODY_CHARACTERS = 8_000
+MAX_SYNC_EVENTS = 500
+MAX_HISTORY_MESSAGES = 100
+MAX_RESUME_ROOMS = 1_000
+
+# JSON integers that PostgreSQL's bigint and JavaScript's numbers both hold exactly.
+MAX_ID = 2**53 - 1
+
+
+class ErrorCode(StrEnum):
+    """Why a frame was not accepted; the same key may be sent again after the cause is gone."""
+
+    BAD_REQUEST = "bad_request"
+    UNKNOWN_TYPE = "unknown_type"
+    TOO_LARGE = "too_large"
+    EMPTY = "empty"
+    NOT_FOUND = "not_found"
+    NOT_MEMBER = "not_member"
+    FORBIDDEN = "forbidden"
+    MUTED = "muted"
+    ARCHIVED = "archived"
+    RATE_LIMITED = "rate_limited"
+    KEY_CONFLICT = "key_conflict"
+    UNAVAILABLE = "unavailable"
+
+
+class CloseCode(IntEnum):
+    """Why the server ends a connection."""
+
+    RESTARTING = 1012
+    PROTOCOL_VIOLATION = 4400
+    NOT_SIGNED_IN = 4401
+    REVOKED = 4403
+    SLOW_READER = 4408
+    TOO_MANY = 4429
+
+
+# Close codes after which a client must not come back by itself.
+STOP_CODES = frozenset({CloseCode.PROTOCOL_VIOLATION, CloseCode.NOT_SIGNED_IN, CloseCode.REVOKED})
+
+RoomId = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Seq = Annotated[int, Meta(ge=0, le=MAX_ID)]
+TargetSeq = Annotated[int, Meta(ge=1, le=MAX_ID)]
+RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
+IdempotencyKey = Annotated[str, Meta(min_length=36, max_length=36)]
+Emoji = Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class ClientFrame(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t", kw_only=True
+):
+    """Base of what clients send."""
+
+
+class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    epoch: Annotated[int, Meta(ge=0, le=MAX_ID)]
+    seq: Seq
+
+
+class Hello(ClientFrame, frozen=True, tag="hello"):
+    """First frame of a connection. Named rooms resume after `seq`, the others start at head."""
+
+    rooms: Annotated[dict[str, Position], Meta(max_length=MAX_RESUME_ROOMS)] = {}
+
+
+class Send(ClientFrame, frozen=True, tag="send"):
+    id: RequestId
+    room: RoomId
+    key: IdempotencyKey
+    body: str
+    reply_to: TargetSeq | None = None
+
+
+class Edit(ClientFrame, frozen=True, tag="edit"):
+    id: RequestId
+    room: RoomId
+    key: IdempotencyKey
+    target: TargetSeq
+    body: str
+
+
+class Delete(ClientFrame, frozen=True, tag="delete"):
+    id: RequestId
+    room: RoomId
+    key: IdempotencyKey
+    target: TargetSeq
+
+
+class React(ClientFrame, frozen=True, tag="react"):
+    id: RequestId
+    room: RoomId
+    key: IdempotencyKey
+    target: TargetSeq
+    emoji: Emoji
+    on: bool = True
+
+
+class Sync(ClientFrame, frozen=True, tag="sync"):
+    """Events after a position, answered by `batch`."""
+
+    id: RequestId
+    room: RoomId
+    after: Seq
+    limit: Annotated[int, Meta(ge=1, le=MAX_SYNC_EVENTS)] = MAX_SYNC_EVENTS
+
+
+class History(ClientFrame, frozen=True, tag="history"):
+    """Messages before a position, newest page first, answered by `page`."""
+
+    id: RequestId
+    room: RoomId
+    before: TargetSeq
+    limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY_MESSAGES)] = 50
+
+
+class Read(ClientFrame, frozen=True, tag="read"):
+    room: RoomId
+    seq: Seq
+
+
+class Typing(ClientFrame, frozen=True, tag="typing"):
+    room: RoomId
+
+
+class Seen(ClientFrame, frozen=True, tag="seen"):
+    """Confirms the `events` frames up to and including number `f`."""
+
+    f: Seq
+
+
+class Ping(ClientFrame, frozen=True, tag="ping"):
+    pass
+
+
+AppendingFrame = Send | Edit | Delete | React
+AnyClientFrame = Hello | Send | Edit | Delete | React | Sync | History | Read | Typing | Seen | Ping
+
+
+class ServerFrame(msgspec.Struct, frozen=True, tag_field="t", kw_only=True):
+    """Base of what the server sends."""
+
+
+class UserInfo(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    username: str
+    name: str
+    staff: bool = False
+
+
+class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A room as one of its members sees it. `read`, `read_n`: the reader's own marker (seq, n)."""
+
+    id: int
+    slug: str
+    name: str
+    topic: str
+    kind: str
+    archived: bool
+    epoch: int
+    head: int
+    n: int
+    stored: int
+    read: int
+    read_n: int
+    role: str
+    peer: UserInfo | None = None  # the other person of a direct conversation
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    frame_bytes: int
+    body_characters: int
+    unseen_bytes: int
+    sends_per_second: float
+    sends_burst: int
+
+
+class Welcome(ServerFrame, frozen=True, tag="welcome"):
+    """Answer to `hello`. `time` is the server's clock, for the client's UUIDv7 keys."""
+
+    user: UserInfo
+    rooms: list[RoomInfo]
+    heartbeat: int
+    time: datetime
+    limits: Limits
+    weak_log: bool = False
+
+
+class RoomAdded(ServerFrame, frozen=True, tag="room"):
+    """The person entered a room while connected; its events follow from `head` + 1."""
+
+    room: RoomInfo
+
+
+class Ok(ServerFrame, frozen=True, tag="ok"):
+    id: str
+    room: int
+    epoch: int
+    seq: int
+    n: int
+    at: datetime
+
+
+class Error(ServerFrame, frozen=True, tag="error"):
+    """`id` is null when the frame that is refused carried none."""
+
+    id: str | None
+    code: ErrorCode
+    message: str
+    retry_after: float | UnsetType = UNSET
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A room event as clients see it; `data` is the JSON object of its type."""
+
+    seq: int
+    n: int
+    type: str
+    key: str | None
+    actor: int | None
+    at: datetime
+    data: msgspec.Raw
+
+
+class Events(ServerFrame, frozen=True, tag="events"):
+    """Live or resumed events in seq order; `f` counts these frames of this connection from 1."""
+
+    f: int
+    room: int
+    events: list[Event]
+
+
+class Stored(ServerFrame, frozen=True, tag="stored"):
+    rooms: dict[str, int]
+
+
+class Heads(ServerFrame, frozen=True, tag="heads"):
+    rooms: dict[str, tuple[int, int]]  # room → (epoch, head)
+
+
+class Reset(ServerFrame, frozen=True, tag="reset"):
+    """The log of this room was lost behind `head`: forget positions, load history again."""
+
+    room: int
+    epoch: int
+    head: int
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it stands now: edits and reactions applied. A deleted one has no body."""
+
+    seq: int
+    n: int
+    author: int | None
+    key: str | None
+    at: datetime
+    body: str
+    reply_to: int | None = None
+    edited_at: datetime | None = None
+    deleted: bool = False
+    reactions: dict[str, list[int]] = {}
+
+
+class Page(ServerFrame, frozen=True, tag="page"):
+    """Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`."""
+
+    id: str
+    room: int
+    messages: list[Message]
+    more: bool
+    upto: int
+
+
+class Batch(ServerFrame, frozen=True, tag="batch"):
+    id: str
+    room: int
+    events: list[Event]
+    head: int
+
+
+class Presence(ServerFrame, frozen=True, tag="presence"):
+    """Who came and went in a room. `full` replaces what the client knew."""
+
+    room: int
+    online: list[int] = []
+    offline: list[int] = []
+    full: bool = False
+
+
+class TypingNotice(ServerFrame, frozen=True, tag="typing"):
+    room: int
+    user: int
+
+
+class Pong(ServerFrame, frozen=True, tag="pong"):
+    time: datetime
+
+
+class Bye(ServerFrame, frozen=True, tag="bye"):
+    reconnect_after_ms: int
+
+
+AnyServerFrame = (
+    Welcome
+    | RoomAdded
+    | Ok
+    | Error
+    | Events
+    | Stored
+    | Heads
+    | Reset
+    | Page
+    | Batch
+    | Presence
+    | TypingNotice
+    | Pong
+    | Bye
+)
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(frame: AnyServerFrame) -> str:
+    """The text of a server frame."""
+    return _encoder.encode(frame).decode()

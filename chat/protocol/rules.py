@@ -1,0 +1,248 @@
+"""What a client may send: the checks that need nothing but the text itself.
+
+All that PostgreSQL would refuse is refused here, before the append, because what is acknowledged
+must also be storable.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from chat.errors import ClientError
+from chat.protocol.frames import (
+    MAX_BODY_CHARACTERS,
+    MAX_FRAME_BYTES,
+    MAX_ID,
+    AnyClientFrame,
+    ErrorCode,
+    Hello,
+)
+
+# The log remembers keys for 6 h; one hour is left for clocks that differ and for slow requests.
+LOG_REMEMBERS_KEYS_FOR = timedelta(hours=5)
+CLIENT_CLOCK_MAY_LEAD_BY = timedelta(minutes=5)
+MAX_EMOJI_CHARACTERS = 32
+MAX_REQUEST_ID = 64
+# Error messages quote names that the client chose.
+MAX_ERROR_CHARACTERS = 200
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+ROOM_KEY = re.compile(r"[1-9][0-9]{0,15}")
+
+# What a message may not consist of alone. Cf holds the zero-width joiners and marks; the four
+# letters and the braille blank are drawn as nothing although Unicode counts them as visible.
+INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+INVISIBLE_CHARACTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
+VARIATION_SELECTORS = ("\ufe00", "\ufe0f")
+NOT_IN_EMOJI = (INVISIBLE_CATEGORIES - {"Cf"}) | {"Lu", "Ll", "Lt", "Lm", "Lo"}
+EMOJI_PRESENTATION = "\ufe0f"
+# Emoji younger than this Python's Unicode tables have no category yet.
+UNASSIGNED_EMOJI = ("\U0001f000", "\U0001ffff")
+
+_decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
+_CLIENT_TAGS = frozenset(frame.__struct_config__.tag for frame in AnyClientFrame.__args__)
+
+
+class RefusedFrame(Exception):
+    """A client frame that the protocol does not allow; answered by an `error` frame.
+
+    `id` is the frame's own id where one could be read.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id
+
+
+class KeyAge(Enum):
+    """Who can tell whether an idempotency key was used before."""
+
+    FRESH = "fresh"  # the log alone decides
+    OLD = "old"  # the log may have forgotten it: ask PostgreSQL before the append
+
+
+class _BadJson(ValueError):
+    """JSON that is legal somewhere but means different things to different readers."""
+
+
+def parse_frame(data: str | bytes) -> AnyClientFrame:
+    """The frame in one WebSocket message.
+
+    Raises: RefusedFrame with `too_large`, `unknown_type` or `bad_request`.
+    """
+    if isinstance(data, bytes):
+        raise RefusedFrame(ErrorCode.BAD_REQUEST, "Frames are JSON text; this one is binary.")
+    _check_size(data)
+    try:
+        frame = _decoder.decode(data)
+        # msgspec takes the last of two equal names. Another reader may take the first, so such
+        # a frame is refused. Escapes are rare; only they can carry NUL or half a surrogate pair.
+        (_escapes_scan if "\\u" in data else _names_scan)(data, _start(data))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise _refusal(data, error) from None
+    if isinstance(frame, Hello):
+        for room in frame.rooms:
+            if not ROOM_KEY.fullmatch(room) or int(room) > MAX_ID:
+                raise RefusedFrame(ErrorCode.BAD_REQUEST, "A room in `rooms` is not a room id.")
+    return frame
+
+
+def _check_size(text: str) -> None:
+    # No character takes more than 4 bytes, so most frames need no encoding to be measured.
+    if len(text) * 4 <= MAX_FRAME_BYTES:
+        return
+    if len(text) > MAX_FRAME_BYTES or len(text.encode(errors="replace")) > MAX_FRAME_BYTES:
+        raise RefusedFrame(
+            ErrorCode.TOO_LARGE, f"A frame may have {MAX_FRAME_BYTES:,} bytes at most."
+        )
+
+
+def _start(text: str) -> int:
+    """Where the JSON begins, for `raw_decode`, which takes no leading white space."""
+    return len(text) - len(text.lstrip(" \t\r\n"))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise _BadJson("A name appears twice in the frame.")
+    return fields
+
+
+def _unique_and_storable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = _unique(pairs)
+    for name, value in pairs:
+        if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
+            raise _BadJson("The frame holds NUL or half a surrogate pair.")
+    return fields
+
+
+def _no_constant(name: str) -> float:
+    raise _BadJson(f"{name} is not JSON.")
+
+
+_names_scan = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).raw_decode
+_escapes_scan = json.JSONDecoder(
+    object_pairs_hook=_unique_and_storable, parse_constant=_no_constant
+).raw_decode
+# Reads what it can of a refused frame; numbers are not looked at, however long they are.
+_lenient_scan = json.JSONDecoder(parse_int=len).raw_decode
+
+
+def _refusal(text: str, error: Exception) -> RefusedFrame:
+    """The reason why `text` is refused, with its id and its type where they can be read."""
+    try:
+        value, _ = _lenient_scan(text, _start(text))
+    except (ValueError, RecursionError):
+        value = None
+    fields = value if isinstance(value, dict) else {}
+    name = fields.get("id")
+    if not (isinstance(name, str) and 1 <= len(name) <= MAX_REQUEST_ID and is_storable(name)):
+        name = None
+    kind = fields.get("t")
+    if isinstance(kind, str) and kind not in _CLIENT_TAGS:
+        return RefusedFrame(ErrorCode.UNKNOWN_TYPE, "This frame type is not known.", name)
+    if isinstance(error, RecursionError):
+        reason = "The frame is nested too deep."
+    elif isinstance(error, msgspec.MsgspecError | _BadJson):
+        reason = printable(str(error))
+    else:
+        reason = "The frame is not JSON."
+    return RefusedFrame(ErrorCode.BAD_REQUEST, reason, name)
+
+
+def printable(text: str) -> str:
+    """A quotation of what a client sent, safe in one line of an answer or a log."""
+    short = text[:MAX_ERROR_CHARACTERS]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in short)
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold the text: no NUL, no half of a surrogate pair."""
+    if "\x00" in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_body(text: str) -> None:
+    """Let a message body pass: 1 to 8,000 characters (code points), something of it visible.
+
+    Raises: ClientError `empty`, `too_large` or `bad_request`.
+    """
+    if len(text) > MAX_BODY_CHARACTERS:
+        raise ClientError(
+            ErrorCode.TOO_LARGE, f"A message may have {MAX_BODY_CHARACTERS:,} characters at most."
+        )
+    if not is_storable(text):
+        raise ClientError(ErrorCode.BAD_REQUEST, "The message holds NUL or half a surrogate pair.")
+    if not any(map(is_visible, text)):
+        raise ClientError(ErrorCode.EMPTY, "The message has nothing to read.")
+
+
+def is_visible(character: str) -> bool:
+    """Whether a reader sees anything of the character."""
+    if character.isalnum():
+        return character not in INVISIBLE_CHARACTERS
+    if VARIATION_SELECTORS[0] <= character <= VARIATION_SELECTORS[1]:
+        return False
+    if unicodedata.category(character) in INVISIBLE_CATEGORIES:
+        return UNASSIGNED_EMOJI[0] <= character <= UNASSIGNED_EMOJI[1]
+    return character not in INVISIBLE_CHARACTERS
+
+
+def check_emoji(text: str) -> None:
+    """Let a reaction pass: up to 32 characters that form symbols, not words.
+
+    Raises: ClientError `bad_request`.
+    """
+    if not (1 <= len(text) <= MAX_EMOJI_CHARACTERS and is_storable(text) and _is_emoji(text)):
+        raise ClientError(ErrorCode.BAD_REQUEST, "A reaction is one emoji.")
+
+
+def _is_emoji(text: str) -> bool:
+    symbols = 0
+    for character in text:
+        category = unicodedata.category(character)
+        if category in {"So", "Sk"} or (
+            category == "Cn" and UNASSIGNED_EMOJI[0] <= character <= UNASSIGNED_EMOJI[1]
+        ):
+            symbols += 1
+        elif category in NOT_IN_EMOJI and character != "\N{INFORMATION SOURCE}":
+            return False
+    # Keycaps and symbols such as "‼️" are emoji by their presentation mark alone.
+    return symbols > 0 or EMOJI_PRESENTATION in text
+
+
+def check_key(key: str, now: datetime) -> KeyAge:
+    """Who decides whether an idempotency key is new; `now` is the server's time, aware.
+
+    Raises: ClientError `bad_request` when it is no UUIDv7 in its canonical form (another
+    spelling of the same UUID would be another key to the log but the same one to PostgreSQL),
+    or when it was made in the future by more than 5 min; the message then names the server's time.
+    """
+    if not UUID7.fullmatch(key):
+        raise ClientError(ErrorCode.BAD_REQUEST, "The key is not a UUIDv7 in lower case.")
+    age_seconds = now.timestamp() - int(key[:8] + key[9:13], 16) / 1000
+    if age_seconds < -CLIENT_CLOCK_MAY_LEAD_BY.total_seconds():
+        raise ClientError(
+            ErrorCode.BAD_REQUEST,
+            f"The key was made in the future: the server's time is {now.isoformat()}.",
+        )
+    if age_seconds > LOG_REMEMBERS_KEYS_FOR.total_seconds():
+        return KeyAge.OLD
+    return KeyAge.FRESH

@@ -1,0 +1,50 @@
+"""Rooms that a person entered a moment ago, for the time until PostgreSQL knows it too.
+
+A membership is a projection of the log, stored shortly after. A page that is loaded in between
+must show the new room all the same. The list is only where to look: whether the person really is
+a member, the log's ACL says. With the bus away the room shows once it is stored.
+
+Key: `veche:recent-rooms:<user>`, see `chat.bus`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from chat import bus
+from chat.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+# The longest that storing may lag before a page load misses a new room.
+REMEMBERED_SECONDS = 600
+MAX_REMEMBERED = 200
+# It only improves an answer, so it may not hold one up.
+TIMEOUT_SECONDS = 0.5
+
+
+async def remember(user_id: int, room_id: int) -> None:
+    """Notes that the person entered the room. Never raises on a bus failure."""
+    key = f"veche:recent-rooms:{user_id}"
+    pipe = bus.client().pipeline()
+    pipe.zadd(key, {str(room_id): int(time.time() * 1000)})
+    pipe.zremrangebyrank(key, 0, -MAX_REMEMBERED - 1)
+    pipe.expire(key, REMEMBERED_SECONDS)
+    try:
+        await bus.ask(pipe.execute, TIMEOUT_SECONDS)
+    except Unavailable:
+        logger.warning("The bus did not take note of user %s entering room %s", user_id, room_id)
+
+
+async def entered(user_id: int) -> list[int]:
+    """Ids of rooms the person may have entered recently; [] when the bus is away."""
+    key = f"veche:recent-rooms:{user_id}"
+    oldest = int((time.time() - REMEMBERED_SECONDS) * 1000)
+    pipe = bus.client().pipeline(transaction=False)
+    pipe.zrange(key, oldest, "+inf", byscore=True)
+    try:
+        [found] = await bus.ask(pipe.execute, TIMEOUT_SECONDS)
+    except Unavailable:
+        return []
+    return [int(room_id) for room_id in found]

@@ -1,0 +1,86 @@
+"""Ending what a person no longer may do: on sign-out, password change, deactivation, token revoke.
+
+The push over the bus closes sockets within moments. It may be lost, so `chat.socket_auth` also
+asks for all of them at least once a minute.
+
+An *origin* says what a connection was opened with: a session's key, or `token:<id>`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.signals import user_logged_out
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save, pre_save
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from chat import live
+from chat.models import User
+
+TOKEN_ORIGIN = "token:"  # noqa: S105 - says that it is one
+# A change in one of these ends every session and socket of the person.
+DECISIVE_FIELDS = frozenset({"password", "is_active"})
+
+
+def token_origin(token_id: int) -> str:
+    return f"{TOKEN_ORIGIN}{token_id}"
+
+
+def announce(user_id: int, origin: str | None) -> None:
+    """Tells every hub to close the person's sockets of `origin`, or all of them for None.
+
+    After the commit of the running transaction, if any. Best effort; may block for the bus's
+    time-outs, so it is called in threads only.
+    """
+    message = {"type": "revoke", "user": user_id, "session": origin}
+    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
+
+
+def is_session_of(user: User, session_key: str) -> bool:
+    """Whether the session is in force, is this person's and was made under today's password."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return str(session.get(SESSION_KEY)) == str(user.pk) and constant_time_compare(
+        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+    )
+
+
+def connect() -> None:
+    """Starts listening to what ends sessions; called once when the app is ready."""
+    user_logged_out.connect(_on_sign_out, dispatch_uid="chat.revocation")
+    pre_save.connect(_before_save, sender=User, dispatch_uid="chat.revocation")
+    post_save.connect(_after_save, sender=User, dispatch_uid="chat.revocation")
+    post_delete.connect(_on_delete, sender=User, dispatch_uid="chat.revocation")
+
+
+def _on_sign_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+    # The signal comes before the session is deleted; the socket that the push closes may not
+    # come back on its own (close code 4403), so that order is harmless.
+    session_key = request.session.session_key
+    if user is not None and session_key is not None:
+        announce(user.pk, session_key)
+
+
+def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
+    instance._ends_sessions = False  # type: ignore[attr-defined]
+    if instance.pk is None or not (update_fields is None or update_fields & DECISIVE_FIELDS):
+        return
+    before = User.objects.filter(pk=instance.pk).values_list("password", "is_active").first()
+    if before is None:
+        return
+    instance._ends_sessions = (  # type: ignore[attr-defined]
+        before[0] != instance.password or (before[1] and not instance.is_active)
+    )
+
+
+def _after_save(instance: User, **kwargs: Any) -> None:
+    if instance._ends_sessions:  # type: ignore[attr-defined]
+        announce(instance.pk, None)
+
+
+def _on_delete(instance: User, **kwargs: Any) -> None:
+    announce(instance.pk, None)

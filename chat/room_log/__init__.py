@@ -1,0 +1,32 @@
+"""The room log: where an event gets its place and is on disk before anyone is told.
+
+Doors use these functions; what is behind them is one Redis-protocol server with an append-only
+file that is flushed before every answer (`durability`), and PostgreSQL for rooms that are not in
+it (`loading`).
+"""
+
+from chat.room_log.appender import append, close
+from chat.room_log.codec import Appended, NewEvent
+from chat.room_log.loading import ensure_loaded
+from chat.room_log.reading import (
+    RoomState,
+    hot_events,
+    hot_head_events,
+    hot_tail_start,
+    roles,
+    room_states,
+)
+
+__all__ = [
+    "Appended",
+    "NewEvent",
+    "RoomState",
+    "append",
+    "close",
+    "ensure_loaded",
+    "hot_events",
+    "hot_head_events",
+    "hot_tail_start",
+    "roles",
+    "room_states",
+]

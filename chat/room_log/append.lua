@@ -1,0 +1,222 @@
+#!lua
+-- Appends a batch of events of one shard, each at the next place of its room.
+--
+-- Every event is checked before anything of it is written, and the checks, the numbering and the
+-- writes are one atomic step: what this script accepts has its place for good (I2, I6, I7).
+-- Redis decides before the script starts whether memory is short, so a write cannot fail half-way.
+--
+-- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:ingest   (all others derive from the shard's tag)
+-- ARGV    shard, shards, key lifetime in ms, wake flag lifetime in ms, then FIELDS values an event:
+--         room, type, actor, key, content hash, data, trusted, target, target's author,
+--         subject, subject's role, value, reply_to                    ('' stands for none)
+--         value: muted until in ms, or 1 / 0 for archived or not
+-- Returns {wake, answer, answer, …}; an answer is one of
+--         {'ok' | 'repeat', epoch, seq, n, at in ms}
+--         {'no', error code}            {'same'}   the event would change nothing
+--         {'load'}  the room is not in the log     {'cold'}  the target is only in PostgreSQL
+-- or {'epoch'} alone when the shard has none: the log is new, or was lost.
+
+local FIELDS = 13
+local RANK = {member = 1, moderator = 2, owner = 3}
+local SPEAKS = {
+  ['message.posted'] = true, ['message.edited'] = true,
+  ['reaction.added'] = true, ['reaction.removed'] = true,
+}
+local HAS_TARGET = {
+  ['message.edited'] = true, ['message.deleted'] = true, ['message.restored'] = true,
+  ['reaction.added'] = true, ['reaction.removed'] = true,
+}
+
+local epoch_key, ingest_key = KEYS[1], KEYS[2]
+local shard, shards = ARGV[1], tonumber(ARGV[2])
+local key_lifetime_ms, wake_lifetime_ms = ARGV[3], ARGV[4]
+local tag = 'veche:{' .. shard .. '}:'
+
+local epoch = redis.call('GET', epoch_key)
+if not epoch then return {'epoch'} end
+
+local clock = redis.call('TIME')
+local now_ms = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local now_text = string.format('%.0f', now_ms)
+
+local function acl_of(acl_key, user)
+  local entry = redis.call('HGET', acl_key, user)
+  if not entry then return nil, 0 end
+  local role, muted_until = string.match(entry, '^(%a+):(%d+)$')
+  return role, tonumber(muted_until)
+end
+
+-- Keys are looked up in every shard: the same key in another room is another request (I6).
+local function earlier_answer(event)
+  if event.key == '' then return nil end
+  local names = {}
+  for other = 0, shards - 1 do
+    names[other + 1] = 'veche:{' .. other .. '}:key:' .. event.actor .. ':' .. event.key
+  end
+  for _, record in ipairs(redis.call('MGET', unpack(names))) do
+    if record then
+      local hash, at_epoch, seq, n, at = string.match(record, '^(%x+) (%d+) (%d+) (%d+) (%d+)$')
+      if hash ~= event.hash then return {'no', 'key_conflict'} end
+      return {'repeat', tonumber(at_epoch), tonumber(seq), tonumber(n), tonumber(at)}
+    end
+  end
+  return nil
+end
+
+-- Who may do what to a member: only somebody of a higher rank.
+local function outranks(acl_key, role, subject)
+  local subject_role = acl_of(acl_key, subject)
+  if not subject_role then return 'not_found' end
+  if RANK[role] < RANK.moderator or RANK[role] <= RANK[subject_role] then return 'forbidden' end
+  return nil
+end
+
+local function refuse_join(event, room, acl_key, role)
+  if redis.call('HLEN', acl_key) == 0 and room.head <= 1 then return nil end  -- its creator
+  if event.subject == event.actor then
+    if role then return role ~= event.subject_role and 'forbidden' or nil end
+    if room.kind ~= 'public' then return 'not_found' end
+    if event.subject_role ~= 'member' then return 'forbidden' end
+    return nil
+  end
+  if not role then return room.kind == 'public' and 'not_member' or 'not_found' end
+  if room.kind == 'direct' and redis.call('HLEN', acl_key) >= 2 then return 'forbidden' end
+  local present = acl_of(acl_key, event.subject)
+  if (present or event.subject_role ~= 'member') and role ~= 'owner' then return 'forbidden' end
+  return nil
+end
+
+-- The error code that answers the event, or nil when its actor may do it.
+local function refusal(event, room, acl_key)
+  if event.trusted == '1' then return nil end
+  local role, muted_until = acl_of(acl_key, event.actor)
+  local kind = event.type
+  if kind == 'room.created' then return room.head > 0 and 'forbidden' or nil end
+  if kind == 'member.joined' then
+    return room.archived and 'archived' or refuse_join(event, room, acl_key, role)
+  end
+  if not role then return room.kind == 'public' and 'not_member' or 'not_found' end
+  if kind == 'member.left' then
+    return (room.kind == 'direct' or event.subject ~= event.actor) and 'forbidden' or nil
+  end
+  if kind == 'member.removed' or kind == 'member.muted' or kind == 'member.unmuted' then
+    return outranks(acl_key, role, event.subject)
+  end
+  if kind == 'room.archived' then return role ~= 'owner' and 'forbidden' or nil end
+  if room.archived then return 'archived' end
+  if kind == 'room.updated' then
+    return (room.kind == 'direct' or RANK[role] < RANK.moderator) and 'forbidden' or nil
+  end
+  if SPEAKS[kind] and muted_until > now_ms then return 'muted' end
+  if kind == 'message.edited' and event.target_author ~= event.actor then return 'forbidden' end
+  if kind == 'message.deleted' and event.target_author ~= event.actor
+    and RANK[role] < RANK.moderator then return 'forbidden' end
+  if kind == 'message.restored' and RANK[role] < RANK.moderator then return 'forbidden' end
+  return nil
+end
+
+-- The author of the message at `target`; or nil and the answer to give instead.
+local function find_author(event, room, log_key)
+  if event.target_author ~= '' then return event.target_author end
+  local target = tonumber(event.target)
+  if not target or target > room.head then return nil, {'no', 'not_found'} end
+  local id = string.format('%.0f-0', target)
+  local found = redis.call('XRANGE', log_key, id, id)
+  if #found == 0 then return nil, {'cold'} end
+  local fields = {}
+  for i = 1, #found[1][2], 2 do fields[found[1][2][i]] = found[1][2][i + 1] end
+  if fields.type ~= 'message.posted' then return nil, {'no', 'not_found'} end
+  return fields.actor
+end
+
+-- Whether the event would leave the membership as it is.
+local function changes_nothing(event, acl_key)
+  if event.type == 'member.joined' then return acl_of(acl_key, event.subject) == event.subject_role end
+  if event.type == 'member.left' or event.type == 'member.removed' then
+    return acl_of(acl_key, event.subject) == nil
+  end
+  return false
+end
+
+local function apply(event, room_key, acl_key)
+  local kind, subject = event.type, event.subject
+  if kind == 'member.joined' then
+    local _, muted_until = acl_of(acl_key, subject)
+    redis.call('HSET', acl_key, subject,
+      event.subject_role .. ':' .. string.format('%.0f', muted_until))
+  elseif kind == 'member.left' or kind == 'member.removed' then
+    redis.call('HDEL', acl_key, subject)
+  elseif kind == 'member.muted' or kind == 'member.unmuted' then
+    local role = acl_of(acl_key, subject)
+    if role then
+      redis.call('HSET', acl_key, subject,
+        role .. ':' .. (kind == 'member.muted' and event.value or '0'))
+    end
+  elseif kind == 'room.archived' then
+    redis.call('HSET', room_key, 'archived', event.value)
+  end
+end
+
+local function append(event)
+  local room_key = tag .. 'room:' .. event.room
+  local acl_key, log_key = room_key .. ':acl', room_key .. ':log'
+  local stored = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind', 'archived')
+  local earlier = earlier_answer(event)
+  if earlier then return earlier end
+  if stored[1] ~= epoch or not (stored[2] and stored[3] and stored[4]) then return {'load'} end
+  local room = {
+    head = tonumber(stored[2]), n = tonumber(stored[3]), kind = stored[4],
+    archived = stored[5] == '1',
+  }
+
+  if HAS_TARGET[event.type] then
+    -- Rights first: somebody outside learns nothing about what the room holds.
+    if event.trusted ~= '1' and not acl_of(acl_key, event.actor) then
+      return {'no', room.kind == 'public' and 'not_member' or 'not_found'}
+    end
+    local author, answer = find_author(event, room, log_key)
+    if not author then return answer end
+    event.target_author = author
+  end
+  local code = refusal(event, room, acl_key)
+  if code then return {'no', code} end
+  if event.reply_to ~= '' and tonumber(event.reply_to) > room.head then
+    return {'no', 'not_found'}
+  end
+  if changes_nothing(event, acl_key) then return {'same'} end
+
+  local seq = string.format('%.0f', room.head + 1)
+  local n = string.format('%.0f', room.n + (event.type == 'message.posted' and 1 or 0))
+  local fields = {
+    'room', event.room, 'epoch', epoch, 'seq', seq, 'n', n, 'type', event.type,
+    'key', event.key, 'actor', event.actor, 'at', now_text, 'data', event.data,
+  }
+  redis.call('XADD', ingest_key, '*', unpack(fields))
+  redis.call('XADD', log_key, seq .. '-0', unpack(fields))
+  redis.call('HSET', room_key, 'head', seq, 'n', n)
+  redis.call('ZADD', tag .. 'active', now_text, event.room)
+  if event.key ~= '' then
+    local record = event.hash .. ' ' .. epoch .. ' ' .. seq .. ' ' .. n .. ' ' .. now_text
+    redis.call('SET', tag .. 'key:' .. event.actor .. ':' .. event.key, record,
+      'PX', key_lifetime_ms)
+  end
+  apply(event, room_key, acl_key)
+  return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms}
+end
+
+local answers = {0}
+local appended = false
+for first = 5, #ARGV, FIELDS do
+  local answer = append({
+    room = ARGV[first], type = ARGV[first + 1], actor = ARGV[first + 2], key = ARGV[first + 3],
+    hash = ARGV[first + 4], data = ARGV[first + 5], trusted = ARGV[first + 6],
+    target = ARGV[first + 7], target_author = ARGV[first + 8], subject = ARGV[first + 9],
+    subject_role = ARGV[first + 10], value = ARGV[first + 11], reply_to = ARGV[first + 12],
+  })
+  appended = appended or answer[1] == 'ok'
+  answers[#answers + 1] = answer
+end
+if appended and redis.call('SET', tag .. 'woken', '1', 'NX', 'PX', wake_lifetime_ms) then
+  answers[1] = 1
+end
+return answers

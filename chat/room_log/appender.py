@@ -1,0 +1,293 @@
+"""Appends of one process, coalesced: what arrives while a call is under way goes with the next.
+
+One event alone leaves at once. Order is kept: two events of a room get their places in the order
+in which `append` was called, also when the room has to be loaded first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import weakref
+from collections import deque
+from collections.abc import Sequence
+
+from django.conf import settings
+from msgspec import structs
+from redis.exceptions import NoScriptError, ResponseError
+
+from chat import events, live, waker
+from chat.crash_points import crash_point
+from chat.database import in_database
+from chat.errors import ClientError, RetryableError, Unavailable
+from chat.room_log import clients, codec, epochs, keys, loading
+from chat.room_log.codec import Appended, NewEvent
+from chat.room_log.connection import LogConnection
+from chat.room_log.scripts import APPEND
+from chat.room_log.targets import find_author
+
+logger = logging.getLogger(__name__)
+
+# I8. At 3,000 events/s a full queue is 3 s of waiting, as long as anyone should wait.
+MAX_WAITING = 10_000
+# One script call holds up the log server for about 15 µs an event; 500 of them for 8 ms.
+MAX_BATCH_EVENTS = 500
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+# A room that is unloaded again and again while it is being loaded is a fault, not a queue.
+MAX_ATTEMPTS = 5
+# A full log refuses every call; one line in a while says so.
+SAY_REFUSED_EVERY_SECONDS = 10.0
+
+
+class Unchanged(Exception):
+    """The event would change nothing (somebody joins who is in); it was not logged."""
+
+
+class _ColdTarget(Exception):
+    """The target's author is no longer in the hot tail; PostgreSQL knows."""
+
+
+class _Waiting:
+    """An event on its way, and who waits for its place."""
+
+    __slots__ = ("attempts", "done", "encoded", "event", "values")
+
+    def __init__(self, event: NewEvent) -> None:
+        self.event = event
+        self.encoded = events.encode_data(event.data)
+        self.values = codec.script_arguments(event, self.encoded)
+        self.done: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        self.attempts = 0
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+def _refusal(place: Sequence[bytes]) -> Exception:
+    """What the script's answer means for who sent the event."""
+    if place[0] == b"cold":
+        return _ColdTarget()
+    if place[0] == b"same":
+        return Unchanged()
+    code = place[1].decode()
+    return ClientError(code, codec.REFUSALS[code])
+
+
+class Appender:
+    """The queue of one event loop and the task that empties it."""
+
+    def __init__(self) -> None:
+        self._shards = settings.ENV.shards
+        self._connection = LogConnection()
+        self._queue: deque[_Waiting] = deque()
+        self._loading: dict[int, list[_Waiting]] = {}  # room → what waits for it
+        self._waiting = 0
+        self._task: asyncio.Task[None] | None = None
+        self._loads: set[asyncio.Task[None]] = set()
+        self._say_refused_at = 0.0
+
+    def enqueue(self, event: NewEvent) -> asyncio.Future[Appended]:
+        """Takes an event in; the future resolves to its place, or to why it has none.
+
+        Raises: Unavailable when too much waits, or at once while the log is known to be away.
+        """
+        clients.BREAKER.check(self._waiting)
+        if self._waiting >= MAX_WAITING:
+            raise Unavailable("Too many messages are waiting for the log.")
+        waiting = _Waiting(event)
+        self._waiting += 1
+        waiting.done.add_done_callback(self._one_less)
+        self._admit(waiting)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="append")
+        return waiting.done
+
+    async def close(self) -> None:
+        """Waits for what is under way, then drops the connection."""
+        if self._task is not None:
+            await asyncio.wait(
+                {self._task, *self._loads}, timeout=settings.ENV.redis_timeout_seconds
+            )
+        await self._connection.close()
+
+    def _one_less(self, _: object) -> None:
+        self._waiting -= 1
+
+    def _admit(self, waiting: _Waiting) -> None:
+        held = self._loading.get(waiting.event.room)
+        if held is None:
+            self._queue.append(waiting)
+        else:
+            held.append(waiting)
+
+    async def _run(self) -> None:
+        while self._queue:
+            batch = self._take_batch()
+            try:
+                await self._append(batch)
+            except Exception as error:
+                if not isinstance(error, RetryableError):
+                    logger.exception("append failed")
+                if isinstance(error, Unavailable):
+                    unavailable = error
+                else:
+                    unavailable = Unavailable("The log does not answer.")
+                for waiting in batch:
+                    waiting.fail(unavailable)
+                # The log is away: whoever waits behind would only wait for the same time-out.
+                while self._queue:
+                    self._queue.popleft().fail(unavailable)
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        size = 0
+        while self._queue and len(batch) < MAX_BATCH_EVENTS and size < MAX_BATCH_BYTES:
+            waiting = self._queue.popleft()
+            if waiting.done.done():  # nobody waits any more
+                continue
+            size += len(waiting.encoded)
+            batch.append(waiting)
+        return batch
+
+    async def _append(self, batch: Sequence[_Waiting]) -> None:
+        by_shard: dict[int, list[_Waiting]] = {}
+        for waiting in batch:
+            shard = events.shard_of(waiting.event.room, self._shards)
+            by_shard.setdefault(shard, []).append(waiting)
+        crash_point("append.before_send")
+        answers = await self._connection.call(
+            [self._command(shard, part) for shard, part in by_shard.items()]
+        )
+        crash_point("append.after_answer")
+        fresh: list[events.RoomEvent] = []
+        unsettled: list[tuple[int, list[_Waiting], object]] = []
+        for (shard, part), answer in zip(by_shard.items(), answers, strict=True):
+            if isinstance(answer, NoScriptError) or answer == [b"epoch"]:
+                unsettled.append((shard, part, answer))
+            else:
+                fresh += self._settle(shard, part, answer)
+        # What is logged is told before anything else can fail.
+        if fresh:
+            live.publisher().events(fresh)
+        for shard, part, answer in unsettled:
+            # Nothing ran: the shard has no epoch yet, or the server does not know the script.
+            if isinstance(answer, NoScriptError):
+                await self._connection.call([("SCRIPT", "LOAD", APPEND.text)])
+            else:
+                await in_database(epochs.establish, shard)
+            self._again(part)
+
+    def _command(self, shard: int, part: Sequence[_Waiting]) -> list[str | bytes | int]:
+        arguments = codec.batch_arguments(shard, self._shards, [one.values for one in part])
+        return ["EVALSHA", APPEND.digest, 2, keys.epoch(shard), keys.ingest(shard), *arguments]
+
+    def _settle(
+        self, shard: int, part: Sequence[_Waiting], answer: object
+    ) -> list[events.RoomEvent]:
+        """Answers who waits and returns what is new in the log."""
+        if isinstance(answer, ResponseError):
+            # Out of memory, a read-only replica, a loading server: nothing was written.
+            if time.monotonic() >= self._say_refused_at:
+                logger.error("the log refuses appends: %s", answer)
+                self._say_refused_at = time.monotonic() + SAY_REFUSED_EVERY_SECONDS
+            for waiting in part:
+                waiting.fail(Unavailable("The log takes nothing in at the moment."))
+            return []
+        assert isinstance(answer, list)
+        wake, *places = answer
+        if wake:
+            waker.wake(shard)
+        fresh = []
+        unloaded: dict[int, list[_Waiting]] = {}
+        for waiting, place in zip(part, places, strict=True):
+            status = place[0]
+            if status in (b"ok", b"repeat"):
+                appended = codec.appended(waiting.event, waiting.encoded, place)
+                if not appended.repeat:
+                    fresh.append(appended.event)
+                if not waiting.done.done():
+                    waiting.done.set_result(appended)
+            elif status == b"load":
+                unloaded.setdefault(waiting.event.room, []).append(waiting)
+            else:
+                waiting.fail(_refusal(place))
+        for room, held in unloaded.items():
+            self._hold_and_load(room, held)
+        return fresh
+
+    def _again(self, part: Sequence[_Waiting]) -> None:
+        """Puts events back at the head of the queue, in their order."""
+        for waiting in reversed(part):
+            waiting.attempts += 1
+            if waiting.attempts >= MAX_ATTEMPTS:
+                waiting.fail(Unavailable("The room cannot be loaded at the moment."))
+            else:
+                self._queue.appendleft(waiting)
+
+    def _hold_and_load(self, room: int, held: list[_Waiting]) -> None:
+        """Keeps a room's events together, in order, until the room is in the log."""
+        later = [waiting for waiting in self._queue if waiting.event.room == room]
+        if later:
+            self._queue = deque(other for other in self._queue if other.event.room != room)
+        self._loading[room] = [*held, *later]
+        task = asyncio.create_task(self._load_room(room), name="load room")
+        self._loads.add(task)
+        task.add_done_callback(self._loads.discard)
+
+    async def _load_room(self, room: int) -> None:
+        error: Exception | None = None
+        try:
+            await loading.ensure_loaded([room])
+        except ClientError as refused:
+            error = refused
+        except Exception:
+            logger.exception("room could not be loaded")
+            error = Unavailable("The room cannot be loaded at the moment.")
+        held = self._loading.pop(room)
+        if error is not None:
+            for waiting in held:
+                waiting.fail(error)
+            return
+        self._again(held)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="append")
+
+
+_appenders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Appender] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def _appender() -> Appender:
+    loop = asyncio.get_running_loop()
+    appender = _appenders.get(loop)
+    if appender is None:
+        appender = _appenders[loop] = Appender()
+    return appender
+
+
+async def append(event: NewEvent) -> Appended:
+    """Logs an event: when this returns, it is on disk at its place.
+
+    The event is queued before the first suspension, so calls made one after the other get their
+    places in that order. A request that was accepted before gets the same place again.
+
+    Raises: ClientError with the protocol's code when the room's rules refuse the event;
+    Unavailable when the log did not answer, in which case the event may or may not have been
+    logged and is to be sent again with the same key; Unchanged when there is nothing to log.
+    """
+    try:
+        return await _appender().enqueue(event)
+    except _ColdTarget:
+        author = await in_database(find_author, event)
+        return await _appender().enqueue(structs.replace(event, target_author=author))
+
+
+async def close() -> None:
+    """Ends the running loop's use of the log: for commands, tests and a draining web process."""
+    appender = _appenders.pop(asyncio.get_running_loop(), None)
+    if appender is not None:
+        await appender.close()
+    await clients.close_async_client()

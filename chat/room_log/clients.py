@@ -1,0 +1,95 @@
+"""Clients of the log server: one per event loop, one per thread-using process.
+
+None that writes retries on its own: a lost answer to an append is repeated by whoever holds its
+key. On the event loop every call goes through one circuit breaker (`ask`), so that while the log
+is away nobody waits for it; Celery tasks wait and are repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import redis
+from django.conf import settings
+from redis import Redis
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from chat.circuit_breaker import CircuitBreaker
+from chat.errors import Unavailable
+from chat.infrastructure import is_redis_away
+
+R = TypeVar("R")
+
+BREAKER = CircuitBreaker("log", is_redis_away)
+
+_of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = (
+    weakref.WeakKeyDictionary()
+)
+_of_process: dict[int, Redis] = {}
+
+
+def new_async_client(connections: int) -> AsyncRedis:
+    """A client for reading, with at most `connections` connections; who needs another waits."""
+    pool = BlockingConnectionPool.from_url(
+        settings.ENV.log_redis_url,
+        socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
+        socket_timeout=settings.ENV.redis_timeout_seconds,
+        socket_keepalive=True,
+        max_connections=connections,
+        timeout=settings.ENV.redis_timeout_seconds,
+        # That a server which started again has closed a connection shows only when it is used.
+        # To ask once more is harmless here: nothing but reading and loading goes this way.
+        retry=AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    )
+    return AsyncRedis.from_pool(pool)
+
+
+async def ask(work: Callable[[], Awaitable[R]]) -> R:
+    """What the log answers to `work`, which calls one of its clients.
+
+    Raises: Unavailable when it does not answer in time, or refuses; at once, with `work` not
+    begun, while it is known to be away.
+    """
+    try:
+        return await BREAKER.call(work)
+    except (RedisError, OSError) as error:
+        raise Unavailable("The log does not answer.") from error
+
+
+def async_client() -> AsyncRedis:
+    """The running loop's client for reading."""
+    loop = asyncio.get_running_loop()
+    client = _of_loop.get(loop)
+    if client is None:
+        client = _of_loop[loop] = new_async_client(64)
+    return client
+
+
+async def close_async_client() -> None:
+    """Closes the running loop's client, for commands that end their loop."""
+    client = _of_loop.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
+def blocking_client() -> Redis:
+    """This process's client for threads and Celery tasks; made after a fork, not before."""
+    client = _of_process.get(os.getpid())
+    if client is None:
+        client = _of_process[os.getpid()] = Redis.from_url(
+            settings.ENV.log_redis_url,
+            socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
+            socket_timeout=settings.ENV.redis_timeout_seconds,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),
+        )
+    return client

@@ -1,0 +1,144 @@
+"""What goes into the append script and what comes back. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from chat import events
+from chat.events import EventType, RoomEvent
+from chat.room_log import keys
+
+# What the script's refusals mean, for the person or program that sent the event.
+REFUSALS = {
+    "not_found": "There is no such room or message.",
+    "not_member": "You are not a member of this room.",
+    "forbidden": "You may not do this here.",
+    "muted": "You are muted in this room.",
+    "archived": "This room is archived.",
+    "key_conflict": "This key was used before for something else.",
+}
+
+
+# What the columns of the event table hold; and the year 9999.
+MAX_BIGINT = 2**63 - 1
+MAX_INT = 2**31 - 1
+MAX_AT_MS = 253_402_300_799_000
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that asks for its place.
+
+    `actor` is None for what Veche itself does. `trusted` skips the room's ACL and belongs to
+    callers that have checked a right above it (staff, the system). `target_author` is the author
+    of the target where it was looked up in PostgreSQL.
+    """
+
+    room: int
+    type: EventType
+    data: events.EventData
+    actor: int | None
+    key: str | None
+    trusted: bool = False
+    target_author: int | None = None
+
+
+class Appended(msgspec.Struct, frozen=True, kw_only=True):
+    """An event at its place; `repeat` when the same request had been accepted before."""
+
+    event: RoomEvent
+    repeat: bool
+
+
+def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
+    """The 13 values that `append.lua` expects for one event."""
+    data = event.data
+    subject = role = value = target = reply_to = ""
+    if isinstance(data, events.MemberJoined):
+        subject, role = str(data.user), data.role
+    elif isinstance(data, events.MemberMuted):
+        subject, value = str(data.user), str(max(0, int(data.until.timestamp() * 1000)))
+    elif isinstance(data, events.Member):
+        subject = str(data.user)
+    elif isinstance(data, events.RoomArchived):
+        value = "1" if data.archived else "0"
+    elif isinstance(data, events.MessagePosted):
+        reply_to = "" if data.reply_to is None else str(data.reply_to)
+    elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
+        target = str(data.target)
+    return [
+        str(event.room),
+        event.type,
+        "" if event.actor is None else str(event.actor),
+        event.key or "",
+        events.content_hash(event.room, event.type, encoded),
+        encoded,
+        "1" if event.trusted or event.actor is None else "0",
+        target,
+        "" if event.target_author is None else str(event.target_author),
+        subject,
+        role,
+        value,
+        reply_to,
+    ]
+
+
+def batch_arguments(
+    shard: int, shards: int, batch: Sequence[list[str | bytes]]
+) -> list[str | bytes]:
+    """All arguments of one script call."""
+    head: list[str | bytes] = [
+        str(shard),
+        str(shards),
+        str(keys.KEY_LIFETIME_MS),
+        str(keys.WAKE_LIFETIME_MS),
+    ]
+    for values in batch:
+        head += values
+    return head
+
+
+def appended(event: NewEvent, encoded: bytes, answer: Sequence[bytes | int]) -> Appended:
+    """The event at the place that the script gave it (or had given it before)."""
+    status, epoch, seq, n, at_ms = answer
+    return Appended(
+        event=RoomEvent(
+            room=event.room,
+            epoch=int(epoch),
+            seq=int(seq),
+            n=int(n),
+            type=event.type,
+            key=event.key,
+            actor=event.actor,
+            at=events.at_from_ms(int(at_ms)),
+            data=msgspec.Raw(encoded),
+        ),
+        repeat=status == b"repeat",
+    )
+
+
+def event_of(fields: Mapping[bytes, bytes]) -> RoomEvent:
+    """The event in a stream entry. Its `data` is not looked into.
+
+    Raises: KeyError or ValueError when the entry is not one that `append.lua` wrote.
+    """
+    return RoomEvent(
+        room=_number(fields[b"room"], MAX_BIGINT),
+        epoch=_number(fields[b"epoch"], MAX_INT),
+        seq=_number(fields[b"seq"], MAX_BIGINT),
+        n=_number(fields[b"n"], MAX_BIGINT),
+        type=EventType(fields[b"type"].decode()),
+        key=fields[b"key"].decode() or None,
+        actor=_number(fields[b"actor"], MAX_BIGINT) if fields[b"actor"] else None,
+        at=events.at_from_ms(_number(fields[b"at"], MAX_AT_MS)),
+        data=msgspec.Raw(fields[b"data"]),
+    )
+
+
+def _number(text: bytes, largest: int) -> int:
+    """A number that PostgreSQL has a column for. Raises: ValueError."""
+    number = int(text)
+    if not 0 <= number <= largest:
+        raise ValueError("A number is out of range.")
+    return number

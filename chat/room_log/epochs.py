@@ -1,0 +1,194 @@
+"""Makes log and PostgreSQL agree on the epoch of a shard, and notices a log that was lost.
+
+The epoch belongs to the shard; PostgreSQL's persist cursor holds it. A log without an epoch, with
+an older one, or whose ingest stream ends before the cursor has lost what it had acknowledged: the
+epoch goes up, rooms load anew from PostgreSQL, clients are told, and the loss is reported.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from redis.exceptions import RedisError, ResponseError
+
+from chat import events, live
+from chat.crash_points import crash_point
+from chat.errors import RetryableError
+from chat.models import ShardCursor
+from chat.room_log import keys
+from chat.room_log.clients import blocking_client
+
+logger = logging.getLogger(__name__)
+
+START = "0-0"
+
+
+def stream_id(text: str) -> tuple[int, int]:
+    """A stream id as a pair that compares in stream order."""
+    milliseconds, _, counter = text.partition("-")
+    return int(milliseconds), int(counter or 0)
+
+
+def read_log(shard: int) -> tuple[int | None, str]:
+    """The log's epoch of `shard` and the last id its ingest stream gave out.
+
+    Raises: redis.RedisError.
+    """
+    client = blocking_client()
+    raw = client.get(keys.epoch(shard))
+    try:
+        last = client.xinfo_stream(keys.ingest(shard))["last-generated-id"].decode()
+    except ResponseError as error:
+        if "no such key" not in str(error):
+            raise
+        last = START
+    return (None if raw is None else int(raw)), last
+
+
+def ensure_cursors() -> None:
+    """Makes the persist cursors of a new installation, all at once.
+
+    Raises: ImproperlyConfigured when SHARDS is not what the installation began with: rooms would
+    be looked for in other shards than they are in.
+    """
+    shards = settings.ENV.shards
+    cursors = ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST)
+    if not cursors.exists():
+        ShardCursor.objects.bulk_create(
+            [
+                ShardCursor(shard=shard, kind=ShardCursor.Kind.PERSIST, position=START)
+                for shard in range(shards)
+            ],
+            ignore_conflicts=True,  # another process does the same at the same moment
+        )
+    began_with = cursors.count()
+    if began_with != shards:
+        raise ImproperlyConfigured(
+            f"SHARDS is {shards}, but this installation began with {began_with}, for good."
+        )
+
+
+def lock_cursor(shard: int, *, wait: bool = False) -> ShardCursor | None:
+    """The shard's persist cursor, locked for this transaction.
+
+    None while another transaction holds it; with `wait`, that one is waited for.
+
+    Raises: OperationalError when the wait is longer than the database's lock time-out.
+    """
+    found = ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST)
+    if not found.exists():
+        ensure_cursors()
+    return found.select_for_update(skip_locked=not wait).first()
+
+
+def agree(cursor: ShardCursor) -> bool:
+    """Brings the locked `cursor` and the log to one epoch; True when the log had been lost.
+
+    The log is written before the transaction commits. A crash in between leaves the log ahead,
+    which the next call adopts.
+
+    Raises: redis.RedisError.
+    """
+    epoch, last = read_log(cursor.shard)
+    behind = stream_id(last) < stream_id(cursor.position)
+    if epoch == cursor.epoch and not behind:
+        return False
+    if epoch is not None and 0 < cursor.epoch < epoch:
+        cursor.epoch = epoch
+        if behind:
+            cursor.position = START
+        cursor.save(update_fields=["epoch", "position"])
+        _announce_reset(cursor)
+        return False
+    # A database without a history takes over nothing from a log that has one: the rooms and
+    # rights in it are those of another installation.
+    lost = cursor.epoch > 0
+    _raise_epoch(cursor, max(cursor.epoch, epoch or 0) + 1)
+    if lost:
+        _report_loss(cursor)
+    return lost
+
+
+def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
+    cursor.epoch = epoch
+    cursor.position = START
+    cursor.save(update_fields=["epoch", "position"])
+    crash_point("epoch.before_log")
+    blocking_client().set(keys.epoch(cursor.shard), epoch)
+    crash_point("epoch.after_log")
+    _announce_reset(cursor)
+
+
+def _announce_reset(cursor: ShardCursor) -> None:
+    message = {"type": "reset", "shard": cursor.shard, "epoch": cursor.epoch}
+    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
+
+
+def _report_loss(cursor: ShardCursor) -> None:
+    logger.error(
+        "log lost: shard %s of the log server was empty or older than what it had acknowledged; "
+        "events acknowledged and not yet stored are gone. Epoch is now %s.",
+        cursor.shard,
+        cursor.epoch,
+    )
+
+
+def establish(shard: int) -> None:
+    """Makes sure that the log has the epoch that PostgreSQL expects of `shard`.
+
+    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    """
+    try:
+        with transaction.atomic():
+            # A drain that holds the cursor may have compared before the log was replaced.
+            cursor = lock_cursor(shard, wait=True)
+            assert cursor is not None
+            agree(cursor)
+    except RedisError as error:
+        raise RetryableError("The log does not answer.") from error
+
+
+def establish_all() -> None:
+    """`establish` for those shards that do not agree, found by two look-ups.
+
+    Raises: as `establish`; ImproperlyConfigured when SHARDS was changed.
+    """
+    ensure_cursors()
+    # The cursors first: the log may only have moved on since.
+    cursors = list(ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST))
+    try:
+        for cursor in cursors:
+            epoch, last = read_log(cursor.shard)
+            if epoch != cursor.epoch or stream_id(last) < stream_id(cursor.position):
+                establish(cursor.shard)
+    except RedisError as error:
+        raise RetryableError("The log does not answer.") from error
+
+
+def report_regress(room: int, seen: int, epoch: int) -> bool:
+    """Somebody saw event `seen` of `room` at `epoch`; True when the log has forgotten it.
+
+    That is a log that lost its end unnoticed (a replica that lagged and was promoted, a copy
+    that is newer than PostgreSQL's cursor): its shard gets a new epoch, so that no place is given
+    out twice for longer than it took to notice.
+
+    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    """
+    shard = events.shard_of(room, settings.ENV.shards)
+    try:
+        with transaction.atomic():
+            cursor = lock_cursor(shard, wait=True)
+            assert cursor is not None
+            room_epoch, head = blocking_client().hmget(keys.room(shard, room), "epoch", "head")
+            if cursor.epoch != epoch or room_epoch is None or int(room_epoch) != epoch:
+                return False
+            if head is None or int(head) >= seen:
+                return False
+            _raise_epoch(cursor, epoch + 1)
+            _report_loss(cursor)
+            return True
+    except RedisError as error:
+        raise RetryableError("The log does not answer.") from error

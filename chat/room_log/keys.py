@@ -1,0 +1,60 @@
+"""Names of everything on the log server.
+
+Everything begins with `veche:{s}:`, so that the keys of a shard share a hash tag.
+
+| Key | Type | Expiry | Meaning |
+|---|---|---|---|
+| `epoch` | string | – | epoch of the shard; absent or behind PostgreSQL: the log was lost |
+| `ingest` | stream | – | all events in append order, trimmed to what PostgreSQL has committed |
+| `active` | zset | – | room → ms of its last append, to find idle rooms |
+| `woken` | string | 2 s | a drain has been asked for and has not begun |
+| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived |
+| `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms` |
+| `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
+| `room:<id>:loading` | string | 10 s | ticket of the process that reads the room in PostgreSQL |
+| `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
+
+Dead letters have keys of their own: see `chat.dead_letters`.
+"""
+
+from __future__ import annotations
+
+# A key is looked up in PostgreSQL from 5 h on (`chat.protocol`), so 6 h leaves an hour for clocks.
+KEY_LIFETIME_MS = 6 * 3600 * 1000
+# A drain that was asked for and never came is asked for again after this time.
+WAKE_LIFETIME_MS = 2_000
+LOADING_LIFETIME_MS = 10_000
+HOT_TAIL_EVENTS = 256
+IDLE_ROOM_MS = 24 * 3600 * 1000
+
+
+def epoch(shard: int) -> str:
+    return f"veche:{{{shard}}}:epoch"
+
+
+def ingest(shard: int) -> str:
+    return f"veche:{{{shard}}}:ingest"
+
+
+def active(shard: int) -> str:
+    return f"veche:{{{shard}}}:active"
+
+
+def woken(shard: int) -> str:
+    return f"veche:{{{shard}}}:woken"
+
+
+def room(shard: int, room_id: int) -> str:
+    return f"veche:{{{shard}}}:room:{room_id}"
+
+
+def acl(shard: int, room_id: int) -> str:
+    return f"{room(shard, room_id)}:acl"
+
+
+def log(shard: int, room_id: int) -> str:
+    return f"{room(shard, room_id)}:log"
+
+
+def loading(shard: int, room_id: int) -> str:
+    return f"{room(shard, room_id)}:loading"

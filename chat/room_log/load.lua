@@ -1,0 +1,36 @@
+#!lua
+-- Puts a room into the log as PostgreSQL holds it.
+--
+-- The loader took the ticket before it read PostgreSQL. Without it (another loader was later, or
+-- this one took too long) what it read may be old, and a seq could be given out twice.
+--
+-- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:room:<id>   KEYS[3] veche:{s}:active
+-- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, then user, 'role:muted until in ms', …
+-- Returns 'loaded', 'present', 'late' (read again), 'unstored' (drain first) or 'epoch' (log and
+-- PostgreSQL disagree).
+
+local room_key = KEYS[2]
+local acl_key, log_key, ticket_key = room_key .. ':acl', room_key .. ':log', room_key .. ':loading'
+local epoch = redis.call('GET', KEYS[1])
+if epoch ~= ARGV[2] then return 'epoch' end
+local present = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind')
+if present[1] == epoch and present[2] and present[3] and present[4] then return 'present' end
+if redis.call('GET', ticket_key) ~= ARGV[1] then return 'late' end
+
+-- A hot tail that goes further than PostgreSQL belongs to a room that only lost its hash: its
+-- places are given out, so it comes back when they are stored.
+local last = redis.call('XREVRANGE', log_key, '+', '-', 'COUNT', 1)[1]
+if last and tonumber(string.match(last[1], '^%d+')) > tonumber(ARGV[3]) then
+  for i = 1, #last[2], 2 do
+    if last[2][i] == 'epoch' and last[2][i + 1] == epoch then return 'unstored' end
+  end
+end
+
+redis.call('DEL', room_key, acl_key, log_key, ticket_key)
+redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
+  'kind', ARGV[5], 'archived', ARGV[6])
+for first = 8, #ARGV, 2 do
+  redis.call('HSET', acl_key, ARGV[first], ARGV[first + 1])
+end
+redis.call('ZADD', KEYS[3], redis.call('TIME')[1] .. '000', ARGV[7])
+return 'loaded'

@@ -1,0 +1,146 @@
+"""What the log knows of rooms that are in it. Reading changes nothing and loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+from django.conf import settings
+
+from chat import events
+from chat.events import Role, RoomEvent
+from chat.room_log import clients, codec, keys, streams
+
+# More than a tail ever holds while drains run.
+MAX_TAIL_EVENTS = 10_000
+
+
+class RoomState(msgspec.Struct, frozen=True):
+    """Where a room stands: `head` is logged, `stored` is in PostgreSQL."""
+
+    epoch: int
+    head: int
+    n: int
+    stored: int
+    archived: bool
+
+
+def _shard(room: int) -> int:
+    return events.shard_of(room, settings.ENV.shards)
+
+
+async def room_states(rooms: Sequence[int]) -> dict[int, RoomState]:
+    """Where `rooms` stand; those that are not in the log are absent.
+
+    Raises: Unavailable.
+    """
+    if not rooms:
+        return {}
+    pipeline = clients.async_client().pipeline(transaction=False)
+    for room in rooms:
+        pipeline.get(keys.epoch(_shard(room)))
+        pipeline.hmget(keys.room(_shard(room), room), "epoch", "head", "n", "stored", "archived")
+    answers = await clients.ask(pipeline.execute)
+    states = {}
+    for room, epoch, values in zip(rooms, answers[::2], answers[1::2], strict=True):
+        if epoch is not None and values[0] == epoch:
+            room_epoch, head, n, stored = map(int, values[:4])
+            states[room] = RoomState(room_epoch, head, n, stored, values[4] == b"1")
+    return states
+
+
+async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
+    """The role of `user` in `rooms`, None where not a member; rooms not in the log are absent.
+
+    Raises: Unavailable.
+    """
+    if not rooms:
+        return {}
+    pipeline = clients.async_client().pipeline(transaction=False)
+    for room in rooms:
+        pipeline.get(keys.epoch(_shard(room)))
+        pipeline.hget(keys.room(_shard(room), room), "epoch")
+        pipeline.hget(keys.acl(_shard(room), room), str(user))
+    answers = await clients.ask(pipeline.execute)
+    found: dict[int, Role | None] = {}
+    for room, epoch, room_epoch, entry in zip(
+        rooms, answers[::3], answers[1::3], answers[2::3], strict=True
+    ):
+        if epoch is not None and room_epoch == epoch:
+            found[room] = None if entry is None else Role(entry.partition(b":")[0].decode())
+    return found
+
+
+async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | None:
+    """At most `limit` events after seq `after`, without a gap, from the hot tail.
+
+    None when the tail does not hold the next one, or the room is not in the log; then PostgreSQL
+    has it. [] when `after` is the head.
+
+    Raises: Unavailable.
+    """
+    shard = _shard(room)
+    pipeline = clients.async_client().pipeline(transaction=True)
+    pipeline.get(keys.epoch(shard))
+    pipeline.hmget(keys.room(shard, room), "epoch", "head")
+    pipeline.xrange(keys.log(shard, room), min=f"{after + 1}-0", count=limit)
+    epoch, (room_epoch, head), entries = await clients.ask(pipeline.execute)
+    if epoch is None or room_epoch != epoch or head is None:
+        return None
+    if after >= int(head):
+        return []
+    return _run(entries, after) or None
+
+
+async def hot_tail_start(room: int) -> int | None:
+    """The seq at which the hot tail begins; None when the room is not in the log.
+
+    Raises: Unavailable.
+    """
+    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline.xrange(keys.log(_shard(room), room), count=1)
+    [entries] = await clients.ask(pipeline.execute)
+    for stream_id, _ in cast(streams.Entries, entries):
+        return int(stream_id.partition(b"-")[0])
+    return None
+
+
+async def hot_head_events(room: int) -> list[RoomEvent]:
+    """The longest stretch without a gap that the hot tail ends with, oldest first.
+
+    [] when the room is not in the log.
+
+    Raises: Unavailable.
+    """
+    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline.xrevrange(keys.log(_shard(room), room), count=MAX_TAIL_EVENTS)
+    [entries] = await clients.ask(pipeline.execute)
+    found: list[RoomEvent] = []
+    for _, fields in cast(streams.Entries, entries):
+        event = _readable(fields)
+        if event is None or (found and event.seq != found[-1].seq - 1):
+            break
+        found.append(event)
+    return found[::-1]
+
+
+def _run(entries: streams.Entries, after: int) -> list[RoomEvent]:
+    """The events from seq `after` + 1 on, up to the first that is missing or damaged."""
+    found: list[RoomEvent] = []
+    for _, fields in entries:
+        event = _readable(fields)
+        if event is None or event.seq != after + len(found) + 1:
+            break
+        found.append(event)
+    return found
+
+
+def _readable(fields: streams.Fields) -> RoomEvent | None:
+    """The event of an entry; None for a damaged one, at whose place PostgreSQL will tell more."""
+    try:
+        event = codec.event_of(fields)
+        events.decode_data(event.type, event.data)
+    except (KeyError, ValueError, RecursionError):
+        return None
+    return event

@@ -1,0 +1,57 @@
+"""How far each shard is stored and exported: what an operator looks at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from chat.export import START
+from chat.models import RoomEvent, ShardCursor
+from chat.room_log import keys
+from chat.room_log.clients import blocking_client
+
+
+class ShardState(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of one shard. `waiting`: events before it; None when the log server is away."""
+
+    shard: int
+    kind: str  # persist or export
+    position: str
+    waiting: int | None
+    moved_at: datetime | None
+    stopped_at: datetime | None
+    stopped_reason: str
+
+
+def shard_states() -> Iterator[ShardState]:
+    """Both steps of every shard. Raises: OperationalError."""
+    cursors = {(cursor.shard, cursor.kind): cursor for cursor in ShardCursor.objects.all()}
+    for shard in range(settings.ENV.shards):
+        for kind in ShardCursor.Kind:
+            cursor = cursors.get((shard, kind)) or ShardCursor(shard=shard, kind=kind)
+            export = kind is ShardCursor.Kind.EXPORT
+            position = cursor.position if cursor.pk or not export else START
+            yield ShardState(
+                shard=shard,
+                kind=kind.value,
+                position=position,
+                waiting=_unexported(shard, position) if export else _unstored(shard),
+                moved_at=cursor.moved_at,
+                stopped_at=cursor.stopped_at,
+                stopped_reason=cursor.stopped_reason,
+            )
+
+
+def _unexported(shard: int, position: str) -> int:
+    return RoomEvent.objects.filter(shard=shard, id__gt=int(position)).count()
+
+
+def _unstored(shard: int) -> int | None:
+    try:
+        return int(blocking_client().xlen(keys.ingest(shard)))
+    except (RedisError, OSError):
+        return None

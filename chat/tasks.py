@@ -1,0 +1,91 @@
+"""Celery's doors. Tasks carry no data: each wakes a step that finds its work by itself."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.conf import settings
+
+from chat import dead_letters, delivery_health, export, persistence, task_runs
+from chat.errors import RetryableError
+from chat.room_log import epochs, keys
+from chat.room_log.clients import blocking_client
+from chat.room_log.unloading import unload_idle
+
+logger = logging.getLogger(__name__)
+
+# A wake-up that waited for so long has been overtaken by the sweep's.
+EXPORT_EXPIRES_SECONDS = 60
+
+
+@shared_task(name="chat.tasks.persist_shard", ignore_result=True)
+def persist_shard(shard: int) -> None:
+    """Drains one shard. What it cannot do now, the sweep asks for again."""
+    try:
+        drained = persistence.drain(shard)
+    except RetryableError as error:
+        logger.warning("shard %s left to the sweep: %s", shard, error)
+        return
+    if drained.stored:
+        _wake_export(shard)
+
+
+@shared_task(name="chat.tasks.export_shard", ignore_result=True)
+def export_shard(shard: int) -> None:
+    """Publishes what is stored of one shard. What it cannot do now, the sweep asks for again."""
+    try:
+        export.export_when_rested(shard)
+    except export.Resting:
+        return
+    except RetryableError as error:
+        logger.warning("export of shard %s left to the sweep: %s", shard, error)
+
+
+def _wake_export(shard: int) -> None:
+    try:
+        export_shard.apply_async(args=(shard,), expires=EXPORT_EXPIRES_SECONDS)
+    except Exception as error:
+        # The drain is done; whatever keeps the broker from taking this, the sweep will come.
+        logger.warning("export of shard %s left to the sweep: %s", shard, type(error).__name__)
+
+
+@shared_task(name="chat.tasks.sweep_shards", ignore_result=True)
+def sweep_shards() -> None:
+    """Drains every shard that has something in its stream; beat calls it every 2 s."""
+    epochs.establish_all()
+    for shard in range(settings.ENV.shards):
+        if blocking_client().xlen(keys.ingest(shard)):
+            persist_shard.delay(shard)
+
+
+@shared_task(name="chat.tasks.sweep_exports", ignore_result=True)
+def sweep_exports() -> None:
+    """Exports every shard that has something to publish; beat calls it every 2 s."""
+    for shard in export.waiting_shards(settings.ENV.shards):
+        export_shard.apply_async(args=(shard,), expires=EXPORT_EXPIRES_SECONDS)
+
+
+@shared_task(name="chat.tasks.unload_idle_rooms", ignore_result=True)
+def unload_idle_rooms() -> None:
+    """Takes rooms out of the log that are wholly stored and idle for a day; once an hour."""
+    for shard in range(settings.ENV.shards):
+        unload_idle(shard)
+
+
+@shared_task(name="chat.tasks.verify_recent_rooms", ignore_result=True)
+def verify_recent_rooms() -> None:
+    """Verifies rooms in which something happened a moment ago; beat calls it every minute."""
+    delivery_health.check_recent_rooms()
+
+
+@shared_task(name="chat.tasks.retry_dead_letters", ignore_result=True)
+def retry_dead_letters() -> None:
+    """Retries dead letters whose time has come; beat calls it every 10 s."""
+    dead_letters.retry_due()
+
+
+@shared_task(name="chat.tasks.send_due_tasks", ignore_result=True)
+def send_due_tasks() -> None:
+    """Sends tasks again that were put off; beat calls it every 2 s."""
+    task_runs.send_due()

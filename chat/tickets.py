@@ -1,0 +1,61 @@
+"""Single-use tickets with which programs open a WebSocket.
+
+A browser's session cookie comes along with the handshake; a program's bearer token must not
+stand in a URL or a subprotocol that proxies write to their logs. So it trades the token for a
+ticket that works once, within 30 s. The bus keeps only the ticket's digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import msgspec
+
+from chat import bus
+
+LIFETIME_SECONDS = 30
+MAX_TICKET_CHARACTERS = 64
+
+
+class Ticket(msgspec.Struct, frozen=True, array_like=True):
+    """Who holds the ticket, and what they got it with (see `chat.revocation`)."""
+
+    user_id: int
+    origin: str
+
+
+_decoder = msgspec.json.Decoder(Ticket)
+
+
+def _key(value: str) -> str:
+    return f"veche:ticket:{hashlib.sha256(value.encode()).hexdigest()}"
+
+
+async def issue(user_id: int, origin: str) -> str:
+    """A new ticket's text, of characters that a subprotocol may hold.
+
+    Raises: Unavailable when the bus is away.
+    """
+    value = secrets.token_urlsafe(32)
+    ticket = msgspec.json.encode(Ticket(user_id, origin))
+    pipe = bus.client().pipeline(transaction=False)
+    pipe.set(_key(value), ticket, ex=LIFETIME_SECONDS)
+    await bus.ask(pipe.execute)
+    return value
+
+
+async def redeem(value: str) -> Ticket | None:
+    """What the ticket stands for; None when it was used, is too old or never was.
+
+    Whoever redeems it still asks whether that origin is in force, as for any connection.
+
+    Raises: Unavailable when the bus is away.
+    """
+    if not 1 <= len(value) <= MAX_TICKET_CHARACTERS:
+        return None
+    pipe = bus.client().pipeline(transaction=False)
+    # Read and deleted in one step, so of two connections only one gets it.
+    pipe.getdel(_key(value))
+    [found] = await bus.ask(pipe.execute)
+    return None if found is None else _decoder.decode(found)

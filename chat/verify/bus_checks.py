@@ -1,0 +1,134 @@
+"""The records of the event bus against the stored events. Pure.
+
+`BusCheck` takes the records in the order in which the bus has them. Of each room it remembers a
+few numbers, so a topic of any length fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from chat.events import RoomEvent
+from chat.verify.content import content_of, differences
+from chat.verify.findings import Check, Finding
+from chat.verify.seq_ranges import SeqRanges
+from chat.verify.sequence import StoredRow, as_content
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What the bus must have of a room: seq `first` to `last`."""
+
+    shard: int
+    first: int
+    last: int
+
+
+class BusRecord(msgspec.Struct, frozen=True):
+    partition: int
+    key: bytes
+    event: RoomEvent
+
+
+class _Room(msgspec.Struct):
+    """What has come of a room; `begin` came first."""
+
+    partition: int
+    begin: int
+    seen: SeqRanges
+
+
+class BusCheck:
+    """Compares records with rows.
+
+    `trimmed` says that the bus may have dropped its oldest records, as it is allowed to. `excuse`
+    says whether a record that differs from its row is a placeholder all the same: of an event
+    that the bus refused, or that was stored later than its placeholder was published. Of rooms
+    that are not expected it only checks that a record has a row.
+    """
+
+    def __init__(
+        self,
+        rooms: Mapping[int, Exported],
+        *,
+        trimmed: bool,
+        excuse: Callable[[BusRecord, StoredRow], bool],
+    ) -> None:
+        self._expected = rooms
+        self._trimmed = trimmed
+        self._excuse = excuse
+        self._rooms: dict[int, _Room] = {}
+        self._oldest: dict[tuple[int, int], int] = {}  # (partition, shard) → first row id
+        self.excused: dict[tuple[int, int], RoomEvent] = {}
+        """(room, seq) → the placeholder, where nothing else has come yet: see the caller."""
+
+    def feed(self, record: BusRecord, row: StoredRow | None) -> Iterator[Finding]:
+        """`row` is the stored event at the record's place."""
+        event = record.event
+        if row is not None:
+            self._oldest.setdefault((record.partition, row.shard), row.id)
+        expected = self._expected.get(event.room)
+        if expected is not None and event.seq < expected.first:
+            return
+        if record.key != str(event.room).encode():
+            key = record.key[:40].decode(errors="backslashreplace")
+            yield _finding(event.room, event.seq, "key of the record", str(event.room), key)
+        if row is None:
+            yield _finding(event.room, event.seq, "record", "a stored event", "no row")
+            return
+        if expected is None:
+            return
+        yield from self._check_content(record, row)
+        yield from self._check_order(record)
+
+    def end(self, first_from: Callable[[int, int], int]) -> Iterator[Finding]:
+        """What never came. `first_from` is the room's lowest seq with at least that row id."""
+        for room, expected in self._expected.items():
+            found = self._rooms.get(room)
+            first = expected.first
+            if self._trimmed:
+                oldest = self._oldest_of(expected.shard, found)
+                if oldest is None:
+                    continue  # nothing is left of the whole shard
+                first = max(first, first_from(room, oldest))
+            seen = found.seen if found else SeqRanges()
+            for low, high in seen.missing(first, expected.last):
+                places = f"seq {low}" if low == high else f"seq {low} to {high}"
+                yield _finding(room, low, "records", places, "nothing")
+
+    def _check_content(self, record: BusRecord, row: StoredRow) -> Iterator[Finding]:
+        place = (row.room, row.seq)
+        found = list(differences(as_content(row), content_of(record.event)))
+        if not found:
+            self.excused.pop(place, None)
+        elif self._excuse(record, row):
+            self.excused[place] = record.event
+        else:
+            for what, one, other in found:
+                yield _finding(row.room, row.seq, f"{what} of the record", one, other)
+
+    def _check_order(self, record: BusRecord) -> Iterator[Finding]:
+        room, seq = record.event.room, record.event.seq
+        known = self._rooms.get(room)
+        if known is None:
+            known = self._rooms[room] = _Room(record.partition, seq, SeqRanges())
+        if record.partition != known.partition:
+            yield _finding(room, seq, "partition", str(known.partition), str(record.partition))
+        highest = known.seen.highest
+        # Where the beginning is gone, a repeat of it looks like something late.
+        judged = seq > known.begin or not self._trimmed
+        if known.seen.add(seq) and seq < highest and judged:
+            yield _finding(
+                room, seq, "order of the records", "before later ones", f"after seq {highest}"
+            )
+
+    def _oldest_of(self, shard: int, found: _Room | None) -> int | None:
+        if found is not None:
+            return self._oldest[found.partition, shard]
+        oldest = [row_id for (_, of), row_id in self._oldest.items() if of == shard]
+        return max(oldest, default=None)
+
+
+def _finding(room: int, seq: int, what: str, expected: str, found: str) -> Finding:
+    return Finding(Check.EXPORTED, room, seq, what, expected, found)

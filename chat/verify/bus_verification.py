@@ -1,0 +1,146 @@
+"""Verifies the event bus against PostgreSQL, for rooms whose exported seq was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chat.errors import PermanentError, RetryableError
+from chat.event_bus import Delivered, EventBus, Reader, envelope
+from chat.events import EventQuarantined, EventType, RoomEvent, decode_data
+from chat.verify import letters, stored_reader
+from chat.verify.bus_checks import BusCheck, BusRecord, Exported
+from chat.verify.findings import Check, Finding
+from chat.verify.sequence import StoredRow
+
+BATCH_RECORDS = 2_000
+# A bus that gives nothing for so long, although it has said that there is more, is away.
+SILENT_SECONDS = 15.0
+NOTHING = (0,)
+# Records carry the time of whoever published them, events that of the log server.
+CLOCKS_APART = timedelta(minutes=1)
+
+
+def check_bus(
+    bus: EventBus,
+    rooms: Mapping[int, Exported],
+    *,
+    all_rooms: bool,
+    since: datetime | None,
+    on_records: Callable[[int], None] = lambda _: None,
+) -> Iterator[Finding]:
+    """Reads the bus to its present end, from its beginning or from what came since.
+
+    `all_rooms` says that what is not in `rooms` had nothing exported, and is looked at too.
+
+    Raises: RetryableError when the bus is away; DatabaseError, RedisError.
+    """
+    if not rooms:
+        return  # and before anything was exported there is no bus to read
+    starts = bus.starts()
+    trimmed = any(_order(position) > NOTHING for position in starts.values())
+    check = BusCheck(rooms, trimmed=trimmed, excuse=_is_excused)
+    if since is not None:
+        starts |= {
+            partition: max(starts.get(partition, position), position, key=_order)
+            for partition, position in bus.positions_at(since - CLOCKS_APART).items()
+        }
+    for batch in _batches(bus, starts, since is not None):
+        on_records(len(batch))
+        records = []
+        for delivered in batch:
+            if not all_rooms and not _may_be_of(rooms, delivered.key):
+                continue
+            record = _read(delivered)
+            if record is None:
+                yield _unreadable(delivered)
+            else:
+                records.append(record)
+        places = sorted({(one.event.room, one.event.seq) for one in records})
+        rows = stored_reader.events_at(places)
+        for record in records:
+            yield from check.feed(record, rows.get((record.event.room, record.event.seq)))
+    yield from check.end(stored_reader.first_from)
+    yield from _check_excused(check.excused)
+
+
+def _batches(
+    bus: EventBus, starts: Mapping[int, str], from_the_middle: bool
+) -> Iterator[Sequence[Delivered]]:
+    ends = {partition: _order(end) for partition, end in bus.ends().items()}
+    at = {partition: _order(position) for partition, position in starts.items()}
+    reader = _reader(bus, starts) if from_the_middle else bus.reader()
+    try:
+        while any(at.get(partition, NOTHING) < end for partition, end in ends.items()):
+            batch = reader.read(BATCH_RECORDS, SILENT_SECONDS)
+            if not batch:
+                raise RetryableError("The event bus does not give what it has.")
+            at |= {one.partition: _order(one.position) for one in batch}
+            yield batch
+    finally:
+        reader.close()
+
+
+def _reader(bus: EventBus, starts: Mapping[int, str]) -> Reader:
+    try:
+        return bus.reader(starts)
+    except PermanentError:
+        # Something behind these positions was removed. What is left tells what it was.
+        return bus.reader()
+
+
+def _order(position: str) -> tuple[int, ...]:
+    """Positions are offsets, or stream ids: numbers either way."""
+    parts = [int(part) for part in position.split("-")]
+    return tuple(parts) if any(parts) else NOTHING
+
+
+def _may_be_of(rooms: Collection[int], key: bytes) -> bool:
+    """False for records of other rooms, by their key alone; theirs need not be decoded."""
+    return not key.isdigit() or len(key) > 18 or int(key) in rooms
+
+
+def _read(delivered: Delivered) -> BusRecord | None:
+    if delivered.value is None:
+        return None
+    try:
+        event = envelope.decode(delivered.value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return BusRecord(delivered.partition, delivered.key, event)
+
+
+def _unreadable(delivered: Delivered) -> Finding:
+    what = f"record before position {delivered.position} of partition {delivered.partition}"
+    return Finding(Check.EXPORTED, None, None, what, "an event", "something else")
+
+
+def _is_excused(record: BusRecord, row: StoredRow) -> bool:
+    """A placeholder may stand before its event, or instead of it: the end will tell."""
+    return record.event.type == EventType.EVENT_QUARANTINED
+
+
+def _check_excused(placeholders: Mapping[tuple[int, int], RoomEvent]) -> Iterator[Finding]:
+    """Placeholders of which the bus has no event: that is kept, or is still to be published."""
+    rows = stored_reader.events_at(sorted(placeholders))
+    ids = [row.id for row in rows.values()]
+    replaced = stored_reader.replaced(ids)
+    published = stored_reader.replaced(ids, published=True)
+    named = {place: _letter_of(event) for place, event in placeholders.items()}
+    kept = letters.known_letters([letter for letter in named.values() if letter is not None])
+    for place, row in sorted(rows.items()):
+        waits = row.id in replaced and row.id not in published
+        if not waits and named[place] not in kept:
+            found = "nothing but a placeholder"
+            yield Finding(Check.EXPORTED, *place, "record", "the event", found)
+
+
+def _letter_of(event: RoomEvent) -> str | None:
+    try:
+        data = decode_data(event.type, event.data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    assert isinstance(data, EventQuarantined)
+    return data.dead_letter

@@ -1,0 +1,52 @@
+"""How far the watermarks of the whole installation are apart: head ≥ stored ≥ exported."""
+
+from __future__ import annotations
+
+import msgspec
+from django.db import connection
+
+from chat.room_log import epochs, keys, streams
+from chat.room_log.clients import blocking_client
+
+NOT_EXPORTED = """
+    SELECT (SELECT count(*) FROM chat_roomevent AS event
+            WHERE event.shard = waiting.shard AND event.id > waiting.position),
+           (SELECT extract(epoch FROM clock_timestamp() - event.at) FROM chat_roomevent AS event
+            WHERE event.shard = waiting.shard AND event.id > waiting.position
+            ORDER BY event.id LIMIT 1)
+    FROM (SELECT shard.shard, COALESCE(cursor.position, '0')::bigint AS position
+          FROM unnest(%s::smallint[]) AS shard (shard)
+          LEFT JOIN chat_shardcursor AS cursor
+              ON cursor.shard = shard.shard AND cursor.kind = 'export') AS waiting
+"""
+
+
+class Lag(msgspec.Struct, frozen=True):
+    """What one stage has still to do: how many events, and how long the oldest has waited."""
+
+    events: int = 0
+    seconds: float = 0.0
+
+
+def stored_lag(shards: int) -> Lag:
+    """What is logged and not yet stored. Raises: redis.RedisError."""
+    client = blocking_client()
+    seconds, microseconds = client.time()
+    now_ms = seconds * 1000 + microseconds // 1000
+    waiting, oldest_ms = 0, now_ms
+    for shard in range(shards):
+        waiting += client.xlen(keys.ingest(shard))
+        for raw_id, _ in streams.entries(client, keys.ingest(shard), count=1):
+            oldest_ms = min(oldest_ms, epochs.stream_id(raw_id.decode())[0])
+    return Lag(waiting, (now_ms - oldest_ms) / 1000)
+
+
+def exported_lag(shards: int) -> Lag:
+    """What is stored and not yet on the bus. Raises: OperationalError."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOT_EXPORTED, [list(range(shards))])
+        rows = cursor.fetchall()
+    return Lag(
+        sum(events for events, _ in rows),
+        max((float(seconds) for _, seconds in rows if seconds is not None), default=0.0),
+    )

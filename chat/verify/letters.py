@@ -1,0 +1,50 @@
+"""Looks dead letters up for a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from chat.dead_letters import store
+from chat.dead_letters.discarding import DISCARDED
+from chat.dead_letters.letters import Origin
+from chat.room_log.clients import blocking_client
+from chat.verify.log_checks import IngestEntry
+
+LOOK_UPS = 500
+
+
+def has_letter(shard: int, entry: IngestEntry) -> bool:
+    """Whether the drain set this ingest entry apart."""
+    stream_id = "{}-{}".format(*entry.stream_id)
+    origin = Origin(shard=shard, stream_id=stream_id)
+    if entry.content is not None:
+        origin = Origin(
+            shard=shard,
+            stream_id=stream_id,
+            room=entry.content.room,
+            seq=entry.content.seq,
+            key=entry.content.key,
+        )
+    name = b"persist " + msgspec.json.encode(origin)
+    return bool(blocking_client().hexists(store.ORIGINS, name))
+
+
+def known_letters(ids: Sequence[str]) -> Collection[str]:
+    """Those of `ids` that are dead letters, or were until a person discarded them on record."""
+    ids = [letter for letter in ids if store.is_id(letter)]
+    known: set[str] = set()
+    for first in range(0, len(ids), LOOK_UPS):
+        part = ids[first : first + LOOK_UPS]
+        pipeline = blocking_client().pipeline(transaction=False)
+        for letter in part:
+            pipeline.xrange(store.STREAM, min=letter, max=letter)
+            pipeline.hexists(DISCARDED, letter)
+        answers = pipeline.execute()
+        known |= {
+            letter
+            for letter, found, discarded in zip(part, answers[::2], answers[1::2], strict=True)
+            if found or discarded
+        }
+    return known

@@ -1,0 +1,115 @@
+"""The tables that a room's events are projected into against a replay of the events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chat.verify.findings import Check, Finding
+from chat.verify.replay import Replay, ReplayedMember, ReplayedMessage
+
+MESSAGE_FIELDS = ("n", "author", "key", "at", "reply_to", "edited_at", "deleted_at", "deleted_by")
+
+
+class MessageRow(ReplayedMessage, kw_only=True, gc=False):
+    """A row of the message table in the form of the replay."""
+
+    seq: int
+
+
+class MemberRow(msgspec.Struct, frozen=True, gc=False):
+    user: int
+    role: str
+    muted_until: datetime | None
+    joined_at: datetime
+
+
+class RoomRow(msgspec.Struct, frozen=True):
+    """A room's row; its watermarks are checked with the sequence."""
+
+    id: int
+    slug: str
+    kind: str
+    name: str
+    topic: str
+    archived_at: datetime | None
+    stored_seq: int
+    stored_n: int
+
+
+def check_messages(room: int, replay: Replay, rows: Iterable[MessageRow]) -> Iterator[Finding]:
+    """Compares rows from seq `replay.start` on. Takes what it has compared out of the replay."""
+    for row in rows:
+        expected = replay.messages.pop(row.seq, None)
+        if expected is None:
+            yield _finding(room, row.seq, "message", "no row", "a row")
+            continue
+        for name in MESSAGE_FIELDS:
+            one, other = getattr(expected, name), getattr(row, name)
+            if one != other:
+                yield _finding(room, row.seq, f"message {name}", _shown(one), _shown(other))
+        if expected.body != row.body:
+            yield _finding(room, row.seq, "message body", "the replayed body", "another body")
+    for seq in sorted(replay.messages):
+        yield _finding(room, seq, "message", "a row", "nothing")
+
+
+def check_reactions(
+    room: int, replay: Replay, rows: Iterable[tuple[int, int, str]]
+) -> Iterator[Finding]:
+    """`rows` are (target, user, emoji) with targets from seq `replay.start` on."""
+    found = set(rows)
+    for target, user, emoji in sorted(replay.reactions - found):
+        yield _finding(room, target, f"reaction {emoji} of user {user}", "a row", "nothing")
+    for target, user, emoji in sorted(found - replay.reactions):
+        yield _finding(room, target, f"reaction {emoji} of user {user}", "no row", "a row")
+
+
+def check_members(room: int, replay: Replay, rows: Iterable[MemberRow]) -> Iterator[Finding]:
+    found = {row.user: row for row in rows}
+    for user, member in sorted(replay.members.items()):
+        row = found.pop(user, None)
+        if row is None:
+            if member.present:
+                yield _finding(room, None, f"membership of user {user}", "a row", "nothing")
+        elif not member.present:
+            yield _finding(room, None, f"membership of user {user}", "no row", "a row")
+        else:
+            yield from _check_member(room, member, row)
+    if replay.complete:
+        for user in sorted(found):
+            yield _finding(room, None, f"membership of user {user}", "no row", "a row")
+
+
+def _check_member(room: int, member: ReplayedMember, row: MemberRow) -> Iterator[Finding]:
+    for name in ("role", "muted_until", "joined_at"):
+        expected: object = getattr(member, name)
+        found = getattr(row, name)
+        if expected is not UNSET and expected != found:
+            what = f"{name} of user {row.user}"
+            yield _finding(room, None, what, _shown(expected), _shown(found))
+
+
+def check_room(replay: Replay, row: RoomRow) -> Iterator[Finding]:
+    for name in ("slug", "kind"):
+        expected: str | UnsetType = getattr(replay.room, name)
+        if expected is not UNSET and expected != getattr(row, name):
+            yield _finding(row.id, None, f"room {name}", expected, getattr(row, name))
+    for name in ("name", "topic"):  # people's words: not shown
+        expected = getattr(replay.room, name)
+        if expected is not UNSET and expected != getattr(row, name):
+            yield _finding(row.id, None, f"room {name}", f"the last {name}", f"another {name}")
+    archived = replay.room.archived_at
+    if archived is not UNSET and archived != row.archived_at:
+        yield _finding(row.id, None, "room archived_at", _shown(archived), _shown(row.archived_at))
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _finding(room: int, seq: int | None, what: str, expected: str, found: str) -> Finding:
+    return Finding(Check.PROJECTION, room, seq, what, expected, found)

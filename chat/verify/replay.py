@@ -1,0 +1,149 @@
+"""What the tables must hold after a room's events: the projections once more, as a pure fold.
+
+The same rules as `chat.projections`, stated without SQL, so that each tests the other. A fold
+that begins in the middle of a room knows only what its own events say; what depends on earlier
+ones stays `UNSET`, or is left out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chat import events
+from chat.events import EventType, Role
+from chat.verify.content import text_digest
+
+
+class ReplayedMessage(msgspec.Struct, gc=False):
+    n: int
+    author: int | None
+    key: str | None
+    at: datetime
+    body: bytes  # its digest, see `text_digest`
+    reply_to: int | None
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    deleted_by: int | None = None
+
+
+class ReplayedMember(msgspec.Struct, gc=False):
+    """A member, or somebody who is none any more (`present` False)."""
+
+    present: bool = True
+    role: Role | UnsetType = UNSET
+    muted_until: datetime | UnsetType | None = UNSET
+    joined_at: datetime | UnsetType = UNSET
+
+
+class ReplayedRoom(msgspec.Struct):
+    slug: str | UnsetType = UNSET
+    kind: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    topic: str | UnsetType = UNSET
+    archived_at: datetime | UnsetType | None = UNSET
+
+
+class Replay:
+    """The fold of one room's events from seq `start` on, in seq order."""
+
+    def __init__(self, start: int = 1) -> None:
+        self.start = start
+        self.room = ReplayedRoom(archived_at=None if start == 1 else UNSET)
+        self.members: dict[int, ReplayedMember] = {}
+        self.messages: dict[int, ReplayedMessage] = {}  # by seq
+        self.reactions: set[tuple[int, int, str]] = set()  # target, user, emoji
+
+    @property
+    def complete(self) -> bool:
+        """Whether the fold began with the room, so that nothing but its result may exist."""
+        return self.start == 1
+
+    def apply(
+        self,
+        kind: EventType,
+        data: events.EventData,
+        *,
+        seq: int,
+        n: int,
+        key: str | None,
+        actor: int | None,
+        at: datetime,
+    ) -> None:
+        """Folds the next event in."""
+        match data:
+            case events.MessagePosted():
+                self.messages[seq] = ReplayedMessage(
+                    n=n,
+                    author=actor,
+                    key=key,
+                    at=at,
+                    body=text_digest(data.body),
+                    reply_to=data.reply_to,
+                )
+            case events.MessageEdited():
+                message = self.messages.get(data.target)
+                if message is not None and message.deleted_at is None:
+                    message.body, message.edited_at = text_digest(data.body), at
+            case events.MessageTarget():
+                self._delete_or_restore(kind, data.target, actor, at)
+            case events.Reaction():
+                self._react(kind, data, actor)
+            case events.MemberJoined():
+                self._join(data, at)
+            case events.MemberMuted():
+                self._mute(data.user, data.until)
+            case events.Member():
+                if kind == EventType.MEMBER_UNMUTED:
+                    self._mute(data.user, None)
+                else:
+                    self.members[data.user] = ReplayedMember(present=False)
+            case events.RoomCreated():
+                self.room.slug, self.room.kind = data.slug, str(data.kind)
+                self.room.name, self.room.topic = data.name, data.topic
+            case events.RoomUpdated():
+                self.room.name = self.room.name if data.name is None else data.name
+                self.room.topic = self.room.topic if data.topic is None else data.topic
+            case events.RoomArchived():
+                self.room.archived_at = at if data.archived else None
+            case events.EventQuarantined():
+                pass  # stands for what could not be stored: nothing became of it
+
+    def _delete_or_restore(
+        self, kind: EventType, target: int, actor: int | None, at: datetime
+    ) -> None:
+        message = self.messages.get(target)
+        if message is None:
+            return
+        if kind == EventType.MESSAGE_RESTORED:
+            message.deleted_at = message.deleted_by = None
+        elif message.deleted_at is None:
+            message.deleted_at, message.deleted_by = at, actor
+
+    def _react(self, kind: EventType, data: events.Reaction, actor: int | None) -> None:
+        if actor is None or data.target < self.start:
+            return
+        reaction = (data.target, actor, data.emoji)
+        if kind == EventType.REACTION_ADDED:
+            self.reactions.add(reaction)
+        else:
+            self.reactions.discard(reaction)
+
+    def _join(self, data: events.MemberJoined, at: datetime) -> None:
+        member = self.members.get(data.user)
+        if member is not None and member.present:
+            member.role = data.role  # somebody who is in gets another role and stays as long
+        elif member is not None or self.complete:
+            self.members[data.user] = ReplayedMember(role=data.role, muted_until=None, joined_at=at)
+        else:
+            self.members[data.user] = ReplayedMember(role=data.role)
+
+    def _mute(self, user: int, until: datetime | None) -> None:
+        member = self.members.get(user)
+        if member is None:
+            # Whether somebody never named before is a member, only earlier events say.
+            return
+        if member.present:
+            member.muted_until = until

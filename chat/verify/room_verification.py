@@ -1,0 +1,154 @@
+"""Verifies one room between log and PostgreSQL. Reads in the order that `log_checks` states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+
+from chat import events
+from chat.events import EventQuarantined, EventType
+from chat.verify import letters, log_reader, stored_reader
+from chat.verify.bus_checks import Exported
+from chat.verify.findings import Check, Finding
+from chat.verify.log_checks import LogCheck
+from chat.verify.log_reader import IngestIndex
+from chat.verify.placeholders import Placeholder, check_placeholders
+from chat.verify.projection_checks import (
+    RoomRow,
+    check_members,
+    check_messages,
+    check_reactions,
+    check_room,
+)
+from chat.verify.replay import Replay
+from chat.verify.sequence import SequenceCheck, StoredRow, typed_data
+
+
+class RoomVerification:
+    """One room, from its beginning or from the first event at or after `since`.
+
+    `run` gives the findings. Afterwards `events` says how many events were read, and `exported`
+    what the bus must have, if it must have anything.
+    """
+
+    def __init__(self, room: int, shard: int, since: datetime | None) -> None:
+        self._room = room
+        self._shard = shard
+        self._since = since
+        self.events = 0
+        self.exported: Exported | None = None
+
+    def run(self, ingest: IngestIndex) -> Iterator[Finding]:
+        """Raises: RedisError, DatabaseError."""
+        in_log = log_reader.read_room(self._shard, self._room)
+        ingest.extend()
+        log_check = LogCheck(
+            self._room,
+            in_log,
+            ingest.of_room(self._room),
+            log_reader.read_head(self._shard, self._room),
+            partial(letters.has_letter, self._shard),
+        )
+        with stored_reader.snapshot():
+            row = stored_reader.read_room(self._room)
+            if row is None:
+                return  # what the ingest stream has of it is a stray
+            yield from self._check_stored(row, log_check)
+        ingest.finish(self._room)
+        later_head = log_reader.read_head(self._shard, self._room)
+        if in_log is not None and later_head is not None and row.stored_seq > later_head:
+            yield Finding(
+                Check.WATERMARK,
+                self._room,
+                None,
+                "head in the log",
+                f"{row.stored_seq} or more",
+                str(later_head),
+            )
+
+    def _check_stored(self, row: RoomRow, log_check: LogCheck) -> Iterator[Finding]:
+        start = self._start(log_check)
+        before = stored_reader.event_at(row.id, start - 1) if start > 1 else None
+        sequence = SequenceCheck(row.id, self._shard, start, before)
+        replay = Replay(start)
+        placeholders: list[Placeholder] = []
+        for event in stored_reader.events(row.id, start):
+            self.events += 1
+            try:
+                kind, data = typed_data(event)
+            except (ValueError, RecursionError) as error:
+                yield _unreadable(event, error)
+                yield from sequence.feed(event, None)
+                yield from log_check.feed(event, None)
+                continue
+            yield from sequence.feed(event, data)
+            yield from log_check.feed(event, data)
+            _replay(replay, kind, event, data)
+            if isinstance(data, EventQuarantined):
+                placeholders.append(Placeholder(row.id, event.seq, event.id, data))
+        yield from sequence.end(row.stored_seq, row.stored_n)
+        yield from self._check_exported(row, start)
+        yield from log_check.end(stored_reader.read_persist_cursor(self._shard, row.stored_seq))
+        yield from self._check_projections(row, replay)
+        yield from _check_placeholders(placeholders)
+
+    def _check_exported(self, row: RoomRow, start: int) -> Iterator[Finding]:
+        last = stored_reader.exported_seq(row.id)
+        behind = stored_reader.last_up_to_export_cursor(row.id, self._shard)
+        if not behind <= last <= row.stored_seq:
+            expected = f"{behind} to {row.stored_seq}"
+            yield Finding(
+                Check.WATERMARK, row.id, None, "exported seq of the room", expected, str(last)
+            )
+        if start <= last:
+            self.exported = Exported(self._shard, start, last)
+
+    def _start(self, log_check: LogCheck) -> int:
+        if self._since is None:
+            return 1
+        start = stored_reader.last_before(self._room, self._since) + 1
+        wanted = log_check.first
+        return max(1, start if wanted is None else min(start, wanted))
+
+    def _check_projections(self, row: RoomRow, replay: Replay) -> Iterator[Finding]:
+        start = replay.start
+        yield from check_room(replay, row)
+        yield from check_messages(row.id, replay, stored_reader.messages(row.id, start))
+        yield from check_reactions(row.id, replay, stored_reader.reactions(row.id, start))
+        members = stored_reader.members(row.id)
+        absent = {user for user, one in replay.members.items() if one.present} - {
+            member.user for member in members
+        }
+        # An account that was deleted took its memberships along.
+        for user in absent - stored_reader.existing_users(absent) if absent else ():
+            del replay.members[user]
+        yield from check_members(row.id, replay, members)
+
+
+def _replay(replay: Replay, kind: EventType, event: StoredRow, data: events.EventData) -> None:
+    replay.apply(
+        kind, data, seq=event.seq, n=event.n, key=event.key, actor=event.actor, at=event.at
+    )
+
+
+def _check_placeholders(placeholders: list[Placeholder]) -> Iterator[Finding]:
+    if not placeholders:
+        return
+    ids = [one.data.dead_letter for one in placeholders if one.data.dead_letter is not None]
+    repeats = {
+        one.id: one.data.duplicate_of for one in placeholders if one.data.duplicate_of is not None
+    }
+    yield from check_placeholders(
+        placeholders,
+        letters.known_letters(ids),
+        stored_reader.events_at(list(repeats.values())),
+        stored_reader.replaced(repeats),
+    )
+
+
+def _unreadable(event: StoredRow, error: Exception) -> Finding:
+    # The error's own text may quote the data.
+    return Finding(
+        Check.SEQ, event.room, event.seq, "data", f"data of {event.type}", type(error).__name__
+    )

@@ -1,0 +1,49 @@
+"""What belongs to a shard and to no room that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chat.room_log import epochs
+from chat.verify import letters, stored_reader
+from chat.verify.findings import Check, Finding
+from chat.verify.log_reader import IngestIndex
+
+
+def check_epoch(shard: int) -> Iterator[Finding]:
+    """A log that is behind PostgreSQL was lost, or an old copy of it came back.
+
+    Raises: RedisError, DatabaseError.
+    """
+    # The log first: it is never behind what PostgreSQL committed before.
+    epoch, last = epochs.read_log(shard)
+    cursor = stored_reader.read_persist_cursor(shard, 0)
+    what = f"epoch of shard {shard} in the log"
+    if (epoch or 0) < cursor.epoch:
+        yield Finding(Check.WATERMARK, None, None, what, str(cursor.epoch), str(epoch))
+    elif epoch == cursor.epoch and epochs.stream_id(last) < cursor.position:
+        position = "{}-{}".format(*cursor.position)
+        what = f"end of the ingest stream of shard {shard}"
+        yield Finding(Check.WATERMARK, None, None, what, f"{position} or later", last)
+
+
+def check_strays(shard: int, ingest: IngestIndex) -> Iterator[Finding]:
+    """Ingest entries that are no events, or of rooms that do not exist.
+
+    Call it when the rooms have been verified. Raises: RedisError, DatabaseError.
+    """
+    ingest.extend()
+    for entry in ingest.unreadable:
+        if not letters.has_letter(shard, entry):
+            what = _name(shard, entry.stream_id)
+            yield Finding(Check.INGEST, None, None, what, "an event", "something unreadable")
+    for room in sorted(set(ingest.rooms) - stored_reader.existing_rooms(ingest.rooms)):
+        for entry in ingest.of_room(room):
+            if not letters.has_letter(shard, entry):
+                seq = entry.content.seq if entry.content else None
+                what = _name(shard, entry.stream_id)
+                yield Finding(Check.INGEST, room, seq, what, "a room that exists", "none")
+
+
+def _name(shard: int, stream_id: tuple[int, int]) -> str:
+    return "entry {}-{} of ingest stream {}".format(*stream_id, shard)

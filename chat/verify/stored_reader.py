@@ -1,0 +1,213 @@
+"""Reads PostgreSQL for a verification: whole rooms in batches, all within one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from chat.room_log import epochs
+from chat.verify.content import text_digest
+from chat.verify.log_checks import StoredUpTo
+from chat.verify.projection_checks import MemberRow, MessageRow, RoomRow
+from chat.verify.sequence import StoredRow
+
+BATCH_ROWS = 2_000
+
+_EVENTS = """
+    SELECT room_id, epoch, seq, n, type, key::text, actor_id, at, data::text, id, shard
+    FROM chat_roomevent WHERE room_id = %s AND seq >= %s AND (seq > %s OR id > %s)
+    ORDER BY seq, id LIMIT %s
+"""
+
+_EVENTS_AT = """
+    SELECT room_id, epoch, seq, n, type, key::text, actor_id, at, data::text, id, shard
+    FROM chat_roomevent
+    WHERE (room_id, seq) IN (SELECT * FROM unnest(%s::bigint[], %s::bigint[]))
+"""
+
+_ROOMS = """
+    SELECT id, stored_seq FROM chat_room AS room
+    WHERE (%(rooms)s::bigint[] IS NULL OR id = ANY(%(rooms)s))
+      AND (%(since)s::timestamptz IS NULL OR id = ANY(%(active)s)
+           -- a room whose last event is gone is looked at too
+           OR (stored_seq > 0 AND NOT EXISTS (
+               SELECT FROM chat_roomevent AS event
+               WHERE event.room_id = room.id AND event.seq = room.stored_seq
+                 AND event.at < %(since)s)))
+    ORDER BY id %% %(shards)s, id
+"""
+
+
+def find_rooms(
+    shards: int,
+    rooms: Sequence[int] | None = None,
+    since: datetime | None = None,
+    active: Sequence[int] = (),
+) -> list[tuple[int, int]]:
+    """(id, stored seq) of all rooms, or of `rooms`, or of those with an event since then.
+
+    `active` are those of which the log says so. They come shard by shard.
+    """
+    values = {"rooms": rooms, "since": since, "active": list(active), "shards": shards}
+    return [(room, seq) for room, seq in _select(_ROOMS, values)]
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """All reads within are of one moment."""
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def read_room(room: int) -> RoomRow | None:
+    rows = _select(
+        "SELECT id, slug, kind, name, topic, archived_at, stored_seq, stored_n"
+        " FROM chat_room WHERE id = %s",
+        [room],
+    )
+    return RoomRow(*rows[0]) if rows else None
+
+
+def read_persist_cursor(shard: int, seq: int) -> StoredUpTo:
+    """The shard's cursor beside the room's stored `seq`."""
+    rows = _select(
+        "SELECT epoch, position FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'",
+        [shard],
+    )
+    epoch, position = rows[0] if rows else (0, epochs.START)
+    return StoredUpTo(seq, epoch, epochs.stream_id(position))
+
+
+def last_before(room: int, moment: datetime) -> int:
+    """The seq of the room's last event before `moment`; 0 when there is none."""
+    rows = _select(
+        "SELECT seq FROM chat_roomevent WHERE room_id = %s AND at < %s ORDER BY seq DESC LIMIT 1",
+        [room, moment],
+    )
+    return rows[0][0] if rows else 0
+
+
+def event_at(room: int, seq: int) -> StoredRow | None:
+    return events_at([(room, seq)]).get((room, seq))
+
+
+def events_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredRow]:
+    """The events at (room, seq) of `places`, those that exist."""
+    if not places:
+        return {}
+    rows = _select(_EVENTS_AT, [[room for room, _ in places], [seq for _, seq in places]])
+    return {(row[0], row[2]): _event(row) for row in rows}
+
+
+def events(room: int, start: int) -> Iterator[StoredRow]:
+    """The room's events from seq `start` on, in seq order; repeats of a seq in id order."""
+    seq, row_id = start, 0
+    while True:
+        rows = _select(_EVENTS, [room, seq, seq, row_id, BATCH_ROWS])
+        for row in rows:
+            yield _event(row)
+        if len(rows) < BATCH_ROWS:
+            return
+        seq, row_id = rows[-1][2], rows[-1][9]
+
+
+def messages(room: int, start: int) -> Iterator[MessageRow]:
+    """The room's messages from seq `start` on, in seq order."""
+    seq = start - 1
+    while True:
+        rows = _select(
+            "SELECT n, author_id, key::text, at, body, reply_to, edited_at, deleted_at,"
+            " deleted_by_id, seq FROM chat_message WHERE room_id = %s AND seq > %s"
+            " ORDER BY seq LIMIT %s",
+            [room, seq, BATCH_ROWS],
+        )
+        for n, author, key, at, body, *rest, found_seq in rows:
+            yield MessageRow(n, author, key, at, text_digest(body), *rest, seq=found_seq)
+        if len(rows) < BATCH_ROWS:
+            return
+        seq = rows[-1][-1]
+
+
+def reactions(room: int, start: int) -> Iterable[tuple[int, int, str]]:
+    """(target, user, emoji) of reactions to what stands at seq `start` or later."""
+    return _select(
+        "SELECT target, user_id, emoji FROM chat_reaction WHERE room_id = %s AND target >= %s",
+        [room, start],
+    )
+
+
+def members(room: int) -> list[MemberRow]:
+    return [
+        MemberRow(*row)
+        for row in _select(
+            "SELECT user_id, role, muted_until, joined_at FROM chat_membership WHERE room_id = %s",
+            [room],
+        )
+    ]
+
+
+def exported_seq(room: int) -> int:
+    """Up to where the export says that the room is on the bus; 0 when it has nothing of it."""
+    rows = _select("SELECT seq FROM chat_exportedroom WHERE room_id = %s", [room])
+    return rows[0][0] if rows else 0
+
+
+def last_up_to_export_cursor(room: int, shard: int) -> int:
+    """The room's highest seq that the shard's export cursor has passed; 0 when there is none.
+
+    After a rewind of the export this is less than what was exported.
+    """
+    rows = _select(
+        "SELECT seq FROM chat_roomevent WHERE room_id = %s AND id <= COALESCE("
+        " (SELECT position::bigint FROM chat_shardcursor WHERE shard = %s AND kind = 'export'), 0)"
+        " ORDER BY seq DESC LIMIT 1",
+        [room, shard],
+    )
+    return rows[0][0] if rows else 0
+
+
+def first_from(room: int, row_id: int) -> int:
+    """The room's lowest seq whose row id is at least `row_id`; beyond all seqs when none is."""
+    rows = _select(
+        "SELECT COALESCE(min(seq), %s) FROM chat_roomevent WHERE room_id = %s AND id >= %s",
+        [2**62, room, row_id],
+    )
+    return int(rows[0][0])
+
+
+def replaced(row_ids: Iterable[int], *, published: bool = False) -> set[int]:
+    """Those of the event rows that took the place of a placeholder; `published`: on the bus too."""
+    rows = _select(
+        "SELECT event_id FROM chat_eventreplacement WHERE event_id = ANY(%s)"
+        " GROUP BY event_id HAVING NOT %s OR bool_and(published_at IS NOT NULL)",
+        [list(row_ids), published],
+    )
+    return {one for (one,) in rows}
+
+
+def existing_rooms(rooms: Iterable[int]) -> set[int]:
+    return {one for (one,) in _select("SELECT id FROM chat_room WHERE id = ANY(%s)", [list(rooms)])}
+
+
+def existing_users(users: Iterable[int]) -> set[int]:
+    return {one for (one,) in _select("SELECT id FROM chat_user WHERE id = ANY(%s)", [list(users)])}
+
+
+def _event(row: tuple[Any, ...]) -> StoredRow:
+    room, epoch, seq, n, kind, key, actor, at, data, row_id, shard = row
+    return StoredRow(
+        room, epoch, seq, n, kind, key, actor, at, data.encode(), id=row_id, shard=shard
+    )
+
+
+def _select(statement: str, values: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

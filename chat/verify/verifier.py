@@ -1,0 +1,177 @@
+"""Verifies rooms, shard by shard, and looks at every suspect a second time before it is reported.
+
+On a live system everything moves. The order of reading (log, PostgreSQL, bus: see
+`room_verification`) makes what is on its way look right; what still looks wrong, because it was
+retried or put back between two reads, does not look wrong twice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+
+import msgspec
+from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from chat import events
+from chat.errors import RetryableError
+from chat.event_bus import EventBus
+from chat.verify import log_reader, stored_reader
+from chat.verify.bus_checks import Exported
+from chat.verify.bus_verification import check_bus
+from chat.verify.findings import Finding, Findings
+from chat.verify.log_reader import IngestIndex
+from chat.verify.room_verification import RoomVerification
+from chat.verify.shard_checks import check_epoch, check_strays
+
+# Longer than a drain needs from its commit to telling the log, or a retry for its transaction.
+PAUSE_SECONDS = 1.0
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What a verification read and found; `findings` is empty when all is as promised."""
+
+    started_at: datetime
+    seconds: float = 0.0
+    rooms: int = 0
+    events: int = 0
+    bus_records: int = 0
+    suspects: int = 0  # differences at the first look
+    rooms_left: int = 0  # for which there was no time
+    findings: list[Finding] = []
+    findings_not_listed: int = 0
+
+    @property
+    def violations(self) -> int:
+        return len(self.findings) + self.findings_not_listed
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a verification is. `total` counts stored events; the bus has about as many."""
+
+    doing: str
+    done: int
+    total: int
+
+
+class Verifier:
+    """Verifies once. `since` limits it to what happened since then; without `bus` it ends at
+    PostgreSQL. After `seconds`, if given, no further room is begun."""
+
+    def __init__(
+        self,
+        shards: int,
+        bus: EventBus | None,
+        *,
+        since: datetime | None = None,
+        seconds: float = math.inf,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        pause: Callable[[], None] = lambda: time.sleep(PAUSE_SECONDS),
+    ) -> None:
+        self._shards = shards
+        self._bus = bus
+        self._since = since
+        self._seconds = seconds
+        self._on_progress = on_progress
+        self._pause = pause
+
+    def verify(self, rooms: Sequence[int] | None = None) -> Report:
+        """Verifies `rooms`, or all in which something happened since then.
+
+        Raises: RetryableError when the log, PostgreSQL or the bus is away.
+        """
+        try:
+            return self._verify(rooms)
+        except (RedisError, OSError) as error:
+            raise RetryableError("The log does not answer.") from error
+        except (OperationalError, InterfaceError) as error:
+            raise RetryableError("The database does not answer.") from error
+
+    def _verify(self, rooms: Sequence[int] | None) -> Report:
+        begun = time.monotonic()
+        report = Report(started_at=datetime.now(UTC))
+        suspects = self._look(self._choose(rooms), report, everything=rooms is None)
+        report.suspects = suspects.count
+        if suspects.count:
+            self._pause()
+            self._look_again(suspects, report)
+        report.seconds = time.monotonic() - begun
+        return report
+
+    def _choose(self, rooms: Sequence[int] | None) -> list[tuple[int, int]]:
+        """(room, stored seq), shard by shard."""
+        if rooms is not None or self._since is None:
+            return stored_reader.find_rooms(self._shards, rooms)
+        since_ms = int(self._since.timestamp() * 1000)
+        active = [
+            room
+            for shard in range(self._shards)
+            for room in log_reader.active_rooms(shard, since_ms)
+        ]
+        return stored_reader.find_rooms(self._shards, since=self._since, active=active)
+
+    def _look_again(self, suspects: Findings, report: Report) -> None:
+        """Puts those suspects into the report that are still wrong, as they are now."""
+        ids = {one.room for one in suspects.named if one.room is not None}
+        chosen = stored_reader.find_rooms(self._shards, sorted(ids))
+        without_room = len(chosen) < len(ids) or any(one.room is None for one in suspects.named)
+        again = self._look(chosen, Report(started_at=report.started_at), everything=without_room)
+        before = {one.subject for one in suspects.named}
+        report.findings = [one for one in again.named if one.subject in before]
+        report.findings_not_listed = min(suspects.unnamed, again.unnamed)
+
+    def _look(
+        self, rooms: Sequence[tuple[int, int]], report: Report, *, everything: bool
+    ) -> Findings:
+        """`everything`: besides `rooms`, what belongs to no room that exists."""
+        deadline = time.monotonic() + self._seconds
+        findings = Findings()
+        exported: dict[int, Exported] = {}
+        total = sum(seq for _, seq in rooms)
+        by_shard = {
+            shard: [room for room, _ in group]
+            for shard, group in groupby(rooms, lambda one: events.shard_of(one[0], self._shards))
+        }
+        for shard in range(self._shards) if everything else by_shard:
+            findings.add(check_epoch(shard))
+            ingest = IngestIndex(shard)
+            for room in by_shard.get(shard, ()):
+                if time.monotonic() > deadline:
+                    report.rooms_left += 1
+                    continue
+                verification = RoomVerification(room, shard, self._since)
+                findings.add(verification.run(ingest))
+                if verification.exported is not None:
+                    exported[room] = verification.exported
+                report.rooms += 1
+                report.events += verification.events
+                self._on_progress(Progress(f"room {room}", report.events, total))
+            if everything:
+                findings.add(check_strays(shard, ingest))
+        if self._bus is not None and (everything or exported):
+            self._look_at_bus(self._bus, exported, report, findings, everything=everything)
+        return findings
+
+    def _look_at_bus(
+        self,
+        bus: EventBus,
+        exported: dict[int, Exported],
+        report: Report,
+        findings: Findings,
+        *,
+        everything: bool,
+    ) -> None:
+        total = sum(one.last - one.first + 1 for one in exported.values())
+
+        def count(records: int) -> None:
+            report.bus_records += records
+            done = min(report.bus_records, total)
+            self._on_progress(Progress(f"bus {bus.name}", done, total))
+
+        findings.add(
+            check_bus(bus, exported, all_rooms=everything, since=self._since, on_records=count)
+        )

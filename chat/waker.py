@@ -1,0 +1,69 @@
+"""Asks Celery to drain a shard, without the event loop ever waiting for the broker.
+
+A request carries no data and may be lost: beat sweeps every shard every 2 s.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from celery import current_app
+
+logger = logging.getLogger(__name__)
+
+TASK = "chat.tasks.persist_shard"
+# A drain takes all there is, so under load one task stores what many events asked for. An event
+# of a quiet shard does not wait.
+ASK_INTERVAL_SECONDS = 0.1
+
+
+class _Waker:
+    """One thread and the set of shards it still has to ask for, at most all of them."""
+
+    def __init__(self) -> None:
+        self._shards: set[int] = set()
+        self._asked_at: dict[int, float] = {}
+        self._ready = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def wake(self, shard: int) -> None:
+        with self._ready:
+            self._shards.add(shard)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+                self._thread.start()
+            self._ready.notify()
+
+    def _run(self) -> None:
+        while True:
+            shard = self._next()
+            try:
+                current_app.send_task(TASK, args=[shard], ignore_result=True, expires=60)
+            except Exception as error:
+                # Any broker failure means the same: the sweep will come. The class name is all
+                # that is logged, since a broker's error text can hold its address.
+                logger.warning("broker away, drain left to the sweep: %s", type(error).__name__)
+
+    def _next(self) -> int:
+        """The shard that has waited longest, once it may be asked for again."""
+        with self._ready:
+            while True:
+                while not self._shards:
+                    self._ready.wait()
+                shard = min(self._shards, key=lambda one: self._asked_at.get(one, 0.0))
+                pause = self._asked_at.get(shard, 0.0) + ASK_INTERVAL_SECONDS - time.monotonic()
+                if pause <= 0:
+                    self._shards.discard(shard)
+                    self._asked_at[shard] = time.monotonic()
+                    return shard
+                self._ready.wait(pause)
+
+
+_waker = _Waker()
+
+
+def wake(shard: int) -> None:
+    """Asks for a drain of `shard`; returns at once and never raises."""
+    _waker.wake(shard)
