@@ -1,0 +1,403 @@
+import { CatchUp } from "./catch-up";
+import { Connection, type Link } from "./connection";
+import type {
+	Limits,
+	Ok,
+	PresenceFrame,
+	RoomEvent,
+	RoomInfo,
+	ServerFrame,
+	UserInfo,
+	Welcome,
+} from "./frames";
+import { fromMessage, type MessageItem } from "./history";
+import { HistoryLoader, LARGEST_PAGE, PAGE } from "./history-loader";
+import { type Lock, Outbox } from "./outbox";
+import type { Intent, OutboxItem, OutboxStore } from "./outbox-store";
+import { Requests } from "./requests";
+import type { RoomState } from "./room-state";
+import * as rooms from "./room-state";
+import { SeenConfirmer } from "./seen";
+import { uuid7 } from "./uuid7";
+
+/** An acknowledged request whose event has not come back yet. */
+export interface Logged {
+	item: OutboxItem;
+	ok: Ok;
+}
+
+/** What the client tells the page. Each call carries the whole new value. */
+export interface ClientListener {
+	link(link: Link): void;
+	welcomed(welcome: { user: UserInfo; limits: Limits; weakLog: boolean }): void;
+	room(id: number, state: RoomState | null): void;
+	events(room: number, events: RoomEvent[]): void;
+	presence(room: number, online: ReadonlySet<number>): void;
+	typingNoticed(room: number, user: number): void;
+	outbox(items: OutboxItem[], logged: Logged[]): void;
+	/** Whether some room is being brought up to date. */
+	catchingUp(busy: boolean): void;
+}
+
+export interface ClientOptions {
+	url: string;
+	store: OutboxStore;
+	lock: Lock;
+	/** Shared by the tabs of one person; null where the browser has none. */
+	outboxChannel: BroadcastChannel | null;
+	readChannel: BroadcastChannel | null;
+	signedIn: () => Promise<boolean>;
+	/** The room as the server sees it now; null when it is not the person's any more. */
+	roomInfo: (room: number) => Promise<RoomInfo | null>;
+	makeSocket?: (url: string) => WebSocket;
+}
+
+const HELLO_MOST_ROOMS = 1_000;
+const KEEP_WHEN_LEFT = 200;
+const READ_DELAY_MS = 250;
+const TYPING_EVERY_MS = 3_000;
+
+/** One person's view of the chat: connects, keeps every room gapless, sends what the outbox holds. */
+export class ChatClient {
+	readonly rooms = new Map<number, RoomState>();
+	link: Link;
+
+	private readonly connection: Connection;
+	private readonly requests: Requests;
+	private readonly seen: SeenConfirmer;
+	private readonly outbox: Outbox;
+	private readonly catchUp: CatchUp;
+	private readonly history: HistoryLoader;
+	private readonly online = new Map<number, Set<number>>();
+	private readonly readToSend = new Map<number, number>();
+	private readTimer: ReturnType<typeof setTimeout> | undefined;
+	private typingSentAt = new Map<number, number>();
+	private waiting: OutboxItem[] = [];
+	private logged: Logged[] = [];
+	private clockOffsetMs = 0;
+	private userId: number | null = null;
+	private current: number | null = null;
+
+	constructor(
+		private readonly options: ClientOptions,
+		private readonly listener: ClientListener,
+	) {
+		this.connection = new Connection(
+			options.url,
+			{
+				positions: () => this.positions(),
+				welcomed: (welcome) => this.welcomed(welcome),
+				frame: (frame, characters) => this.received(frame, characters),
+				lost: () => this.lost(),
+				link: (link) => {
+					this.link = link;
+					listener.link(link);
+				},
+				signedIn: options.signedIn,
+			},
+			options.makeSocket,
+		);
+		this.link = this.connection.link;
+		this.requests = new Requests((frame) => this.connection.send(frame));
+		this.history = new HistoryLoader(
+			this.requests,
+			(id) => this.rooms.get(id),
+			(id, change) => this.update(id, change),
+		);
+		this.catchUp = new CatchUp(this.requests, {
+			apply: (room, events) => this.apply(room, events),
+			newEpoch: (room, epoch, head) => this.resetRoom(room, epoch, head),
+			gone: (room) => this.left(room),
+			busy: (busy) => listener.catchingUp(busy),
+			connected: () => this.connection.online,
+		});
+		this.seen = new SeenConfirmer((f) => this.connection.send({ t: "seen", f }));
+		this.outbox = new Outbox(
+			options.store,
+			{
+				transmit: (request) => this.requests.ask<Ok>(request),
+				connected: () => this.connection.online,
+				newKey: () => uuid7(Date.now() + this.clockOffsetMs),
+				changed: (items) => {
+					this.waiting = items;
+					this.tellOutbox();
+				},
+				logged: (item, ok) => this.acknowledged(item, ok),
+			},
+			options.lock,
+			options.outboxChannel,
+		);
+		if (options.readChannel) {
+			options.readChannel.onmessage = (message: MessageEvent<{ room: number; seq: number; n: number }>) => {
+				const { room, seq, n } = message.data;
+				this.update(room, (state) => rooms.withRead(state, seq, n));
+			};
+		}
+	}
+
+	async start(): Promise<void> {
+		this.connection.start();
+		await this.outbox.load();
+	}
+
+	stop(): void {
+		this.connection.stop();
+		this.requests.cutOff();
+		this.seen.reset();
+		this.catchUp.stop();
+	}
+
+	reconnect(): void {
+		this.connection.retryNow();
+	}
+
+	/** Keeps an intention and sends it as soon as possible. */
+	say(intent: Intent): Promise<void> {
+		// Others stop showing the writer when the message comes; what is written next is news again.
+		this.typingSentAt.delete(intent.room);
+		return this.outbox.add(intent);
+	}
+
+	retry(id: string): Promise<void> {
+		return this.outbox.retry(id);
+	}
+
+	discard(id: string): Promise<void> {
+		return this.outbox.discard(id);
+	}
+
+	/** Starts to keep the room's messages and loads the newest page. Rejects with RequestError. */
+	async openRoom(room: number): Promise<void> {
+		if (this.current !== room && this.current !== null)
+			this.update(this.current, (state) => rooms.trimmed(state, KEEP_WHEN_LEFT));
+		this.current = room;
+		this.update(room, rooms.opened);
+		const state = this.rooms.get(room);
+		if (state?.tail?.items.some((item) => item.kind === "message") || state?.tail?.complete) return;
+		const wanted = rooms.unread(state as RoomState) + 10;
+		await this.history.older(room, Math.min(LARGEST_PAGE, Math.max(PAGE, wanted)));
+	}
+
+	/** Loads the page before what is shown; true when something came. Rejects with RequestError. */
+	loadOlder(room: number): Promise<boolean> {
+		return this.history.older(room);
+	}
+
+	/** Loads what follows the stretch of the past that is shown. Rejects with RequestError. */
+	loadNewer(room: number): Promise<boolean> {
+		return this.history.newer(room);
+	}
+
+	/** Makes the message at `seq` part of what is shown, if it exists. Rejects with RequestError. */
+	loadAround(room: number, seq: number): Promise<boolean> {
+		return this.history.around(room, seq);
+	}
+
+	/** One message that need not be shown, for a quote. Rejects with RequestError. */
+	async message(room: number, seq: number): Promise<MessageItem | null> {
+		const found = await this.history.message(room, seq);
+		return found && fromMessage(found.message, found.upto);
+	}
+
+	/** Back to the newest messages. */
+	leaveIsland(room: number): void {
+		this.update(room, rooms.leftIsland);
+	}
+
+	/** The person has seen everything up to `seq`, which is message number `n`. */
+	markRead(room: number, seq: number, n: number): void {
+		const state = this.rooms.get(room);
+		if (!state || seq <= state.read) return;
+		this.update(room, (now) => rooms.withRead(now, seq, n));
+		this.options.readChannel?.postMessage({ room, seq, n });
+		this.readToSend.set(room, seq);
+		this.readTimer ??= setTimeout(() => this.sendRead(), READ_DELAY_MS);
+	}
+
+	typing(room: number): void {
+		const now = Date.now();
+		if (now - (this.typingSentAt.get(room) ?? 0) < TYPING_EVERY_MS) return;
+		this.typingSentAt.set(room, now);
+		this.connection.send({ t: "typing", room });
+	}
+
+	/** Takes in a room that the person made or joined over HTTP, before the server's frame says so. */
+	entered(info: RoomInfo): void {
+		if (this.rooms.has(info.id)) return;
+		this.catchUp.follow(info.id, info.epoch, info.head);
+		this.put(info.id, rooms.fromInfo(info));
+	}
+
+	left(room: number): void {
+		this.catchUp.forget(room);
+		this.online.delete(room);
+		if (this.current === room) this.current = null;
+		if (this.rooms.delete(room)) this.listener.room(room, null);
+	}
+
+	private positions(): Record<string, { epoch: number; seq: number }> {
+		const open = [...this.rooms.values()].filter((state) => state.tail !== null).slice(0, HELLO_MOST_ROOMS);
+		return Object.fromEntries(open.map((state) => [state.id, { epoch: state.epoch, seq: state.last }]));
+	}
+
+	private welcomed(welcome: Welcome): void {
+		this.clockOffsetMs = Date.parse(welcome.time) - Date.now();
+		this.userId = welcome.user.id;
+		this.seen.reset();
+		this.listener.welcomed({
+			user: welcome.user,
+			limits: welcome.limits,
+			weakLog: welcome.weak_log ?? false,
+		});
+		const mine = new Set(welcome.rooms.map((info) => info.id));
+		for (const room of [...this.rooms.keys()]) if (!mine.has(room)) this.left(room);
+		for (const info of welcome.rooms) this.describe(info);
+		this.sendRead();
+		this.outbox.resume();
+	}
+
+	private describe(info: RoomInfo): void {
+		const before = this.rooms.get(info.id);
+		const state = before ? rooms.reconnected(before, info) : rooms.fromInfo(info);
+		this.catchUp.follow(info.id, state.epoch, state.last, info.head);
+		this.put(info.id, state);
+		if (state.read > info.read) this.readToSend.set(info.id, state.read);
+		this.dropArrived(info.id);
+		if (this.current === info.id && state.tail === null) this.reopen(info.id);
+	}
+
+	private lost(): void {
+		this.requests.cutOff();
+		this.seen.reset();
+		this.catchUp.stop();
+		this.typingSentAt.clear();
+		for (const room of this.online.keys()) this.listener.presence(room, new Set());
+		this.online.clear();
+	}
+
+	private received(frame: ServerFrame, characters: number): void {
+		switch (frame.t) {
+			case "events":
+				this.catchUp.accept(frame.room, frame.events);
+				this.seen.received(frame.f, characters);
+				break;
+			case "ok":
+			case "page":
+			case "batch":
+				this.requests.answered(frame);
+				break;
+			case "error":
+				this.requests.refused(frame);
+				break;
+			case "stored":
+				for (const [room, seq] of Object.entries(frame.rooms))
+					this.update(Number(room), (state) => rooms.withStored(state, seq));
+				break;
+			case "heads":
+				for (const [room, [epoch, head]] of Object.entries(frame.rooms))
+					this.catchUp.heard(Number(room), epoch, head);
+				break;
+			case "reset":
+				this.resetRoom(frame.room, frame.epoch, frame.head);
+				break;
+			case "room":
+				this.describe(frame.room);
+				break;
+			case "presence":
+				this.presence(frame);
+				break;
+			case "typing":
+				this.listener.typingNoticed(frame.room, frame.user);
+				break;
+			case "pong":
+				this.clockOffsetMs = Date.parse(frame.time) - Date.now();
+				break;
+			default:
+			// A frame of a newer server.
+		}
+	}
+
+	private apply(room: number, events: RoomEvent[]): void {
+		this.update(room, (state) => rooms.applyEvents(state, events));
+		this.dropArrived(room);
+		this.listener.events(room, events);
+		for (const event of events) this.consequences(room, event);
+	}
+
+	private consequences(room: number, event: RoomEvent): void {
+		const leaves = event.type === "member.left" || event.type === "member.removed";
+		if (leaves && event.data.user === this.userId) this.left(room);
+		if (event.type === "message.restored") void this.history.refresh(room, Number(event.data.target));
+	}
+
+	private resetRoom(room: number, epoch: number, head: number): void {
+		this.catchUp.follow(room, epoch, head);
+		this.update(room, (state) => rooms.reset(state, epoch, head));
+		if (this.current === room) this.reopen(room);
+		// How many messages there are now, only the server knows.
+		void this.options.roomInfo(room).then((info) => {
+			if (info === null) this.left(room);
+			else
+				this.update(room, (state) =>
+					state.epoch === info.epoch && state.last === info.head ? { ...state, n: info.n } : state,
+				);
+		});
+	}
+
+	private reopen(room: number): void {
+		this.openRoom(room).catch(() => {
+			// The page offers to load again.
+		});
+	}
+
+	private presence(frame: PresenceFrame): void {
+		const online = new Set(frame.full ? [] : this.online.get(frame.room));
+		for (const user of frame.online ?? []) online.add(user);
+		for (const user of frame.offline ?? []) online.delete(user);
+		this.online.set(frame.room, online);
+		this.listener.presence(frame.room, online);
+	}
+
+	private acknowledged(item: OutboxItem, ok: Ok): void {
+		this.logged = [...this.logged.filter((other) => other.item.id !== item.id), { item, ok }];
+		this.dropArrived(ok.room);
+		this.catchUp.heard(ok.room, ok.epoch, ok.seq);
+	}
+
+	/** Forgets acknowledged requests whose events are applied. */
+	private dropArrived(room: number): void {
+		const last = this.rooms.get(room)?.last ?? Number.MAX_SAFE_INTEGER;
+		const left = this.logged.filter(({ ok }) => ok.room !== room || ok.seq > last);
+		if (left.length !== this.logged.length) {
+			this.logged = left;
+			this.tellOutbox();
+		}
+	}
+
+	private tellOutbox(): void {
+		const done = new Set(this.logged.map(({ item }) => item.id));
+		this.listener.outbox(
+			this.waiting.filter((item) => !done.has(item.id)),
+			this.logged,
+		);
+	}
+
+	private sendRead(): void {
+		clearTimeout(this.readTimer);
+		this.readTimer = undefined;
+		for (const [room, seq] of this.readToSend)
+			if (this.connection.send({ t: "read", room, seq })) this.readToSend.delete(room);
+	}
+
+	private update(room: number, change: (state: RoomState) => RoomState): void {
+		const before = this.rooms.get(room);
+		if (!before) return;
+		const after = change(before);
+		if (after !== before) this.put(room, after);
+	}
+
+	private put(room: number, state: RoomState): void {
+		this.rooms.set(room, state);
+		this.listener.room(room, state);
+	}
+}

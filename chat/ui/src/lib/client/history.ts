@@ -1,0 +1,185 @@
+/** One contiguous stretch of a room: its messages and the events shown between them, in seq order. */
+
+import type { Message, RoomEvent } from "./frames";
+
+export interface MessageItem {
+	kind: "message";
+	seq: number;
+	n: number;
+	author: number | null;
+	key: string | null;
+	at: string;
+	body: string;
+	replyTo: number | null;
+	editedAt: string | null;
+	deleted: boolean;
+	/** Restored by a moderator, its text still to be asked for. */
+	absent: boolean;
+	reactions: Record<string, number[]>;
+	/** Edits, deletion and reactions up to this position are in. */
+	asOf: number;
+}
+
+/** Something that happened in the room other than a message. */
+export interface SystemItem {
+	kind: "system";
+	seq: number;
+	at: string;
+	type: string;
+	actor: number | null;
+	data: Record<string, unknown>;
+}
+
+export type Item = MessageItem | SystemItem;
+
+export interface Segment {
+	items: Item[];
+	/** Every message from `from` to `to` is in `items`. */
+	from: number;
+	to: number;
+	/** There is nothing older. */
+	complete: boolean;
+}
+
+const SHOWN = new Set([
+	"room.created",
+	"room.updated",
+	"room.archived",
+	"member.joined",
+	"member.left",
+	"member.removed",
+	"member.muted",
+	"member.unmuted",
+	"event.quarantined",
+]);
+
+const MUTATIONS = new Set([
+	"message.edited",
+	"message.deleted",
+	"message.restored",
+	"reaction.added",
+	"reaction.removed",
+]);
+
+/** Whether an event changes an earlier message. */
+export function mutates(event: RoomEvent): boolean {
+	return MUTATIONS.has(event.type);
+}
+
+export function emptySegment(to: number): Segment {
+	return { items: [], from: to + 1, to, complete: to === 0 };
+}
+
+/** The place of `seq` in `items`, or where it would stand. */
+export function indexOf(items: Item[], seq: number): number {
+	let low = 0;
+	let high = items.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((items[middle]?.seq ?? 0) < seq) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
+
+export function findMessage(segment: Segment | null, seq: number): MessageItem | undefined {
+	const item = segment?.items[indexOf(segment.items, seq)];
+	return item?.kind === "message" && item.seq === seq ? item : undefined;
+}
+
+/** Adds new events at the end; those that nobody sees move `to` only. */
+export function append(segment: Segment, events: RoomEvent[]): Segment {
+	const fresh = events.filter((event) => event.seq > segment.to);
+	const last = fresh.at(-1);
+	if (!last) return segment;
+	const items = fresh.map(itemOf).filter((item) => item !== null);
+	return { ...segment, to: last.seq, items: items.length > 0 ? [...segment.items, ...items] : segment.items };
+}
+
+/** Puts a page of messages, valid as of `upto`, before the segment. */
+export function addOlder(segment: Segment, messages: Message[], more: boolean, upto: number): Segment {
+	const older = messages.filter((message) => message.seq < segment.from);
+	const oldest = messages[0]?.seq ?? segment.from;
+	return {
+		...segment,
+		items: [...older.map((message) => fromMessage(message, upto)), ...segment.items],
+		from: more ? Math.min(oldest, segment.from) : 1,
+		complete: !more,
+	};
+}
+
+/** Applies an edit, deletion, restoration or reaction to its message, if the segment holds it. */
+export function mutate(segment: Segment, event: RoomEvent): Segment {
+	const target = Number(event.data.target);
+	const at = indexOf(segment.items, target);
+	const item = segment.items[at];
+	if (item?.kind !== "message" || item.seq !== target || item.asOf >= event.seq) return segment;
+	const items = [...segment.items];
+	items[at] = { ...changed(item, event), asOf: event.seq };
+	return { ...segment, items };
+}
+
+function changed(item: MessageItem, event: RoomEvent): MessageItem {
+	const data = event.data as { body?: string; emoji?: string };
+	switch (event.type) {
+		case "message.edited":
+			return { ...item, body: data.body ?? item.body, editedAt: event.at };
+		case "message.deleted":
+			return { ...item, body: "", deleted: true, reactions: {} };
+		case "message.restored":
+			return { ...item, deleted: false, absent: true };
+		default:
+			return { ...item, reactions: react(item.reactions, data.emoji ?? "", event) };
+	}
+}
+
+function react(before: Record<string, number[]>, emoji: string, event: RoomEvent): Record<string, number[]> {
+	if (event.actor === null || emoji === "") return before;
+	const others = (before[emoji] ?? []).filter((user) => user !== event.actor);
+	if (event.type === "reaction.added") return { ...before, [emoji]: [...others, event.actor] };
+	const { [emoji]: _, ...rest } = before;
+	return others.length > 0 ? { ...before, [emoji]: others } : rest;
+}
+
+function itemOf(event: RoomEvent): Item | null {
+	if (event.type === "message.posted") {
+		const data = event.data as { body: string; reply_to?: number | null };
+		return {
+			kind: "message",
+			seq: event.seq,
+			n: event.n,
+			author: event.actor,
+			key: event.key,
+			at: event.at,
+			body: data.body,
+			replyTo: data.reply_to ?? null,
+			editedAt: null,
+			deleted: false,
+			absent: false,
+			reactions: {},
+			asOf: event.seq,
+		};
+	}
+	if (!SHOWN.has(event.type)) return null;
+	const { seq, at, type, actor, data } = event;
+	return { kind: "system", seq, at, type, actor, data };
+}
+
+/** A message of a page that is valid as of `upto`. */
+export function fromMessage(message: Message, upto: number): MessageItem {
+	return {
+		kind: "message",
+		seq: message.seq,
+		n: message.n,
+		author: message.author,
+		key: message.key,
+		at: message.at,
+		body: message.deleted ? "" : message.body,
+		replyTo: message.reply_to ?? null,
+		editedAt: message.edited_at ?? null,
+		deleted: message.deleted ?? false,
+		absent: false,
+		reactions: message.reactions ?? {},
+		asOf: Math.max(upto, message.seq),
+	};
+}

@@ -1,0 +1,245 @@
+/**
+ * What the page knows of one room: a pure function of what the server said.
+ *
+ * Each function takes a state and returns a new one; objects that did not change stay the same objects, so
+ * that the page redraws only what did. `history.ts` holds the rules of one stretch of messages.
+ */
+
+import type { Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
+import { addOlder, append, emptySegment, type Item, mutate, mutates, type Segment } from "./history";
+
+export interface RoomState {
+	id: number;
+	slug: string;
+	name: string;
+	topic: string;
+	kind: RoomKind;
+	archived: boolean;
+	role: Role;
+	peer: UserInfo | null;
+	epoch: number;
+	/** Position up to which every event was applied. */
+	last: number;
+	/** Number of messages posted up to `last`. */
+	n: number;
+	/** Everything up to here is in the database. */
+	stored: number;
+	/** The reader's own marker: position and number of messages up to it. */
+	read: number;
+	readN: number;
+	/** When the latest message was posted, if one was seen. */
+	latestAt: string | null;
+	/** Messages up to the newest, once the room was opened. */
+	tail: Segment | null;
+	/** A stretch of the past that the reader jumped to and that does not touch `tail` yet. */
+	island: Segment | null;
+	/** Later changes to messages, for pages that are older than they are. */
+	mutations: RoomEvent[];
+	/** All mutations after this position are in `mutations`. */
+	mutationsSince: number;
+}
+
+const MOST_MUTATIONS = 2_000;
+
+export function fromInfo(info: RoomInfo): RoomState {
+	return {
+		...described(info),
+		id: info.id,
+		epoch: info.epoch,
+		last: info.head,
+		n: info.n,
+		stored: info.stored,
+		read: info.read,
+		readN: info.read_n,
+		latestAt: null,
+		tail: null,
+		island: null,
+		mutations: [],
+		mutationsSince: info.head,
+	};
+}
+
+/**
+ * Takes in a room description of a later connection. The position stays: the events in between are to come.
+ * A room of another epoch, or one never opened, starts anew at the server's head.
+ */
+export function reconnected(state: RoomState, info: RoomInfo): RoomState {
+	if (state.epoch !== info.epoch || state.last > info.head) return fromInfo(info);
+	if (state.tail === null) return withRead(fromInfo(info), state.read, state.readN);
+	return {
+		...state,
+		...described(info),
+		stored: Math.max(state.stored, info.stored),
+		...(info.read > state.read ? { read: info.read, readN: info.read_n } : {}),
+	};
+}
+
+function described(info: RoomInfo) {
+	const { slug, name, topic, kind, archived, role } = info;
+	return { slug, name, topic, kind, archived, role, peer: info.peer ?? null };
+}
+
+export function unread(state: RoomState): number {
+	return Math.max(0, state.n - state.readN);
+}
+
+export function withStored(state: RoomState, stored: number): RoomState {
+	return stored > state.stored ? { ...state, stored } : state;
+}
+
+export function withRead(state: RoomState, read: number, readN: number): RoomState {
+	return read > state.read ? { ...state, read, readN: Math.max(readN, state.readN) } : state;
+}
+
+/** The room is being read: from now on its messages are kept, older ones are to be loaded. */
+export function opened(state: RoomState): RoomState {
+	return state.tail ? state : { ...state, tail: emptySegment(state.last), mutationsSince: state.last };
+}
+
+/** The log was lost behind `head`: what was known of the messages is void. */
+export function reset(state: RoomState, epoch: number, head: number): RoomState {
+	return {
+		...state,
+		epoch,
+		last: head,
+		stored: Math.min(state.stored, head),
+		tail: null,
+		island: null,
+		mutations: [],
+		mutationsSince: head,
+	};
+}
+
+/** Applies events that follow `state.last` without a gap (see `Sequence`). */
+export function applyEvents(state: RoomState, events: RoomEvent[]): RoomState {
+	if (events.length === 0) return state;
+	let next = { ...state };
+	const changes: RoomEvent[] = [];
+	for (const event of events) {
+		next.last = event.seq;
+		next.n = event.n;
+		if (event.type === "message.posted") next.latestAt = event.at;
+		if (mutates(event)) changes.push(event);
+		else next = describedBy(next, event);
+	}
+	if (!next.tail) return next;
+
+	next.tail = append(next.tail, events);
+	for (const change of changes) {
+		next.tail = mutate(next.tail, change);
+		if (next.island) next.island = mutate(next.island, change);
+	}
+	if (changes.length > 0) {
+		const all = [...next.mutations, ...changes];
+		const cut = Math.max(0, all.length - MOST_MUTATIONS);
+		next.mutations = all.slice(cut);
+		if (cut > 0) next.mutationsSince = all[cut - 1]?.seq ?? next.mutationsSince;
+	}
+	return next;
+}
+
+function describedBy(state: RoomState, event: RoomEvent): RoomState {
+	const data = event.data as { name?: string | null; topic?: string | null; archived?: boolean };
+	if (event.type === "room.updated")
+		return { ...state, name: data.name ?? state.name, topic: data.topic ?? state.topic };
+	if (event.type === "room.archived") return { ...state, archived: data.archived ?? true };
+	return state;
+}
+
+/**
+ * Adds a page of older messages to the stretch that ends before `before`.
+ *
+ * `later` holds the changes between the page's position and `mutationsSince`, when there are any.
+ */
+export function withOlder(
+	state: RoomState,
+	where: "tail" | "island",
+	messages: Message[],
+	more: boolean,
+	upto: number,
+	later: RoomEvent[] = [],
+): RoomState {
+	const segment = state[where];
+	if (!segment) return state;
+	const grown = catchUp(addOlder(segment, messages, more, upto), state, upto, later);
+	return { ...state, [where]: grown };
+}
+
+/** A stretch of the past around a message; it becomes the island, or nothing when the tail covers it. */
+export function withIsland(
+	state: RoomState,
+	messages: Message[],
+	more: boolean,
+	upto: number,
+	before: number,
+	later: RoomEvent[] = [],
+): RoomState {
+	const island = addOlder(emptySegment(before - 1), messages, more, upto);
+	return joined({ ...state, island: catchUp(island, state, upto, later) });
+}
+
+/** Adds the messages between the island's end and `to` (inclusive), all of which are in `messages`. */
+export function withNewer(
+	state: RoomState,
+	messages: Message[],
+	to: number,
+	upto: number,
+	later: RoomEvent[] = [],
+): RoomState {
+	if (!state.island) return state;
+	const end = state.island.to;
+	const added = addOlder(
+		emptySegment(to),
+		messages.filter((message) => message.seq > end),
+		true,
+		upto,
+	);
+	const items = [...state.island.items, ...catchUp(added, state, upto, later).items];
+	return joined({ ...state, island: { ...state.island, items, to } });
+}
+
+export function leftIsland(state: RoomState): RoomState {
+	return state.island ? { ...state, island: null } : state;
+}
+
+/** Replaces one message by the server's present view of it. */
+export function withMessage(state: RoomState, message: Message, upto: number): RoomState {
+	const put = (segment: Segment | null): Segment | null =>
+		segment && {
+			...segment,
+			items: segment.items.map((item) =>
+				item.kind === "message" && item.seq === message.seq && item.asOf <= upto
+					? { ...item, ...addOlder(emptySegment(message.seq), [message], true, upto).items[0] }
+					: item,
+			) as Item[],
+		};
+	return { ...state, tail: put(state.tail), island: put(state.island) };
+}
+
+/** Lets go of all but the newest messages of a room that nobody looks at. */
+export function trimmed(state: RoomState, keep: number): RoomState {
+	const { tail } = state;
+	if (!tail || tail.items.length <= keep) return leftIsland(state);
+	const items = tail.items.slice(-keep);
+	return {
+		...state,
+		island: null,
+		tail: { ...tail, items, from: items[0]?.seq ?? tail.from, complete: false },
+	};
+}
+
+function catchUp(segment: Segment, state: RoomState, upto: number, later: RoomEvent[]): Segment {
+	let result = segment;
+	for (const change of [...later.filter(mutates), ...state.mutations])
+		if (change.seq > upto) result = mutate(result, change);
+	return result;
+}
+
+/** When the island has grown into the tail, the two become one. */
+function joined(state: RoomState): RoomState {
+	const { island, tail } = state;
+	if (!island || !tail || island.to + 1 < tail.from) return state;
+	if (island.from >= tail.from) return { ...state, island: null };
+	const items = [...island.items.filter((item) => item.seq < tail.from), ...tail.items];
+	return { ...state, island: null, tail: { ...tail, items, from: island.from, complete: island.complete } };
+}

@@ -1,0 +1,49 @@
+import type { Words } from "./i18n/en";
+import { dayOf } from "./rows";
+
+const DAY_MS = 86_400_000;
+
+/** `14:05` or `2:05 PM`, as the language has it. */
+export function clockTime(at: string, words: Words): string {
+	return new Date(at).toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit" });
+}
+
+export function fullTime(at: string, words: Words): string {
+	return new Date(at).toLocaleString(words.locale, { dateStyle: "long", timeStyle: "medium" });
+}
+
+/** Today, Yesterday, or the date. */
+export function dayName(at: string, words: Words, now = Date.now()): string {
+	const day = dayOf(at);
+	if (day === dayOf(new Date(now).toISOString())) return words.today;
+	if (day === dayOf(new Date(now - DAY_MS).toISOString())) return words.yesterday;
+	const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+	return new Date(at).toLocaleDateString(words.locale, {
+		weekday: "long",
+		day: "numeric",
+		month: "long",
+		...(sameYear ? {} : { year: "numeric" }),
+	});
+}
+
+/** One or two letters that stand for a person. */
+export function initials(name: string): string {
+	const words = name.split(/[\s._-]+/).filter((word) => /^\p{L}/u.test(word));
+	const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
+	return letters.map((word) => [...(word ?? name.trim())][0]?.toUpperCase() ?? "?").join("");
+}
+
+/** A hue, 0–11, that always belongs to the same id. */
+export function hueOf(id: number): number {
+	return Math.abs((id * 2_654_435_761) % 4_294_967_296) % 12;
+}
+
+/** Length as the server counts it: code points, not UTF-16 units. */
+export function characters(text: string): number {
+	let length = text.length;
+	for (let i = 0; i < text.length - 1; i++) {
+		const unit = text.charCodeAt(i);
+		if (unit >= 0xd800 && unit < 0xdc00) length--;
+	}
+	return length;
+}

@@ -1,0 +1,72 @@
+/** What a message will look like once the requests that still wait are through. */
+
+import type { Item, MessageItem } from "./client/history";
+import type { OutboxItem } from "./client/outbox-store";
+
+/** The requests about existing messages of one room, by the message's seq. */
+export function changesByTarget(items: OutboxItem[], room: number): Map<number, OutboxItem[]> {
+	const changes = new Map<number, OutboxItem[]>();
+	for (const item of items) {
+		if (item.intent.room !== room || item.intent.t === "send" || item.failed) continue;
+		const { target } = item.intent;
+		changes.set(target, [...(changes.get(target) ?? []), item]);
+	}
+	return changes;
+}
+
+/** The message with its waiting changes applied, and whether its text is one of them. */
+export function overlaid(
+	message: MessageItem,
+	changes: OutboxItem[] | undefined,
+	me: number,
+): { item: MessageItem; pending: boolean } {
+	let item = message;
+	let pending = false;
+	for (const { intent } of changes ?? []) {
+		if (intent.t === "edit") {
+			item = { ...item, body: intent.body };
+			pending = true;
+		} else if (intent.t === "delete") {
+			pending = true;
+		} else if (intent.t === "react") {
+			const others = (item.reactions[intent.emoji] ?? []).filter((user) => user !== me);
+			const users = intent.on ? [...others, me] : others;
+			item = { ...item, reactions: { ...item.reactions, [intent.emoji]: users } };
+		}
+	}
+	return { item, pending };
+}
+
+/** A message that the server has not put into the room yet, as a row of the list. */
+export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | null {
+	if (item.intent.t !== "send") return null;
+	return {
+		kind: "message",
+		seq,
+		n: 0,
+		author: me,
+		key: item.key,
+		at: new Date(item.createdAt).toISOString(),
+		body: item.intent.body,
+		replyTo: item.intent.reply_to,
+		editedAt: null,
+		deleted: false,
+		absent: false,
+		reactions: {},
+		asOf: 0,
+	};
+}
+
+/** How far back an unanswered message may already stand in the room. */
+const LOOK_BACK = 300;
+
+/**
+ * The keys of one's own newest messages in the room: an event may come before the acknowledgement, or without
+ * it, and the message must not be shown a second time as waiting.
+ */
+export function ownKeys(items: Item[], me: number): Set<string | null> {
+	const keys = new Set<string | null>();
+	for (const item of items.slice(-LOOK_BACK))
+		if (item.kind === "message" && item.author === me && item.key !== null) keys.add(item.key);
+	return keys;
+}

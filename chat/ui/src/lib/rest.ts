@@ -1,0 +1,131 @@
+import type { Role, RoomInfo, UserInfo } from "./client/frames";
+
+export interface Member {
+	id: number;
+	role: Role;
+}
+
+export interface PublicRoom {
+	id: number;
+	slug: string;
+	name: string;
+	topic: string;
+	joined: boolean;
+	members: number;
+}
+
+/** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */
+export class RestError extends Error {
+	constructor(
+		readonly status: number,
+		readonly code: string,
+		message: string,
+	) {
+		super(message);
+	}
+}
+
+const WITHIN_MS = 15_000;
+
+/** The HTTP API of the signed-in person. Every call rejects with RestError. */
+export class Rest {
+	constructor(
+		private readonly csrfToken: string,
+		private readonly base = "/api/v1/",
+	) {}
+
+	/** False when the session is gone; true when in doubt. */
+	async signedIn(): Promise<boolean> {
+		try {
+			await this.call("GET", "me");
+			return true;
+		} catch (error) {
+			return !(error instanceof RestError && (error.status === 401 || error.status === 403));
+		}
+	}
+
+	users(ids: number[]): Promise<UserInfo[]> {
+		return this.call("GET", `users?ids=${ids.join(",")}`);
+	}
+
+	findUsers(query: string): Promise<UserInfo[]> {
+		return this.call("GET", `users?q=${encodeURIComponent(query)}`);
+	}
+
+	/** A room that the person is in; null for others. */
+	async room(id: number): Promise<RoomInfo | null> {
+		try {
+			const info = await this.call<Omit<RoomInfo, "role"> & { role: Role | "" }>("GET", `rooms/${id}`);
+			return info.role === "" ? null : { ...info, role: info.role };
+		} catch (error) {
+			if (error instanceof RestError && error.status === 404) return null;
+			throw error;
+		}
+	}
+
+	members(room: number): Promise<{ user: UserInfo; role: Role }[]> {
+		return this.call("GET", `rooms/${room}/members`);
+	}
+
+	publicRooms(query: string): Promise<PublicRoom[]> {
+		return this.call("GET", `rooms/public?q=${encodeURIComponent(query)}`);
+	}
+
+	createRoom(room: { name: string; kind: "public" | "private"; topic?: string }): Promise<RoomInfo> {
+		return this.call("POST", "rooms", room);
+	}
+
+	direct(user: number): Promise<RoomInfo> {
+		return this.call("POST", "direct", { user });
+	}
+
+	change(room: number, changes: { name?: string; topic?: string }): Promise<unknown> {
+		return this.call("PATCH", `rooms/${room}`, changes);
+	}
+
+	archive(room: number, archived: boolean): Promise<unknown> {
+		return this.call("POST", `rooms/${room}/archive`, { archived });
+	}
+
+	join(room: number): Promise<RoomInfo> {
+		return this.call("POST", `rooms/${room}/join`);
+	}
+
+	leave(room: number): Promise<unknown> {
+		return this.call("POST", `rooms/${room}/leave`);
+	}
+
+	invite(room: number, user: number): Promise<unknown> {
+		return this.call("POST", `rooms/${room}/members`, { user });
+	}
+
+	private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+		const headers: Record<string, string> = { Accept: "application/json" };
+		if (method !== "GET") headers["X-CSRFToken"] = this.csrfToken;
+		if (body !== undefined) headers["Content-Type"] = "application/json";
+		let response: Response;
+		try {
+			response = await fetch(this.base + path, {
+				method,
+				headers,
+				credentials: "same-origin",
+				signal: AbortSignal.timeout(WITHIN_MS),
+				...(body === undefined ? {} : { body: JSON.stringify(body) }),
+			});
+		} catch {
+			throw new RestError(0, "network", "The server cannot be reached.");
+		}
+		const text = await response.text();
+		let answer: unknown = null;
+		try {
+			answer = text === "" ? null : JSON.parse(text);
+		} catch {
+			// A proxy's error page: the status says enough.
+		}
+		if (response.ok) return answer as T;
+		const problem = (answer ?? {}) as { code?: string; detail?: unknown; title?: string };
+		const detail =
+			typeof problem.detail === "string" ? problem.detail : (problem.title ?? response.statusText);
+		throw new RestError(response.status, problem.code ?? "unknown", detail);
+	}
+}

@@ -1,0 +1,297 @@
+import { getContext, setContext } from "svelte";
+import { SvelteMap } from "svelte/reactivity";
+import { ChatClient, type ClientListener, type Logged } from "../client/chat-client";
+import type { Link } from "../client/connection";
+import type { Limits, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
+import type { MessageItem } from "../client/history";
+import type { Lock } from "../client/outbox";
+import {
+	IndexedDbOutboxStore,
+	type Intent,
+	MemoryOutboxStore,
+	type OutboxItem,
+} from "../client/outbox-store";
+import { RequestError } from "../client/requests";
+import { type RoomState, unread } from "../client/room-state";
+import type { Words } from "../i18n/en";
+import { t } from "../i18n/index.svelte";
+import { type Member, Rest, RestError } from "../rest";
+import { Drafts } from "./drafts";
+import { People } from "./people.svelte";
+import { toasts } from "./toasts.svelte";
+import { Typing } from "./typing.svelte";
+
+/** What the page says about itself; nothing secret. */
+export interface PageConfig {
+	user: UserInfo;
+	csrfToken: string;
+	urls: { signIn: string; signOut: string; password: string; admin: string };
+}
+
+const DEFAULT_LIMITS: Limits = {
+	frame_bytes: 65_536,
+	body_characters: 8_000,
+	unseen_bytes: 1_000_000,
+	sends_per_second: 5,
+	sends_burst: 20,
+};
+
+/** Without Web Locks (plain HTTP on a LAN) each tab sends on its own; the keys keep repeats harmless. */
+const withLock: Lock = async (name, work) => {
+	if (navigator.locks) await navigator.locks.request(name, work);
+	else await work();
+};
+
+/** The client's state as the components see it, and what they may ask for. */
+export class Chat implements ClientListener {
+	readonly rooms = new SvelteMap<number, RoomState>();
+	readonly online = new SvelteMap<number, ReadonlySet<number>>();
+	readonly members = new SvelteMap<number, Member[]>();
+	private readonly quotes = new SvelteMap<string, MessageItem | null>();
+	private readonly quotesAsked = new Set<string>();
+	connection = $state.raw<Link>({ phase: "connecting", attempt: 0 });
+	waiting = $state.raw<OutboxItem[]>([]);
+	logged = $state.raw<Logged[]>([]);
+	limits = $state.raw<Limits>(DEFAULT_LIMITS);
+	weakLog = $state(false);
+	busy = $state(false);
+	/** The list of rooms has come at least once. */
+	ready = $state(false);
+
+	readonly me: number;
+	readonly typing = new Typing();
+	readonly people: People;
+	readonly drafts: Drafts;
+	readonly rest: Rest;
+	private client: ChatClient | undefined;
+
+	constructor(readonly page: PageConfig) {
+		this.me = page.user.id;
+		this.rest = new Rest(page.csrfToken);
+		this.people = new People((ids) => this.rest.users(ids));
+		this.people.learn(page.user);
+		this.drafts = new Drafts(page.user.id);
+	}
+
+	async start(): Promise<void> {
+		const store = await IndexedDbOutboxStore.open(this.me).catch(() => new MemoryOutboxStore());
+		const scheme = location.protocol === "https:" ? "wss" : "ws";
+		this.client = new ChatClient(
+			{
+				url: `${scheme}://${location.host}/ws/chat/`,
+				store,
+				lock: (name, work) => withLock(`${name}-${this.me}`, work),
+				outboxChannel: new BroadcastChannel(`veche-outbox-${this.me}`),
+				readChannel: new BroadcastChannel(`veche-read-${this.me}`),
+				signedIn: () => this.rest.signedIn(),
+				roomInfo: (room) => this.rest.room(room),
+			},
+			this,
+		);
+		await this.client.start();
+	}
+
+	// --- What the client tells ---
+
+	link(link: Link): void {
+		this.connection = link;
+	}
+
+	welcomed(welcome: { user: UserInfo; limits: Limits; weakLog: boolean }): void {
+		// Somebody else signed in in another tab: this page's outbox and drafts are not theirs.
+		if (welcome.user.id !== this.me) location.reload();
+		this.people.learn(welcome.user);
+		this.limits = welcome.limits;
+		this.weakLog = welcome.weakLog;
+		this.ready = true;
+	}
+
+	room(id: number, state: RoomState | null): void {
+		if (state === null) {
+			this.rooms.delete(id);
+			this.online.delete(id);
+			this.members.delete(id);
+			return;
+		}
+		if (state.peer) this.people.learn(state.peer);
+		this.rooms.set(id, state);
+	}
+
+	events(room: number, events: RoomEvent[]): void {
+		for (const event of events) {
+			if (event.type === "message.posted" && event.actor !== null) this.typing.ended(room, event.actor);
+			this.membership(room, event);
+		}
+	}
+
+	presence(room: number, online: ReadonlySet<number>): void {
+		this.online.set(room, new Set(online));
+	}
+
+	typingNoticed(room: number, user: number): void {
+		if (user !== this.me) this.typing.noticed(room, user);
+	}
+
+	outbox(items: OutboxItem[], logged: Logged[]): void {
+		this.waiting = items;
+		this.logged = logged;
+	}
+
+	catchingUp(busy: boolean): void {
+		this.busy = busy;
+	}
+
+	// --- What the components read ---
+
+	bySlug(slug: string): RoomState | undefined {
+		for (const room of this.rooms.values()) if (room.slug === slug) return room;
+		return undefined;
+	}
+
+	/** A room as people call it: a direct conversation has the other person's name. */
+	titleOf(room: RoomState): string {
+		return room.kind === "direct" ? (room.peer?.name ?? room.name) : room.name;
+	}
+
+	nameOf(user: number | null, words: Words = t()): string {
+		if (user === null) return words.system;
+		return this.people.get(user)?.name ?? words.someone;
+	}
+
+	unreadIn(room: RoomState): number {
+		return unread(room);
+	}
+
+	/** Who of the room is here now; oneself while connected. */
+	onlineIn(room: number): ReadonlySet<number> {
+		const others = this.online.get(room) ?? [];
+		return new Set(this.connection.phase === "online" ? [...others, this.me] : others);
+	}
+
+	isOnline(user: number): boolean {
+		for (const people of this.online.values()) if (people.has(user)) return true;
+		return false;
+	}
+
+	// --- What the components ask for ---
+
+	/** Rejects with RequestError when the first page cannot be had. */
+	openRoom(room: number): Promise<void> {
+		return this.client?.openRoom(room) ?? Promise.resolve();
+	}
+
+	loadOlder(room: number): Promise<boolean> {
+		return this.client?.loadOlder(room) ?? Promise.resolve(false);
+	}
+
+	loadNewer(room: number): Promise<boolean> {
+		return this.client?.loadNewer(room) ?? Promise.resolve(false);
+	}
+
+	loadAround(room: number, seq: number): Promise<boolean> {
+		return this.client?.loadAround(room, seq) ?? Promise.resolve(false);
+	}
+
+	leaveIsland(room: number): void {
+		this.client?.leaveIsland(room);
+	}
+
+	markRead(room: number, seq: number, n: number): void {
+		this.client?.markRead(room, seq, n);
+	}
+
+	writing(room: number): void {
+		this.client?.typing(room);
+	}
+
+	say(intent: Intent): Promise<void> {
+		return this.client?.say(intent) ?? Promise.reject(new Error("not started"));
+	}
+
+	retry(id: string): void {
+		void this.client?.retry(id);
+	}
+
+	discard(id: string): void {
+		void this.client?.discard(id);
+	}
+
+	reconnect(): void {
+		this.client?.reconnect();
+	}
+
+	entered(info: RoomInfo): void {
+		this.client?.entered(info);
+	}
+
+	left(room: number): void {
+		this.client?.left(room);
+	}
+
+	/** A message that is quoted but not loaded; null while it is being asked for or if there is none. */
+	quoted(room: number, seq: number): MessageItem | null {
+		const key = `${room}-${seq}`;
+		const known = this.quotes.get(key);
+		if (known === undefined && !this.quotesAsked.has(key) && this.client) {
+			this.quotesAsked.add(key);
+			this.client
+				.message(room, seq)
+				.then((message) => void this.quotes.set(key, message))
+				.catch(() => void this.quotesAsked.delete(key));
+		}
+		return known ?? null;
+	}
+
+	async loadMembers(room: number): Promise<void> {
+		const members = await this.rest.members(room);
+		this.people.learn(...members.map((member) => member.user));
+		if (this.rooms.has(room))
+			this.members.set(
+				room,
+				members.map(({ user, role }) => ({ id: user.id, role })),
+			);
+	}
+
+	/** Runs an action; its refusal becomes a toast. The result is undefined then. */
+	async attempt<T>(action: Promise<T>): Promise<T | undefined> {
+		try {
+			return await action;
+		} catch (error) {
+			toasts.show(explain(error), "error");
+			return undefined;
+		}
+	}
+
+	/** Keeps a list of members that was asked for; the server's own may lag behind the event. */
+	private membership(room: number, event: RoomEvent): void {
+		const members = this.members.get(room);
+		const { user, role } = event.data as { user?: number; role?: Member["role"] };
+		if (!members || user === undefined) return;
+		const others = members.filter((member) => member.id !== user);
+		if (event.type === "member.joined")
+			this.members.set(room, [...others, { id: user, role: role ?? "member" }]);
+		if (event.type === "member.left" || event.type === "member.removed") this.members.set(room, others);
+	}
+}
+
+/** A refusal in the reader's language. */
+export function explain(error: unknown): string {
+	const { errors } = t();
+	if (error instanceof RequestError) return errors[error.code];
+	if (error instanceof RestError) {
+		// 400 and 422 speak about what was typed (a taken name), which only the server can put into words.
+		if (error.code === "bad_request" || error.status === 422) return error.message || errors.bad_request;
+		return errors[error.code as keyof typeof errors] ?? (error.message || errors.unknown);
+	}
+	return errors.unknown;
+}
+
+const KEY = Symbol("chat");
+
+export function provideChat(chat: Chat): void {
+	setContext(KEY, chat);
+}
+
+export function useChat(): Chat {
+	return getContext<Chat>(KEY);
+}

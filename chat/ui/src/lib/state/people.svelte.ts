@@ -1,0 +1,54 @@
+import { SvelteMap } from "svelte/reactivity";
+import type { UserInfo } from "../client/frames";
+
+const MOST_IDS = 100;
+const GATHER_MS = 20;
+const RETRY_MS = 5_000;
+
+/** Who is behind an id. Unknown ids are asked for together; until then a person has no name. */
+export class People {
+	private known = new SvelteMap<number, UserInfo>();
+	private wanted = new Set<number>();
+	private asked = new Set<number>();
+	private timer: ReturnType<typeof setTimeout> | undefined;
+
+	constructor(private readonly fetch: (ids: number[]) => Promise<UserInfo[]>) {}
+
+	learn(...users: UserInfo[]): void {
+		for (const user of users) {
+			const before = this.known.get(user.id);
+			if (before?.name !== user.name || before.username !== user.username) this.known.set(user.id, user);
+		}
+	}
+
+	/** The person, once known; asks the server otherwise. Safe to call while rendering. */
+	get(id: number | null): UserInfo | undefined {
+		if (id === null) return undefined;
+		const user = this.known.get(id);
+		if (!user && !this.asked.has(id)) {
+			this.wanted.add(id);
+			this.timer ??= setTimeout(() => void this.ask(), GATHER_MS);
+		}
+		return user;
+	}
+
+	private async ask(): Promise<void> {
+		this.timer = undefined;
+		const ids = [...this.wanted].slice(0, MOST_IDS);
+		for (const id of ids) {
+			this.wanted.delete(id);
+			this.asked.add(id);
+		}
+		if (this.wanted.size > 0) this.timer = setTimeout(() => void this.ask(), GATHER_MS);
+		try {
+			this.learn(...(await this.fetch(ids)));
+		} catch {
+			setTimeout(() => {
+				for (const id of ids) {
+					this.asked.delete(id);
+					this.get(id);
+				}
+			}, RETRY_MS);
+		}
+	}
+}

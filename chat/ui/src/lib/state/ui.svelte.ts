@@ -1,0 +1,47 @@
+import { MediaQuery } from "svelte/reactivity";
+import type { MessageItem } from "../client/history";
+
+export type Dialog =
+	| { kind: "browse" }
+	| { kind: "create" }
+	| { kind: "direct" }
+	| { kind: "invite"; room: number }
+	| { kind: "settings"; room: number }
+	| { kind: "delete"; room: number; seq: number };
+
+export interface Picking {
+	/** Where the button is that asked for it. */
+	near: DOMRect;
+	pick: (emoji: string) => void;
+}
+
+/** What is open on the page. */
+class Ui {
+	dialog = $state.raw<Dialog | null>(null);
+	picking = $state.raw<Picking | null>(null);
+	/** On a phone the list of rooms is a drawer. */
+	readonly phone = new MediaQuery("max-width: 47.99rem");
+	drawer = $state(false);
+	members = $state(matchMedia("(min-width: 1100px)").matches);
+	/** The message whose actions a tap brought up, as `<room>-<seq>`. */
+	touched = $state<string | null>(null);
+	replying = $state.raw<{ room: number; message: MessageItem } | null>(null);
+	editing = $state.raw<{ room: number; message: MessageItem } | null>(null);
+
+	show(dialog: Dialog): void {
+		this.drawer = false;
+		this.dialog = dialog;
+	}
+
+	reply(room: number, message: MessageItem): void {
+		this.editing = null;
+		this.replying = { room, message };
+	}
+
+	edit(room: number, message: MessageItem): void {
+		this.replying = null;
+		this.editing = { room, message };
+	}
+}
+
+export const ui = new Ui();

@@ -1,0 +1,12 @@
+import { mount } from "svelte";
+import "./app.css";
+import App from "./App.svelte";
+import { Chat, type PageConfig } from "./lib/state/chat.svelte";
+
+const target = document.getElementById("veche");
+const config = document.getElementById("veche-page")?.textContent;
+if (target && config) {
+	const chat = new Chat(JSON.parse(config) as PageConfig);
+	mount(App, { target, props: { chat } });
+	void chat.start();
+}

@@ -1,0 +1,296 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
+import type { RoomInfo } from "../src/lib/client/frames";
+import { MemoryOutboxStore, type OutboxItem } from "../src/lib/client/outbox-store";
+import { posted, roomInfo, ScriptedSocket, settle } from "./scripted-socket";
+
+let client: ChatClient;
+let waiting: OutboxItem[];
+let logged: Logged[];
+let asked: number[];
+
+async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
+	const listener: ClientListener = {
+		link: () => {},
+		welcomed: () => {},
+		room: () => {},
+		events: () => {},
+		presence: () => {},
+		typingNoticed: () => {},
+		outbox: (items, done) => {
+			waiting = items;
+			logged = done;
+		},
+		catchingUp: () => {},
+	};
+	client = new ChatClient(
+		{
+			url: "ws://veche.test/ws/chat/",
+			store: new MemoryOutboxStore(),
+			lock: (_, work) => work(),
+			outboxChannel: null,
+			readChannel: null,
+			signedIn: async () => true,
+			roomInfo: async (room) => {
+				asked.push(room);
+				return roomInfo({ epoch: 2, head: 4, n: 3 });
+			},
+			makeSocket: ScriptedSocket.make,
+		},
+		listener,
+	);
+	await client.start();
+	ScriptedSocket.latest.welcomes(...infos);
+	return ScriptedSocket.latest;
+}
+
+/** Opens room 5 and answers its first page. */
+async function open(
+	socket: ScriptedSocket,
+	messages = [{ ...posted(10, 8), author: 2, body: "latest" }],
+): Promise<void> {
+	const done = client.openRoom(5);
+	const request = socket.of("history").at(-1);
+	if (request) socket.says({ t: "page", id: request.id, room: 5, messages, more: true, upto: 10 });
+	await done;
+}
+
+const room = () => client.rooms.get(5);
+const seqsShown = () => room()?.tail?.items.map((item) => item.seq);
+
+describe("ChatClient", () => {
+	beforeEach(() => {
+		vi.useFakeTimers();
+		ScriptedSocket.opened = [];
+		waiting = [];
+		logged = [];
+		asked = [];
+	});
+	afterEach(() => {
+		client.stop();
+		vi.useRealTimers();
+	});
+
+	it("fills a gap with sync after the last contiguous position", async () => {
+		const socket = await start(roomInfo());
+		await open(socket);
+
+		socket.says({ t: "events", f: 1, room: 5, events: [posted(13, 11)] });
+		const before = seqsShown();
+		await vi.advanceTimersByTimeAsync(300);
+		const sync = socket.of("sync")[0];
+		socket.says({
+			t: "batch",
+			id: sync?.id ?? "",
+			room: 5,
+			events: [posted(11, 9), posted(12, 10)],
+			head: 13,
+		});
+		await settle();
+
+		expect(before).toEqual([10]);
+		expect(sync).toMatchObject({ room: 5, after: 10 });
+		expect(seqsShown()).toEqual([10, 11, 12, 13]);
+	});
+
+	it("does not ask when the missing frame is right behind", async () => {
+		const socket = await start(roomInfo());
+		await open(socket);
+
+		socket.says({ t: "events", f: 1, room: 5, events: [posted(12, 10)] });
+		socket.says({ t: "events", f: 2, room: 5, events: [posted(11, 9)] });
+		await vi.advanceTimersByTimeAsync(5_000);
+
+		expect(socket.of("sync")).toEqual([]);
+		expect(seqsShown()).toEqual([10, 11, 12]);
+	});
+
+	it("notices from heads what it missed in a room that has gone quiet", async () => {
+		const socket = await start(roomInfo());
+
+		socket.says({ t: "heads", rooms: { "5": [1, 12] } });
+		await vi.advanceTimersByTimeAsync(1_100);
+		const sync = socket.of("sync")[0];
+		socket.says({
+			t: "batch",
+			id: sync?.id ?? "",
+			room: 5,
+			events: [posted(11, 9), posted(12, 10)],
+			head: 12,
+		});
+		await settle();
+
+		expect(room()).toMatchObject({ last: 12, n: 10 });
+	});
+
+	it("asks sync until the head is reached", async () => {
+		const socket = await start(roomInfo());
+
+		socket.says({ t: "heads", rooms: { "5": [1, 12] } });
+		await vi.advanceTimersByTimeAsync(1_100);
+		socket.says({
+			t: "batch",
+			id: socket.of("sync")[0]?.id ?? "",
+			room: 5,
+			events: [posted(11, 9)],
+			head: 12,
+		});
+		await settle();
+		socket.says({
+			t: "batch",
+			id: socket.of("sync")[1]?.id ?? "",
+			room: 5,
+			events: [posted(12, 10)],
+			head: 12,
+		});
+		await settle();
+
+		expect(socket.of("sync").map((frame) => frame.after)).toEqual([10, 11]);
+		expect(room()?.last).toBe(12);
+	});
+
+	it("resumes open rooms from its own position and starts others at the head", async () => {
+		const first = await start(roomInfo(), roomInfo({ id: 6 }));
+		await open(first);
+		first.says({ t: "events", f: 1, room: 5, events: [posted(11, 9)] });
+
+		first.breaks();
+		await vi.advanceTimersByTimeAsync(1_000);
+		const second = ScriptedSocket.latest;
+		second.welcomes(roomInfo({ head: 12, n: 10 }), roomInfo({ id: 6, head: 30, n: 20 }));
+		second.says({ t: "events", f: 1, room: 5, events: [posted(12, 10)] });
+
+		expect(second.of("hello")[0]?.rooms).toEqual({ "5": { epoch: 1, seq: 11 } });
+		expect(seqsShown()).toEqual([10, 11, 12]);
+		expect(client.rooms.get(6)).toMatchObject({ last: 30, n: 20 });
+	});
+
+	it("confirms events frames within half a second, at once when they are large", async () => {
+		const socket = await start(roomInfo());
+
+		socket.says({ t: "events", f: 1, room: 5, events: [posted(11, 9)] });
+		socket.says({ t: "events", f: 2, room: 5, events: [posted(12, 10)] });
+		await vi.advanceTimersByTimeAsync(500);
+		const calm = socket.of("seen");
+		socket.says({ t: "events", f: 3, room: 5, events: [posted(13, 11, "x".repeat(40_000))] });
+
+		expect(calm).toEqual([{ t: "seen", f: 2 }]);
+		expect(socket.of("seen").at(-1)).toEqual({ t: "seen", f: 3 });
+	});
+
+	it("shows an acknowledged message as logged until its event comes, then as part of the room", async () => {
+		const socket = await start(roomInfo());
+		await open(socket);
+
+		await client.say({ t: "send", room: 5, body: "hi", reply_to: null });
+		await settle();
+		const send = socket.of("send")[0];
+		const waitingBefore = waiting.length;
+		socket.says({
+			t: "ok",
+			id: send?.id ?? "",
+			room: 5,
+			epoch: 1,
+			seq: 11,
+			n: 9,
+			at: "2026-11-20T10:00:00Z",
+		});
+		await settle();
+		const loggedBefore = logged.map(({ ok }) => ok.seq);
+		socket.says({
+			t: "events",
+			f: 1,
+			room: 5,
+			events: [posted(11, 9, "hi", { actor: 1, key: send?.key ?? null })],
+		});
+
+		expect(waitingBefore).toBe(1);
+		expect([waiting.length, loggedBefore]).toEqual([0, [11]]);
+		expect(logged).toEqual([]);
+		expect(seqsShown()).toEqual([10, 11]);
+	});
+
+	it("sends again with the same key after a reconnection when no answer came", async () => {
+		const first = await start(roomInfo());
+		await client.say({ t: "send", room: 5, body: "hi", reply_to: null });
+		await settle();
+
+		first.breaks();
+		await vi.advanceTimersByTimeAsync(1_000);
+		ScriptedSocket.latest.welcomes(roomInfo());
+		await settle();
+
+		expect(ScriptedSocket.latest.of("send")[0]?.key).toBe(first.of("send")[0]?.key);
+		expect(first.of("send").length).toBe(1);
+	});
+
+	it("makes keys by the server's clock", async () => {
+		const socket = await start(roomInfo());
+		socket.says({ t: "pong", time: new Date(Date.now() + 3_600_000).toISOString() });
+
+		await client.say({ t: "send", room: 5, body: "hi", reply_to: null });
+		await settle();
+
+		const hex = socket.of("send")[0]?.key.replaceAll("-", "").slice(0, 12) ?? "";
+		expect(Number.parseInt(hex, 16) - Date.now()).toBeGreaterThan(3_500_000);
+	});
+
+	it("forgets a room's messages on reset and loads them again", async () => {
+		const socket = await start(roomInfo());
+		await open(socket);
+
+		socket.says({ t: "reset", room: 5, epoch: 2, head: 4 });
+		await settle();
+
+		expect(room()).toMatchObject({ epoch: 2, last: 4, n: 3 });
+		expect(socket.of("history").at(-1)).toMatchObject({ before: 5 });
+		expect(asked).toEqual([5]);
+	});
+
+	it("drops a room when the person is removed from it", async () => {
+		const socket = await start(roomInfo());
+
+		socket.says({
+			t: "events",
+			f: 1,
+			room: 5,
+			events: [{ ...posted(11, 8), type: "member.removed", data: { user: 1 } }],
+		});
+
+		expect(client.rooms.size).toBe(0);
+	});
+
+	it("marks as stored what the watermark has passed", async () => {
+		const socket = await start(roomInfo({ stored: 3 }));
+
+		socket.says({ t: "stored", rooms: { "5": 10, "99": 4 } });
+
+		expect(room()?.stored).toBe(10);
+	});
+
+	it("asks again for the text of a message that was restored", async () => {
+		const socket = await start(roomInfo());
+		await open(socket);
+		const change = (seq: number, type: string) => ({ ...posted(seq, 8), type, data: { target: 10 } });
+
+		socket.says({
+			t: "events",
+			f: 1,
+			room: 5,
+			events: [change(11, "message.deleted"), change(12, "message.restored")],
+		});
+		const request = socket.of("history").at(-1);
+		socket.says({
+			t: "page",
+			id: request?.id ?? "",
+			room: 5,
+			messages: [{ ...posted(10, 8), author: 2, body: "back" }],
+			more: true,
+			upto: 12,
+		});
+		await settle();
+
+		expect(request).toMatchObject({ before: 11, limit: 1 });
+		expect(room()?.tail?.items[0]).toMatchObject({ body: "back", deleted: false, absent: false });
+	});
+});

@@ -1,0 +1,171 @@
+import { IDBFactory } from "fake-indexeddb";
+import "fake-indexeddb/auto";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { Appending, Ok } from "../src/lib/client/frames";
+import { Outbox, type OutboxHooks } from "../src/lib/client/outbox";
+import { IndexedDbOutboxStore, MemoryOutboxStore, type OutboxStore } from "../src/lib/client/outbox-store";
+import { RequestError } from "../src/lib/client/requests";
+
+const freely = (_: string, work: () => Promise<void>) => work();
+const say = (body: string, room = 5) => ({ t: "send" as const, room, body, reply_to: null });
+
+function ok(request: Appending, seq: number): Ok {
+	return { t: "ok", id: "c1", room: request.room, epoch: 1, seq, n: seq, at: "2026-11-20T10:00:00Z" };
+}
+
+function bodies(requests: Appending[]): string[] {
+	return requests.map((request) => (request.t === "send" ? request.body : request.t));
+}
+
+class Desk {
+	sent: Appending[] = [];
+	online = true;
+	keys = 0;
+	waiting: { key: string | null; failed: unknown }[] = [];
+	logged: number[] = [];
+	answer: (request: Appending) => Promise<Ok> = async (request) => ok(request, this.sent.length);
+
+	hooks: OutboxHooks = {
+		transmit: (request) => {
+			this.sent.push(request);
+			return this.answer(request);
+		},
+		connected: () => this.online,
+		newKey: () => `key-${++this.keys}`,
+		changed: (items) => {
+			this.waiting = items;
+		},
+		logged: (_, answer) => void this.logged.push(answer.seq),
+	};
+
+	outbox(store: OutboxStore): Outbox {
+		return new Outbox(store, this.hooks, freely, null);
+	}
+}
+
+describe.each([
+	["memory", async () => new MemoryOutboxStore()],
+	["IndexedDB", () => IndexedDbOutboxStore.open(1)],
+] as const)("Outbox on %s", (_, openStore) => {
+	beforeEach(() => {
+		globalThis.indexedDB = new IDBFactory();
+	});
+
+	it("sends in the order of asking and forgets what is acknowledged", async () => {
+		const desk = new Desk();
+		const outbox = desk.outbox(await openStore());
+
+		for (const body of ["one", "two", "three"]) await outbox.add(say(body));
+		await vi.waitFor(() => expect(desk.logged).toEqual([1, 2, 3]));
+
+		expect(bodies(desk.sent)).toEqual(["one", "two", "three"]);
+		await vi.waitFor(() => expect(desk.waiting).toEqual([]));
+	});
+
+	it("keeps what is written offline and sends it, in order, when the connection is back", async () => {
+		const desk = new Desk();
+		desk.online = false;
+		const outbox = desk.outbox(await openStore());
+
+		await outbox.add(say("one"));
+		await outbox.add(say("two"));
+		const sentOffline = desk.sent.length;
+		desk.online = true;
+		outbox.resume();
+		await vi.waitFor(() => expect(desk.logged.length).toBe(2));
+
+		expect(sentOffline).toBe(0);
+		expect(bodies(desk.sent)).toEqual(["one", "two"]);
+	});
+
+	it("repeats an unanswered request with the same key, also after a reload of the page", async () => {
+		const store = await openStore();
+		const before = new Desk();
+		before.answer = async () => {
+			before.online = false;
+			throw new RequestError("unavailable", "cut");
+		};
+		await before.outbox(store).add(say("hello"));
+		await vi.waitFor(() => expect(before.sent.length).toBe(1));
+
+		const after = new Desk();
+		after.keys = 100;
+		await after.outbox(store).load();
+		await vi.waitFor(() => expect(after.logged.length).toBe(1));
+
+		expect(after.sent[0]?.key).toBe(before.sent[0]?.key);
+	});
+
+	it("lets no later message overtake one that has to wait", async () => {
+		const desk = new Desk();
+		let refusals = 2;
+		desk.answer = async (request) => {
+			if (refusals-- > 0) throw new RequestError("rate_limited", "slower", 0.05);
+			return ok(request, desk.sent.length);
+		};
+		const outbox = desk.outbox(await openStore());
+
+		await Promise.all([outbox.add(say("one")), outbox.add(say("two"))]);
+		await vi.waitFor(() => expect(desk.logged.length).toBe(2));
+
+		expect(bodies(desk.sent)).toEqual(["one", "one", "one", "two"]);
+		expect(new Set(desk.sent.slice(0, 3).map((request) => request.key)).size).toBe(1);
+	});
+
+	it("keeps a message that is refused for good and goes on with the next", async () => {
+		const desk = new Desk();
+		desk.answer = async (request) => {
+			if (request.t === "send" && request.body === "bad") throw new RequestError("muted", "You are muted.");
+			return ok(request, 1);
+		};
+		const outbox = desk.outbox(await openStore());
+
+		await outbox.add(say("bad"));
+		await outbox.add(say("good"));
+		await vi.waitFor(() => expect(desk.logged.length).toBe(1));
+		await vi.waitFor(() => expect(desk.waiting.length).toBe(1));
+
+		expect(desk.waiting[0]?.failed).toEqual({ code: "muted", message: "You are muted." });
+	});
+
+	it("retries a refused message with its key, with a new one if the key was the trouble", async () => {
+		const desk = new Desk();
+		let code: "muted" | "key_conflict" | null = "muted";
+		desk.answer = async (request) => {
+			if (code) throw new RequestError(code, "no");
+			return ok(request, 1);
+		};
+		const outbox = desk.outbox(await openStore());
+		const failed = () => vi.waitFor(() => expect(desk.waiting[0]?.failed).toMatchObject({ code }));
+		const retry = () => outbox.retry((desk.waiting[0] as unknown as { id: string }).id);
+
+		await outbox.add(say("again"));
+		await failed();
+		code = "key_conflict";
+		await retry();
+		await failed();
+		code = null;
+		await retry();
+		await vi.waitFor(() => expect(desk.logged.length).toBe(1));
+
+		const keys = desk.sent.map((request) => request.key);
+		expect(keys[0]).toBe(keys[1]);
+		expect(keys[2]).not.toBe(keys[1]);
+	});
+
+	it("discards only what cannot be on the server", async () => {
+		const desk = new Desk();
+		desk.answer = () => new Promise(() => {});
+		const outbox = desk.outbox(await openStore());
+		const idAt = (at: number) => (desk.waiting[at] as unknown as { id: string }).id;
+
+		await outbox.add(say("under way"));
+		await vi.waitFor(() => expect(desk.sent.length).toBe(1));
+		await outbox.add(say("not sent yet"));
+		await outbox.discard(idAt(0));
+		await outbox.discard(idAt(1));
+
+		expect(desk.waiting.length).toBe(1);
+		expect(desk.waiting[0]?.key).toBe("key-1");
+	});
+});

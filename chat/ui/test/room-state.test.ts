@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import type { Message, RoomEvent } from "../src/lib/client/frames";
+import { findMessage } from "../src/lib/client/history";
+import * as rooms from "../src/lib/client/room-state";
+import { posted, roomInfo } from "./scripted-socket";
+
+function message(seq: number, changes: Partial<Message> = {}): Message {
+	return { seq, n: seq, author: 2, key: null, at: "2026-11-20T10:00:00Z", body: `m${seq}`, ...changes };
+}
+
+function event(seq: number, type: string, data: Record<string, unknown>, actor = 2): RoomEvent {
+	return { seq, n: 8, type, key: null, actor, at: "2026-11-20T10:01:00Z", data };
+}
+
+const open = (changes = {}) => rooms.opened(rooms.fromInfo(roomInfo(changes)));
+const seqsOf = (state: rooms.RoomState) => (state.island ?? state.tail)?.items.map((item) => item.seq);
+
+describe("room state", () => {
+	it("counts unread messages from n, exactly, in a room that was never opened", () => {
+		const state = rooms.fromInfo(roomInfo({ head: 10, n: 8, read: 4, read_n: 3 }));
+
+		const after = rooms.applyEvents(state, [
+			posted(11, 9),
+			event(12, "reaction.added", { target: 11, emoji: "👍" }),
+		]);
+
+		expect(rooms.unread(state)).toBe(5);
+		expect(rooms.unread({ ...after, n: 9 })).toBe(6);
+		expect(rooms.unread(rooms.withRead(after, 12, 9))).toBe(0);
+	});
+
+	it("applies edits, reactions and deletion to their message", () => {
+		let state = rooms.applyEvents(open(), [posted(11, 9, "frist")]);
+
+		state = rooms.applyEvents(state, [
+			event(12, "message.edited", { target: 11, body: "first" }),
+			event(13, "reaction.added", { target: 11, emoji: "🎉" }, 3),
+			event(14, "reaction.added", { target: 11, emoji: "🎉" }, 4),
+			event(15, "reaction.removed", { target: 11, emoji: "🎉" }, 3),
+		]);
+		const edited = findMessage(state.tail, 11);
+		state = rooms.applyEvents(state, [event(16, "message.deleted", { target: 11 })]);
+
+		expect(edited).toMatchObject({
+			body: "first",
+			editedAt: "2026-11-20T10:01:00Z",
+			reactions: { "🎉": [4] },
+		});
+		expect(findMessage(state.tail, 11)).toMatchObject({ deleted: true, body: "", reactions: {} });
+	});
+
+	it("does not apply to a page the changes that the page already has", () => {
+		let state = rooms.applyEvents(open(), [event(11, "message.edited", { target: 5, body: "old edit" })]);
+
+		state = rooms.withOlder(state, "tail", [message(5, { body: "new edit" })], false, 12);
+
+		expect(findMessage(state.tail, 5)?.body).toBe("new edit");
+	});
+
+	it("applies to a page the changes that came after it", () => {
+		let state = rooms.applyEvents(open(), [event(11, "message.edited", { target: 5, body: "later" })]);
+
+		state = rooms.withOlder(state, "tail", [message(5)], false, 10);
+
+		expect(findMessage(state.tail, 5)?.body).toBe("later");
+	});
+
+	it("joins a stretch of the past with the newest messages when they meet", () => {
+		let state = open({ head: 300, n: 300 });
+		state = rooms.withOlder(state, "tail", [message(290), message(295)], true, 300);
+
+		state = rooms.withIsland(state, [message(100), message(110)], true, 300, 111);
+		const jumped = seqsOf(state);
+		state = rooms.withNewer(state, [message(110), message(200)], 210, 300);
+		state = rooms.withNewer(state, [message(250)], 289, 300);
+
+		expect(jumped).toEqual([100, 110]);
+		expect(state.island).toBeNull();
+		expect(seqsOf(state)).toEqual([100, 110, 200, 250, 290, 295]);
+	});
+
+	it("resumes at its own position after a reconnection, and starts anew in another epoch", () => {
+		const state = rooms.applyEvents(open(), [posted(11, 9)]);
+
+		const same = rooms.reconnected(state, roomInfo({ head: 40, n: 30, stored: 39 }));
+		const other = rooms.reconnected(state, roomInfo({ epoch: 2, head: 9, n: 7 }));
+
+		expect(same).toMatchObject({ last: 11, n: 9, stored: 39 });
+		expect(same.tail).toBe(state.tail);
+		expect(other).toMatchObject({ epoch: 2, last: 9, n: 7, tail: null });
+	});
+
+	it("shows joins, renames and quarantined events between the messages", () => {
+		const state = rooms.applyEvents(open(), [
+			event(11, "member.joined", { user: 7, role: "member" }),
+			event(12, "room.updated", { name: "new name" }),
+			event(13, "event.quarantined", { reason: "refused", original_type: "message.posted" }),
+		]);
+
+		expect(state.name).toBe("new name");
+		expect(state.tail?.items.map((item) => item.kind)).toEqual(["system", "system", "system"]);
+	});
+});

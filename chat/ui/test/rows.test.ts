@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import type { Item, MessageItem } from "../src/lib/client/history";
+import type { OutboxItem } from "../src/lib/client/outbox-store";
+import { asMessage, changesByTarget, overlaid, ownKeys } from "../src/lib/overlay";
+import { buildRows } from "../src/lib/rows";
+
+function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
+	return {
+		kind: "message",
+		seq,
+		n: seq,
+		author: 2,
+		key: null,
+		at: new Date(2026, 10, 20, 10, seq).toISOString(),
+		body: `m${seq}`,
+		replyTo: null,
+		editedAt: null,
+		deleted: false,
+		absent: false,
+		reactions: {},
+		asOf: seq,
+		...changes,
+	};
+}
+
+function waiting(intent: OutboxItem["intent"]): OutboxItem {
+	return { id: JSON.stringify(intent), intent, key: null, createdAt: 0, failed: null };
+}
+
+const shape = (items: Item[], firstNew: number | null = null) =>
+	buildRows(items, firstNew).map((row) =>
+		row.kind === "message" ? `${row.first ? "first" : "next"} ${row.item.seq}` : row.kind,
+	);
+
+describe("rows", () => {
+	it("group consecutive messages of one author within five minutes", () => {
+		const later = message(9, { at: new Date(2026, 10, 20, 10, 30).toISOString() });
+
+		expect(
+			shape([message(1), message(2), message(3, { author: 3 }), message(4, { author: 3 }), later]),
+		).toEqual(["day", "first 1", "next 2", "first 3", "next 4", "first 9"]);
+	});
+
+	it("start a group at an answer, a system line, a new day and the divider", () => {
+		const system: Item = {
+			kind: "system",
+			seq: 4,
+			at: message(4).at,
+			type: "member.left",
+			actor: 5,
+			data: {},
+		};
+		const tomorrow = message(6, { at: new Date(2026, 10, 21, 0, 1).toISOString() });
+
+		expect(
+			shape([message(1), message(2, { replyTo: 1 }), message(3), system, message(5), tomorrow], 3),
+		).toEqual(["day", "first 1", "first 2", "divider", "first 3", "system", "first 5", "day", "first 6"]);
+	});
+
+	it("have ids that stay the same when older messages come in", () => {
+		const ids = (items: Item[]) =>
+			buildRows(items, null).flatMap((row) => (row.kind === "message" ? [row.id] : []));
+
+		expect(ids([message(1), message(2), message(3)]).slice(1)).toEqual(ids([message(2), message(3)]));
+	});
+});
+
+describe("overlay", () => {
+	it("shows waiting edits and reactions on their messages", () => {
+		const changes = changesByTarget(
+			[
+				waiting({ t: "edit", room: 5, target: 1, body: "better" }),
+				waiting({ t: "react", room: 5, target: 1, emoji: "👍", on: true }),
+				waiting({ t: "react", room: 5, target: 1, emoji: "🎉", on: false }),
+				waiting({ t: "delete", room: 6, target: 1 }),
+			],
+			5,
+		);
+
+		const { item, pending } = overlaid(message(1, { reactions: { "🎉": [1, 2] } }), changes.get(1), 1);
+
+		expect(pending).toBe(true);
+		expect(item).toMatchObject({ body: "better", reactions: { "👍": [1], "🎉": [2] } });
+	});
+
+	it("makes rows of waiting messages only", () => {
+		expect(asMessage(waiting({ t: "send", room: 5, body: "hi", reply_to: 3 }), 1)).toMatchObject({
+			author: 1,
+			body: "hi",
+			replyTo: 3,
+		});
+		expect(asMessage(waiting({ t: "delete", room: 5, target: 1 }), 1)).toBeNull();
+	});
+
+	it("knows by its key a waiting message whose event came before the acknowledgement", () => {
+		const arrived = ownKeys([message(1, { author: 1, key: "k1" }), message(2, { key: "k2" })], 1);
+
+		expect([arrived.has("k1"), arrived.has("k2"), arrived.has(null)]).toEqual([true, false, false]);
+	});
+});
