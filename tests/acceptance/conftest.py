@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.acceptance.people import People
+from tests.acceptance.stack import RunningStack
+
+# Screenshots of every test, to be looked at.
+SHOTS = Path(os.environ.get("SCREENSHOTS", "var/screenshots"))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    stack = RunningStack(tmp_path_factory.mktemp("stack"))
+    stack.start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    if executable is None:
+        pytest.fail("No Chromium found; `make test` says how to get one.")
+    # Chromium's own start-up requests go nowhere on a machine without a network and only delay it.
+    arguments = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # it cannot make one as root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def people(
+    browser: Browser, stack: RunningStack, request: pytest.FixtureRequest
+) -> Iterator[People]:
+    """Opens the chat for people; keeps a screenshot of each when the test ends."""
+    people = People(browser, stack)
+    yield people
+    people.leave(SHOTS, request.node.name)

@@ -1,0 +1,97 @@
+"""People at their browsers, as the acceptance tests speak of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.acceptance.stack import RunningStack
+
+# Restarts of a part take the supervisor's pause and the part's own start.
+PATIENCE_MS = 40_000
+
+
+class Person:
+    """One person with one browser window, signed in and in a room."""
+
+    def __init__(self, name: str, context: BrowserContext, page: Page) -> None:
+        self.name = name
+        self.context = context
+        self.page = page
+        page.set_default_timeout(PATIENCE_MS)
+
+    def sign_in(self, address: str, password: str) -> None:
+        self.page.goto(f"{address}/accounts/login/")
+        self.page.locator("input[name=login]").fill(self.name)
+        self.page.locator("input[name=password]").fill(password)
+        self.page.locator("form button[type=submit]").first.click()
+        self.page.wait_for_url(f"{address}/**")
+        expect(self.page.get_by_test_id("room-list")).to_be_visible(timeout=PATIENCE_MS)
+
+    def enter(self, room_slug: str) -> None:
+        self.page.locator(f"[data-testid=room-item][data-room-slug={room_slug}]").click()
+        expect(self.page.get_by_test_id("composer")).to_be_visible(timeout=PATIENCE_MS)
+
+    def write(self, text: str) -> None:
+        composer = self.page.get_by_test_id("composer")
+        composer.fill(text)
+        composer.press("Enter")
+
+    def message(self, text: str) -> Locator:
+        return self.page.get_by_test_id("message").filter(has_text=text)
+
+    def sees(self, text: str) -> None:
+        expect(self.message(text)).to_be_visible(timeout=PATIENCE_MS)
+
+    def sees_state(self, text: str, state: str) -> None:
+        """`state` is what the ticks show: waiting, logged or stored."""
+        expect(self.message(text)).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
+
+    def sees_in_order(self, texts: list[str]) -> None:
+        """Each of `texts` once, in this order, whatever else stands around them."""
+        for text in texts:
+            expect(self.message(text)).to_have_count(1, timeout=PATIENCE_MS)
+        shown = self.page.get_by_test_id("message").all_inner_texts()
+        places = [next(i for i, one in enumerate(shown) if text in one) for text in texts]
+        assert places == sorted(places), f"{texts} stand at {places}"
+
+    def goes_offline(self) -> None:
+        self.context.set_offline(True)
+
+    def comes_back(self) -> None:
+        self.context.set_offline(False)
+
+
+class People:
+    """Everybody in one test."""
+
+    def __init__(self, browser: Browser, stack: RunningStack) -> None:
+        self._browser = browser
+        self._stack = stack
+        self.address = stack.address
+        self._people: list[Person] = []
+
+    def at_desk(self, name: str, **options: Any) -> Person:
+        """A demo person at 1280 px, signed in and in #general."""
+        return self._arrive(name, 1280, 800, **options)
+
+    def on_phone(self, name: str, **options: Any) -> Person:
+        """The same at 390 px."""
+        return self._arrive(name, 390, 844, **options)
+
+    def _arrive(self, name: str, width: int, height: int, **options: Any) -> Person:
+        context = self._browser.new_context(
+            viewport={"width": width, "height": height}, locale="en-GB", **options
+        )
+        person = Person(name, context, context.new_page())
+        self._people.append(person)
+        person.sign_in(self._stack.address, self._stack.accounts()[name])
+        return person
+
+    def leave(self, shots: Path, test: str) -> None:
+        shots.mkdir(parents=True, exist_ok=True)
+        for person in self._people:
+            person.page.screenshot(path=shots / f"{test}-{person.name}.png")
+            person.context.close()

@@ -1,0 +1,110 @@
+"""The whole product as a person starts it: `python -m localstack run` on a free port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from localstack.ports import free_port
+
+PROJECT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0
+STOP_SECONDS = 60.0
+# What pytest's own servers put into the environment; the stack under test has servers of its own.
+NOT_INHERITED = (
+    "DATABASE_URL",
+    "LOG_REDIS_URL",
+    "BUS_REDIS_URL",
+    "SECRET_KEY",
+    "ALLOWED_ORIGINS",
+    "STATIC_ROOT",
+    "SHARDS",
+)
+
+
+class RunningStack:
+    """One installation in `folder`, which outlives a stop and a start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.output = folder / "terminal.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._terminal: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts everything and returns when people can chat."""
+        environment = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
+        environment["PORT"] = str(self.port)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._terminal = self.output.open("ab")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "localstack", "run", "--data", str(self.folder / "var")],
+            cwd=PROJECT,
+            env=environment,
+            stdout=self._terminal,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.wait_until_ready()
+
+    def stop(self) -> None:
+        """As Ctrl-C does; everything that was started has ended when this returns."""
+        assert self._process is not None
+        assert self._terminal is not None
+        self._process.send_signal(signal.SIGINT)
+        assert self._process.wait(STOP_SECONDS) == 0, self.output.read_text()
+        self._terminal.close()
+
+    def kill(self, part: str) -> None:
+        """SIGKILL to `web`, `worker` or `beat` and to all of its children."""
+        os.killpg(self.pid_of(part), signal.SIGKILL)
+
+    def pid_of(self, part: str) -> int:
+        content = (self.folder / "var" / "run" / f"{part}.pid").read_text()
+        return int(content.split()[0])
+
+    def accounts(self) -> dict[str, str]:
+        """User names and passwords of the demo accounts."""
+        text = (self.folder / "var" / "demo-accounts.json").read_text()
+        accounts: dict[str, str] = json.loads(text)
+        return accounts
+
+    def manage(self, *arguments: str) -> str:
+        """A `manage.py` command in a second terminal."""
+        state = json.loads((self.folder / "var" / "stack.json").read_text())
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **state["environment"]},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            assert self._process is not None
+            assert self._process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.1)  # between two looks at another process
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False

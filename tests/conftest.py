@@ -1,0 +1,82 @@
+"""Real servers for every test process, started before Django's settings are read.
+
+Each pytest process, so each pytest-xdist worker too, gets a PostgreSQL and two Valkey servers of
+its own in a temporary folder. Where DATABASE_URL, LOG_REDIS_URL and BUS_REDIS_URL are all set,
+those servers are used instead, and the Redis ones are flushed: never point them at real data.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from localstack.process import StartFailed
+from localstack.servers import LocalServers
+
+CONNECTIONS = ("DATABASE_URL", "LOG_REDIS_URL", "BUS_REDIS_URL")
+
+# Tests state what they need; nothing else of the developer's environment leaks in.
+ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "chatsite.settings",
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "ALLOWED_ORIGINS": "http://testserver,http://localhost",
+    "SHARDS": "4",
+    "REDIS_TIMEOUT_SECONDS": "2",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Runs before pytest-django sets Django up."""
+    from django.conf import settings
+
+    if settings.configured:
+        pytest.exit("Unset DJANGO_SETTINGS_MODULE: it loads settings before the test servers run.")
+    if not hands_tests_out(config):
+        try:
+            prepare_environment()
+        except StartFailed as problem:
+            pytest.exit(str(problem), returncode=1)
+        _ = settings.INSTALLED_APPS  # Loads the settings; pytest-django does the rest.
+
+
+def hands_tests_out(config: pytest.Config) -> bool:
+    """True in the process that only distributes tests to the workers of pytest-xdist."""
+    return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+
+
+def prepare_environment() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="veche-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.update(ENVIRONMENT, STATIC_ROOT=str(folder / "staticfiles"))
+    if not all(os.environ.get(variable) for variable in CONNECTIONS):
+        servers = LocalServers(folder / "var", durable=False)
+        servers.start()
+        atexit.register(servers.stop)
+        os.environ.update(servers.environment, SECRET_KEY=ENVIRONMENT["SECRET_KEY"])
+
+
+@pytest.fixture
+def log_redis() -> Iterator[redis.Redis]:
+    """The log server, empty."""
+    yield from empty_server("LOG_REDIS_URL")
+
+
+@pytest.fixture
+def bus_redis() -> Iterator[redis.Redis]:
+    """The bus server, empty in all its databases."""
+    yield from empty_server("BUS_REDIS_URL")
+
+
+def empty_server(variable: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(os.environ[variable], socket_timeout=10) as client:
+        client.flushall()
+        yield client

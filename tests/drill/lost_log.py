@@ -1,0 +1,192 @@
+"""Scripted: the log server loses everything, and later an old copy of it comes back.
+
+That loses what was acknowledged and not yet stored: no system can do otherwise. What Veche
+promises is that the loss is noticed, told and reported, that nothing else is lost, and that no
+place is given out twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from localstack.valkey import Valkey
+from tests.drill import history
+from tests.drill.checker import Final, Violation
+from tests.drill.history import AnyRecord
+from tests.drill.installation import WORKERS, Installation
+from tests.drill.process_faults import Processes
+from tests.drill.readback import STREAM
+from tests.drill.report import Outcome
+from tests.drill.session import Session, say, session
+
+CHAT_SECONDS = 8.0
+UNSTORED_SECONDS = 3.0
+# A loss is noticed by the next append or drain; an idle room's people hear of it at a heartbeat.
+NOTICE_SECONDS = 25.0
+# What was acknowledged so long before the workers stopped was stored by them.
+STORE_SECONDS = 2.0
+PUBLISH_SECONDS = 60.0
+REPORT = "log lost: shard"
+
+
+async def lost_log(folder: Path, seed: int) -> Outcome:
+    """Raises: StartFailed, Interrupted."""
+    installation = Installation(folder)
+    async with session(installation, seed) as chat:
+        scenario = Scenario(chat, Processes(installation, random.Random(seed)))
+        await scenario.flush_everything()
+        await scenario.bring_back_an_old_copy()
+        await chat.come_to_rest()
+        await scenario.publish_again()
+        outcome = await chat.outcome("The log is lost", {"seed": seed})
+        allowed = scenario.judge(outcome)
+    outcome.notes.append(f"{allowed:,} acknowledged requests were lost with the log, as told.")
+    return outcome
+
+
+class Scenario:
+    def __init__(self, chat: Session, processes: Processes) -> None:
+        self._chat = chat
+        self._processes = processes
+        self._installation = chat.installation
+        self._frozen = 0.0
+        self._flushed = 0.0
+
+    async def flush_everything(self) -> None:
+        """FLUSHALL while there is something that only the log has."""
+        await asyncio.sleep(CHAT_SECONDS)
+        await self._processes.freeze(*WORKERS)
+        self._frozen = self._note("workers frozen", "inject")
+        await asyncio.sleep(UNSTORED_SECONDS)
+        self._note("FLUSHALL: log", "inject")
+        async with Redis.from_url(self._chat.log) as log:
+            await log.flushall()
+        self._flushed = self._note("FLUSHALL: log", "heal")
+        await self._processes.thaw()
+        await self._expect_epoch(2)
+
+    async def bring_back_an_old_copy(self) -> None:
+        """The files of some seconds ago, when all that came since is stored."""
+        part = self._installation.part("log")
+        server = self._installation.servers.of["LOG_REDIS_URL"]
+        assert isinstance(server, Valkey)
+        files, copy = server.data / "appendonlydir", self._installation.folder / "old-copy"
+        shutil.copytree(files, copy)
+        await asyncio.sleep(CHAT_SECONDS)
+        await self._chat_is_stored()
+        self._note("old copy: log", "inject")
+        await self._installation.hold("log")
+        shutil.rmtree(files)
+        shutil.copytree(copy, files)
+        await self._installation.release("log", part)
+        self._note("old copy: log", "heal")
+        await self._expect_epoch(3)
+
+    async def publish_again(self) -> None:
+        """The bus lay on the same server, and what is left of it has holes: begin it anew, as
+        docs/event-bus.md tells an operator to."""
+        async with Redis.from_url(self._chat.log) as log:
+            await log.delete(STREAM)
+        await self._installation.command(sys.executable, "manage.py", "shards", "rewind")
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            while not is_published(await self._chat.final()):  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+
+    def _note(self, name: str, phase: str) -> float:
+        return self._chat.recorder.write(history.FaultNote, number=0, name=name, phase=phase)
+
+    async def _chat_is_stored(self) -> None:
+        """Nobody asks for anything until all is stored, so that the old copy lacks no more."""
+        self._chat.crowd.writing = False
+        async with asyncio.timeout(NOTICE_SECONDS):
+            while not all(one.is_idle() for one in self._chat.clients):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            while await self._chat.what_is_missing():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        self._chat.crowd.writing = True
+
+    async def _expect_epoch(self, epoch: int) -> None:
+        """Chats on until every room has come to `epoch`, in PostgreSQL and with its people."""
+        began = self._chat.recorder.now()
+        wanted = dict.fromkeys(self._chat.rooms, epoch)
+        there: dict[int, int] = {}
+        while self._chat.recorder.now() - began < NOTICE_SECONDS:
+            self._chat.check_alive()
+            await asyncio.sleep(0.2)
+            there = {
+                room: min(
+                    one.positions[room][0] for one in self._chat.clients if room in one.positions
+                )
+                for room in self._chat.rooms
+            }
+            if there == wanted:
+                took = self._chat.recorder.now() - began
+                say(f"everybody knows of epoch {epoch} after {took:.1f} s")
+                await asyncio.sleep(CHAT_SECONDS)
+                return
+        self._problem(f"after {NOTICE_SECONDS:g} s people are at epochs {there}, not at {epoch}")
+
+    def _problem(self, text: str) -> None:
+        self._chat.problems.append(Violation("EPOCH", text))
+
+    # The verdict: what the loss explains is no violation
+
+    def judge(self, outcome: Outcome) -> int:
+        """Takes out of the verdict what the loss explains; how many acknowledged requests that is.
+
+        Adds a violation when the loss was not reported, or when there was none: then the scenario
+        has proved nothing.
+        """
+        records = list(history.read(self._chat.recorder.path))
+        gone = self._may_be_gone(records)
+        kept = []
+        explained: Counter[str] = Counter()
+        for violation in outcome.verdict.violations:
+            if self._is_explained(violation, gone):
+                explained[violation.kind] += 1
+            else:
+                kept.append(violation)
+        if not explained["LOST"]:
+            kept.append(Violation("EPOCH", "nothing was lost: the scenario proves nothing"))
+        if not self._is_reported():
+            kept.append(Violation("EPOCH", "no process has reported the loss in its log"))
+        outcome.verdict.violations = kept
+        outcome.settings |= {f"explained {kind}": count for kind, count in explained.items()}
+        return explained["LOST"]
+
+    def _may_be_gone(self, records: list[AnyRecord]) -> set[str]:
+        """Keys of what was sent before the flush, and first had a chance of being stored after the
+        workers had stopped."""
+        sent, safe = set(), set()
+        for record in records:
+            if isinstance(record, history.Attempt) and record.at <= self._flushed:
+                sent.add(record.key)
+            elif isinstance(record, history.Ok) and record.at < self._frozen - STORE_SECONDS:
+                safe.add(record.key)
+        return sent - safe
+
+    @staticmethod
+    def _is_explained(violation: Violation, gone: set[str]) -> bool:
+        # MOVED is a repeat of something whose first answer was lost too: docs/guarantee.md.
+        explicable = violation.kind in {"LOST", "ABORTED READ", "MOVED"}
+        return explicable and violation.keys[0] in gone
+
+    def _is_reported(self) -> bool:
+        logs = (self._installation.folder / "var" / "log").glob("*.log")
+        return any(REPORT in path.read_text(errors="replace") for path in logs)
+
+
+def is_published(final: Final) -> bool:
+    """Whether everything that is stored is on the bus."""
+    bus = final.bus or {}
+    return all(
+        {event.seq for event in events} <= {record.seq for record in bus.get(room, ())}
+        for room, events in final.stored.items()
+    )

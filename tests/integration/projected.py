@@ -1,0 +1,56 @@
+"""What the tables say of a room, as the product wrote them and as a replay of its events does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat import projections, stored_events
+from chat.events import decode_data
+from chat.models import Membership, Message, Reaction, Room
+from chat.projections import Placed
+
+
+def projected(room: int) -> dict[str, Any]:
+    """All that the tables say of a room, but for when rows were made."""
+    return {
+        "messages": list(
+            Message.objects.filter(room_id=room)
+            .order_by("seq")
+            .values_list(
+                "seq",
+                "n",
+                "author_id",
+                "key",
+                "at",
+                "body",
+                "reply_to",
+                "edited_at",
+                "deleted_at",
+                "deleted_by_id",
+            )
+        ),
+        "reactions": sorted(
+            Reaction.objects.filter(room_id=room).values_list("target", "user_id", "emoji")
+        ),
+        "members": sorted(
+            Membership.objects.filter(room_id=room).values_list(
+                "user_id", "role", "muted_until", "joined_at"
+            )
+        ),
+        "room": Room.objects.filter(pk=room).values_list(
+            "name", "topic", "archived_at", "stored_seq", "stored_n"
+        )[0],
+    }
+
+
+def replayed(room: int) -> dict[str, Any]:
+    """What the tables say after the room's events were projected from the first to the last."""
+    Message.objects.filter(room_id=room).delete()
+    Reaction.objects.filter(room_id=room).delete()
+    Membership.objects.filter(room_id=room).delete()
+    Room.objects.filter(pk=room).update(
+        name=Room.objects.get(pk=room).slug, topic="", archived_at=None
+    )
+    for event in stored_events.read_after(room, 0, 10_000):
+        projections.apply(Placed(event, decode_data(event.type, event.data)))
+    return projected(room)

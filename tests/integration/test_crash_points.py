@@ -1,0 +1,160 @@
+"""Killed at any named place, Veche loses, repeats and swaps nothing (I1–I4, I6; PITFALLS F4).
+
+For each crash point and hit a process does real work and kills itself there. Another one goes on
+with the same keys; then every acknowledged event is there once, at the place it was given, and
+`verify_delivery` finds no difference between log, PostgreSQL, projections, dead letters and bus.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from django.conf import settings
+from django.db import connection
+
+import chat
+from chat import dead_letters
+from chat.crash_points import CRASH_POINTS
+from chat.dead_letters import store
+from chat.event_bus import event_bus, redis_stream
+from chat.events import EventType
+from chat.models import Message, Room, RoomEvent, User
+from chat.verify import Report, Verifier
+from tests.integration import crash_work
+from tests.integration.crash_work import Plan, Worker
+from tests.integration.rooms import new_key
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HITS = (1, 3)
+# The fifth epoch is that of a shard which was lost.
+CASES = [(point, hit) for point in CRASH_POINTS for hit in HITS] + [
+    ("epoch.before_log", 5),
+    ("epoch.after_log", 5),
+]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(store, "CLAIM_MS", crash_work.CLAIM_MS)
+    monkeypatch.setattr(redis_stream, "MAX_RECORD_BYTES", crash_work.RECORD_BYTES)
+    yield
+    crash_work.execute("ALTER TABLE chat_message DROP CONSTRAINT IF EXISTS refuse")
+
+
+def new_plan() -> Plan:
+    """A plan for new people in new rooms, of which only the rows exist."""
+    people = [User.objects.create_user(f"person-{i}") for i in range(crash_work.PEOPLE)]
+    first = Room.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    ids = [first + 1 + i for i in range(crash_work.ROOMS)]
+    for pk in ids:
+        name = f"room {pk}"
+        Room.objects.create(pk=pk, slug=name, name=name, kind="private", created_by=people[0])
+    return crash_work.plan(ids, [person.pk for person in people], new_key)
+
+
+def run_until_it_dies(plan: Plan, journal: Path, point: str, hit: int) -> str:
+    """Works in another process, which must die at that point; what it wrote to stderr."""
+    file = journal.with_suffix(".plan")
+    file.write_bytes(msgspec.json.encode(plan))
+    base, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"{base}/{connection.settings_dict['NAME']}",
+        "VECHE_CRASH_POINT": f"{point}:{hit}",
+    }
+    died = subprocess.run(
+        [sys.executable, "-m", "tests.integration.crash_work", str(file), str(journal)],
+        env=environment,
+        capture_output=True,
+        timeout=90,
+        check=False,
+        text=True,
+    )
+    assert died.returncode == -signal.SIGKILL, f"{point} was never hit: {died.stderr[-2000:]}"
+    return died.stderr
+
+
+@pytest.mark.parametrize(("point", "hit"), CASES, ids=[f"{point}-{hit}" for point, hit in CASES])
+def test_process_that_dies_there_costs_nothing(point: str, hit: int, tmp_path: Path) -> None:
+    plan = new_plan()
+    journal = tmp_path / "journal"
+
+    told = run_until_it_dies(plan, journal, point, hit)
+    # Before anybody goes on, everything is somewhere; a lost log shows until it is noticed.
+    assert [one for one in verify().findings if not one.what.startswith("epoch of shard")] == []
+    left = Worker(plan, journal)
+    left_at = left.journal.done
+    left.work()
+
+    assert told.endswith(f"crash point {point}\n")
+    assert left_at < len(plan.steps)
+    check_everything(plan, left)
+
+
+def verify() -> Report:
+    return Verifier(settings.ENV.shards, event_bus(), pause=lambda: None).verify()
+
+
+def check_everything(plan: Plan, worker: Worker) -> None:
+    said = {one.key: one for step in plan.steps for one in step.said}
+    assert worker.journal.acknowledged.keys() == said.keys()
+    rows = {
+        str(key): (room, seq, kind)
+        for key, room, seq, kind in RoomEvent.objects.exclude(key=None).values_list(
+            "key", "room_id", "seq", "type"
+        )
+    }
+    assert rows == {
+        key: (one.room, worker.journal.acknowledged[key], one.type) for key, one in said.items()
+    }
+    posted = [one for one in said.values() if one.type == EventType.MESSAGE_POSTED]
+    assert Counter(map(str, Message.objects.values_list("key", flat=True))) == Counter(
+        one.key for one in posted
+    )
+    assert not RoomEvent.objects.filter(type=EventType.EVENT_QUARANTINED).exists()
+    assert {letter.source for letter in dead_letters.every()} == {"export"}
+    report = verify()
+    assert (report.findings, report.rooms) == ([], crash_work.ROOMS)
+    assert report.bus_records >= report.events == len(rows)
+
+
+def places_in_the_code() -> Counter[str]:
+    """How often each name is given to `crash_point` in the code."""
+    found: Counter[str] = Counter()
+    for path in Path(next(iter(chat.__path__))).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "crash_point":
+                [name] = node.args
+                assert isinstance(name, ast.Constant)
+                found[str(name.value)] += 1
+    return found
+
+
+def test_every_registered_point_is_one_place_in_the_code() -> None:
+    assert places_in_the_code() == Counter(CRASH_POINTS.keys())
+
+
+def test_point_that_does_not_exist_prevents_the_start() -> None:
+    environment = {**os.environ, "VECHE_CRASH_POINT": "persist.after_lunch"}
+
+    refused = subprocess.run(
+        [sys.executable, "-c", "import django; django.setup(); import chat.crash_points"],
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        text=True,
+    )
+
+    assert refused.returncode == 1
+    assert "VECHE_CRASH_POINT: there is no point 'persist.after_lunch'" in refused.stderr

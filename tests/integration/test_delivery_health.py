@@ -1,0 +1,148 @@
+"""Rooms are verified while people talk, and every process shows what was found (I9)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connection
+from django.test import AsyncClient
+
+from chat import bus, delivery_health, events, export, persistence, room_log
+from chat.delivery_health import DeliveryHealth, check_recent_rooms
+from chat.models import Room
+from chat.tasks import verify_recent_rooms
+from chat.verify.lags import Lag, exported_lag, stored_lag
+from tests.integration.rooms import new_person, new_room, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+async def connections_end_with_the_loop() -> AsyncIterator[None]:
+    yield
+    await room_log.close()
+
+
+def shard_of(room: Room) -> int:
+    return events.shard_of(room.pk, settings.ENV.shards)
+
+
+async def drain(room: Room) -> None:
+    await sync_to_async(persistence.drain)(shard_of(room))
+
+
+async def check() -> DeliveryHealth:
+    health = await sync_to_async(check_recent_rooms)()
+    assert health is not None
+    return health
+
+
+async def sql(statement: str) -> None:
+    def execute() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    await sync_to_async(execute)()
+
+
+async def metrics() -> dict[str, float]:
+    answer = await AsyncClient().get("/metrics", REMOTE_ADDR="127.0.0.1")
+    lines = answer.content.decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs}
+
+
+async def test_recent_rooms_are_verified_and_every_process_shows_the_result() -> None:
+    ann = await new_person("ann")
+    room, _ = await new_room(ann), await new_room(ann)
+    await post(room, ann, "stored")
+    await drain(room)
+    await post(room, ann, "not stored yet")
+
+    await sync_to_async(verify_recent_rooms)()
+
+    shown = await metrics()
+    health = await sync_to_async(delivery_health.last_check)()
+    assert health is not None
+    assert (health.rooms, health.violations) == (2, {})
+    assert shown['veche_delivery_violations{check="seq"}'] == 0
+    assert shown['veche_delivery_rooms{state="checked"}'] == 2
+    assert shown["veche_delivery_checked_timestamp_seconds"] == health.checked_at.timestamp()
+    assert shown['veche_watermark_lag_events{stage="stored"}'] == 3
+    assert shown['veche_watermark_lag_events{stage="exported"}'] == 3
+
+
+async def test_violation_is_shown_until_it_is_mended(caplog: pytest.LogCaptureFixture) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    said = (await post(room, ann, "said")).event
+    await drain(room)
+    await sql("UPDATE chat_message SET body = 'hacked'")
+
+    first = await check()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery_health, "WINDOW", timedelta(0))  # the room has gone quiet
+        second = await check()
+        shown = await metrics()
+        await sql("UPDATE chat_message SET body = 'said'")
+        mended = await check()
+
+    assert first.violations == second.violations == {"projection": 1}
+    assert shown['veche_delivery_violations{check="projection"}'] == 1
+    assert (mended.violations, mended.wrong_rooms) == ({}, {})
+    assert f"room {room.pk} seq {said.seq}: message body" in caplog.text
+    assert "hacked" not in caplog.text
+
+
+async def test_only_one_check_runs_at_a_time(bus_redis: redis.Redis) -> None:
+    bus_redis.set(delivery_health.LOCK, 1)
+
+    assert await sync_to_async(check_recent_rooms)() is None
+    bus_redis.delete(delivery_health.LOCK)
+    assert await sync_to_async(check_recent_rooms)() is not None
+
+
+async def test_rooms_for_which_there_is_no_time_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = await new_person("ann")
+    await new_room(ann), await new_room(ann)
+    monkeypatch.setattr(delivery_health, "CHECK_SECONDS", -1.0)
+
+    health = await check()
+
+    assert (health.rooms, health.rooms_left) == (0, 2)
+
+
+async def test_lags_are_what_waits_and_for_how_long(log_redis: redis.Redis) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await drain(room)
+    shards = settings.ENV.shards
+    await sql(f"UPDATE chat_roomevent SET at = '{datetime.now(UTC) - timedelta(hours=1)}'")
+    waiting = await sync_to_async(exported_lag)(shards)
+    await sync_to_async(export.export)(shard_of(room))
+    nothing = await sync_to_async(exported_lag)(shards)
+    await post(room, ann, "one")
+
+    logged = await sync_to_async(stored_lag)(shards)
+
+    assert waiting.events == 2
+    assert 3600 <= waiting.seconds < 3700
+    assert nothing == Lag()
+    assert logged.events == 1
+    assert 0 <= logged.seconds < 60
+
+
+async def test_metrics_answer_while_the_bus_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(bus, "blocking_client", away)
+
+    assert "veche_delivery_checked_timestamp_seconds" in await metrics()

@@ -1,0 +1,570 @@
+"""From PostgreSQL to the event bus: at least once, in room order (I4; PITFALLS B5, B7, F13, 53)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from asgiref.sync import async_to_sync
+from django.db import connection, transaction
+
+from chat import dead_letters, export, persistence, room_log, tasks
+from chat.errors import RetryableError
+from chat.event_bus import Record, envelope
+from chat.event_bus.kafka import KafkaBus
+from chat.events import EventType
+from chat.export import Exported
+from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
+from tests.integration import buses, rooms
+from tests.integration.buses import BusUnderTest, first_occurrences
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHARDS = 4
+
+
+@pytest.fixture(autouse=True)
+def full_batches() -> Iterator[None]:
+    """No shard is still being probed because of an earlier test."""
+    export._batch_events.clear()
+    yield
+    export._batch_events.clear()
+
+
+def stored_room(count: int, body: str = "words") -> Room:
+    """A room whose `count` posts are stored, put into the outbox without the log."""
+    name = f"room-{uuid.uuid4().hex}"
+    author = User.objects.create_user(name)
+    room = Room.objects.create(slug=name, name=name, kind="private", created_by=author)
+    store(room, range(1, count + 1), body)
+    return room
+
+
+def store(room: Room, seqs: range, body: str = "words") -> None:
+    RoomEvent.objects.bulk_create(
+        RoomEvent(
+            shard=room.pk % SHARDS,
+            room=room,
+            seq=seq,
+            n=seq,
+            epoch=1,
+            type=EventType.MESSAGE_POSTED,
+            key=uuid.uuid4(),
+            actor_id=room.created_by_id,
+            at=datetime.now(UTC),
+            data={"body": f"{body} {seq}"},
+        )
+        for seq in seqs
+    )
+
+
+def run(room: Room, on: BusUnderTest) -> Exported:
+    return export.export(room.pk % SHARDS, on.bus)
+
+
+def letters(log_redis: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    found: list[tuple[bytes, dict[bytes, bytes]]] = log_redis.xrange(dead_letters.STREAM)
+    return found
+
+
+def exported(room: Room) -> int:
+    return ExportedRoom.objects.filter(room=room).values_list("seq", flat=True).first() or 0
+
+
+def in_own_connection(call: Any, *args: Any) -> Any:
+    try:
+        return call(*args)
+    finally:
+        connection.close()
+
+
+def test_stored_events_reach_the_bus_as_they_are_stored(on: BusUnderTest) -> None:
+    async def talk() -> Room:
+        ann = await rooms.new_person("ann")
+        made = await rooms.new_room(ann)
+        for i in range(20):
+            await rooms.post(made, ann, f'message {i} ✓ "quoted"\n')
+        await room_log.close()
+        return made
+
+    room = async_to_sync(talk)()
+    persistence.drain(room.pk % SHARDS)
+
+    result = run(room, on)
+
+    assert (result.published, result.letters) == (22, 0)
+    events = [event for event in on.events() if event.room == room.pk]
+    rows = list(RoomEvent.objects.filter(room=room).order_by("seq"))
+    assert [event.seq for event in events] == list(range(1, 23))
+    for event, row in zip(events, rows, strict=True):
+        assert (event.type, event.n, event.epoch) == (row.type, row.n, row.epoch)
+        assert (event.key, event.actor) == (str(row.key), row.actor_id)
+        assert event.at == row.at
+        assert msgspec.json.decode(event.data) == row.data
+    assert exported(room) == 22
+    assert run(room, on).published == 0
+
+
+def test_events_of_many_rooms_keep_the_order_of_each(on: BusUnderTest) -> None:
+    made = [stored_room(0) for _ in range(8)]
+    for first in range(1, 300, 10):
+        for room in made:
+            store(room, range(first, first + 10))
+
+    for shard in range(SHARDS):
+        export.export(shard, on.bus)
+
+    events = on.events()
+    for room in made:
+        assert [event.seq for event in events if event.room == room.pk] == list(range(1, 301))
+        assert exported(room) == 300
+
+
+def test_exporter_killed_after_publishing_publishes_again_and_readers_can_tell(
+    on: BusUnderTest,
+) -> None:
+    room = stored_room(30)
+    made = {
+        "kafka": f"KafkaBus([{on.server.url!r}], {buses.PARTITIONS}, topic={on.topic!r})",
+        "redis-stream": f"RedisStreamBus(max_bytes=2**30, stream={on.topic!r}, "
+        f"client=lambda: Redis.from_url({on.server.url!r}))",
+    }[on.kind]
+    code = f"""
+        import django, os, signal
+        django.setup()
+        from redis import Redis
+        from chat import export
+        from chat.event_bus.kafka import KafkaBus
+        from chat.event_bus.redis_stream import RedisStreamBus
+        export._move = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        export.export({room.pk % SHARDS}, {made})
+    """
+
+    died = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "DATABASE_URL": url_of_test_database()},
+        timeout=60,
+        check=False,
+        capture_output=True,
+    )
+    seen_before = on.read_all()
+    marked_before = exported(room)
+    run(room, on)
+
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert (len(seen_before), marked_before) == (30, 0)
+    assert on.seqs(room.pk) == [*range(1, 31), *range(1, 31)]
+    again = [one for one in on.read_all() if one.key == str(room.pk).encode()]
+    assert {one.value for one in again} == {one.value for one in seen_before}
+    assert exported(room) == 30
+
+
+def url_of_test_database() -> str:
+    base, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    return f"{base}/{connection.settings_dict['NAME']}"
+
+
+def test_shard_that_another_exporter_holds_is_left_alone(on: BusUnderTest) -> None:
+    room = stored_room(5)
+
+    export.ensure_cursor(room.pk % SHARDS)
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as other:
+        export.lock_cursor(room.pk % SHARDS)
+        result = other.submit(in_own_connection, run, room, on).result(timeout=30)
+
+    assert result.busy
+    assert on.read_all() == []
+    assert run(room, on).published == 5
+
+
+def test_exporters_that_compete_publish_everything_once(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "BATCH_EVENTS", 50)
+    room = stored_room(1_000)
+    others = [on.bus, on.another(), on.another()]
+    start = threading.Barrier(len(others))
+
+    def compete(bus: Any) -> int:
+        start.wait()
+        return sum(export.export(room.pk % SHARDS, bus).published for _ in range(20))
+
+    with ThreadPoolExecutor(len(others)) as pool:
+        published = sum(pool.map(lambda bus: in_own_connection(compete, bus), others))
+
+    assert published == 1_000
+    assert on.seqs(room.pk) == list(range(1, 1_001))
+
+
+def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAUSED_TRANSACTION_MS", 300)
+    room = stored_room(10)
+    published, go_on = threading.Event(), threading.Event()
+
+    class Paused:
+        """The bus of an exporter that is stopped right after its acknowledgements."""
+
+        name = "paused"
+        bus = on.another()
+        prepare = bus.prepare
+
+        def publish(self, records: list[Record], within_seconds: float) -> Any:
+            outcomes = self.bus.publish(records, within_seconds)
+            published.set()
+            assert go_on.wait(30)
+            return outcomes
+
+    with ThreadPoolExecutor(1) as pool:
+        paused = pool.submit(in_own_connection, export.export, room.pk % SHARDS, Paused())
+        assert published.wait(30)
+        while (result := run(room, on)).busy:
+            pass
+        go_on.set()
+        with pytest.raises(RetryableError):
+            paused.result(timeout=30)
+
+    assert result.published == 10
+    assert exported(room) == 10
+    assert first_occurrences(on.seqs(room.pk)) == list(range(1, 11))
+
+
+def test_bus_that_is_away_moves_nothing_and_makes_no_dead_letter(
+    on: BusUnderTest, log_redis: redis.Redis
+) -> None:
+    room = stored_room(10)
+    run(room, on)
+    store(room, range(11, 21))
+    on.server.kill()
+
+    for _ in range(2):
+        with pytest.raises(RetryableError):
+            run(room, on)
+    before = exported(room)
+    on.server.start()
+    while exported(room) < 20:
+        run(room, on)
+
+    assert before == 10
+    assert letters(log_redis) == []
+    assert first_occurrences(on.seqs(room.pk)) == list(range(1, 21))
+
+
+def test_bus_killed_and_restarted_in_the_middle_of_a_backlog_loses_nothing(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis
+) -> None:
+    monkeypatch.setattr(export, "BATCH_EVENTS", 100)
+    made = [stored_room(1_000), stored_room(0)]
+    while made[1].pk % SHARDS != made[0].pk % SHARDS:
+        made[1] = stored_room(0)
+    store(made[1], range(1, 1_001))
+    killer = threading.Timer(0.15, on.server.kill)
+    killer.start()
+
+    while min(exported(room) for room in made) < 1_000:
+        try:
+            run(made[0], on)
+        except RetryableError:
+            killer.join()
+            on.server.start()
+
+    events = on.events()
+    for room in made:
+        seqs = [event.seq for event in events if event.room == room.pk]
+        assert first_occurrences(seqs) == list(range(1, 1_001))
+    assert letters(log_redis) == []
+
+
+def make_too_large(room: Room, seqs: list[int]) -> None:
+    RoomEvent.objects.filter(room=room, seq__in=seqs).update(data={"body": "x" * 1_200_000})
+
+
+@pytest.mark.parametrize("place", [1, 5, 10], ids=["first", "middle", "last"])
+def test_event_that_the_bus_refuses_is_kept_and_its_place_is_marked(
+    on: BusUnderTest, log_redis: redis.Redis, place: int
+) -> None:
+    room = stored_room(10)
+    make_too_large(room, [place])
+
+    result = run(room, on)
+
+    assert (result.published, result.letters, result.stopped) == (10, 1, False)
+    events = on.events()
+    assert [event.seq for event in events] == list(range(1, 11))
+    marked = events[place - 1]
+    assert marked.type is EventType.EVENT_QUARANTINED
+    [(letter_id, letter)] = letters(log_redis)
+    data = msgspec.json.decode(marked.data)
+    assert (data["dead_letter"], data["original_type"]) == (letter_id.decode(), "message.posted")
+    assert letter[b"source"] == b"export"
+    assert msgspec.json.decode(letter[b"origin"])["seq"] == place
+    assert envelope.decode(letter[b"payload"]).seq == place
+    assert exported(room) == 10
+
+
+def test_letter_of_a_refused_event_is_retried_until_the_bus_takes_it(
+    on: BusUnderTest, log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = stored_room(3)
+    make_too_large(room, [2])
+    run(room, on)
+    [(raw_id, _)] = letters(log_redis)
+    letter = raw_id.decode()
+    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+
+    [refused_again] = dead_letters.retry([letter])
+    still_there = len(letters(log_redis))
+    RoomEvent.objects.filter(room=room, seq=2).update(data={"body": "small enough"})
+    [taken] = dead_letters.retry([letter])
+
+    assert (still_there, letters(log_redis)) == (1, [])
+    assert refused_again.outcome != taken.outcome
+    last = on.events()[-1]
+    assert (last.seq, last.type) == (2, EventType.MESSAGE_POSTED)
+
+
+def test_bus_that_refuses_everything_stops_the_shard_and_keeps_everything(
+    on: BusUnderTest, log_redis: redis.Redis
+) -> None:
+    room = stored_room(60)
+    make_too_large(room, list(range(1, 61)))
+
+    result = run(room, on)
+
+    cursor = ShardCursor.objects.get(shard=room.pk % SHARDS, kind="export")
+    assert result.stopped
+    assert cursor.stopped_at is not None
+    assert cursor.position == export.START
+    assert exported(room) == 0
+    assert run(room, on).stopped
+
+    RoomEvent.objects.filter(room=room).update(data={"body": "small"})
+    export.resume(room.pk % SHARDS)
+    assert run(room, on).published == 60
+
+
+def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
+    on: BusUnderTest,
+) -> None:
+    room = stored_room(3)
+    row = RoomEvent.objects.get(room=room, seq=2)
+    data, key, actor = row.data, row.key, row.actor_id
+    placeholder = {"reason": "refused", "original_type": "message.posted"}
+    RoomEvent.objects.filter(pk=row.pk).update(
+        type=EventType.EVENT_QUARANTINED, data=placeholder, key=None, actor=None
+    )
+    run(room, on)
+
+    RoomEvent.objects.filter(pk=row.pk).update(
+        type=EventType.MESSAGE_POSTED, data=data, key=key, actor=actor
+    )
+    EventReplacement.objects.create(
+        shard=row.shard, event=row, letter="1-0", replaced_at=datetime.now(UTC)
+    )
+    waiting = export.waiting_shards(SHARDS)
+    run(room, on)
+
+    events = on.events()
+    assert [event.seq for event in events] == [1, 2, 3, 2]
+    assert (events[1].type, events[3].type) == (
+        EventType.EVENT_QUARANTINED,
+        EventType.MESSAGE_POSTED,
+    )
+    ids = [msgspec.json.decode(one.value or b"")["id"] for one in on.read_all()]
+    assert len(set(ids)) == 4
+    assert waiting == [room.pk % SHARDS]
+    assert export.waiting_shards(SHARDS) == []
+
+
+def test_replacement_of_an_event_that_is_still_to_come_waits_for_it(on: BusUnderTest) -> None:
+    room = stored_room(3)
+    row = RoomEvent.objects.get(room=room, seq=2)
+    EventReplacement.objects.create(
+        shard=row.shard, event=row, letter="1-0", replaced_at=datetime.now(UTC)
+    )
+
+    run(room, on)
+
+    assert first_occurrences(on.seqs(room.pk)) == [1, 2, 3]
+    assert EventReplacement.objects.get().published_at is not None
+
+
+def test_rewound_shard_is_published_again_and_its_watermark_stays(on: BusUnderTest) -> None:
+    room = stored_room(10)
+    run(room, on)
+
+    export.rewind(room.pk % SHARDS)
+    marked = exported(room)
+    run(room, on)
+
+    assert marked == 10
+    assert on.seqs(room.pk) == [*range(1, 11), *range(1, 11)]
+
+
+def test_shard_can_be_rewound_by_time(on: BusUnderTest) -> None:
+    room = stored_room(10)
+    RoomEvent.objects.filter(room=room, seq__lte=6).update(
+        at=datetime.now(UTC) - timedelta(hours=3)
+    )
+    run(room, on)
+
+    export.rewind(room.pk % SHARDS, timedelta(hours=1))
+    run(room, on)
+
+    assert on.seqs(room.pk) == [*range(1, 11), *range(7, 11)]
+
+
+def test_sweep_finds_the_shards_that_have_something_to_publish(on: BusUnderTest) -> None:
+    room = stored_room(3)
+
+    before = export.waiting_shards(SHARDS)
+    run(room, on)
+
+    assert before == [room.pk % SHARDS]
+    assert export.waiting_shards(SHARDS) == []
+
+
+def test_drain_wakes_the_export_and_a_dead_broker_of_celery_does_not_fail_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def talk() -> Room:
+        ann = await rooms.new_person("ann")
+        made = await rooms.new_room(ann)
+        await room_log.close()
+        return made
+
+    room = async_to_sync(talk)()
+    asked: list[int] = []
+
+    def refuse(args: tuple[int], **_: Any) -> None:
+        asked.append(args[0])
+        raise ConnectionError
+
+    monkeypatch.setattr(tasks.export_shard, "apply_async", refuse)
+
+    tasks.persist_shard(room.pk % SHARDS)
+
+    assert asked == [room.pk % SHARDS]
+    assert RoomEvent.objects.filter(room=room).count() == 2
+
+
+def test_after_a_failure_the_shard_is_probed_with_one_event(
+    on: BusUnderTest,
+) -> None:
+    room = stored_room(200)
+    on.server.kill()
+    with pytest.raises(RetryableError):
+        run(room, on)
+    on.server.start()
+
+    sizes: list[int] = []
+
+    class Counting:
+        name = "counting"
+        bus = on.another()
+        prepare = bus.prepare
+
+        def publish(self, records: list[Record], within_seconds: float) -> Any:
+            sizes.append(len(records))
+            return self.bus.publish(records, within_seconds)
+
+    export._batch_events[room.pk % SHARDS] = 1
+    export.export(room.pk % SHARDS, Counting())  # type: ignore[arg-type]
+
+    assert sizes == [1, 2, 4, 8, 16, 32, 64, 73]
+
+
+def test_worker_asks_a_bus_that_is_away_only_so_often_and_soon_when_it_is_back(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(export, "_rest", export.Rest(lambda: now))
+    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    room = stored_room(3)
+    on.server.kill()
+
+    asked = 0
+    for _ in range(60):
+        try:
+            export.export_when_rested(room.pk % SHARDS)
+        except export.Resting:
+            now += 0.5
+        except RetryableError:
+            asked += 1
+    on.server.start()
+    now += export.LONGEST_REST_SECONDS * 1.25
+    exported_again = export.export_when_rested(room.pk % SHARDS)
+
+    assert 3 <= asked <= 8
+    assert exported_again.published == 3
+
+
+def test_no_log_line_holds_what_people_wrote(
+    on: BusUnderTest, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    room = stored_room(5, body="nobody-may-read-this")
+    make_too_large(room, [2])
+    run(room, on)
+    store(room, range(6, 9), body="nobody-may-read-this")
+    on.server.kill()
+
+    with pytest.raises(RetryableError) as failure:
+        run(room, on)
+    on.server.start()
+
+    printed = capfd.readouterr()
+    for text in (caplog.text, printed.out, printed.err, str(failure.value)):
+        assert "nobody-may-read-this" not in text
+        assert "xxxxxxxxxxxx" not in text
+
+
+def test_room_that_one_partition_cannot_take_holds_back_nothing_already_done(
+    on_kafka: BusUnderTest,
+) -> None:
+    """Nothing after the first failure counts, everything before it does."""
+    room = stored_room(10)
+
+    class HalfDead:
+        name = "half dead"
+        bus = on_kafka.another()
+        prepare = bus.prepare
+
+        def publish(self, records: list[Record], within_seconds: float) -> Any:
+            taken = [one for one in records if one.seq != 5]
+            outcomes: list[Any] = self.bus.publish(taken, within_seconds)
+            if len(taken) < len(records):
+                outcomes.insert(
+                    next(i for i, one in enumerate(records) if one.seq == 5),
+                    RetryableError("No leader."),
+                )
+            return outcomes
+
+    with pytest.raises(RetryableError, match="No leader"):
+        export.export(room.pk % SHARDS, HalfDead())  # type: ignore[arg-type]
+
+    assert exported(room) == 4
+    run(room, on_kafka)
+    assert exported(room) == 10
+
+
+def test_bus_of_the_settings_is_a_redis_stream_without_brokers() -> None:
+    from chat.event_bus import event_bus
+
+    assert event_bus().name == "redis-stream"
+    assert not isinstance(event_bus(), KafkaBus)

@@ -1,0 +1,400 @@
+"""The room log on a real log server and PostgreSQL: places, keys, rights, loading, epochs."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+import redis
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+
+from chat import history, persistence, room_log
+from chat.actions import messages
+from chat.errors import ClientError
+from chat.events import (
+    EventType,
+    Member,
+    MemberJoined,
+    MemberMuted,
+    Role,
+    RoomArchived,
+    RoomKind,
+)
+from chat.models import RoomEvent, ShardCursor
+from chat.room_log import epochs, keys, streams
+from chat.room_log.appender import Unchanged
+from chat.room_log.unloading import unload_idle
+from tests.integration.rooms import key_of_age, log, new_key, new_person, new_room, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHARDS = 4
+
+
+@pytest.fixture(autouse=True)
+async def connections_end_with_the_loop() -> AsyncIterator[None]:
+    yield
+    await room_log.close()
+
+
+async def drain_all() -> None:
+    for shard in range(SHARDS):
+        await sync_to_async(persistence.drain)(shard)
+
+
+async def code_of(request: Awaitable[Any]) -> str:
+    with pytest.raises(ClientError) as refused:
+        await request
+    return refused.value.code
+
+
+async def test_events_of_a_room_are_numbered_without_a_gap_also_when_sent_at_once() -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+
+    appended = await asyncio.gather(*(post(room, ann, f"message {i}") for i in range(700)))
+
+    assert [one.event.seq for one in appended] == list(range(3, 703))
+    assert [one.event.n for one in appended] == list(range(1, 701))
+
+
+async def test_acknowledged_events_are_in_both_streams_before_the_answer(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+
+    appended = await post(room, ann, "hello")
+
+    shard = room.pk % SHARDS
+    [*_, (_, fields)] = streams.entries(log_redis, keys.ingest(shard))
+    assert fields[b"seq"] == str(appended.event.seq).encode()
+    [*_, (stream_id, _)] = streams.entries(log_redis, keys.log(shard, room.pk))
+    assert stream_id == f"{appended.event.seq}-0".encode()
+
+
+async def test_repeated_key_gives_the_first_position() -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    key = new_key()
+    first = await post(room, ann, "once", key)
+
+    again, together = await asyncio.gather(
+        post(room, ann, "once", key), post(room, ann, "once", key)
+    )
+
+    assert again.repeat
+    assert together.repeat
+    assert again.event.seq == together.event.seq == first.event.seq
+    assert again.event.at == first.event.at
+
+
+async def test_key_with_another_body_or_in_another_room_is_a_conflict() -> None:
+    ann = await new_person("ann")
+    rooms = [await new_room(ann) for _ in range(SHARDS + 1)]
+    key = new_key()
+    await post(rooms[0], ann, "once", key)
+
+    answers = [await code_of(post(rooms[0], ann, "twice", key))]
+    answers += [await code_of(post(room, ann, "once", key)) for room in rooms[1:]]
+
+    assert answers == ["key_conflict"] * (SHARDS + 1)
+
+
+async def test_same_key_of_another_person_is_another_message() -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+    key = new_key()
+
+    first, second = await post(room, ann, "hi", key), await post(room, bob, "hi", key)
+
+    assert second.event.seq == first.event.seq + 1
+
+
+async def test_key_that_the_log_has_forgotten_is_found_in_postgresql() -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    key = key_of_age(hours=7)
+    first = await messages.post_message(ann.pk, room.pk, key, "old")
+    await drain_all()
+
+    again = await messages.post_message(ann.pk, room.pk, key, "old")
+
+    assert (again.repeat, again.event.seq) == (True, first.event.seq)
+    assert await code_of(messages.post_message(ann.pk, room.pk, key, "new")) == "key_conflict"
+
+
+async def test_outsiders_learn_nothing_of_a_private_room_and_may_join_a_public_one() -> None:
+    ann, eve = await new_person("ann"), await new_person("eve")
+    private, public = await new_room(ann), await new_room(ann, kind=RoomKind.PUBLIC)
+
+    assert await code_of(post(private, eve, "hi")) == "not_found"
+    assert await code_of(post(public, eve, "hi")) == "not_member"
+    joining = MemberJoined(user=eve.pk)
+    assert await code_of(log(private, eve, EventType.MEMBER_JOINED, joining)) == "not_found"
+    assert (await log(public, eve, EventType.MEMBER_JOINED, joining)).event.seq == 3
+    with pytest.raises(Unchanged):
+        await log(public, eve, EventType.MEMBER_JOINED, joining)
+
+
+async def test_nobody_makes_themselves_owner_of_a_room_by_joining() -> None:
+    ann, eve = await new_person("ann"), await new_person("eve")
+    room = await new_room(ann, kind=RoomKind.PUBLIC)
+    joining = MemberJoined(user=eve.pk, role=Role.OWNER)
+
+    assert await code_of(log(room, eve, EventType.MEMBER_JOINED, joining)) == "forbidden"
+    await log(room, eve, EventType.MEMBER_JOINED, MemberJoined(user=eve.pk))
+    assert await code_of(log(room, eve, EventType.MEMBER_JOINED, joining)) == "forbidden"
+
+
+async def test_removed_and_muted_members_are_refused_at_the_next_append() -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await log(room, ann, EventType.MEMBER_MUTED, MemberMuted(user=bob.pk, until=until))
+    muted = await code_of(post(room, bob, "hi"))
+    await log(room, ann, EventType.MEMBER_UNMUTED, Member(user=bob.pk))
+    await post(room, bob, "hi")
+    await log(room, ann, EventType.MEMBER_REMOVED, Member(user=bob.pk))
+    removed = await code_of(post(room, bob, "hi"))
+
+    assert (muted, removed) == ("muted", "not_found")
+
+
+async def test_members_cannot_remove_the_owner_and_archived_rooms_take_no_posts() -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+
+    removing = log(room, bob, EventType.MEMBER_REMOVED, Member(user=ann.pk))
+    assert await code_of(removing) == "forbidden"
+    archiving = log(room, bob, EventType.ROOM_ARCHIVED, RoomArchived())
+    assert await code_of(archiving) == "forbidden"
+    await log(room, ann, EventType.ROOM_ARCHIVED, RoomArchived())
+    assert await code_of(post(room, bob, "hi")) == "archived"
+    await log(room, ann, EventType.ROOM_ARCHIVED, RoomArchived(archived=False))
+    assert (await post(room, bob, "hi")).event.n == 1
+
+
+async def test_only_the_author_edits_and_only_author_or_moderator_deletes() -> None:
+    ann, bob, cid = [await new_person(name) for name in ("ann", "bob", "cid")]
+    room = await new_room(ann, bob, cid)
+    said = (await post(room, bob, "hi")).event.seq
+
+    assert (
+        await code_of(messages.edit_message(cid.pk, room.pk, new_key(), said, "x")) == "forbidden"
+    )
+    assert (
+        await code_of(messages.edit_message(ann.pk, room.pk, new_key(), said, "x")) == "forbidden"
+    )
+    assert await code_of(messages.delete_message(cid.pk, room.pk, new_key(), said)) == "forbidden"
+    await messages.edit_message(bob.pk, room.pk, new_key(), said, "hello")
+    await messages.delete_message(ann.pk, room.pk, new_key(), said)
+    missing = messages.edit_message(bob.pk, room.pk, new_key(), 99, "x")
+    assert await code_of(missing) == "not_found"
+    not_a_message = messages.delete_message(ann.pk, room.pk, new_key(), 1)
+    assert await code_of(not_a_message) == "not_found"
+
+
+async def test_message_that_left_the_hot_tail_can_still_be_edited_by_its_author_alone() -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+    said = (await post(room, ann, "first")).event.seq
+    await asyncio.gather(*(post(room, ann, "more") for _ in range(keys.HOT_TAIL_EVENTS + 10)))
+    await drain_all()
+
+    assert (
+        await code_of(messages.edit_message(bob.pk, room.pk, new_key(), said, "x")) == "forbidden"
+    )
+    await messages.edit_message(ann.pk, room.pk, new_key(), said, "First")
+
+    await drain_all()
+    page = await history.messages_before(room.pk, said + 1, 10)
+    assert [message.body for message in page.messages] == ["First"]
+
+
+async def test_unloaded_room_is_loaded_from_postgresql_and_goes_on_where_it_was(
+    log_redis: redis.Redis,
+) -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+    before = await post(room, bob, "before")
+    await drain_all()
+    shard = room.pk % SHARDS
+    log_redis.delete(keys.room(shard, room.pk), keys.acl(shard, room.pk), keys.log(shard, room.pk))
+
+    after = await asyncio.gather(*(post(room, bob, f"after {i}") for i in range(50)))
+
+    expected = range(before.event.seq + 1, before.event.seq + 51)
+    assert [one.event.seq for one in after] == list(expected)
+    assert after[0].event.n == before.event.n + 1
+
+
+async def test_lost_log_raises_the_epoch_and_never_gives_a_stored_seq_again(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    kept = await post(room, ann, "stored")
+    await drain_all()
+    log_redis.flushall()
+
+    after = await post(room, ann, "after the loss")
+    await drain_all()
+
+    assert (after.event.epoch, after.event.seq) == (kept.event.epoch + 1, kept.event.seq + 1)
+    cursor = await ShardCursor.objects.aget(shard=room.pk % SHARDS, kind="persist")
+    assert cursor.epoch == after.event.epoch
+    seqs = [event.seq async for event in RoomEvent.objects.filter(room=room).order_by("seq")]
+    assert seqs == [1, 2, 3, 4]
+
+
+async def test_sync_reaches_back_across_the_hot_tail_without_a_gap() -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await asyncio.gather(*(post(room, ann, str(i)) for i in range(600)))
+    await drain_all()
+    await post(room, ann, "newest")
+
+    seen: list[int] = []
+    while found := await history.events_after(room.pk, seen[-1] if seen else 0, 100):
+        seen += [event.seq for event in found]
+
+    assert seen == list(range(1, 604))
+
+
+async def test_history_shows_what_is_not_stored_yet_with_edits_deletions_and_reactions() -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+    stored = (await post(room, ann, "stored")).event.seq
+    gone = (await post(room, ann, "to be deleted")).event.seq
+    await drain_all()
+    await messages.edit_message(ann.pk, room.pk, new_key(), stored, "stored, edited")
+    await messages.react(bob.pk, room.pk, new_key(), stored, "👍")
+    await messages.delete_message(ann.pk, room.pk, new_key(), gone)
+    last = await post(room, bob, "hot")
+
+    page = await history.messages_before(room.pk, last.event.seq + 1, 50)
+
+    assert [message.body for message in page.messages] == ["stored, edited", "", "hot"]
+    assert page.messages[0].reactions == {"👍": [bob.pk]}
+    assert [message.deleted for message in page.messages] == [False, True, False]
+    assert (page.more, page.upto) == (False, last.event.seq)
+
+    await drain_all()
+    stored_page = await history.messages_before(room.pk, last.event.seq + 1, 50)
+    assert stored_page.messages == page.messages
+
+
+async def test_log_of_another_installation_is_not_taken_over(log_redis: redis.Redis) -> None:
+    for shard in range(SHARDS):
+        log_redis.set(keys.epoch(shard), 7)
+    ann, eve = await new_person("ann"), await new_person("eve")
+    room_id = 1 + (await new_room(ann)).pk
+    shard = room_id % SHARDS
+    log_redis.hset(keys.room(shard, room_id), mapping={"epoch": 7, "head": 40, "n": 40})
+    log_redis.hset(keys.acl(shard, room_id), str(eve.pk), "owner:0")
+
+    room = await new_room(ann)
+
+    assert room.pk == room_id
+    assert (await post(room, ann, "hello")).event.epoch == 8
+    assert await code_of(post(room, eve, "hello")) == "not_found"
+
+
+async def test_damaged_room_is_loaded_again_and_its_neighbours_are_not_held_up(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    rooms = [await new_room(ann) for _ in range(SHARDS + 1)]  # the first and the last share a shard
+    await drain_all()
+    log_redis.hdel(keys.room(rooms[0].pk % SHARDS, rooms[0].pk), "head")
+
+    appended = await asyncio.gather(*(post(room, ann, "hello") for room in rooms))
+
+    assert [one.event.seq for one in appended] == [3] * (SHARDS + 1)
+
+
+async def test_room_that_lost_its_hash_waits_until_its_places_are_stored(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await post(room, ann, "acknowledged, not stored")
+    log_redis.delete(keys.room(room.pk % SHARDS, room.pk))
+
+    refused = await code_of(post(room, ann, "not yet"))
+    # The drain needs the head to tell what was given out; it finds it in the room's own log.
+    await drain_all()
+    appended = await post(room, ann, "now")
+
+    assert refused == "unavailable"
+    assert appended.event.seq == 4
+
+
+async def test_log_that_forgot_what_somebody_saw_gets_a_new_epoch(log_redis: redis.Redis) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await drain_all()
+    seen = (await post(room, ann, "seen, then forgotten")).event
+    shard = room.pk % SHARDS
+    log_redis.hset(keys.room(shard, room.pk), mapping={"head": 2, "n": 0})
+
+    noticed = await sync_to_async(epochs.report_regress)(room.pk, seen.seq, seen.epoch)
+    again = await sync_to_async(epochs.report_regress)(room.pk, seen.seq, seen.epoch)
+
+    assert (noticed, again) == (True, False)
+    assert (await post(room, ann, "goes on")).event.epoch == seen.epoch + 1
+
+
+async def test_damaged_entry_in_the_hot_tail_hides_nothing_else(log_redis: redis.Redis) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    said = [(await post(room, ann, text)).event.seq for text in ("one", "two", "three")]
+    log = keys.log(room.pk % SHARDS, room.pk)
+    entries = streams.entries(log_redis, log)
+    log_redis.delete(log)
+    for stream_id, fields in entries:
+        damage = fields[b"seq"] == str(said[1]).encode()
+        damaged = {b"data": b"{"} if damage else {}
+        log_redis.xadd(log, cast(Any, fields | damaged), stream_id)
+
+    page = await history.messages_before(room.pk, said[-1] + 1, 50)
+    before_the_drain = await history.events_after(room.pk, 0, 50)
+    await drain_all()
+    after_the_drain = await history.events_after(room.pk, 0, 50)
+
+    assert [message.body for message in page.messages] == ["one"]
+    assert [event.seq for event in before_the_drain] == [1, 2, 3]
+    assert [event.seq for event in after_the_drain] == [1, 2, 3]
+    rest = await history.events_after(room.pk, 3, 50)
+    assert [event.seq for event in rest] == said[1:]
+
+
+async def test_idle_rooms_that_are_wholly_stored_leave_memory_and_come_back(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    stored_room, waiting_room = await new_room(ann), await new_room(ann)
+    await drain_all()
+    await post(waiting_room, ann, "not stored yet")
+
+    left = sum([await sync_to_async(unload_idle)(shard, idle_ms=-1000) for shard in range(SHARDS)])
+
+    assert left == 1
+    assert set(await room_log.room_states([stored_room.pk, waiting_room.pk])) == {waiting_room.pk}
+    assert (await post(stored_room, ann, "back")).event.seq == 3
+
+
+async def test_number_of_shards_is_fixed_for_good(settings: Any) -> None:
+    ann = await new_person("ann")
+    await post(await new_room(ann), ann, "hello")
+    settings.ENV = dataclasses.replace(settings.ENV, shards=SHARDS * 2)
+
+    with pytest.raises(ImproperlyConfigured, match="began with 4"):
+        await sync_to_async(epochs.establish_all)()

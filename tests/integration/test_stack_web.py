@@ -1,0 +1,148 @@
+"""The web process starts only on a log that keeps its word, tells its state, and lets people go."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from django.test import AsyncClient, Client
+from pytest_django.fixtures import Settings
+
+from chat import health
+from localstack.ports import free_port
+from localstack.valkey import LOG_SETTINGS, Valkey
+from tests.integration.servers import OwnServer
+from tests.integration.web_process import web_process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("asgi_server", ["daphne", "uvicorn"])
+def test_web_process_ends_well_when_it_is_asked_to(asgi_server: str, tmp_path: Path) -> None:
+    with web_process(tmp_path / "web.log", ASGI_SERVER=asgi_server) as web:
+        web.process.send_signal(signal.SIGTERM)
+
+        assert web.process.wait(15) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "weak"),
+    [
+        ("appendonly", "no"),
+        ("appendfsync", "everysec"),
+        ("no-appendfsync-on-rewrite", "yes"),
+        ("maxmemory-policy", "allkeys-lru"),
+    ],
+)
+def test_web_process_refuses_a_log_that_may_forget(name: str, weak: str, tmp_path: Path) -> None:
+    settings = {**LOG_SETTINGS, name: weak}
+    log = OwnServer(Valkey("weak", tmp_path, free_port(), "password-of-the-log", settings))
+    log.start()
+    try:
+        refused = subprocess.run(
+            [sys.executable, "-m", "chatsite.server"],
+            env={**os.environ, "LOG_REDIS_URL": log.url, "PORT": str(free_port())},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        log.stop()
+
+    assert refused.returncode == 1
+    assert f"{name} is {weak}" in refused.stderr
+    assert "ALLOW_WEAK_LOG" in refused.stderr
+    assert "password-of-the-log" not in refused.stderr
+
+
+async def test_ready_when_people_can_chat(async_client: AsyncClient) -> None:
+    answer = await async_client.get("/readyz")
+
+    assert answer.status_code == HTTPStatus.OK
+    assert answer.json()["parts"] == {"database": "ok", "log": "ok", "bus": "ok"}
+
+
+async def nowhere(*args: object) -> bool:
+    return False
+
+
+def without(part: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is where the part should be."""
+    if part == "database":
+        monkeypatch.setattr("chat.database.lets_in", nowhere)
+    else:
+        url = {f"{part}_redis_url": f"redis://:hidden@127.0.0.1:{free_port()}/0"}
+        settings.ENV = dataclasses.replace(settings.ENV, **url)
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "code"),
+    [("log", "not ready", 503), ("bus", "degraded", 200), ("database", "degraded", 200)],
+)
+async def test_ready_without_a_part_if_people_can_still_chat_and_the_answer_names_it(
+    part: str,
+    status: str,
+    code: int,
+    async_client: AsyncClient,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health.Complete, "once", True)
+    without(part, settings, monkeypatch)
+
+    answer = await async_client.get("/readyz")
+
+    assert (answer.json()["status"], answer.status_code) == (status, code)
+    assert answer.json()["parts"][part] in {"ConnectionError", "Unavailable"}
+    assert "hidden" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("part", ["log", "bus", "database"])
+async def test_process_that_never_reached_a_part_is_not_ready(
+    part: str, async_client: AsyncClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health.Complete, "once", False)
+    without(part, settings, monkeypatch)
+
+    answer = await async_client.get("/readyz")
+
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert health.Complete.once is False
+
+
+async def test_not_ready_while_draining_though_alive(
+    async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health.Draining, "now", True)
+
+    ready = await async_client.get("/readyz")
+    alive = await async_client.get("/healthz")
+
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+    assert alive.status_code == HTTPStatus.OK
+
+
+def test_metrics_are_for_this_machine_only(client: Client) -> None:
+    assert client.get("/metrics").status_code == HTTPStatus.OK
+    assert client.get("/metrics", REMOTE_ADDR="192.0.2.1").status_code == HTTPStatus.NOT_FOUND
+    forwarded = client.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"})
+    assert forwarded.status_code == HTTPStatus.NOT_FOUND
+
+
+def test_metrics_are_for_the_holder_of_the_token(client: Client, settings: Settings) -> None:
+    token = "0123456789abcdef-token"
+    settings.ENV = dataclasses.replace(settings.ENV, metrics_token=token)
+
+    given = client.get(
+        "/metrics", REMOTE_ADDR="192.0.2.1", headers={"Authorization": f"Bearer {token}"}
+    )
+
+    assert given.status_code == HTTPStatus.OK
+    assert client.get("/metrics").status_code == HTTPStatus.NOT_FOUND

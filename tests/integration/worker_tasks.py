@@ -1,0 +1,71 @@
+"""Tasks that go wrong in every way, for a real worker: `celery -A chatsite worker -I` this."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from celery import shared_task
+from django.db import OperationalError
+
+from chat import bus
+from chat.celery_task import LastingTask
+from chat.errors import PermanentError
+
+RUNS = "test:runs:"
+DONE = "test:done"
+AWAY = "test:away"
+
+
+def _run(name: str, number: int) -> None:
+    bus.blocking_client().incr(f"{RUNS}{name}:{number}")
+
+
+def _done(name: str, number: int) -> None:
+    bus.blocking_client().rpush(DONE, f"{name}:{number}")
+
+
+@shared_task(name="test.killer", base=LastingTask)
+def killer(number: int) -> None:
+    """Kills the process that runs it."""
+    _run("killer", number)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@shared_task(name="test.bystander", base=LastingTask)
+def bystander(number: int) -> None:
+    _run("bystander", number)
+    _done("bystander", number)
+
+
+@shared_task(name="test.broken", base=LastingTask)
+def broken(number: int) -> None:
+    """Fails for as long as nobody has mended it."""
+    _run("broken", number)
+    if not bus.blocking_client().exists("test:mended"):
+        raise ValueError("somebody's words")
+    _done("broken", number)
+
+
+@shared_task(name="test.refused", base=LastingTask)
+def refused(number: int) -> None:
+    _run("refused", number)
+    raise PermanentError("never")
+
+
+@shared_task(name="test.waits", base=LastingTask)
+def waits(number: int) -> None:
+    """Needs what is away."""
+    _run("waits", number)
+    if bus.blocking_client().exists(AWAY):
+        raise OperationalError("away")
+    _done("waits", number)
+
+
+@shared_task(name="test.stumbles")
+def stumbles(number: int) -> None:
+    """A wake-up with a fault in it."""
+    _run("stumbles", number)
+    if not bus.blocking_client().exists("test:mended"):
+        raise KeyError("somebody's words")
+    _done("stumbles", number)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+from chat import asyncapi
+from chat.protocol import AnyClientFrame, AnyServerFrame, CloseCode
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
+
+
+def references(value: Any) -> set[str]:
+    """Every `$ref` and discriminator target in a document."""
+    if isinstance(value, dict):
+        here = {value["$ref"]} if "$ref" in value else set()
+        return here.union(*(references(inner) for inner in value.values()))
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    return set()
+
+
+def look_up(document: Any, reference: str) -> Any:
+    for part in reference.removeprefix("#/").split("/"):
+        document = document[part]
+    return document
+
+
+def test_committed_document_is_the_one_that_the_types_give() -> None:
+    assert COMMITTED.read_text() == asyncapi.text(), "run `manage.py asyncapi` and commit"
+
+
+def test_every_frame_is_in_the_document_and_every_reference_leads_somewhere() -> None:
+    document = json.loads(asyncapi.text())
+
+    frames = {frame.__name__ for frame in [*get_args(AnyClientFrame), *get_args(AnyServerFrame)]}
+    assert set(document["components"]["messages"]) == frames
+    assert set(document["x-close-codes"]) == {str(int(code)) for code in CloseCode}
+    for reference in references(document):
+        assert look_up(document, reference)

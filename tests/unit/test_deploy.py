@@ -1,0 +1,92 @@
+"""What docker-compose.yml starts keeps the promise and has no password that others know."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from chat.room_log.durability import weaknesses
+from chatsite.env import BASE_DIR, read_env
+
+COMPOSE = (BASE_DIR / "docker-compose.yml").read_text()
+
+
+def directives(path: Path) -> dict[str, str]:
+    lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+    return dict(line.split(maxsplit=1) for line in lines if line)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A folder of secrets, freshly made."""
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(BASE_DIR / "deploy/make-secrets", tmp_path / "deploy")
+    make(tmp_path)
+    return tmp_path / "secrets"
+
+
+def make(folder: Path) -> None:
+    subprocess.run(["sh", "deploy/make-secrets"], cwd=folder, check=True, capture_output=True)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_log_server_of_compose_acknowledges_only_what_is_on_disk() -> None:
+    assert weaknesses(directives(BASE_DIR / "deploy/valkey/log.conf")) == []
+
+
+def test_bus_server_of_compose_drops_nothing_to_make_room() -> None:
+    assert directives(BASE_DIR / "deploy/valkey/bus.conf")["maxmemory-policy"] == "noeviction"
+
+
+def test_images_are_pinned_to_a_version() -> None:
+    dockerfile = (BASE_DIR / "Dockerfile").read_text()
+    images = re.findall(r"^\s*image: (\S+)", COMPOSE, re.MULTILINE)
+    images += re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+
+    assert len(images) >= 7
+    for image in images:
+        assert re.search(r":\d+(\.\d+)*", image), image
+
+
+def test_made_secrets_are_complete_and_all_different(made: Path) -> None:
+    wanted = set(re.findall(r"\./secrets/([a-z_.]+)", COMPOSE))
+    files = contents(made)
+
+    env = read_env(
+        {
+            "ALLOWED_ORIGINS": "http://localhost:8080",
+            **{
+                f"{name.upper()}_FILE": str(made / name)
+                for name in ("database_url", "log_redis_url", "bus_redis_url", "secret_key")
+            },
+        }
+    )
+
+    assert files.keys() == wanted
+    assert env.log_redis_url != env.bus_redis_url
+    assert files["postgres_password"].strip() in env.database_url
+    assert files["log_password.conf"].split()[1] in env.log_redis_url
+    assert len({text.split()[-1] for text in files.values()}) == len(files)
+
+
+def test_made_secrets_are_behind_a_closed_door_and_stay_when_made_again(made: Path) -> None:
+    before = contents(made)
+
+    make(made.parent)
+
+    assert made.stat().st_mode & 0o077 == 0
+    assert contents(made) == before
+
+
+def test_gateway_does_not_pass_on_what_is_for_operators() -> None:
+    for name in ("http.conf", "https.conf"):
+        text = (BASE_DIR / "deploy/nginx" / name).read_text()
+        for path in ("/metrics", "/healthz", "/readyz"):
+            assert f"location = {path} {{ return 404; }}" in text

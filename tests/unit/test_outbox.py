@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat import outbox
+from chat.outbox import SocketOutbox
+from chat.protocol import CloseCode
+
+
+class Server:
+    """An ASGI server's `send`, which can be slow or broken."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: Exception | None = None
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.open.wait()
+        if self.error is not None and message["type"] == "websocket.send":
+            raise self.error
+        self.sent.append(message.get("text", message.get("code")))
+
+
+async def settled(box: SocketOutbox) -> None:
+    while box._task is not None and not box._task.done():
+        await asyncio.wait({box._task})
+
+
+async def test_frames_leave_in_order_and_nothing_follows_the_close() -> None:
+    server = Server()
+    box = SocketOutbox(server.send)
+
+    box.send_text("one")
+    box.send_text("two")
+    box.close(CloseCode.RESTARTING)
+    box.send_text("three")
+    await settled(box)
+
+    assert server.sent == ["one", "two", 1012]
+    assert type(server.sent[2]) is int
+
+
+async def test_network_that_takes_nothing_ends_the_connection_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "MAX_WAITING_FRAMES", 10)
+    server = Server()
+    server.open.clear()
+    box = SocketOutbox(server.send)
+
+    box.send_text("in the server's hands")
+    await asyncio.sleep(0)
+    for number in range(20):
+        box.send_text(str(number))
+    server.open.set()
+    await settled(box)
+
+    assert server.sent == ["in the server's hands", 4408]
+
+
+async def test_frame_that_the_server_refuses_ends_the_connection() -> None:
+    server = Server()
+    server.error = ValueError("too large")
+    box = SocketOutbox(server.send)
+
+    box.send_text("too large")
+    box.send_text("next")
+    await settled(box)
+
+    assert server.sent == [4408]
+
+
+async def test_connection_that_is_gone_gets_nothing_more() -> None:
+    server = Server()
+    server.open.clear()
+    box = SocketOutbox(server.send)
+
+    box.send_text("one")
+    await asyncio.sleep(0)
+    box.send_text("two")
+    box.gone()
+    server.open.set()
+    await settled(box)
+
+    assert server.sent == ["one"]
