@@ -1,0 +1,123 @@
+# Everything a person does with this repository. `make` lists it.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two at a time: the packages of Python and of the UI come in together.
+MAKEFLAGS += --no-builtin-rules -j2
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null) python3)
+PY := .venv/bin/python
+NPM := $(PY) -m localstack.node --prefix chat/ui --no-audit --no-fund --no-update-notifier
+# Test processes: one for each core, four at most.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
+
+INSTALLED := .venv/installed
+MODULES := chat/ui/node_modules/.installed
+BUILT := chat/static/chat/build/manifest.json
+UI_SOURCES := $(shell find chat/ui -path '*/node_modules' -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo 'Settings go on the command line: make run PORT=8123. See .env.example for all.'
+
+.PHONY: run
+run: $(INSTALLED) $(BUILT) ## Start everything on this machine; Ctrl-C stops it (PORT=8000)
+	@exec $(PY) -m localstack run
+
+.PHONY: kafka
+kafka: $(INSTALLED) ## Start an Apache Kafka alone; its jars come through Maven (run KAFKA=1 uses one)
+	@exec $(PY) -m localstack.kafka
+
+.PHONY: setup
+setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
+
+.PHONY: test
+test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium
+	@.ci/chromium >/dev/null
+	$(NPM) test
+	$(PY) -m pytest tests/unit tests/integration tests/drill -q -n $(JOBS)
+	@if ls tests/acceptance/test_*.py >/dev/null 2>&1; then \
+	    CHROMIUM="$$(.ci/chromium)" $(PY) -m pytest tests/acceptance -q; \
+	fi
+
+.PHONY: test-fast
+test-fast: $(INSTALLED) ## Unit and integration tests only
+	$(PY) -m pytest tests/unit tests/integration -q -n $(JOBS)
+
+MINUTES ?= 5
+SEED ?= 1
+.PHONY: drill
+drill: $(INSTALLED) ## Kill, freeze and cut off parts while people chat, and judge (MINUTES, SEED, KAFKA=1)
+	@exec $(PY) -m tests.drill run --minutes $(MINUTES) --seed $(SEED) $(if $(filter 1,$(KAFKA)),--kafka)
+
+.PHONY: drill-control
+drill-control: $(INSTALLED) ## Show that the judge finds losses: power cuts under a weak and a strong log
+	@exec $(PY) -m tests.drill control --seed $(SEED)
+
+.PHONY: drill-lost-log
+drill-lost-log: $(INSTALLED) ## Empty the log, and bring back an old copy: the loss must be told
+	@exec $(PY) -m tests.drill lost-log --seed $(SEED)
+
+CHECKS := check-style check-types check-imports check-django check-ui
+
+.PHONY: check $(CHECKS)
+check: $(INSTALLED) $(MODULES) ## Linters, types, import rules, migrations
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target $(CHECKS)
+check-style:
+	$(PY) -m ruff check --quiet .
+	$(PY) -m ruff format --check --quiet .
+check-types:
+	$(PY) -m mypy --no-error-summary
+check-imports:
+	.venv/bin/lint-imports --config pyproject.toml | sed -n '/^Contracts:/,$$p;/BROKEN/p'
+check-django:
+	$(PY) -W ignore manage.py makemigrations --check --dry-run --settings tests.static_settings
+	$(PY) -W ignore manage.py check --deploy --fail-level WARNING --settings tests.static_settings
+check-ui:
+	$(NPM) run --silent check
+
+.PHONY: format
+format: $(INSTALLED) $(MODULES) ## Format the code
+	$(PY) -m ruff check --fix-only --quiet .
+	$(PY) -m ruff format .
+	$(NPM) run format
+
+.PHONY: lock
+lock: $(INSTALLED) ## Compile the requirements with hashes again
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	@for name in requirements requirements-dev requirements-node; do \
+	    echo "$$name.txt"; \
+	    .venv/bin/uv pip compile --quiet --upgrade --python-version 3.11 --universal \
+	        --generate-hashes --no-emit-index-url --no-header $$name.in -o $$name.txt; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was installed and built; the data in var/ stays
+	rm -rf .venv chat/ui/node_modules chat/static/chat/build staticfiles
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'Veche needs Python 3.11 or newer: make PYTHON=/path/to/python3.11'; exit 1; }
+	@echo 'Making .venv'
+	@$(PYTHON) -m venv .venv
+
+$(INSTALLED): requirements-dev.txt | $(PY)
+	@echo 'Installing requirements-dev.txt'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r $<
+	@touch $@
+
+$(MODULES): chat/ui/package-lock.json | $(PY)
+	@echo 'Installing the packages of the UI'
+	@# Not `npm ci`: it refuses a lock file that lacks the optional binaries of other platforms.
+	@$(NPM) install --no-save --loglevel=error >/dev/null
+	@touch $@
+
+$(BUILT): $(UI_SOURCES) | $(MODULES)
+	@echo 'Building the UI'
+	@$(NPM) run --silent build >/dev/null
+	@touch $@
