@@ -181,7 +181,10 @@ def waiting_shards(shards: int) -> list[int]:
 
 
 def resume(shard: int) -> None:
-    """Lets a stopped shard be exported again, after a person has mended the cause."""
+    """Lets a stopped shard be exported again, after a person has mended the cause.
+
+    What has its dead letter already does not count again.
+    """
     ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.EXPORT).update(
         stopped_at=None, stopped_reason=""
     )
@@ -280,6 +283,7 @@ def _publish(
     missing = list(range(len(rows)))
     failure: RetryableError | None = None
     refused: set[int] = set()
+    new_letters = 0
     while missing:
         outcomes = bus.publish([records[i] for i in missing], deadline - time.monotonic())
         still_missing = []
@@ -293,7 +297,8 @@ def _publish(
                 if i in refused:  # even the placeholder: then the bus takes nothing at all
                     raise TooManyLetters
                 refused.add(i)
-                records[i] = _placeholder(shard, rows[i].event, records[i], outcome)
+                records[i], new = _placeholder(shard, rows[i].event, records[i], outcome)
+                new_letters += new
                 progress = True
             elif failure is None and isinstance(outcome, RetryableError):
                 failure = outcome
@@ -301,7 +306,7 @@ def _publish(
         # What was held back behind a refused event can go now; anything else waits for its time.
         if not progress:
             break
-    letters.add(len(refused), len(rows))
+    letters.add(new_letters, len(rows))
     return (missing[0] if missing else len(rows)), (failure if missing else None)
 
 
@@ -309,9 +314,14 @@ def _record(event: RoomEvent) -> Record:
     return Record(event.room, event.seq, envelope.encode(event))
 
 
-def _placeholder(shard: int, event: RoomEvent, record: Record, error: PermanentError) -> Record:
-    """What stands on the bus at the place of an event that it refuses. The event is kept."""
-    letter = dead_letters.add(
+def _placeholder(
+    shard: int, event: RoomEvent, record: Record, error: PermanentError
+) -> tuple[Record, bool]:
+    """What stands on the bus at the place of an event that it refuses. The event is kept.
+
+    With it, whether its dead letter is new.
+    """
+    letter = dead_letters.enter(
         source=SOURCE,
         reason=Reason.REFUSED,
         error=error,
@@ -319,9 +329,9 @@ def _placeholder(shard: int, event: RoomEvent, record: Record, error: PermanentE
         payload=record.value,
     )
     data = EventQuarantined(
-        reason=Reason.REFUSED, original_type=event.type.value, dead_letter=letter
+        reason=Reason.REFUSED, original_type=event.type.value, dead_letter=letter.id
     )
-    return _record(
+    placeholder = _record(
         msgspec.structs.replace(
             event,
             type=EventType.EVENT_QUARANTINED,
@@ -330,6 +340,7 @@ def _placeholder(shard: int, event: RoomEvent, record: Record, error: PermanentE
             data=msgspec.Raw(events.encode_data(data)),
         )
     )
+    return placeholder, letter.new
 
 
 def _publish_replacements(

@@ -25,6 +25,9 @@ from chat.room_log.clients import blocking_client
 Fields = Mapping[bytes, bytes]
 Entry = tuple[str, Fields]  # stream id, fields
 
+# Places of a gap that one batch fills: after a restore of an old PostgreSQL it may be a million.
+MAX_GAP_PLACES = 5_000
+
 
 class Candidate(msgspec.Struct, frozen=True):
     """An event for the next place of its room, and the entry that it came from."""
@@ -48,13 +51,19 @@ def read(shard: int, after: str, limit: int) -> list[Entry]:
 
 
 class Sorter:
-    """Sorts one batch of entries of a shard. `letters` counts what it sent to the dead letters."""
+    """Sorts one batch of entries of a shard.
+
+    `letters` counts the dead letters that this run made: one that an earlier run made for the same
+    entry has been counted, and looked at if it stopped the shard. `upto` is the stream id of the
+    last entry that is dealt with; None when a gap takes the whole batch.
+    """
 
     def __init__(self, shard: int, epoch: int, entries: Sequence[Entry]) -> None:
         self._shard = shard
         self._epoch = epoch
         self._entries = entries
         self.letters = 0
+        self.upto: str | None = entries[-1][0]
 
     def sort(self) -> list[Candidate]:
         """The events to store, gapless in every room; all else is a dead letter or a repeat."""
@@ -94,7 +103,11 @@ class Sorter:
                     event,
                 )
             else:
-                yield from self._fill_gap(position, event)
+                end = min(event.seq, position.seq + 1 + MAX_GAP_PLACES)
+                yield from self._fill_gap(position, event, end)
+                if end < event.seq:
+                    self._leave_from(stream_id)
+                    return
                 yield self._candidate(stream_id, fields, event)
                 position.seq, position.n = event.seq, event.n
 
@@ -111,24 +124,40 @@ class Sorter:
         reason = Reason.PLACE_TAKEN if event.epoch == self._epoch else Reason.STALE_EPOCH
         self._letter(reason, "Another event may stand at this place.", stream_id, fields, event)
 
-    def _fill_gap(self, position: _Position, event: RoomEvent) -> Iterator[Candidate]:
-        """What is missing from the stream before `event`, taken from the room's own log."""
-        if event.seq == position.seq + 1:
+    def _leave_from(self, stream_id: str) -> None:
+        """Leave this entry and all after it to the next batch."""
+        before = [one for one, _ in self._entries[: [i for i, _ in self._entries].index(stream_id)]]
+        self.upto = before[-1] if before else None
+
+    def _fill_gap(self, position: _Position, event: RoomEvent, end: int) -> Iterator[Candidate]:
+        """What the stream lacks before place `end`, taken from the room's own log.
+
+        A stretch of places that are lost there too is one dead letter: nothing of them is left
+        but their numbers.
+        """
+        first = position.seq + 1
+        if first == end:
             return
         found = {
             int(stream_id.partition(b"-")[0]): fields
             for stream_id, fields in streams.entries(
                 blocking_client(),
                 keys.log(self._shard, event.room),
-                first=f"{position.seq + 1}-0",
-                last=f"{event.seq - 1}-0",
+                first=f"{first}-0",
+                last=f"{end - 1}-0",
             )
         }
-        for seq in range(position.seq + 1, event.seq):
+        lost: EventQuarantined | None = None
+        for seq in range(first, end):
+            position.seq = seq
             fields = found.get(seq)
             if fields is None:
-                yield self._missing(event, seq, position.n)
+                if lost is None:
+                    next_found = min((one for one in found if one > seq), default=end)
+                    lost = self._lost(event.room, seq, next_found - 1)
+                yield Candidate(_placeholder_at(event, seq, position.n, lost), "", {})
                 continue
+            lost = None
             try:
                 recovered = codec.event_of(fields)
             except (KeyError, ValueError, OverflowError) as error:
@@ -148,10 +177,17 @@ class Sorter:
             )
         return Candidate(Placed(event, data), stream_id, fields)
 
-    def _missing(self, next_event: RoomEvent, seq: int, n: int) -> Candidate:
-        return self._placeholder(
-            "", {}, next_event, Reason.MISSING, "The log gave this place out and lost it.", seq, n
+    def _lost(self, room: int, first: int, last: int) -> EventQuarantined:
+        """What stands at the places `first` … `last`, which the log gave out and lost."""
+        letter = dead_letters.enter(
+            source="persist",
+            reason=Reason.MISSING,
+            error=f"The log gave out the places {first} to {last} and lost them.",
+            origin=Origin(shard=self._shard, room=room, seq=first),
+            payload=dead_letters.pack_entry({}),
         )
+        self.letters += letter.new
+        return EventQuarantined(reason=Reason.MISSING, original_type="", dead_letter=letter.id)
 
     def _placeholder(
         self,
@@ -163,11 +199,11 @@ class Sorter:
         seq: int,
         n: int,
     ) -> Candidate:
-        self.letters += 1
         origin = Origin(
             shard=self._shard, stream_id=stream_id, room=event.room, seq=seq, key=event.key
         )
-        placed = quarantine(event, reason, error, origin, fields, seq=seq, n=n)
+        placed, new = quarantine(event, reason, error, origin, fields, seq=seq, n=n)
+        self.letters += new
         return Candidate(placed, stream_id, fields)
 
     def _without_repeated_keys(self, candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -184,9 +220,8 @@ class Sorter:
             if first is event:
                 result.append(one)
                 continue
-            if not same_request(first, event):
-                self.letters += 1
-            placed = repeated(self._shard, one, first)
+            placed, new = repeated(self._shard, one, first)
+            self.letters += new
             result.append(Candidate(placed, one.stream_id, one.fields))
         return result
 
@@ -211,7 +246,6 @@ class Sorter:
         fields: Fields,
         event: RoomEvent | None = None,
     ) -> None:
-        self.letters += 1
         origin = Origin(shard=self._shard, stream_id=stream_id)
         if event is not None:
             origin = Origin(
@@ -221,13 +255,14 @@ class Sorter:
                 seq=event.seq,
                 key=event.key,
             )
-        dead_letters.add(
+        letter = dead_letters.enter(
             source="persist",
             reason=reason,
             error=error,
             origin=origin,
             payload=dead_letters.pack_entry(fields),
         )
+        self.letters += letter.new
 
 
 def checked_data(event: RoomEvent) -> events.EventData:
@@ -253,9 +288,12 @@ def quarantine(
     *,
     seq: int,
     n: int,
-) -> Placed:
-    """The placeholder for an event that cannot be stored; its bytes go to the dead letters."""
-    letter = dead_letters.add(
+) -> tuple[Placed, bool]:
+    """The placeholder for an event that cannot be stored; its bytes go to the dead letters.
+
+    With it, whether that dead letter is new.
+    """
+    letter = dead_letters.enter(
         source="persist",
         reason=reason,
         error=error,
@@ -263,8 +301,8 @@ def quarantine(
         payload=dead_letters.pack_entry(fields),
     )
     original = fields.get(b"type", b"").decode(errors="replace")
-    data = EventQuarantined(reason=reason, original_type=original, dead_letter=letter)
-    return _placeholder_at(event, seq, n, data)
+    data = EventQuarantined(reason=reason, original_type=original, dead_letter=letter.id)
+    return _placeholder_at(event, seq, n, data), letter.new
 
 
 def stored_under_keys(batch: Sequence[RoomEvent]) -> dict[tuple[int, str], RoomEvent]:
@@ -284,20 +322,20 @@ def same_request(first: RoomEvent, event: RoomEvent) -> bool:
     return events.decode_data(first.type, first.data) == events.decode_data(event.type, event.data)
 
 
-def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> Placed:
+def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> tuple[Placed, bool]:
     """The placeholder for a repeat that slipped through: it names where the first one stands.
 
     One that asked for something else under the same key was acknowledged too: its bytes go to
-    the dead letters.
+    the dead letters. With it, whether that made a new one.
     """
     event = candidate.placed.event
     place = (first.room, first.seq)
     if same_request(first, event):
-        return duplicate(event, place)
+        return duplicate(event, place), False
     origin = Origin(
         shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
     )
-    letter = dead_letters.add(
+    letter = dead_letters.enter(
         source="persist",
         reason=Reason.KEY_CONFLICT,
         error="Its author had used the key for something else.",
@@ -307,10 +345,10 @@ def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> Placed:
     data = EventQuarantined(
         reason=Reason.KEY_CONFLICT,
         original_type=event.type,
-        dead_letter=letter,
+        dead_letter=letter.id,
         duplicate_of=place,
     )
-    return _placeholder_at(event, event.seq, event.n, data)
+    return _placeholder_at(event, event.seq, event.n, data), letter.new
 
 
 def duplicate(event: RoomEvent, place: tuple[int, int]) -> Placed:

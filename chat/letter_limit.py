@@ -17,7 +17,7 @@ class TooManyLetters(Exception):
 
 
 class LetterLimit:
-    """Counts dead letters of one run over a shard; `count` is all of them."""
+    """Counts new dead letters of one run over a shard; `count` is all of them."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -82,7 +82,11 @@ def drain(shard: int) -> Drained:
 
 
 def resume(shard: int) -> None:
-    """Lets a stopped shard be drained again, after a person has mended the cause."""
+    """Lets a stopped shard be drained again, after a person has mended the cause.
+
+    What has its dead letter already does not count again, so a shard whose data cannot be mended
+    goes on past it.
+    """
     ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST).update(
         stopped_at=None, stopped_reason=""
     )
@@ -113,8 +117,9 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
         sorter = ingest.Sorter(shard, position.epoch, entries)
         candidates = sorter.sort()
         refused = _store(shard, candidates)
-        letters.add(sorter.letters + refused, len(entries))
-        position.position = entries[-1][0]
+        letters.add(sorter.letters + refused, max(len(entries), len(candidates)))
+        if sorter.upto is not None:
+            position.position = sorter.upto
         position.moved_at = datetime.now(UTC)
         position.save(update_fields=["position", "moved_at"])
         crash_point("persist.before_commit")
@@ -126,7 +131,7 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
 
 
 def _store(shard: int, candidates: Sequence[Candidate]) -> int:
-    """Stores `candidates` in order and returns how many PostgreSQL refused."""
+    """Stores `candidates` in order; how many dead letters that made."""
     if not candidates:
         return 0
     try:
@@ -137,14 +142,16 @@ def _store(shard: int, candidates: Sequence[Candidate]) -> int:
         if not is_data_error(error):
             raise
         if len(candidates) == 1:
+            placed, new = _refused(shard, candidates[0], error)
             with transaction.atomic():
-                projections.store(shard, [_refused(shard, candidates[0], error)])
-            return 1
+                projections.store(shard, [placed])
+            return int(new)
     half = len(candidates) // 2
     return _store(shard, candidates[:half]) + _store(shard, candidates[half:])
 
 
-def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> Placed:
+def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> tuple[Placed, bool]:
+    """What stands at the place of an event that PostgreSQL refused, as `ingest.quarantine`."""
     event = candidate.placed.event
     if isinstance(error, IntegrityError):
         # The same key may have been stored by another shard at the same moment.

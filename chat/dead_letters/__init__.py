@@ -21,7 +21,7 @@ from chat.dead_letters.letters import (
 from chat.dead_letters.listing import Filter, Page, every, page
 from chat.dead_letters.retrying import Outcome, Result, release, retry, retry_due
 from chat.dead_letters.sources import Retried, Unretryable, register
-from chat.dead_letters.store import MAX_ATTEMPTS, STREAM, Counts, add, counts, get
+from chat.dead_letters.store import MAX_ATTEMPTS, STREAM, Counts, Entered, add, counts, enter, get
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -29,6 +29,7 @@ __all__ = [
     "AuditLine",
     "Counts",
     "Discarded",
+    "Entered",
     "Filter",
     "Letter",
     "Origin",
@@ -45,6 +46,7 @@ __all__ = [
     "describe",
     "discard",
     "discarded",
+    "enter",
     "every",
     "get",
     "pack_entry",

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -99,10 +99,24 @@ class Claim(msgspec.Struct, frozen=True):
     token: str
 
 
+class Entered(NamedTuple):
+    """The dead letter of a failure. `new` is False when the same failure had one already."""
+
+    id: str
+    new: bool
+
+
 def add(
     *, source: str, reason: Reason, error: BaseException | str, origin: Origin, payload: bytes
 ) -> str:
-    """Enters a failure once and returns its id; the same (source, origin) keeps its first entry.
+    """As `enter`, for who does not count: the id of the dead letter."""
+    return enter(source=source, reason=reason, error=error, origin=origin, payload=payload).id
+
+
+def enter(
+    *, source: str, reason: Reason, error: BaseException | str, origin: Origin, payload: bytes
+) -> Entered:
+    """Enters a failure once; the same (source, origin) keeps its first entry.
 
     `source` is `persist`, `export`, `analytics` or `task:<name>`; `payload` the bytes as they
     came. What no retry can help (`HOPELESS`) is parked at once, the rest is due in half a minute.
@@ -133,7 +147,7 @@ def add(
     crash_point("dead_letters.after_add")
     if new:
         counters.DEAD_LETTERS.labels(source=source, reason=reason).inc()
-    return found.decode()
+    return Entered(found.decode(), bool(new))
 
 
 def claim(id: str, *, asked: bool) -> Claim | Refused:

@@ -358,6 +358,21 @@ def test_bus_that_refuses_everything_stops_the_shard_and_keeps_everything(
     assert run(room, on).published == 60
 
 
+def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
+    on: BusUnderTest, log_redis: redis.Redis
+) -> None:
+    room = stored_room(60)
+    make_too_large(room, list(range(1, 61)))
+    assert run(room, on).stopped
+
+    export.resume(room.pk % SHARDS)
+    result = run(room, on)
+
+    assert not result.stopped
+    assert exported(room) == 60
+    assert log_redis.xlen(dead_letters.STREAM) == 60
+
+
 def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     on: BusUnderTest,
 ) -> None:

@@ -15,7 +15,7 @@ import redis
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from chat import dead_letters, persistence, room_list, room_log
+from chat import dead_letters, ingest, persistence, room_list, room_log
 from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import EventType, Member, MemberJoined, Role, RoomUpdated
@@ -256,12 +256,12 @@ async def test_unreadable_entry_is_kept_and_its_place_is_filled(
     room = await new_room(ann)
     await drain(room)
     said = [(await post(room, ann, f"message {i}")).event.seq for i in range(3)]
-    ingest = keys.ingest(room.pk % SHARDS)
-    entries = streams.entries(log_redis, ingest)
-    log_redis.delete(ingest)
+    stream = keys.ingest(room.pk % SHARDS)
+    entries = streams.entries(log_redis, stream)
+    log_redis.delete(stream)
     for stream_id, fields in entries:
         damage = fields[b"seq"] == str(said[1]).encode()
-        add(log_redis, ingest, change(fields) if damage else fields, stream_id)
+        add(log_redis, stream, change(fields) if damage else fields, stream_id)
 
     await drain(room)
 
@@ -311,8 +311,8 @@ async def test_entries_that_the_log_never_gave_out_take_no_place(log_redis: redi
     ann = await new_person("ann")
     room = await new_room(ann)
     real = await post(room, ann, "real")
-    ingest = keys.ingest(room.pk % SHARDS)
-    [*_, (_, template)] = streams.entries(log_redis, ingest)
+    stream = keys.ingest(room.pk % SHARDS)
+    [*_, (_, template)] = streams.entries(log_redis, stream)
     by_hand = [
         {**template, b"seq": b"4", b"key": new_key().encode()},  # beyond the room's log
         {**template, b"seq": b"2", b"key": new_key().encode()},  # a seq that is taken
@@ -321,7 +321,7 @@ async def test_entries_that_the_log_never_gave_out_take_no_place(log_redis: redi
         {**template, b"room": b"424242"},
     ]
     for fields in by_hand:
-        add(log_redis, ingest, fields)
+        add(log_redis, stream, fields)
 
     await drain(room)
 
@@ -358,11 +358,11 @@ async def test_stream_of_poison_stops_the_shard_and_keeps_everything(
     await drain(room)
     for i in range(60):
         await post(room, ann, f"message {i}")
-    ingest = keys.ingest(room.pk % SHARDS)
-    entries = streams.entries(log_redis, ingest)
-    log_redis.delete(ingest)
+    stream = keys.ingest(room.pk % SHARDS)
+    entries = streams.entries(log_redis, stream)
+    log_redis.delete(stream)
     for stream_id, fields in entries:
-        add(log_redis, ingest, {**fields, b"data": b"{"}, stream_id)
+        add(log_redis, stream, {**fields, b"data": b"{"}, stream_id)
 
     drained = await drain(room)
 
@@ -372,6 +372,50 @@ async def test_stream_of_poison_stops_the_shard_and_keeps_everything(
     assert len(await stored(room)) == 2
     assert len(ingest_of(log_redis, room)) == 60
     assert (await drain(room)).stopped
+
+
+async def test_shard_that_a_person_resumed_goes_on_past_what_cannot_be_mended(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await drain(room)
+    for _ in range(60):
+        add(log_redis, keys.ingest(room.pk % SHARDS), {b"nonsense": b"1"})
+    behind = (await post(room, ann, "behind the nonsense")).event.seq
+    assert (await drain(room)).stopped
+
+    await sync_to_async(persistence.resume)(room.pk % SHARDS)
+    drained = await drain(room)
+
+    assert not drained.stopped
+    assert (await Message.objects.aget(room=room)).seq == behind
+    assert len(letters(log_redis)) == 60
+
+
+@pytest.mark.parametrize(("places_at_a_time", "dead"), [(5_000, 1), (40, 3)])
+async def test_places_that_were_lost_in_a_row_are_one_dead_letter_a_batch(
+    log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, places_at_a_time: int, dead: int
+) -> None:
+    monkeypatch.setattr(ingest, "MAX_GAP_PLACES", places_at_a_time)
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await drain(room)
+    lost = [(await post(room, ann, f"lost {i}")).event.seq for i in range(100)]
+    await post(room, ann, "stays")
+    shard = room.pk % SHARDS
+    ids = [stream_id for stream_id, _ in ingest_of(log_redis, room)]
+    log_redis.xdel(keys.ingest(shard), *ids[:-1])
+    log_redis.xdel(keys.log(shard, room.pk), *(f"{seq}-0" for seq in lost))
+
+    drained = await drain(room)
+
+    assert not drained.stopped
+    places = RoomEvent.objects.filter(room=room, type=EventType.EVENT_QUARANTINED)
+    assert [event.seq async for event in places.order_by("seq")] == lost
+    assert (await Message.objects.aget(room=room)).body == "stays"
+    assert len(letters(log_redis)) == dead
+    assert ingest_of(log_redis, room) == []
 
 
 async def test_membership_that_is_stored_twice_is_one_membership(log_redis: redis.Redis) -> None:
