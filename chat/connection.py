@@ -260,7 +260,7 @@ class Connection:
         self._send_past(frame.room, text)
 
     def _send_past(self, room: int, text: str) -> None:
-        self._socket.reading.spend(len(text))
+        self._socket.reading.spend(len(text.encode()))
         # Whoever was put out while the answer was being read does not get it.
         if room in self._socket.rooms:
             self._socket.send_text(text)

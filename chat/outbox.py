@@ -1,8 +1,8 @@
 """What goes out over one connection, in order, without anybody waiting for it.
 
-Daphne takes every frame at once and uvicorn makes the sender wait for a slow network, so frames
-are queued and one task hands them over. The `seen` window bounds `events` frames; this bounds
-the rest.
+uvicorn makes the sender wait for a slow network, so frames are queued and one task hands them
+over. The `seen` window bounds `events` frames; this bounds the rest. Daphne takes every frame at
+once: there `chatsite.daphne_protocol` has the limit.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Frames that wait while the server's own buffer for this connection is full.
 MAX_WAITING_FRAMES = 2_000
+MAX_WAITING_CHARACTERS = 4 * 1024 * 1024
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -26,17 +27,29 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class SocketOutbox:
     """The `chat.hub.sockets.Transport` over an ASGI `send`."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, on_overflow: Callable[[], object]) -> None:
+        """`on_overflow` is called once, on the loop, when the limit is reached; it is to close."""
         self._send = send
+        self._on_overflow = on_overflow
+        self._overflowed = False
         self._waiting: deque[dict[str, Any]] = deque()
+        self._waiting_characters = 0
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
     def send_text(self, text: str) -> None:
-        if len(self._waiting) >= MAX_WAITING_FRAMES:
-            self._waiting.clear()
-            self.close(CloseCode.SLOW_READER)
+        if self._overflowed:
+            return
+        if (
+            len(self._waiting) >= MAX_WAITING_FRAMES
+            or self._waiting_characters >= MAX_WAITING_CHARACTERS
+        ):
+            self._overflowed = True
+            self._drop()
+            # Not at once: the caller may be going through the connections of a room.
+            asyncio.get_running_loop().call_soon(self._on_overflow)
         else:
+            self._waiting_characters += len(text)
             self._put({"type": "websocket.send", "text": text})
 
     def close(self, code: int) -> None:
@@ -47,7 +60,11 @@ class SocketOutbox:
     def gone(self) -> None:
         """The connection has ended: nothing can be sent any more."""
         self._closing = True
+        self._drop()
+
+    def _drop(self) -> None:
         self._waiting.clear()
+        self._waiting_characters = 0
 
     def _put(self, message: dict[str, Any]) -> None:
         if self._closing:
@@ -59,13 +76,15 @@ class SocketOutbox:
     async def _run(self) -> None:
         while self._waiting:
             try:
-                await self._send(self._waiting.popleft())
+                message = self._waiting.popleft()
+                self._waiting_characters -= len(message.get("text", ""))
+                await self._send(message)
             except Exception as error:
                 # The connection broke, or the server refuses the frame. Either way the client
                 # would miss something it could not notice, so it has to come back.
                 logger.info("a connection takes nothing more: %s", type(error).__name__)
                 closed = self._closing
-                self._waiting.clear()
+                self._drop()
                 if closed:
                     return
                 self.close(CloseCode.SLOW_READER)

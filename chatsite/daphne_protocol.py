@@ -7,6 +7,8 @@ from typing import Any
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor as _reactor
 
+from chat import counters
+
 reactor: Any = _reactor  # a module that Twisted replaces by an object
 
 # Frames that wait for the application before no more are read from the network. Daphne's own
@@ -16,6 +18,11 @@ LOOK_AGAIN_SECONDS = 0.02
 # A message in more pieces than this is an attack: ordinary clients send one.
 MAX_FRAGMENTS = 256
 POLICY_VIOLATION = 1008
+# What may wait in this process for a network that takes nothing: Daphne never makes the
+# application wait. The `seen` window is the limit for a reader who tells the truth, this one is
+# for all others; an answer to `history` is 512 KiB at most.
+MAX_UNSENT_BYTES = 4 * 1024 * 1024
+SLOW_READER = 4408
 
 
 class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
@@ -79,6 +86,15 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             super().sendMessage(*args, **kwargs)
         finally:
             self.maxMessagePayloadSize = limit
+        if self.unsent_bytes() > MAX_UNSENT_BYTES and self.state == self.STATE_OPEN:
+            # autobahn drops the connection when the close frame is not answered in a second.
+            counters.SOCKETS_CLOSED.labels(code=SLOW_READER).inc()
+            self.serverClose(SLOW_READER)
+
+    def unsent_bytes(self) -> int:
+        """What was handed to the transport and not yet to the operating system."""
+        transport = self.transport
+        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # autobahn lets applications close with 1000 and from 3000 only, not with 1012.

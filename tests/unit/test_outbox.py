@@ -26,6 +26,11 @@ class Server:
         self.sent.append(message.get("text", message.get("code")))
 
 
+def box_on(server: Server) -> SocketOutbox:
+    box = SocketOutbox(server.send, lambda: box.close(CloseCode.SLOW_READER))
+    return box
+
+
 async def settled(box: SocketOutbox) -> None:
     while box._task is not None and not box._task.done():
         await asyncio.wait({box._task})
@@ -33,7 +38,7 @@ async def settled(box: SocketOutbox) -> None:
 
 async def test_frames_leave_in_order_and_nothing_follows_the_close() -> None:
     server = Server()
-    box = SocketOutbox(server.send)
+    box = box_on(server)
 
     box.send_text("one")
     box.send_text("two")
@@ -45,18 +50,20 @@ async def test_frames_leave_in_order_and_nothing_follows_the_close() -> None:
     assert type(server.sent[2]) is int
 
 
+@pytest.mark.parametrize("limit", ["MAX_WAITING_FRAMES", "MAX_WAITING_CHARACTERS"])
 async def test_network_that_takes_nothing_ends_the_connection_at_the_limit(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(outbox, "MAX_WAITING_FRAMES", 10)
+    monkeypatch.setattr(outbox, limit, 10)
     server = Server()
     server.open.clear()
-    box = SocketOutbox(server.send)
+    box = box_on(server)
 
     box.send_text("in the server's hands")
     await asyncio.sleep(0)
     for number in range(20):
         box.send_text(str(number))
+    await asyncio.sleep(0)  # the limit is told on the next turn of the loop
     server.open.set()
     await settled(box)
 
@@ -66,7 +73,7 @@ async def test_network_that_takes_nothing_ends_the_connection_at_the_limit(
 async def test_frame_that_the_server_refuses_ends_the_connection() -> None:
     server = Server()
     server.error = ValueError("too large")
-    box = SocketOutbox(server.send)
+    box = box_on(server)
 
     box.send_text("too large")
     box.send_text("next")
@@ -78,7 +85,7 @@ async def test_frame_that_the_server_refuses_ends_the_connection() -> None:
 async def test_connection_that_is_gone_gets_nothing_more() -> None:
     server = Server()
     server.open.clear()
-    box = SocketOutbox(server.send)
+    box = box_on(server)
 
     box.send_text("one")
     await asyncio.sleep(0)
