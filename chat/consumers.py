@@ -20,6 +20,7 @@ from django.conf import settings
 
 from chat import hub as hubs
 from chat import room_list, socket_auth
+from chat.actions import accounts
 from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
 from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
@@ -58,7 +59,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope = scope
         self.base_send = send
-        self._outbox = SocketOutbox(send)
+        self._outbox = SocketOutbox(send, self._too_slow)
         self._hub: Hub | None = None
         self._socket: HubSocket | None = None
         self._connection: Connection | None = None
@@ -151,6 +152,10 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
         try:
             async with asyncio.timeout(HELLO_WORK_SECONDS):
                 rooms = await room_list.rooms_of(socket.user_id)
+                if not rooms:
+                    # Who signed up while the log was away; who left is not brought back.
+                    await accounts.land_in_general(socket.user_id)
+                    rooms = await room_list.rooms_of(socket.user_id)
         except (ClientError, TimeoutError):
             self._come_back_later()
             return
@@ -190,6 +195,12 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
     def _close(self, code: CloseCode) -> None:
         if self._socket is not None and self._hub is not None:
             self._hub.close(self._socket, code)
+
+    def _too_slow(self) -> None:
+        if self._socket is not None:
+            self._close(CloseCode.SLOW_READER)
+        else:
+            self._outbox.close(CloseCode.SLOW_READER)
 
     def _forget(self) -> None:
         """The connection is over, however it ended. What it asked for goes on to its end."""

@@ -431,6 +431,22 @@ async def test_stranger_is_told_that_nobody_is_signed_in(server: WebProcess) -> 
         assert await nobody.close_code() == 4401
 
 
+async def test_who_signed_up_while_the_log_was_away_enters_general_on_the_first_connection(
+    server: WebProcess,
+) -> None:
+    newcomer = await new_person("newcomer")
+
+    async with await ChatClient.hello(server, newcomer) as n:
+        [general] = n.welcome["rooms"]
+    await store(general["id"])
+    await rooms.leave_room(newcomer.pk, general["id"], new_key())
+    async with await ChatClient.hello(server, newcomer) as n:
+        after_leaving = n.welcome["rooms"]
+
+    assert general["slug"] == "general"
+    assert after_leaving == []
+
+
 # Limits
 
 
@@ -452,6 +468,42 @@ async def test_reader_that_confirms_nothing_is_closed_and_can_come_back(
         events = await b.events_until(room, head)
 
     assert [event["seq"] for event in events] == list(range(last + 1, head + 1))
+
+
+@pytest.mark.parametrize("asgi_server", ["daphne", "uvicorn"])
+async def test_client_that_asks_on_and_reads_nothing_is_cut_off_and_costs_no_memory(
+    tmp_path: Path, asgi_server: str
+) -> None:
+    closed_as_slow = 'veche_sockets_closed_total{code="4408"} 1.0'
+    anna, boris, room = await two_people()
+    context = web_process(tmp_path / "server.log", ASGI_SERVER=asgi_server, SENDS_BURST="300")
+    process = await asyncio.to_thread(context.__enter__)
+    try:
+        async with await ChatClient.hello(process, anna) as a:
+            for _ in range(40):
+                await a.post(room, "ж" * 8_000)
+            before = process.resident_bytes()
+            deaf = await ChatClient.hello(process, boris)
+            # From here on nothing is taken from the network any more.
+            deaf.connection.transport.pause_reading()
+
+            with contextlib.suppress(ConnectionClosed, OSError):
+                for number in range(100):
+                    await deaf.send(
+                        t="history", id=f"h{number}", room=room, before=1_000_000, limit=100
+                    )
+                    # Slower than anybody may read, or that limit would end it.
+                    await asyncio.sleep(0.3)
+                    if closed_as_slow in await asyncio.to_thread(process.metrics):
+                        break
+            shown = await asyncio.to_thread(process.metrics)
+            await a.pong()
+            grown = process.resident_bytes() - before
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
+
+    assert closed_as_slow in shown
+    assert grown < 64 * 1024 * 1024
 
 
 async def test_flood_of_large_frames_is_cut_off_and_costs_no_memory(server: WebProcess) -> None:
