@@ -96,10 +96,10 @@ class Hub:
 
     def admit(self, socket: HubSocket) -> bool:
         """Take a connection in; False when this person, or this process, has too many."""
-        mine = self._of_user.setdefault(socket.user_id, set())
+        mine = self._of_user.get(socket.user_id, set())
         if len(mine) >= self._max_sockets_per_user or len(self.sockets) >= self._max_sockets:
             return False
-        mine.add(socket)
+        self._of_user.setdefault(socket.user_id, mine).add(socket)
         self.sockets.add(socket)
         counters.SOCKETS.inc()
         return True

@@ -66,6 +66,10 @@ class Healer:
         """
         for start in range(0, len(rooms), ROOMS_PER_CALL):
             part = rooms[start : start + ROOMS_PER_CALL]
+            # Before the log is asked, as what comes in while it answers may be ahead of the answer.
+            positions = {
+                room: feed.position for room in part if (feed := self._hub.feeds.get(room))
+            }
             for room, state in (await self._hub.source.room_states(part)).items():
                 feed = self._hub.feeds.get(room)
                 if feed is None:
@@ -74,6 +78,10 @@ class Healer:
                     self._hub.restart(feed, state.epoch, state.head)
                 elif state.epoch == feed.epoch:
                     feed.head_is(state.head)
+                    seen = positions.get(room, 0)
+                    if state.head < seen:
+                        # The log lost its end unnoticed: it would give those places out again.
+                        await self._hub.source.report_regress(room, seen, state.epoch)
                 self._hub.stored(feed, state.stored)
 
     async def _heal(self, feed: RoomFeed) -> None:

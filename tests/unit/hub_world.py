@@ -102,6 +102,7 @@ class MemoryRooms:
         self.away = False
         self.refused = asyncio.Event()  # set when somebody asked in vain
         self.asked: list[tuple[int, int]] = []  # (room, after) of every `events_after`
+        self.regressed: list[tuple[int, int, int]] = []  # (room, seq, epoch) that were reported
         self.members: set[tuple[int, int]] = set()
 
     def head(self, room: int = ROOM) -> int:
@@ -151,7 +152,7 @@ class MemoryRooms:
         return [event for event in self.events[room] if event.seq > after][:limit]
 
     async def report_regress(self, room: int, seen: int, epoch: int) -> None:
-        """The real one compares with the log; here the log never forgets."""
+        self.regressed.append((room, seen, epoch))
 
     async def room_for(self, user_id: int, room: int) -> RoomInfo | None:
         self._check()

@@ -144,6 +144,19 @@ async def test_gap_in_a_quiet_room_is_found_by_looking_at_the_head(world: World)
     await wire.until(lambda: wire.seqs() == [1, 2, 3])
 
 
+async def test_log_that_forgot_what_people_have_seen_is_reported(world: World) -> None:
+    _, wire = world.enter()
+    posts = world.rooms.posts(3)
+    for event in posts:
+        world.hint(event)
+    await wire.until(lambda: wire.seqs() == [1, 2, 3])
+    del world.rooms.events[ROOM][1:]
+
+    await world.hub.healer.look_at([ROOM])
+
+    assert world.rooms.regressed == [(ROOM, 3, 1)]
+
+
 async def test_gap_stays_open_while_the_log_is_away_and_is_filled_after(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
