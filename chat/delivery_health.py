@@ -86,6 +86,8 @@ def _check() -> DeliveryHealth:
         # By place, never by content: this is what an operator searches for.
         logger.error("delivery violation: %s", finding)
     still_wrong = {one.room: wrong.get(one.room, since) for one in findings if one.room is not None}
+    if any(report.rooms_left for report in reports[1:]):
+        still_wrong = wrong | still_wrong  # which of them were not looked at is not known
     return DeliveryHealth(
         checked_at=began,
         rooms=sum(report.rooms for report in reports),

@@ -99,6 +99,24 @@ async def test_violation_is_shown_until_it_is_mended(caplog: pytest.LogCaptureFi
     assert "hacked" not in caplog.text
 
 
+async def test_violation_stays_shown_as_to_be_looked_at_while_there_is_no_time_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await post(room, ann, "said")
+    await drain(room)
+    await sql("UPDATE chat_message SET body = 'hacked'")
+    await check()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery_health, "CHECK_SECONDS", -1.0)
+        hurried = await check()
+
+    assert list(hurried.wrong_rooms) == [room.pk]
+    assert (await check()).violations == {"projection": 1}
+
+
 async def test_only_one_check_runs_at_a_time(bus_redis: redis.Redis) -> None:
     bus_redis.set(delivery_health.LOCK, 1)
 
