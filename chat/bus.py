@@ -24,7 +24,7 @@ from typing import TypeVar
 import redis
 from django.conf import settings
 from redis import Redis as BlockingRedis
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
@@ -36,6 +36,7 @@ from chat.infrastructure import is_redis_away
 R = TypeVar("R")
 
 BREAKER = CircuitBreaker("bus", is_redis_away)
+MAX_CONNECTIONS = 64
 
 _of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()
 _of_process: dict[int, BlockingRedis] = {}
@@ -63,14 +64,17 @@ def client() -> Redis:
     loop = asyncio.get_running_loop()
     found = _of_loop.get(loop)
     if found is None:
-        found = _of_loop[loop] = Redis.from_url(
+        # Blocking: in a storm of reconnections callers wait for a connection instead of failing.
+        pool = BlockingConnectionPool.from_url(
             settings.ENV.bus_redis_url,
             socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
             socket_timeout=settings.ENV.redis_timeout_seconds,
             socket_keepalive=True,
-            max_connections=64,
+            max_connections=MAX_CONNECTIONS,
+            timeout=settings.ENV.redis_timeout_seconds,
             retry=Retry(NoBackoff(), 0),
         )
+        found = _of_loop[loop] = Redis.from_pool(pool)
     return found
 
 
