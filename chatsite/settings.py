@@ -365,7 +365,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Logs: to stdout, ids only ----------------------------------------------------------------
+# --- Logs: ids only, to stderr, as what a command prints is for programs to read ----------------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -373,13 +373,13 @@ LOGGING = {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
     },
     "handlers": {
-        "stdout": {
+        "stderr": {
             "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
+            "stream": "ext://sys.stderr",
             "formatter": "line",
         },
     },
-    "root": {"handlers": ["stdout"], "level": ENV.log_level},
+    "root": {"handlers": ["stderr"], "level": ENV.log_level},
     "loggers": {
         # Django would mail the admins and print through handlers of its own.
         "django": {"handlers": [], "level": "INFO", "propagate": True},

@@ -110,7 +110,8 @@ def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
 
 
 def _away(request: HttpRequest, error: Exception) -> HttpResponse:
-    logger.warning("%s %s: %s", request.method, request.path, type(error).__name__)
+    # %r, because a path may hold line breaks.
+    logger.warning("%s %r: %s", request.method, request.path, type(error).__name__)
     return problem(503, "unavailable", "A part of the server is away.", RETRY_AFTER_SECONDS)
 
 
@@ -147,5 +148,5 @@ def absent(request: HttpRequest, error: Exception | None = None) -> HttpResponse
 
 
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
-    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    logger.error("%s %r failed", request.method, request.path, exc_info=error)
     return problem(500, "server_error", "The server made a mistake, which is in its log.")

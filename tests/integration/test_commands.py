@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -31,6 +33,20 @@ def test_bootstrap_makes_general_once() -> None:
 
     assert first == second
     assert Room.objects.get().slug == "general"
+
+
+def test_log_lines_do_not_mix_with_what_a_command_prints() -> None:
+    program = (
+        "import django, logging; django.setup();"
+        "logging.getLogger('kafka').warning('slow'); print('{}')"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout == "{}\n"
+    assert "slow" in done.stderr
 
 
 def test_issued_token_is_the_only_output_and_works() -> None:
