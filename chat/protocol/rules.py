@@ -43,6 +43,8 @@ INVISIBLE_CHARACTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17
 VARIATION_SELECTORS = ("\ufe00", "\ufe0f")
 NOT_IN_EMOJI = (INVISIBLE_CATEGORIES - {"Cf"}) | {"Lu", "Ll", "Lt", "Lm", "Lo"}
 EMOJI_PRESENTATION = "\ufe0f"
+JOINER = "\u200d"
+HALF_FLAGS = ("\U0001f1e6", "\U0001f1ff")  # two of these are one flag
 # Emoji younger than this Python's Unicode tables have no category yet.
 UNASSIGNED_EMOJI = ("\U0001f000", "\U0001ffff")
 
@@ -206,7 +208,7 @@ def is_visible(character: str) -> bool:
 
 
 def check_emoji(text: str) -> None:
-    """Let a reaction pass: up to 32 characters that form symbols, not words.
+    """Let a reaction pass: one picture, of up to 32 characters.
 
     Raises: ClientError `bad_request`.
     """
@@ -215,17 +217,23 @@ def check_emoji(text: str) -> None:
 
 
 def _is_emoji(text: str) -> bool:
-    symbols = 0
+    symbols = half_flags = 0
+    before = ""
     for character in text:
         category = unicodedata.category(character)
-        if category in {"So", "Sk"} or (
+        if category == "So" or (
             category == "Cn" and UNASSIGNED_EMOJI[0] <= character <= UNASSIGNED_EMOJI[1]
         ):
-            symbols += 1
+            if HALF_FLAGS[0] <= character <= HALF_FLAGS[1]:
+                half_flags += 1
+            elif before != JOINER:
+                symbols += 1
         elif category in NOT_IN_EMOJI and character != "\N{INFORMATION SOURCE}":
             return False
+        before = character
+    pictures = symbols + (half_flags + 1) // 2
     # Keycaps and symbols such as "‼️" are emoji by their presentation mark alone.
-    return symbols > 0 or EMOJI_PRESENTATION in text
+    return pictures == 1 or (pictures == 0 and text.count(EMOJI_PRESENTATION) == 1)
 
 
 def check_key(key: str, now: datetime) -> KeyAge:

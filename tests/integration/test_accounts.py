@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 import redis
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -71,6 +72,16 @@ def test_sign_up_signs_in_and_lands_in_general(client: Client) -> None:
     assert client.get("/api/v1/me").status_code == 200
     [room] = async_to_sync(room_list.rooms_of)(user.pk)
     assert (room.slug, room.role) == ("general", "member")
+
+
+def test_weak_log_is_said_on_every_page(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = client.get("/accounts/login/").content.decode()
+    weak = dataclasses.replace(settings.ENV, allow_weak_log=True)
+    monkeypatch.setattr(settings, "ENV", weak)
+
+    for page in ("/accounts/login/", "/accounts/signup/"):
+        assert "weakened durability" in client.get(page).content.decode()
+    assert "weakened durability" not in before
 
 
 def test_sign_up_stands_when_the_log_is_away(

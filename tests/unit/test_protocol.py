@@ -197,7 +197,24 @@ def test_emoji_is_a_reaction(emoji: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a", "ok", "+1", "1", " ", "\x00", "👍 ", "👍a", "\ud83d", "<b>", "\u200d", "👍" * 33],
+    [
+        "",
+        "a",
+        "ok",
+        "+1",
+        "1",
+        " ",
+        "\x00",
+        "👍 ",
+        "👍a",
+        "\ud83d",
+        "<b>",
+        "\u200d",
+        "👍" * 2,
+        "🇷🇺🇷🇺",
+        "1️⃣2️⃣",
+        "^",
+    ],
 )
 def test_anything_else_is_not_a_reaction(text: str) -> None:
     with pytest.raises(ClientError) as caught:
