@@ -36,6 +36,7 @@ FASTEST_REPLY_SECONDS = 1.0
 SLOWEST_REPLY_DAYS = 7
 """What is answered later than this has had no first reply."""
 
+MAX_EMOJI_CHARACTERS = 32
 WORD_FROM_MESSAGES = 3
 """A word is kept in clear when it was used in so many messages, by more than one person."""
 
@@ -247,7 +248,7 @@ class EmojiDay(models.Model):
     pk = models.CompositePrimaryKey("room", "day", "emoji")
     room = models.BigIntegerField()
     day = models.DateField()
-    emoji = models.CharField(max_length=32)
+    emoji = models.CharField(max_length=MAX_EMOJI_CHARACTERS)
     added = models.BigIntegerField(default=0)
     removed = models.BigIntegerField(default=0)
 
