@@ -13,7 +13,7 @@ from django.db.models import Max
 from analytics.bus_reader import BusReader
 from analytics.bus_reader.kafka import KafkaReader
 from analytics.bus_reader.redis_stream import RedisStreamReader
-from analytics.consumer import Consumer
+from analytics.consumer import Consumer, Letters
 from analytics.errors import TooManyLetters
 from analytics.records import Bad
 from chat.event_bus import Record, envelope
@@ -168,5 +168,5 @@ def new_reader(on: BusUnderTest, group: str = "analytics") -> BusReader:
     return RedisStreamReader(client, stream=on.topic, group=group)
 
 
-def new_consumer(on: BusUnderTest, letters: KeptLetters | None = None, **more: Any) -> Consumer:
+def new_consumer(on: BusUnderTest, letters: Letters | None = None, **more: Any) -> Consumer:
     return Consumer(lambda: new_reader(on), letters or KeptLetters(), **more)
