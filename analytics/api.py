@@ -23,6 +23,7 @@ from analytics.models import ALL_ROOMS
 from analytics.periods import BadPeriod, Period, Recent
 from analytics.queries import freshness as fresh
 from analytics.queries import people, ranks, replies, room_list, sums
+from analytics.turns import turn
 
 router = Router(tags=["analytics"])
 
@@ -76,8 +77,15 @@ def shown(period: Period) -> dict[str, str]:
     }
 
 
-async def _in_database(call: Callable[..., Any], *arguments: Any) -> Any:
+async def _at_once(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a quick reading returns."""
     return await host().in_database(call, *arguments)
+
+
+async def _in_database(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a reading returns that may take long."""
+    async with turn():
+        return await host().in_database(call, *arguments)
 
 
 @router.get("/rooms", response={200: schemas.Rooms, **ERRORS})
@@ -87,7 +95,7 @@ async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> H
     if "\0" in asked.q:
         raise HttpError(400, "q: no such character.")
     if await host().is_administrator(user_id):
-        counted = await _in_database(room_list.find_rooms, asked.q, asked.limit + 1)
+        counted = await _at_once(room_list.find_rooms, asked.q, asked.limit + 1)
         found = [
             {"id": one.room, "name": one.name, "kind": one.kind, "archived": one.archived}
             for one in counted
@@ -108,13 +116,13 @@ async def live(request: SignedInRequest, asked: Query[schemas.Asked]) -> HttpRes
     scope = await scope_for(request.auth.user_id, asked.room)
     now = timezone.now()
     period = period_of(asked, now)
-    freshness: fresh.Freshness = await _in_database(fresh.freshness)
+    freshness: fresh.Freshness = await _at_once(fresh.freshness)
     # The minute, as the last hour moves on by itself.
     tag = f'"{freshness.version}-{now:%d%H%M}-{period.begin:%s}-{period.end:%s}-{scope.room_id}"'
     if request.headers.get("If-None-Match") == tag:
         response: HttpResponse = HttpResponseNotModified()
     else:
-        response = json_answer(await _in_database(_live, scope, period, freshness, now))
+        response = json_answer(await _at_once(_live, scope, period, freshness, now))
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache"
     return response
@@ -187,23 +195,35 @@ async def minutes(request: SignedInRequest, asked: Query[schemas.TableAsked]) ->
 async def activity(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
     """What happened in each step of the period."""
     scope, period, _ = await _asked(request, asked)
-    found = await _in_database(_activity, scope, period)
+    counted = await _in_database(sums.by_step, scope.room_id, period)
+    found = [
+        {"from": start, **counts} for start, counts in zip(_starts(period), counted, strict=True)
+    ]
     body = {"period": shown(period), "rows": found}
     return table_answer(asked.format, "activity", schemas.ActivityRow, body)
 
 
-def _activity(scope: Scope, period: Period) -> list[dict[str, Any]]:
-    counted = sums.by_step(scope.room_id, period)
-    active = people.people_by_step(scope.room_id, period)
-    rooms_active: list[int] | list[None] = (
-        people.rooms_by_step(period) if scope.room is None else [None] * len(active)
+def _starts(period: Period) -> list[str]:
+    return [period.local(edge) for edge in period.edges()[:-1]]
+
+
+@router.get("/active", response={200: schemas.Active, **ERRORS})
+async def active(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
+    """How many people, and rooms, were active in each step of the period."""
+    scope, period, _ = await _asked(request, asked)
+    found = await _in_database(_active, scope, period)
+    body = {"period": shown(period), "rows": found}
+    return table_answer(asked.format, "active", schemas.ActiveRow, body)
+
+
+def _active(scope: Scope, period: Period) -> list[dict[str, Any]]:
+    persons = people.people_by_step(scope.room_id, period)
+    rooms_: list[int] | list[None] = (
+        people.rooms_by_step(period) if scope.room is None else [None] * len(persons)
     )
-    starts = [period.local(edge) for edge in period.edges()[:-1]]
     return [
-        {"from": start, **counts, "people": persons, "rooms": rooms_}
-        for start, counts, persons, rooms_ in zip(
-            starts, counted, active, rooms_active, strict=True
-        )
+        {"from": start, "people": of_people, "rooms": of_rooms}
+        for start, of_people, of_rooms in zip(_starts(period), persons, rooms_, strict=True)
     ]
 
 

@@ -89,7 +89,8 @@ class Period:
 
 @functools.cache
 def _zone_names() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    # These are files beside the zones, and what they hold depends on the machine.
+    return frozenset(zoneinfo.available_timezones()) - {"localtime", "posixrules", "Factory"}
 
 
 def zone_named(name: str) -> ZoneInfo:

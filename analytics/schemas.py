@@ -106,8 +106,6 @@ class Counters(Schema):
     reactions_removed: int
     joins: int
     departures: int = Field(description="Left or were removed.")
-    people: int = Field(description="Who posted, edited, deleted or reacted, each once.")
-    rooms: int | None = Field(description="Rooms with new messages; null for a single room.")
 
 
 class ActivityRow(Counters):
@@ -119,7 +117,23 @@ class Activity(Schema):
     rows: list[ActivityRow]
 
 
-class TotalsRow(Counters):
+class ActiveRow(Schema):
+    from_: str = Field(alias="from", description="Beginning of the step.")
+    people: int = Field(description="Who posted, edited, deleted or reacted, each once.")
+    rooms: int | None = Field(description="Rooms with new messages; null for a single room.")
+
+
+class Active(Schema):
+    period: Period
+    rows: list[ActiveRow]
+
+
+class AllCounters(Counters):
+    people: int = Field(description="Who posted, edited, deleted or reacted, each once.")
+    rooms: int | None = Field(description="Rooms with new messages; null for a single room.")
+
+
+class TotalsRow(AllCounters):
     from_: str = Field(alias="from")
     to: str
 
@@ -150,7 +164,7 @@ class Freshness(Schema):
 
 class Live(Schema):
     period: Period
-    totals: Counters
+    totals: AllCounters
     minutes: list[MinuteRow] = Field(description="The last hour.")
     freshness: Freshness
 

@@ -30,10 +30,11 @@ QUARTERS = f"""
         (messages * random() * 0.5)::int, (random() * 0.4)::int, (random() * 0.55)::int, 0
     FROM (
         SELECT room, start, ceil(-ln(1 - random()) * (1 + 12 * loudness))::bigint AS messages
-        FROM generate_series(%(begin)s::timestamptz, %(end)s::timestamptz, interval '15 min') AS start
+        FROM generate_series(%(begin)s::timestamptz, %(end)s, interval '15 min') AS start
+        CROSS JOIN LATERAL (SELECT start AT TIME ZONE 'UTC') AS clock(utc)
         CROSS JOIN LATERAL (
-            SELECT greatest(0.04, 1 - abs(extract(hour FROM start AT TIME ZONE 'UTC')::float8 - 12) / 8)
-                * CASE WHEN extract(isodow FROM start AT TIME ZONE 'UTC') > 5 THEN 0.15::float8 ELSE 1 END
+            SELECT greatest(0.04, 1 - abs(extract(hour FROM utc)::float8 - 12) / 8)
+                * CASE WHEN extract(isodow FROM utc) > 5 THEN 0.15::float8 ELSE 1 END
         ) AS mood(wakeful)
         CROSS JOIN (
             SELECT room, room::float8 ^ -0.4::float8 AS loudness
@@ -41,12 +42,12 @@ QUARTERS = f"""
         ) AS rooms
         WHERE random() < wakeful * 1.6 * loudness
     ) AS busy
-"""  # noqa: S608 - made of constants
+"""
 
 ALL_QUARTERS = f"""
     INSERT INTO analytics_quarterrollup (room, start, {COUNTERS})
     SELECT {ALL_ROOMS}, start, {SUMS} FROM analytics_quarterrollup GROUP BY start
-"""  # noqa: S608
+"""
 
 DAYS = f"""
     INSERT INTO analytics_dayrollup (room, day, {COUNTERS}, am_quarters, pm_quarters)
@@ -58,13 +59,13 @@ DAYS = f"""
             (extract(epoch FROM start)::bigint / 900 %% 96)::int AS number
         FROM analytics_quarterrollup
     ) AS quarters GROUP BY room, day
-"""  # noqa: S608
+"""
 
 MINUTES = f"""
     INSERT INTO analytics_minuterollup (room, start, {COUNTERS})
     SELECT room, start + (random() * 14)::int * interval '1 min', {COUNTERS}
     FROM analytics_quarterrollup WHERE start >= %(end)s::timestamptz - interval '8 days'
-"""  # noqa: S608
+"""
 
 # Some of the room's people are there on a day: the loud rooms have more of them.
 PERSON_DAYS = """
@@ -89,7 +90,7 @@ ALL_PERSON_DAYS = f"""
     INSERT INTO analytics_personday (room, day, person, am_quarters, pm_quarters)
     SELECT {ALL_ROOMS}, day, person, bit_or(am_quarters), bit_or(pm_quarters)
     FROM analytics_personday GROUP BY day, person
-"""  # noqa: S608
+"""
 
 SEEN = """
     INSERT INTO analytics_personseen (room, person, first_at, last_at)
@@ -110,7 +111,7 @@ REPLIES = """
 ALL_REPLIES = f"""
     INSERT INTO analytics_replytimes (room, start, bucket, replies)
     SELECT {ALL_ROOMS}, start, bucket, sum(replies) FROM analytics_replytimes GROUP BY start, bucket
-"""  # noqa: S608
+"""
 
 EMOJI = """
     INSERT INTO analytics_emojiday (room, day, emoji, added, removed)
@@ -125,7 +126,8 @@ WORDS = """
     SELECT room, week::date, hashtextextended(word || room, 0), word,
         3 + (40 / number * random())::int, 1, true
     FROM generate_series(1, %(rooms)s) AS room
-    CROSS JOIN generate_series(date_trunc('week', %(begin)s::timestamptz), %(end)s, '7 days') AS week
+    CROSS JOIN generate_series(
+        date_trunc('week', %(begin)s::timestamptz), %(end)s, interval '7 days') AS week
     CROSS JOIN unnest(%(words)s::text[]) WITH ORDINALITY AS word(word, number)
     WHERE random() < 0.6
 """
@@ -159,10 +161,7 @@ TABLES = (
 
 NAMES = ("Release", "Support", "Design", "Дизайн", "Планёрка", "Incidents", "Hiring", "Бухгалтерия")
 FIRST_NAMES = ("Anna", "Борис", "Chloé", "Дмитрий", "Priya", "Ирина", "Sergey", "Мария", "Li")
-SPOKEN = (
-    "deploy release review build staging rollback incident database latency ticket customer "
-    "выкатка ревью сборка релиз тесты сервер ошибка клиент задача отчёт спринт дежурный"
-).split()
+SPOKEN = ["deploy", "release", "review", "build", "staging", "rollback", "incident", "database", "latency", "ticket", "customer", "выкатка", "ревью", "сборка", "релиз", "тесты", "сервер", "ошибка", "клиент", "задача", "отчёт", "спринт", "дежурный"]
 
 
 def fill_year(rooms: int, people: int, days: int = 365) -> dict[str, int]:
@@ -220,8 +219,10 @@ def _make_people(people: int) -> None:
 
 def _make_rooms(rooms: int) -> None:
     Room.objects.bulk_create(
-        [Room(id=room, slug=f"room-{room}", name=_name(room), kind="public") for room in
-         range(1, rooms + 1)],
+        [
+            Room(id=room, slug=f"room-{room}", name=_name(room), kind="public")
+            for room in range(1, rooms + 1)
+        ],
         ignore_conflicts=True,
         batch_size=1000,
     )

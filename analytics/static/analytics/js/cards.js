@@ -84,19 +84,27 @@ export class Card {
 	}
 
 	/**
-	 * Loads and shows what was chosen; what is there stays, pale, until then.
-	 * @param {Choice} choice @param {boolean} quietly Without turning pale, or failing for all to see.
+	 * Something else is on its way: what is there stays, pale, until it comes.
+	 * @param {Choice} choice @param {boolean} quietly Nobody is to notice.
 	 */
-	async load(choice, quietly = false) {
+	expect(choice, quietly = false) {
 		this.choice = choice;
-		this.root.hidden = this.subject.suits ? !this.subject.suits(choice) : false;
 		this.running?.abort();
+		this.running = null;
+		this.root.hidden = this.subject.suits ? !this.subject.suits(choice) : false;
+		this.point(choice);
+		if (quietly) return;
+		if (this.body !== null) this.box.setAttribute("aria-busy", "true");
+		this.root.dataset.state = "waiting";
+	}
+
+	/** Loads and shows what was chosen. @param {Choice} choice @param {boolean} quietly As above. */
+	async load(choice, quietly = false) {
+		this.expect(choice, quietly);
 		if (this.root.hidden) return;
 		const running = new AbortController();
 		this.running = running;
 		const whole = this.whole(choice);
-		this.point(choice);
-		if (this.body !== null && !quietly) this.box.setAttribute("aria-busy", "true");
 		try {
 			const answer = await ask(this.subject.operation, whole, { signal: running.signal });
 			if (running.signal.aborted) return;

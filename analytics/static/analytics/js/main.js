@@ -12,8 +12,13 @@ import { RoomPicker } from "analytics/room-picker";
 import { roomsOpen, subjects } from "analytics/subjects";
 import { words } from "analytics/words";
 
-/** The charts follow the counters at leisure. */
-const CHARTS_EVERY_MS = 30_000;
+/** The charts follow the counters at leisure: the longer the period, the less a moment adds. */
+const CHARTS_EVERY_MS = /** @type {Record<string, number>} */ ({
+	"24h": 30_000,
+	"7d": 60_000,
+	"30d": 300_000,
+});
+const LONG_CHARTS_EVERY_MS = 900_000;
 
 const choice = chosenByAddress();
 const counters = new Counters();
@@ -27,6 +32,10 @@ const from = find("[name=from]", controls);
 /** @type {HTMLInputElement} */
 const to = find("[name=to]", controls);
 let chartsAt = 0;
+/** So few at a time that the question of every second is never behind them. */
+const LANES = 3;
+/** @type {Card[]} */
+let waiting = [];
 /** @type {AbortController | null} */
 let comparing = null;
 
@@ -35,7 +44,7 @@ const live = new Live(
 		counters.move(body.totals);
 		cards.get("minutes")?.take({ rows: body.minutes });
 		find("[data-range]").textContent = range(body.period.from, body.period.to, body.period.tz);
-		if (Date.now() - chartsAt > CHARTS_EVERY_MS) loadCharts(true);
+		if (Date.now() - chartsAt > (CHARTS_EVERY_MS[choice.period] ?? LONG_CHARTS_EVERY_MS)) loadCharts(true);
 	},
 	(failure) => stopped(failure),
 );
@@ -72,9 +81,18 @@ function load() {
 /** @param {boolean} quietly */
 function loadCharts(quietly) {
 	chartsAt = Date.now();
-	for (const [name, card] of cards) {
-		if (name !== "minutes") void card.load(choice, quietly);
-		else card.point(choice);
+	waiting = [...cards].filter(([name]) => name !== "minutes").map(([, card]) => card);
+	for (const card of waiting) card.expect(choice, quietly);
+	cards.get("minutes")?.point(choice);
+	for (let lane = 0; lane < LANES; lane += 1) void loadWaiting(waiting, quietly);
+}
+
+/** Loads what still waits, one card after the other. @param {Card[]} mine @param {boolean} quietly */
+async function loadWaiting(mine, quietly) {
+	while (mine === waiting) {
+		const next = waiting.shift();
+		if (next === undefined) return;
+		await next.load(choice, quietly);
 	}
 }
 

@@ -24,6 +24,13 @@ const seconds = (rows) => rows.map((row) => Date.parse(String(row.from)) / 1000)
 /** @param {Row[]} rows @param {string} key */
 const values = (rows, key) => rows.map((row) => /** @type {number | null} */ (row[key] ?? null));
 
+/** A year of days is more than a line can show. @param {import("analytics/page").Choice} choice */
+function inWeeks(choice) {
+	/** @type {Record<string, string>} */
+	const query = choice.period === "365d" ? { step: "week" } : {};
+	return query;
+}
+
 const noMessages = () => ({ title: words.emptyTitle, next: words.emptyLonger, longer: true });
 
 /** @param {any} body A table with a period. */
@@ -127,7 +134,8 @@ const minutes = {
 
 /** @type {Subject} */
 const active = {
-	operation: "activity",
+	operation: "active",
+	query: inWeeks,
 	nothing: (body) => (sum(body.rows, "people") === 0 ? noMessages() : null),
 	draw(body, box) {
 		const hasRooms = body.rows.some((/** @type {Row} */ row) => row.rooms !== null);
@@ -167,7 +175,7 @@ const active = {
 const replies = {
 	operation: "replies",
 	// By hours there are too few of them for a line.
-	query: (choice) => (choice.period === "7d" ? { step: "day" } : {}),
+	query: (choice) => (choice.period === "7d" ? { step: "day" } : inWeeks(choice)),
 	nothing: (body) =>
 		body.replies === 0 ? { title: words.emptyReplies, next: words.emptyRepliesNext, longer: true } : null,
 	draw(body, box) {
