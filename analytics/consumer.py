@@ -99,6 +99,11 @@ class Consumer:
         finally:
             self.close()
 
+    @property
+    def stopped(self) -> set[int]:
+        """Partitions of ours that a person has to look at."""
+        return set(self._stopped)
+
     def step(self, wait_seconds: float) -> Counted:
         """Reads once and counts what came.
 

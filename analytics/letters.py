@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from analytics import records, rollups
+from analytics import rebuilding, records, rollups
 from analytics.errors import NotAnEvent, NotYet
 from analytics.records import Bad, BadReason, Record
 
@@ -20,4 +20,8 @@ def count(record: Record) -> bool:
         if found.reason is BadReason.UNREADABLE:
             raise NotAnEvent(found.error)
         raise NotYet(found.error)
-    return rollups.count_late(found)
+    counted = rollups.count_late(found)
+    if rebuilding.exists():
+        # What takes the place of these tables must have it, too.
+        rollups.count_late(found, rebuilding.SCHEMA)
+    return counted

@@ -6,6 +6,7 @@ a row. Table names are without a schema: `rebuild_rollups` fills tables of anoth
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -15,10 +16,31 @@ from analytics.models import WORD_FROM_MESSAGES
 
 
 def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What a statement returns; [] for one that returns nothing."""
+    """What a statement returns; [] for one that returns nothing. Lists stand for arrays."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(statement, [array(one) if isinstance(one, list) else one for one in values])
         return cursor.fetchall() if cursor.description else []
+
+
+def array(values: list[Any]) -> str:
+    """PostgreSQL's text of an array; the statement says what type it is.
+
+    The driver's own conversion looks at each element with a regular expression, which took a
+    third of the consumer's time.
+    """
+    example = next((one for one in values if one is not None), None)
+    if isinstance(example, str):
+        texts = [None if one is None else _quoted(one) for one in values]
+    elif isinstance(example, datetime):
+        texts = [None if one is None else f'"{one.isoformat()}"' for one in values]
+    else:
+        texts = [None if one is None else str(one) for one in values]
+    return "{" + ",".join("NULL" if one is None else one for one in texts) + "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 ENSURE_PARTITIONS = """

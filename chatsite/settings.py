@@ -235,6 +235,8 @@ ANALYTICS_HOST = "chat.directory"
 # Where events go that the analytics cannot count, and who counts them when they are retried.
 ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
 DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
+# Who tells `verify_delivery` what was counted.
+DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
 
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"

@@ -45,5 +45,17 @@ class BusReader(Protocol):
     def passed(self, partition: int, position: str) -> None:
         """Tells the bus that everything up to `position` is done with. Never raises."""
 
+    def ends(self) -> dict[int, str]:
+        """The position behind the newest record of every partition of the topic, ours or not.
+
+        Raises: Away.
+        """
+
+    def forget(self) -> None:
+        """As `close`, and lets the bus forget the group, which nobody will read for any more.
+
+        Raises: Away.
+        """
+
     def close(self) -> None:
         """Gives the partitions up, so that others need not wait for them. Never raises."""

@@ -156,6 +156,19 @@ class KafkaReader:
     def passed(self, partition: int, position: str) -> None:
         """Nothing: the topic's retention asks nobody."""
 
+    def ends(self) -> dict[int, str]:
+        with _translating():
+            numbers = self._consumer.partitions_for_topic(self._topic)
+            places = [TopicPartition(self._topic, number) for number in numbers or ()]
+            if not places:
+                raise Away(f"Kafka has no topic {self._topic}.")
+            found = self._consumer.end_offsets(places)
+        return {place.partition: str(offset) for place, offset in found.items()}
+
+    def forget(self) -> None:
+        """Kafka forgets an empty group by itself."""
+        self.close()
+
     def close(self) -> None:
         try:
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)

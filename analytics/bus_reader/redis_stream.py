@@ -133,6 +133,18 @@ class RedisStreamReader:
         else:
             self._told = None
 
+    def ends(self) -> dict[int, str]:
+        with _translating():
+            return {PARTITION: self._newest()}
+
+    def forget(self) -> None:
+        """Without it nothing could be trimmed any more."""
+        try:
+            with _translating():
+                self._client.xgroup_destroy(self._stream, self._group)
+        finally:
+            self._client.close()
+
     def close(self) -> None:
         self._tell()
         self._client.close()

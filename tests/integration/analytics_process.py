@@ -91,6 +91,8 @@ def main() -> None:
         Consumer(open_reader, AnalyticsLetters(), batch_records=int(batch_records)).run()
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what they log is no answer
     children = []
     for line in sys.stdin:
         child = os.fork()
@@ -98,8 +100,8 @@ def main() -> None:
             work(line.strip())
             os._exit(0)
         children.append(child)
-        sys.stdout.write(f"{child}\n")
-        sys.stdout.flush()
+        answers.write(f"{child}\n")
+        answers.flush()
     for child in children:
         kill(child)
 

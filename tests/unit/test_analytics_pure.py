@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analytics import records, sketches, words
+from analytics import records, sketches, statements, words
 from analytics.models import REPLY_ERROR
 from analytics.places import MISSING, PLACEHOLDER, Places
 from analytics.records import Bad, BadReason
@@ -143,3 +143,24 @@ def test_digest_of_a_word_depends_on_the_secret_key(settings: object) -> None:
 
     assert mine != theirs
     assert -(2**63) <= mine < 2**63
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([], "{}"),
+        ([1, None, -2], "{1,NULL,-2}"),
+        ([True, False], "{True,False}"),
+        (["a", 'say "x"', "back\\slash", "NULL", "{,}", ""], None),
+        ([None, None], "{NULL,NULL}"),
+        ([datetime(2026, 1, 2, tzinfo=UTC)], '{"2026-01-02T00:00:00+00:00"}'),
+    ],
+)
+def test_arrays_are_written_so_that_nothing_in_them_is_taken_for_syntax(
+    values: list[object], text: str | None
+) -> None:
+    written = statements.array(values)
+
+    if text is None:
+        text = r'{"a","say \"x\"","back\\slash","NULL","{,}",""}'
+    assert written == text
