@@ -161,7 +161,31 @@ TABLES = (
 
 NAMES = ("Release", "Support", "Design", "Дизайн", "Планёрка", "Incidents", "Hiring", "Бухгалтерия")
 FIRST_NAMES = ("Anna", "Борис", "Chloé", "Дмитрий", "Priya", "Ирина", "Sergey", "Мария", "Li")
-SPOKEN = ["deploy", "release", "review", "build", "staging", "rollback", "incident", "database", "latency", "ticket", "customer", "выкатка", "ревью", "сборка", "релиз", "тесты", "сервер", "ошибка", "клиент", "задача", "отчёт", "спринт", "дежурный"]
+SPOKEN = [
+    "deploy",
+    "release",
+    "review",
+    "build",
+    "staging",
+    "rollback",
+    "incident",
+    "database",
+    "latency",
+    "ticket",
+    "customer",
+    "выкатка",
+    "ревью",
+    "сборка",
+    "релиз",
+    "тесты",
+    "сервер",
+    "ошибка",
+    "клиент",
+    "задача",
+    "отчёт",
+    "спринт",
+    "дежурный",
+]
 
 
 def fill_year(rooms: int, people: int, days: int = 365) -> dict[str, int]:

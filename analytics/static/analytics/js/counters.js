@@ -90,6 +90,9 @@ export class Counters {
 		if (before === undefined || before === null) return element("p", {}, "\u00a0");
 		if (before === 0) return element("p", {}, value === 0 ? words.same : words.nothingBefore);
 		if (before === value) return element("p", {}, words.same);
+		if (value >= 10 * before) {
+			return element("p", { class: "is-up" }, words.manyTimes(brief(Math.round(value / before))));
+		}
 		return element(
 			"p",
 			{ class: value > before ? "is-up" : "is-down" },

@@ -94,7 +94,7 @@ function settings(picture, width, tip, options) {
 		width,
 		height: picture.height,
 		legend: { show: false },
-		padding: [8, 18, 0, 0],
+		padding: [8, 26, 0, 0],
 		tzDate: (/** @type {number} */ second) => uPlot.tzDate(new Date(second * 1000), picture.zone),
 		scales: { x: { time: true, range: xRange(picture) }, y: { range: yRange } },
 		cursor: {

@@ -31,7 +31,15 @@ function inWeeks(choice) {
 	return query;
 }
 
-const noMessages = () => ({ title: words.emptyTitle, next: words.emptyLonger, longer: true });
+/** @param {any} body A table with a period. */
+function noMessages(body) {
+	const isOver = Date.parse(body.period.to) < Date.now();
+	return {
+		title: isOver ? words.emptyPast : words.emptyTitle,
+		next: isOver ? words.emptyPastNext : words.emptyLonger,
+		longer: true,
+	};
+}
 
 /** @param {any} body A table with a period. */
 function timeColumn(body) {
@@ -65,7 +73,7 @@ let measure = "messages";
 /** @type {Subject} */
 const activity = {
 	operation: "activity",
-	nothing: (body) => (MEASURES.every((key) => sum(body.rows, key) === 0) ? noMessages() : null),
+	nothing: (body) => (MEASURES.every((key) => sum(body.rows, key) === 0) ? noMessages(body) : null),
 	draw(body, box) {
 		const switches = element("div", { class: "n-switches", role: "group", "aria-label": words.measure });
 		const place = element("div");
@@ -136,7 +144,7 @@ const minutes = {
 const active = {
 	operation: "active",
 	query: inWeeks,
-	nothing: (body) => (sum(body.rows, "people") === 0 ? noMessages() : null),
+	nothing: (body) => (sum(body.rows, "people") === 0 ? noMessages(body) : null),
 	draw(body, box) {
 		const hasRooms = body.rows.some((/** @type {Row} */ row) => row.rooms !== null);
 		const lines = [
@@ -215,7 +223,7 @@ const clock = (hour) => `${String(hour).padStart(2, "0")}:00`;
 /** @type {Subject} */
 const hours = {
 	operation: "hours",
-	nothing: (body) => (sum(body.rows, "messages") === 0 ? noMessages() : null),
+	nothing: (body) => (sum(body.rows, "messages") === 0 ? noMessages(body) : null),
 	draw(body, box) {
 		const most = Math.max(...body.rows.map((/** @type {any} */ row) => row.messages));
 		const top = body.rows.find((/** @type {any} */ row) => row.messages === most);
@@ -256,7 +264,7 @@ const weekName = (date) => stepNames("week", "UTC")(date);
 /** @type {Subject} */
 const weeks = {
 	operation: "weeks",
-	nothing: (body) => (sum(body.rows, "active") === 0 ? noMessages() : null),
+	nothing: (body) => (sum(body.rows, "active") === 0 ? noMessages(body) : null),
 	draw(body, box) {
 		const place = element("div");
 		box.append(weekLegend(body.rows), place);
@@ -287,9 +295,7 @@ function cohorts(body) {
 const newcomers = {
 	operation: "newcomers",
 	nothing: (body) =>
-		cohorts(body).length === 0
-			? { title: words.emptyNewcomers, next: words.emptyNewcomersNext, longer: true }
-			: null,
+		cohorts(body).length === 0 ? { title: words.emptyNewcomers, next: words.emptyNewcomersNext } : null,
 	draw(body, box) {
 		const found = cohorts(body);
 		const longest = Math.max(...found.map(([, counts]) => counts.length));
@@ -345,7 +351,7 @@ const topRooms = {
 	operation: "top-rooms",
 	query: () => ({ limit: "10" }),
 	suits: (choice) => choice.room === null,
-	nothing: (body) => (body.rows.length === 0 ? noMessages() : null),
+	nothing: (body) => (body.rows.length === 0 ? noMessages(body) : null),
 	draw(body, box) {
 		box.append(
 			ranked(
@@ -376,7 +382,7 @@ const personName = (row) => row.name || words.someone;
 const people = {
 	operation: "people",
 	query: () => ({ limit: "10" }),
-	nothing: (body) => (body.rows.length === 0 ? noMessages() : null),
+	nothing: (body) => (body.rows.length === 0 ? noMessages(body) : null),
 	draw(body, box) {
 		box.append(
 			ranked(

@@ -49,6 +49,8 @@ export const en = {
 
 	/** @param {string} change */
 	against: (change) => `${change} on the period before`,
+	/** @param {string} factor */
+	manyTimes: (factor) => `${factor} × the period before`,
 	same: "as in the period before",
 	nothingBefore: "nothing in the period before",
 	about: "approximately",
@@ -69,10 +71,12 @@ export const en = {
 
 	emptyTitle: "No messages in this period yet",
 	emptyLonger: "Choose a longer period, or write something: it shows here within two seconds.",
+	emptyPast: "No messages in this period",
+	emptyPastNext: "Choose other dates, or a longer period.",
 	/** @param {string} label */
 	show: (label) => `Show ${label}`,
 	emptyReplies: "Nobody has answered anybody in this period yet",
-	emptyRepliesNext: "It is measured when somebody replies to, or writes after, another person's message.",
+	emptyRepliesNext: "It is measured when somebody uses “Reply” on another person’s message.",
 	emptyReactions: "No reactions in this period yet",
 	emptyReactionsNext: "They show here as soon as somebody puts an emoji on a message.",
 	emptyHour: "Quiet for an hour",
@@ -80,7 +84,8 @@ export const en = {
 	emptyWords: "Too few words in this period yet",
 	emptyWordsNext: "Choose a longer period.",
 	emptyNewcomers: "Nobody has come for the first time in these weeks",
-	emptyNewcomersNext: "Choose a longer period to see who came earlier.",
+	emptyNewcomersNext:
+		"People who write for the first time show here, with the weeks in which they came back.",
 	measure: "What the bars show",
 	/** @param {string} n */
 	atMost: (n) => `up to ${n}`,
@@ -184,6 +189,7 @@ export const ru = {
 	weekday: "День",
 
 	against: (change) => `${change} к прошлому периоду`,
+	manyTimes: (factor) => `в ${factor} раз больше прошлого`,
 	same: "как в прошлом периоде",
 	nothingBefore: "в прошлом периоде ничего",
 	about: "приблизительно",
@@ -200,9 +206,11 @@ export const ru = {
 
 	emptyTitle: "В этом периоде сообщений ещё нет",
 	emptyLonger: "Выберите период подлиннее или напишите что-нибудь: здесь это видно через две секунды.",
+	emptyPast: "В этом периоде нет сообщений",
+	emptyPastNext: "Выберите другие даты или период подлиннее.",
 	show: (label) => `Показать ${label}`,
 	emptyReplies: "В этом периоде ещё никто никому не ответил",
-	emptyRepliesNext: "Время измеряется, когда кто-то отвечает на чужое сообщение или пишет вслед за ним.",
+	emptyRepliesNext: "Время измеряется, когда кто-то нажимает «Ответить» у чужого сообщения.",
 	emptyReactions: "В этом периоде реакций ещё нет",
 	emptyReactionsNext: "Они появятся, как только кто-нибудь поставит эмодзи под сообщением.",
 	emptyHour: "Час тишины",
@@ -210,7 +218,7 @@ export const ru = {
 	emptyWords: "В этом периоде ещё слишком мало слов",
 	emptyWordsNext: "Выберите период подлиннее.",
 	emptyNewcomers: "В эти недели никто не пришёл впервые",
-	emptyNewcomersNext: "Выберите период подлиннее, чтобы увидеть пришедших раньше.",
+	emptyNewcomersNext: "Здесь появятся те, кто напишет впервые, и недели, когда они возвращались.",
 	measure: "Что показывают столбцы",
 	atMost: (n) => `до ${n}`,
 	weeksLater: "Столбцы — недели с прихода; строки — неделя и сколько пришло.",
