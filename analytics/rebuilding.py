@@ -31,6 +31,12 @@ READ_SECONDS = 1.0
 # A page or a dump that reads the old tables is waited for so long at a time.
 SWAP_LOCK_MS = 3_000
 
+_KINDS = """
+    INSERT INTO analytics_countedroom
+        (room, seq, kind, slug, name, name_seq, archived, archived_seq)
+    SELECT room, 0, kind, '', '', 0, false, 0 FROM {schema}.analytics_countedroom
+"""
+
 
 class Lost(msgspec.Struct, frozen=True):
     """Events that are counted now, seq `first` to `last`, and are not on the bus any more."""
@@ -95,14 +101,21 @@ def exists() -> bool:
 
 
 def ensure_tables() -> None:
-    """Makes the empty tables, with the names of everything in them, if they are not there."""
+    """Makes the empty tables, with the names of everything in them, if they are not there.
+
+    What kind of room each is they know from the start: that never changes, and where a room's
+    first event comes late on the bus, no words would be counted until then.
+    """
     if exists():
         return
     with connection.schema_editor(atomic=True) as editor:
+        [(schema,)] = run("SELECT current_schema()")
+        live = connection.ops.quote_name(schema)
         editor.execute(f"CREATE SCHEMA {SCHEMA}")
         editor.execute(f"SET LOCAL search_path = {SCHEMA}")
         for model in models():
             editor.create_model(model)
+        editor.execute(_KINDS.format(schema=live))
 
 
 def abandon() -> bool:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def count_all() -> None:
     while consumer.step(0.2).events or consumer.step(0.2).events:
         pass
     consumer.close()
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 100.0
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 def rollup_findings() -> list[Finding]:
@@ -152,8 +160,7 @@ def test_consumer_that_runs_meanwhile_is_neither_stopped_nor_doubled(
             export_all()
             rebuild_command()
         newest = log_redis.xinfo_stream(STREAM)["last-generated-id"].decode()
-        while ConsumedPartition.objects.get().position != newest:
-            pass
+        wait_until(lambda: ConsumedPartition.objects.get().position == newest)
     finally:
         consumer.stopping.set()
         thread.join(30)
@@ -233,7 +240,7 @@ def test_places_that_were_open_before_are_not_called_lost() -> None:
 
 
 def test_command_that_is_interrupted_says_so_and_changes_nothing(tmp_path: Path) -> None:
-    exported_world(2_000)
+    exported_world(1_000)
     count_all()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "rebuild_rollups"],
@@ -243,8 +250,7 @@ def test_command_that_is_interrupted_says_so_and_changes_nothing(tmp_path: Path)
         stderr=subprocess.STDOUT,
         text=True,
     )
-    while not rebuilding.exists() and process.poll() is None:
-        pass
+    wait_until(lambda: rebuilding.exists() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
 
