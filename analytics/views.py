@@ -91,11 +91,11 @@ async def index(request: HttpRequest) -> HttpResponse:
     `?room=` names a room; one that is not for this person is 404, whether it exists or not.
     Raises: PermissionDenied for people who own no room.
     """
-    user = await request.auser()
-    administrator = await host().is_administrator(user.pk)
-    room = await _room(user.pk, request.GET.get("room"))
+    user_id: int = (await request.auser()).pk  # type: ignore[assignment] # signed in, so somebody
+    administrator = await host().is_administrator(user_id)
+    room = await _room(user_id, request.GET.get("room"))
     if room is None and not administrator:
-        owned = await host().rooms_owned_by(user.pk)
+        owned = await host().rooms_owned_by(user_id)
         if not owned:
             raise PermissionDenied
         room = owned[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -195,7 +196,7 @@ def fill_year(rooms: int, people: int, days: int = 365) -> dict[str, int]:
     """
     now = datetime.now(UTC)
     end = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
-    parameters = {
+    parameters: dict[str, Any] = {
         "begin": end - timedelta(days=days),
         "end": end,
         "rooms": rooms,

@@ -6,10 +6,12 @@ import csv
 import io
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from tests.acceptance.conftest import SHOTS
 from tests.acceptance.people import PATIENCE_MS, People, Person
@@ -31,13 +33,29 @@ CREATE_ROOM = """async (name) => {
 }"""
 
 
+# What went wrong in the pages of a test: exceptions, and all that browsers tell as errors, such as
+# violations of the content security policy.
+TROUBLES: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def no_trouble_in_the_pages() -> Iterator[None]:
+    TROUBLES.clear()
+    yield
+    assert TROUBLES == []
+
+
+def note(said: ConsoleMessage) -> None:
+    if said.type == "error":
+        TROUBLES.append(said.text)
+
+
 def open_analytics(person: Person, address: str, query: str = "") -> Page:
-    """A second tab of the person, with every chart drawn. What goes wrong in it fails the test."""
+    """A second tab of the person, with every chart drawn."""
     page = person.context.new_page()
     page.set_default_timeout(PATIENCE_MS)
-    page.on("pageerror", lambda error: pytest.fail(f"the page broke: {error}"))
-    # Violations of the content security policy are told on the console.
-    page.on("console", lambda said: said.type == "error" and pytest.fail(said.text))
+    page.on("pageerror", lambda error: TROUBLES.append(str(error)))
+    page.on("console", note)
     page.goto(f"{address}/analytics/{query}")
     drawn(page)
     return page
@@ -233,8 +251,9 @@ def test_page_fits_and_speaks_in_every_dress(people: People) -> None:
             assert ("Последний час" in texts) == (language == "ru")
             assert ("Last hour" in texts) == (language == "en")
             assert re.search("Asia/(Kolkata|Calcutta)", texts)
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+            for scheme in schemes:
+                page.emulate_media(color_scheme=scheme)
                 assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
                 keep(page, f"analytics-{width}-{scheme}-{language}")
 

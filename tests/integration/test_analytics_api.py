@@ -46,8 +46,10 @@ TABLES: dict[str, tuple[type[Any], type[Any]]] = {
     "people": (schemas.People, schemas.PersonRow),
     "emoji": (schemas.Emoji, schemas.EmojiRow),
 }
-ONLY_ALL_ROOMS = {"top-rooms": (schemas.TopRooms, schemas.TopRoomRow)}
-ONLY_ONE_ROOM = {"words": (schemas.Words, schemas.WordRow)}
+ONLY_ALL_ROOMS: dict[str, tuple[type[Any], type[Any]]] = {
+    "top-rooms": (schemas.TopRooms, schemas.TopRoomRow)
+}
+ONLY_ONE_ROOM: dict[str, tuple[type[Any], type[Any]]] = {"words": (schemas.Words, schemas.WordRow)}
 OPERATIONS = ["live", *TABLES, *ONLY_ALL_ROOMS, *ONLY_ONE_ROOM]
 
 
@@ -92,7 +94,9 @@ async def test_numbers_are_for_owners_of_the_room_and_administrators_alone() -> 
         in_one = 400 if operation in ONLY_ALL_ROOMS else 200
         in_all = 400 if operation in ONLY_ONE_ROOM else 200
         #                                        stranger, member, owner of another, owner, staff
-        one, all_, none = {"room": room.pk}, {}, {"room": 999_999_999}
+        one: dict[str, int] = {"room": room.pk}
+        all_: dict[str, int] = {}
+        none = {"room": 999_999_999}
         assert await statuses(operation, one) == [401, 404, 404, in_one, in_one], operation
         assert await statuses(operation, all_) == [401, 403, 403, 403, in_all], operation
         assert await statuses(operation, none) == [401, 404, 404, 404, 404], operation
@@ -305,11 +309,11 @@ async def test_weeks_tell_who_came_stayed_and_left() -> None:
     boss = await administrator()
 
     dates = {"from": "2026-09-07", "to": "2026-10-04", "room": room}
-    weeks = {row["week"]: row for row in (await boss.ask("weeks", dates)).rows}
+    table = {row["week"]: row for row in (await boss.ask("weeks", dates)).rows}
     newcomers = (await boss.ask("newcomers", dates)).rows
 
     def numbers(day: str) -> tuple[Any, ...]:
-        return tuple(weeks[day][key] for key in ("active", "new", "returning", "lost"))
+        return tuple(table[day][key] for key in ("active", "new", "returning", "lost"))
 
     assert numbers("2026-09-07") == (3, 3, 0, 0)
     assert numbers("2026-09-14") == (2, 1, 1, 2)
