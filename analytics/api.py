@@ -137,6 +137,7 @@ def _live(
         "minutes": _minutes(scope, period, now),
         "freshness": {
             "now": now,
+            "stored_at": host().newest_event_at(),
             "last_event_at": freshness.last_event_at,
             "counted_at": freshness.counted_at,
             "waiting": freshness.waiting,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from django.conf import settings
@@ -45,6 +46,10 @@ class Host(Protocol):
 
     def names_of(self, user_ids: Iterable[int]) -> Mapping[int, str]:
         """What people are called, for those who exist. Uses the database and blocks."""
+        ...
+
+    def newest_event_at(self) -> datetime | None:
+        """Time of the newest event that will come over the bus. Uses the database and blocks."""
         ...
 
     def in_database(self, call: Callable[..., R], *args: Any, **kwargs: Any) -> Awaitable[R]:

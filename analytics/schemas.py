@@ -156,6 +156,7 @@ class Minutes(Schema):
 
 class Freshness(Schema):
     now: datetime = Field(description="The server's clock.")
+    stored_at: datetime | None = Field(description="Time of the newest event there is to count.")
     last_event_at: datetime | None = Field(description="Time of the newest event that is counted.")
     counted_at: datetime | None = Field(description="When the numbers last changed.")
     waiting: int | None = Field(description="Events still to be counted then; null: not known.")

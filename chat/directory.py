@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from chat import access, people, room_list
 from chat.database import in_database
 from chat.errors import ClientError
-from chat.events import Role, RoomKind
-from chat.models import Room, User
+from chat.events import EventType, Role, RoomKind
+from chat.models import Room, RoomEvent, User
 from chat.protocol import MAX_ID, RoomInfo
 
-__all__ = ["in_database", "is_administrator", "names_of", "room_for", "rooms_owned_by"]
+__all__ = [
+    "in_database",
+    "is_administrator",
+    "names_of",
+    "newest_event_at",
+    "room_for",
+    "rooms_owned_by",
+]
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,12 @@ async def room_for(user_id: int, room_id: int) -> NamedRoom | None:
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """Uses the ORM; call it through `in_database`."""
     return {user_id: shown.name for user_id, shown in people.by_ids(user_ids).items()}
+
+
+def newest_event_at() -> datetime | None:
+    """Time of the newest event that is stored. Uses the ORM; call it through `in_database`."""
+    events = RoomEvent.objects.exclude(type=EventType.EVENT_QUARANTINED).order_by("-id")
+    return events.values_list("at", flat=True).first()
 
 
 def _is_staff(user_id: int) -> bool:

@@ -440,6 +440,30 @@ async def test_live_says_304_until_something_is_counted() -> None:
     assert moved.headers["Cache-Control"] == "private, no-cache"
 
 
+async def test_live_tells_how_far_counting_is_behind_what_is_stored() -> None:
+    boss = await administrator()
+    fresh = (await boss.ask("live")).body["freshness"]
+    room = await new_room(await make_user("olga"))
+    await store(room.pk)
+
+    stored = (await boss.ask("live")).body["freshness"]
+    story = Story()
+    story.tell(
+        room.pk,
+        datetime.now(UTC),
+        RoomCreated(slug="tea", name="Tea", kind=RoomKind.PUBLIC),
+        EventType.ROOM_CREATED,
+    )
+    await sync_to_async(story.count)()
+    counted = (await boss.ask("live")).body["freshness"]
+
+    assert (fresh["stored_at"], fresh["last_event_at"], fresh["waiting"]) == (None, None, None)
+    assert stored["stored_at"] is not None
+    assert stored["last_event_at"] is None
+    assert counted["last_event_at"] >= counted["stored_at"]
+    assert not counted["stopped"]
+
+
 # --- Bad input (PITFALLS 29, 31, 35, 55) --------------------------------------------------------
 BAD: list[tuple[str, dict[str, Any] | list[tuple[str, Any]]]] = [
     ("activity", {"period": "1h"}),

@@ -99,13 +99,15 @@ export class Live {
 	state() {
 		if (this.failures > 1) return ["lost", words.lostTouch];
 		if (this.freshness === null) return ["", ""];
-		const { last_event_at: last, waiting, stopped } = this.freshness;
+		const { last_event_at: last, stored_at: stored, waiting, stopped } = this.freshness;
 		if (stopped) return ["lost", words.stopped];
-		if (last === null) return ["behind", words.noEvents];
+		if (last === null) return ["behind", stored === null ? words.noEvents : words.noneCounted];
 		const now = Date.now() + this.skewMs;
 		const event = words.lastEvent(ago(now - Date.parse(last)));
-		if (waiting !== null && waiting > 0 && now - Date.parse(last) > BEHIND_MS) {
-			return ["behind", `${words.behind(waiting)} · ${event}`];
+		const missing = stored === null ? 0 : Date.parse(stored) - Date.parse(last);
+		if (missing > 0 && now - Date.parse(stored ?? last) > BEHIND_MS) {
+			const more = waiting ? ` · ${words.behind(waiting)}` : "";
+			return ["behind", `${words.countedUpTo(ago(now - Date.parse(last)))}${more}`];
 		}
 		return ["live", `${words.live} · ${event}`];
 	}

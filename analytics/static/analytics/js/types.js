@@ -6,7 +6,7 @@
  * @typedef {{from: string, to: string, tz: string, step: Step}} Period
  * @typedef {Record<string, string | number | null>} Row
  * @typedef {{period: Period, rows: Row[]}} Table
- * @typedef {{now: string, last_event_at: string | null, counted_at: string | null, waiting: number | null,
+ * @typedef {{now: string, stored_at: string | null, last_event_at: string | null, counted_at: string | null, waiting: number | null,
  *   stopped: boolean}} Freshness
  * @typedef {{id: number, name: string, kind: string, archived: boolean}} Room
  * @typedef {{rooms: Room[], more: boolean}} Rooms

@@ -64,7 +64,8 @@ export const en = {
 	/** @param {number} n */
 	behind: (n) => `${english(n, "event", "events")} still to be counted`,
 	/** @param {string} ago */
-	behindSince: (ago) => `the oldest event still to be counted is from ${ago}`,
+	countedUpTo: (ago) => `Counting is behind: what happened up to ${ago} is in the numbers`,
+	noneCounted: "Nothing is counted yet: is the analytics consumer running?",
 	stopped: "Counting has stopped: is the analytics consumer running?",
 	lostTouch: "No answer from the server; these numbers may be out of date.",
 	asking: "Asking again…",
@@ -199,7 +200,8 @@ export const ru = {
 	lastEvent: (ago) => `последнее событие ${ago}`,
 	noEvents: "Событий ещё не было",
 	behind: (n) => `ещё не учтено: ${russian(n, "событие", "события", "событий")}`,
-	behindSince: (ago) => `самое старое неучтённое событие — ${ago}`,
+	countedUpTo: (ago) => `Подсчёт отстаёт: последнее учтённое событие — ${ago}`,
+	noneCounted: "Ещё ничего не подсчитано: работает ли consume_events?",
 	stopped: "Подсчёт остановился: работает ли consume_events?",
 	lostTouch: "Сервер не отвечает; числа могли устареть.",
 	asking: "Повторный запрос…",
