@@ -203,7 +203,7 @@ def measure(options: argparse.Namespace, servers: LocalServers) -> dict[str, Any
     ]
     for child in children:
         child.start()
-    times = []
+    times: list[tuple[float, float, float]] = []
     while len(times) < len(children):
         with contextlib.suppress(queue.Empty):
             times.append(seconds.get(timeout=1))

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import redis
@@ -172,8 +173,8 @@ def test_consumer_that_runs_meanwhile_is_neither_stopped_nor_doubled(
 def test_bus_that_has_lost_events_does_not_make_the_numbers_smaller(log_redis: redis.Redis) -> None:
     world = exported_world()
     count_all()
-    oldest = [one for one, _ in log_redis.xrange(STREAM, count=50)]
-    log_redis.xdel(STREAM, *oldest)
+    oldest = cast(list[tuple[bytes, Any]], log_redis.xrange(STREAM, count=50))
+    log_redis.xdel(STREAM, *(stream_id for stream_id, _ in oldest))
 
     with pytest.raises(CommandError, match="The bus has lost events"):
         rebuild_command()
