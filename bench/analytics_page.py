@@ -5,12 +5,14 @@
 Fills servers of its own (`bench.analytics_year`), starts a web process as an installation runs
 it, and asks every operation over HTTP as an administrator and as about one room, for each period.
 With a Chromium it also opens the page and waits until every chart is drawn. Milliseconds: the
-median and the slowest of `--times` requests, one after the other.
+median and the slowest of `--times` requests, one after the other; and what PostgreSQL's process
+worked for the page's readings of all rooms, the steadier figure on a busy machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import secrets
@@ -21,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,8 @@ def measure(options: argparse.Namespace, port: int) -> dict[str, Any]:
             "filled_in_seconds": round(filled),
             "milliseconds, median and slowest": operations(port, cookie, options.times),
             "page_milliseconds": page(port, cookie),
+            "postgres_processor_milliseconds": processor_milliseconds(),
+            "load_average": round(os.getloadavg()[0], 1),
         }
     finally:
         web.terminate()
@@ -178,6 +183,61 @@ def unchanged(port: int, cookie: str, times: int) -> float:
         if answer.status == 304:  # not when a minute has just ended
             took.append((time.perf_counter() - begun) * 1000)
     return statistics.median(took)
+
+
+def processor_milliseconds() -> dict[str, dict[str, int]]:
+    """What PostgreSQL's process worked for each reading of all rooms, by period."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from analytics import periods
+    from analytics.models import ALL_ROOMS
+    from analytics.periods import Period, Step
+    from analytics.queries import people, ranks, replies, sums
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        process = Path(f"/proc/{cursor.fetchone()[0]}/stat")
+    now, zone = timezone.now(), periods.zone_named(ZONE)
+
+    def totals(of: Period) -> None:
+        sums.totals(ALL_ROOMS, of.begin, of.end)
+        people.people(ALL_ROOMS, of.begin, of.end, now)
+        people.rooms(of.begin, of.end)
+
+    found: dict[str, dict[str, int]] = {}
+    for length in periods.Recent:
+        one = periods.recent(length, zone, now)
+        # As the page asks: a year's lines are made of weeks.
+        lines = (
+            one if length != periods.Recent.YEAR else periods.recent(length, zone, now, Step.WEEK)
+        )
+        by_days = Period(one.begin, one.end, zone, Step.DAY)
+        readings: dict[str, Callable[[], object]] = {
+            "live": functools.partial(totals, one),
+            "totals before": functools.partial(totals, one.before()),
+            "activity": functools.partial(sums.by_step, ALL_ROOMS, one),
+            "active people": functools.partial(people.people_by_step, ALL_ROOMS, lines),
+            "active rooms": functools.partial(people.rooms_by_step, lines),
+            "hours": functools.partial(sums.hours_of_the_week, ALL_ROOMS, one),
+            "replies": functools.partial(replies.by_step, ALL_ROOMS, lines),
+            "weeks": functools.partial(people.by_week, ALL_ROOMS, periods.weeks(one, 8, 53), now),
+            "people": functools.partial(ranks.top_people, ALL_ROOMS, by_days, 10),
+            "top rooms": functools.partial(ranks.top_rooms, one, 10),
+        }
+        for name, reading in readings.items():
+            reading()
+            before = worked(process)
+            for _ in range(5):
+                reading()
+            found.setdefault(name, {})[length.value] = round((worked(process) - before) / 5)
+    return found
+
+
+def worked(process: Path) -> float:
+    """Milliseconds that a process has worked, from its /proc/<pid>/stat."""
+    user, system = process.read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def page(port: int, cookie: str) -> dict[str, int] | str:

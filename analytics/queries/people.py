@@ -160,6 +160,8 @@ def _by_step(sql: str, room: int, period: Period) -> list[int]:
 def by_week(room: int, weeks: Period, now: datetime) -> tuple[list[Week], list[Newcomers]]:
     """Who came, stayed and went, for each of the period's weeks, as far as they have begun."""
     edges = [edge for edge in weeks.edges()[:-1] if edge <= now]
+    if not edges:  # all of it is still to come
+        return [], []
     edges.append(weeks.edges()[len(edges)])
     found = distinct_rows(
         BY_WEEK, {"room": room, "edges": edges, **piece_parameters(pieces(edges))}

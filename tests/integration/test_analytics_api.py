@@ -533,6 +533,16 @@ async def test_day_that_a_change_of_the_clock_began_late_is_a_day() -> None:
     ]
 
 
+async def test_time_to_come_is_empty() -> None:
+    boss = await administrator()
+    asked = {"from": "2090-01-01", "to": "2090-01-03", "tz": "Asia/Kolkata", "step": "day"}
+
+    for operation in [*TABLES, *ONLY_ALL_ROOMS]:
+        answer = await boss.ask(operation, asked)
+        assert answer.status == 200, operation
+        assert all(not row.get("messages") for row in answer.rows), operation
+
+
 async def test_longest_period_is_answered() -> None:
     boss = await administrator()
     first = date(2022, 1, 1)

@@ -28,11 +28,8 @@ export const ways = {
 	/** @type {(() => void) | null} A longer period, if there is one. */
 	longer: null,
 	longerName: "",
-	/** @param {Failure} failure @param {() => void} again @returns {HTMLElement[]} */
-	out: (failure, again) => {
-		void failure;
-		return [button(words.tryAgain, again)];
-	},
+	/** @param {Failure} _failure @param {() => void} again @returns {HTMLElement[]} */
+	out: (_failure, again) => [button(words.tryAgain, again)],
 };
 
 /** @param {string} text @param {() => void} act */
