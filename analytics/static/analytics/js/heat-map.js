@@ -72,7 +72,7 @@ function drawn(width, { name, rows, columns, cells, labelWidth = LABEL_WIDTH, ce
 								x: `${labelWidth + (column + 0.5) * cellWidth}`,
 								y: `${top + cellHeight / 2 + 4}`,
 								"text-anchor": "middle",
-								class: cell.strength > 0.55 ? "is-on-colour" : undefined,
+								class: cell.strength > 0.55 ? "is-on-colour" : "is-cell",
 								"pointer-events": "none",
 							},
 							cell.text,
