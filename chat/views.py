@@ -36,6 +36,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "signOut": reverse("account_logout"),
             "password": reverse("account_change_password"),
             "admin": reverse("admin:index"),
+            "analytics": reverse("analytics"),
         },
     }
     return render(request, "chat/index.html", {"page": page})

@@ -142,6 +142,13 @@ class Env:
         help="Memory that the event bus may take of the log server while there is no Kafka.",
     )
 
+    analytics_metrics_port: int = setting(
+        0,
+        low=0,
+        high=65535,
+        help="Port on which `consume_events` serves its Prometheus metrics; 0 serves none.",
+    )
+
     # What the world sees
     allowed_origins: tuple[str, ...] = setting(
         help="Addresses people open, exactly as in their browser, separated by commas: "

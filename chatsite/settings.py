@@ -228,6 +228,17 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+# --- Applications beside the chat: neither imports the other ------------------------------------
+# Under the same roof: the chat's API lets people in, limits them and answers their errors.
+API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.api.router"}
+# Who may see which numbers.
+ANALYTICS_HOST = "chat.directory"
+# Where events go that the analytics cannot count, and who counts them when they are retried.
+ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
+DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
+# Who tells `verify_delivery` what was counted.
+DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
+
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"
 # allauth's backend is Django's with sign-in by user name; both together would hash every password

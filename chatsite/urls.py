@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.account.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("analytics/", include("analytics.urls")),
     # Pages that name no icon, such as the admin's, make browsers ask for this one.
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("chat/img/mark.svg"))),
     path("", include("chat.urls")),

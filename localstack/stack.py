@@ -108,10 +108,16 @@ class Stack:
             [
                 Part(self._program("worker", *celery, "worker", "--without-gossip")),
                 Part(self._program("beat", *celery, "beat")),
+                Part(self._program("analytics", *self._consume_events())),
             ]
         )
         web = self._program("web", *python("chatsite.server"))
         self.supervisor.start_group([Part(web, self._check_ready)])
+
+    @staticmethod
+    def _consume_events() -> tuple[str, ...]:
+        # The name lets it go on at once when it is started again.
+        return (sys.executable, "manage.py", "consume_events", "--instance", "local")
 
     def _program(self, name: str, *argv: str) -> Program:
         return Program(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from ninja import NinjaAPI
+from django.utils.module_loading import import_string
+from ninja import NinjaAPI, Router
 
 from chat.api import messages, people, rooms, tokens
 from chat.api.answers import handle_errors
-from chat.api.requests import Session, StrictJson, Token
+from chat.api.requests import READS, Session, StrictJson, Token
 
 api = NinjaAPI(
     title="Veche",
@@ -22,9 +26,17 @@ api = NinjaAPI(
     docs_decorator=login_required,
 )
 handle_errors(api)
-for router in (people.router, rooms.router, messages.router, tokens.router):
+
+
+def _add(prefix: str, router: Router, **options: Any) -> None:
     for view in router.path_operations.values():
         for operation in view.operations:
             # The document's list shows the summary; the function's name says less.
             operation.summary = (operation.description or "").split("\n")[0].removesuffix(".")
-    api.add_router("/v1", router)
+    api.add_router(prefix, router, **options)
+
+
+for own in (people.router, rooms.router, messages.router, tokens.router):
+    _add("/v1", own)
+for path, name in settings.API_ROUTERS_BESIDE_THE_CHAT.items():
+    _add(f"/v1/{path}", import_string(name), throttle=READS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from chat.dead_letters.letters import Letter
@@ -40,7 +41,8 @@ _registered: dict[str, Retry] = {}
 def register(source: str, retry: Retry) -> None:
     """Makes `retry` the one that is called for letters of `source`, in this process.
 
-    For modules that `chat` may not know (the analytics): whoever wires them calls this.
+    What must hold in every process, for modules that `chat` may not know, is in the setting
+    `DEAD_LETTER_RETRIES`: source → path.
     """
     _registered[source] = retry
 
@@ -55,7 +57,7 @@ def retry_of(source: str) -> Retry:
     if found is not None:
         return found
     try:
-        own: Retry = import_string(_OWN[name])
+        own: Retry = import_string({**settings.DEAD_LETTER_RETRIES, **_OWN}[name])
         return own
     except (KeyError, ImportError) as error:
         raise Unretryable("Nothing here knows how to retry letters of this source.") from error

@@ -20,6 +20,7 @@ from chat.event_bus.interface import (
     Reader,
     Record,
 )
+from chat.events import envelope
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ __all__ = [
     "Record",
     "check_at_start",
     "close",
+    "envelope",
     "event_bus",
 ]
 

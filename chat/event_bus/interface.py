@@ -13,8 +13,7 @@ from typing import Protocol
 import msgspec
 
 from chat.errors import RetryableError, VecheError
-
-TOPIC = "chat.events.v1"
+from chat.events.envelope import TOPIC as TOPIC
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -28,8 +28,8 @@ from kafka.admin import ConfigResource
 from kafka.structs import TopicPartition
 
 from chat.errors import PermanentError, RetryableError, VecheError
-from chat.event_bus import envelope
 from chat.event_bus.interface import TOPIC, BusMisconfigured, Delivered, HeldBack, Record
+from chat.events import envelope
 
 logger = logging.getLogger(__name__)
 

@@ -30,13 +30,13 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from chat.errors import PermanentError, RetryableError, VecheError
-from chat.event_bus.interface import TOPIC, Delivered, HeldBack, Record
+from chat.event_bus.interface import Delivered, HeldBack, Record
+from chat.events.envelope import STREAM as STREAM
 from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import Script
 
 logger = logging.getLogger(__name__)
 
-STREAM = f"veche:bus:{TOPIC}"
 # As Kafka's default, so that nothing becomes too large on the day that Kafka is put in.
 MAX_RECORD_BYTES = 1_000_000
 # One transaction of the server, which serves nobody else meanwhile.

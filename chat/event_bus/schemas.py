@@ -3,7 +3,7 @@
 docs/events/ holds one file for the data of each event type and version, and one for the envelope.
 Consumers build on them, so a file only ever grows: a field may be added when it may be absent,
 an enumeration may get more values. Anything else is a new version of the event type
-(`chat.event_bus.envelope.VERSIONS`), beside which the old file stays.
+(`chat.events.envelope.VERSIONS`), beside which the old file stays.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from chat.event_bus.envelope import SCHEMA_NAMES, TYPE_NAMES, Envelope
 from chat.events import DATA_TYPES
+from chat.events.envelope import SCHEMA_NAMES, TYPE_NAMES, Envelope
 
 Schema = Mapping[str, Any]
 

@@ -2,7 +2,8 @@
 
 `findings` says what a difference is; `sequence`, `log_checks`, `projection_checks`,
 `placeholders`, `bus_checks` and the `replay` are pure; `log_reader` and `stored_reader` read;
-`room_verification`, `shard_checks` and `bus_verification` join them, `verifier` runs all of it.
+`room_verification`, `shard_checks`, `bus_verification` and `rollup_checks` join them, `verifier`
+runs all of it.
 """
 
 from chat.verify.findings import Check, Finding

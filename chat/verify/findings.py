@@ -23,6 +23,7 @@ class Check(StrEnum):
     PROJECTION = "projection"  # messages, reactions, members, room equal a replay of the events
     PLACEHOLDER = "placeholder"  # what could not be stored is kept somewhere
     EXPORTED = "exported"  # what was exported is on the bus, in order, with the same content
+    ROLLUP = "rollup"  # the sums of the analytics are those of the events they have counted
 
 
 class Finding(msgspec.Struct, frozen=True):

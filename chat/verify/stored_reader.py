@@ -41,6 +41,24 @@ _ROOMS = """
     ORDER BY id %% %(shards)s, id
 """
 
+_COUNT_TYPES = """
+    SELECT event.room_id, event.type, count(*),
+        COALESCE(sum(char_length(event.data->>'body'))
+            FILTER (WHERE event.type = 'message.posted'), 0)::bigint
+    FROM unnest(%(span_room)s::bigint[], %(span_first)s::bigint[], %(span_last)s::bigint[])
+        AS span (room, first, last)
+    JOIN chat_roomevent AS event
+        ON event.room_id = span.room AND event.seq BETWEEN span.first AND span.last
+    WHERE (%(since)s::timestamptz IS NULL OR event.at >= %(since)s)
+      AND NOT EXISTS (
+          SELECT FROM unnest(
+              %(out_room)s::bigint[], %(out_first)s::bigint[], %(out_last)s::bigint[]
+          ) AS left_out (room, first, last)
+          WHERE left_out.room = event.room_id
+            AND event.seq BETWEEN left_out.first AND left_out.last)
+    GROUP BY 1, 2
+"""
+
 
 def find_rooms(
     shards: int,
@@ -179,6 +197,27 @@ def first_from(room: int, row_id: int) -> int:
         [2**62, room, row_id],
     )
     return int(rows[0][0])
+
+
+def count_types(
+    spans: Sequence[tuple[int, int, int]],
+    without: Sequence[tuple[int, int, int]],
+    since: datetime | None,
+) -> list[tuple[int, str, int, int]]:
+    """(room, event type, events, characters of messages) in `spans` of (room, first, last seq).
+
+    Leaves out the stretches in `without`, and what happened before `since`.
+    """
+    values = {
+        "span_room": [room for room, _, _ in spans],
+        "span_first": [first for _, first, _ in spans],
+        "span_last": [last for _, _, last in spans],
+        "out_room": [room for room, _, _ in without],
+        "out_first": [first for _, first, _ in without],
+        "out_last": [last for _, _, last in without],
+        "since": since,
+    }
+    return list(_select(_COUNT_TYPES, values))
 
 
 def replaced(row_ids: Iterable[int], *, published: bool = False) -> set[int]:

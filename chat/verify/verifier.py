@@ -25,6 +25,7 @@ from chat.verify.bus_checks import Exported
 from chat.verify.bus_verification import check_bus
 from chat.verify.findings import Finding, Findings
 from chat.verify.log_reader import IngestIndex
+from chat.verify.rollup_checks import check_rollups
 from chat.verify.room_verification import RoomVerification
 from chat.verify.shard_checks import check_epoch, check_strays
 
@@ -154,6 +155,8 @@ class Verifier:
                 findings.add(check_strays(shard, ingest))
         if self._bus is not None and (everything or exported):
             self._look_at_bus(self._bus, exported, report, findings, everything=everything)
+        looked_at = [room for room, _ in rooms[: report.rooms]]
+        findings.add(check_rollups(looked_at, self._since, everything=everything))
         return findings
 
     def _look_at_bus(

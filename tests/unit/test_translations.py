@@ -13,10 +13,14 @@ TEMPLATE_TEXT = re.compile(r"""{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
 
 
 def source() -> dict[str, str]:
-    """msgid → msgstr of the .po file, which uses one line or several for each."""
+    return entries_of(RUSSIAN / "django.po")
+
+
+def entries_of(file: Path) -> dict[str, str]:
+    """msgid → msgstr of a .po file, which uses one line or several for each."""
     entries: dict[str, str] = {}
     field, texts = "", {"msgid": "", "msgstr": ""}
-    lines = [*(RUSSIAN / "django.po").read_text().splitlines(), "msgid"]
+    lines = [*file.read_text().splitlines(), "msgid"]
     for line in lines:
         name, _, rest = line.partition(" ")
         if name == "msgid":

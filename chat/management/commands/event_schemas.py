@@ -37,7 +37,7 @@ class Command(BaseCommand):
                     [
                         "Readers of what is published already would trip over this:",
                         *(f"  {problem}" for problem in problems),
-                        "Raise the type's version in chat.event_bus.envelope.VERSIONS instead.",
+                        "Raise the type's version in chat.events.envelope.VERSIONS instead.",
                     ]
                 )
             )

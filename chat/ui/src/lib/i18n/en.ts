@@ -20,6 +20,7 @@ export const en = {
 		`${count(n, "message has", "messages have")} not been sent. They stay in this browser until you sign in here again. Sign out?`,
 	changePassword: "Change password",
 	admin: "Administration",
+	analytics: "Analytics",
 	language: "Language",
 	unread: (n: number) => count(n, "unread message", "unread messages"),
 	youMark: "(you)",

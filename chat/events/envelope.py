@@ -14,6 +14,10 @@ import msgspec
 
 from chat.events import EventType, RoomEvent
 
+# Where consumers find the events: on Kafka, or on a Redis Stream of the log server.
+TOPIC = "chat.events.v1"
+STREAM = f"veche:bus:{TOPIC}"
+
 SOURCE = "/veche/chat"
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 

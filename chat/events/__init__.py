@@ -1,6 +1,7 @@
 """The facts that a room's log holds, as every part of Veche sees them.
 
-This module is what `analytics` may import of `chat`, so it depends on nothing but msgspec.
+This package is what `analytics` may import of `chat`, so it depends on nothing but msgspec.
+`envelope` is how an event is written on the event bus.
 """
 
 from __future__ import annotations

@@ -1,0 +1,31 @@
+"""Readers of the event bus for consumers that keep their own positions.
+
+Nothing here is particular to the analytics' sums: it is what docs/analytics.md advises to anybody
+who builds a consumer.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from analytics.bus_reader.interface import BusReader
+
+__all__ = ["BusReader", "open_reader"]
+
+
+def open_reader(instance: str | None = None, *, group: str | None = None) -> BusReader:
+    """A reader of this installation's bus: Kafka where brokers are set, else a Redis Stream.
+
+    `instance` names this process within its group, if it keeps its name when it is restarted.
+    `group` is for readers beside the consumer.
+
+    Raises: Away.
+    """
+    env = settings.ENV
+    if env.kafka_bootstrap_servers:
+        from analytics.bus_reader.kafka import GROUP, KafkaReader
+
+        return KafkaReader(env.kafka_bootstrap_servers, group=group or GROUP, instance=instance)
+    from analytics.bus_reader.redis_stream import GROUP, RedisStreamReader, client_of
+
+    return RedisStreamReader(client_of(env), group=group or GROUP)

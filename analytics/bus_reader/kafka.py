@@ -1,0 +1,189 @@
+"""Reads the topic as a member of a Kafka consumer group.
+
+Kafka shares the partitions out (cooperatively: who keeps a partition does not stop); where to
+read is told by PostgreSQL. Kafka's own offsets are not used: they could not be moved in the
+transaction that writes the sums.
+
+A member that is killed is missed after `SESSION_MS`. One that has an `instance` name and comes
+back under it before that goes on with its partitions at once, and nobody else stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+from analytics.errors import Away
+from analytics.records import Record
+from chat.events.envelope import TOPIC
+
+logger = logging.getLogger(__name__)
+
+GROUP = "veche-analytics"
+SESSION_MS = 10_000
+# A batch takes a second or so; a process that is busy for longer than this hangs.
+MAX_POLL_MS = 120_000
+REQUEST_MS = 15_000
+CONNECT_MS = 5_000
+FETCH_BYTES = 4 * 1024 * 1024
+CLOSE_MS = 3_000
+
+
+class _Partitions(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Notes which partitions come and go. Called in the driver's own thread, so it only notes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ours: set[int] = set()
+        self._placed: set[int] = set()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        with self._lock:
+            numbers = {one.partition for one in assigned}
+            self._ours |= numbers
+            self._placed -= numbers
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        with self._lock:
+            numbers = {one.partition for one in revoked}
+            self._ours -= numbers
+            self._placed -= numbers
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        self.on_partitions_revoked(lost)
+
+    def unplaced(self) -> set[int]:
+        with self._lock:
+            return self._ours - self._placed
+
+    def placed(self, partition: int) -> None:
+        with self._lock:
+            if partition in self._ours:
+                self._placed.add(partition)
+
+    def is_placed(self, partition: int) -> bool:
+        with self._lock:
+            return partition in self._placed
+
+
+class KafkaReader:
+    """See `BusReader`."""
+
+    standby_seconds = 0.2
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        *,
+        topic: str = TOPIC,
+        group: str = GROUP,
+        instance: str | None = None,
+        session_ms: int = SESSION_MS,
+    ) -> None:
+        self.name = f"kafka:{topic}"
+        self._topic = topic
+        self._partitions = _Partitions()
+        with _translating():
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=list(servers),
+                client_id=f"{group}-{instance or os.getpid()}",
+                group_id=group,
+                group_instance_id=instance,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                session_timeout_ms=session_ms,
+                heartbeat_interval_ms=session_ms // 4,
+                max_poll_interval_ms=MAX_POLL_MS,
+                # Also bounds how long a new topic goes unnoticed.
+                metadata_max_age_ms=5_000,
+                request_timeout_ms=max(REQUEST_MS, session_ms + 5_000),
+                bootstrap_timeout_ms=CONNECT_MS,
+                reconnect_backoff_max_ms=1_000,
+                max_partition_fetch_bytes=FETCH_BYTES,
+                metrics_enabled=False,
+            )
+            self._consumer.subscribe([topic], listener=self._partitions)
+
+    def unplaced(self) -> set[int]:
+        return self._partitions.unplaced()
+
+    def seek(self, partition: int, position: str) -> None:
+        place = TopicPartition(self._topic, partition)
+        with _translating(), _if_ours():
+            if place in self._consumer.paused():
+                self._consumer.resume(place)
+            if position:
+                self._consumer.seek(place, int(position))
+            else:
+                self._consumer.seek_to_beginning(place)
+            self._partitions.placed(partition)
+
+    def pause(self, partition: int) -> None:
+        with _translating(), _if_ours():
+            self._consumer.pause(TopicPartition(self._topic, partition))
+            self._partitions.placed(partition)
+
+    def read(self, limit: int, wait_seconds: float) -> dict[int, list[Record]]:
+        with _translating():
+            polled = self._consumer.poll(timeout_ms=round(wait_seconds * 1000), max_records=limit)
+        return {
+            place.partition: [
+                Record(str(record.offset + 1), record.key or b"", record.value)
+                for record in records
+            ]
+            for place, records in polled.items()
+            # What came before we said where to begin is from wherever Kafka thinks.
+            if self._partitions.is_placed(place.partition)
+        }
+
+    def waiting(self, partition: int) -> int | None:
+        place = TopicPartition(self._topic, partition)
+        with _translating(), _if_ours():
+            end = self._consumer.highwater(place)
+            at = self._consumer.position(place, timeout_ms=0)
+            return None if end is None or at is None else max(0, end - at)
+        return None
+
+    def passed(self, partition: int, position: str) -> None:
+        """Nothing: the topic's retention asks nobody."""
+
+    def ends(self) -> dict[int, str]:
+        with _translating():
+            numbers = self._consumer.partitions_for_topic(self._topic)
+            places = [TopicPartition(self._topic, number) for number in numbers or ()]
+            if not places:
+                raise Away(f"Kafka has no topic {self._topic}.")
+            found = self._consumer.end_offsets(places)
+        return {place.partition: str(offset) for place, offset in found.items()}
+
+    def forget(self) -> None:
+        """Kafka forgets an empty group by itself."""
+        self.close()
+
+    def close(self) -> None:
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
+        except kafka_errors.KafkaError as error:
+            logger.warning("the Kafka consumer did not close: %s", type(error).__name__)
+
+
+def _if_ours() -> contextlib.suppress:
+    """Another thread may take a partition away at any moment; what is not ours is not read."""
+    return contextlib.suppress(ValueError, KeyError, kafka_errors.IllegalStateError)
+
+
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+        raise Away(f"Kafka does not answer: {type(error).__name__}") from error

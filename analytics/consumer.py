@@ -1,0 +1,291 @@
+"""Reads the event bus and has its events counted, for as long as the process lives.
+
+Rule of the loop. What is away (bus, PostgreSQL, dead letters) is waited for, with a growing pause,
+and then the positions are read again, because nobody knows whether the last commit arrived. A
+record that is no event, or that PostgreSQL refuses, goes to the dead letters and its place stays
+open. When too much is bad, the partition stops and a person looks (`--resume`); the others go on.
+What another process has counted meanwhile is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+from django.db import DatabaseError, InterfaceError, connection
+
+from analytics import metrics, records, rollups
+from analytics.bus_reader import BusReader
+from analytics.errors import Away, TooManyLetters
+from analytics.records import Bad, BadReason
+from analytics.rollups import Batch, Counted
+
+logger = logging.getLogger(__name__)
+
+# Enough that a transaction's fixed cost does not count; a second's work, so that a stop is quick.
+BATCH_RECORDS = 5_000
+READ_SECONDS = 1.0
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 10.0
+# How soon a stopped partition goes on after somebody has resumed it.
+LOOK_AGAIN_SECONDS = 5.0
+
+# Classes of SQLSTATE that say that the data, not the server, is at fault.
+DATA_ERROR_CLASSES = ("22", "23", "54")
+
+
+class Letters(Protocol):
+    """Where records go that cannot be counted."""
+
+    def check(self, partition: int, bad: int, entries: int) -> None:
+        """Raises: TooManyLetters when `bad` of the next `entries` would be too many."""
+
+    def passed(self, partition: int, bad: int, entries: int) -> None:
+        """They are done with."""
+
+    def add(self, bus: str, partition: int, bad: Bad) -> None:
+        """Keeps a record; the same one again changes nothing. Raises: Away."""
+
+
+class Consumer:
+    """One process's share of the work. `schema` is where other tables than everybody's are."""
+
+    def __init__(
+        self,
+        open_reader: Callable[[], BusReader],
+        letters: Letters,
+        *,
+        schema: str | None = None,
+        batch_records: int = BATCH_RECORDS,
+        on_counted: Callable[[Counted], None] = lambda _: None,
+        stopping: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_reader = open_reader
+        self._letters = letters
+        self._schema = schema
+        self._batch_records = batch_records
+        self._on_counted = on_counted
+        self.stopping = stopping or threading.Event()
+        self._clock = clock
+        self._reader: BusReader | None = None
+        self._at: dict[int, str] = {}
+        self._to_place: set[int] = set()
+        self._stopped: dict[int, float] = {}  # partition → when to look again
+
+    def run(self, between: Callable[[], None] = lambda: None) -> None:
+        """Works until `stopping` is set; calls `between` now and then. Ends with nothing open."""
+        failures = 0
+        try:
+            while not self.stopping.is_set():
+                try:
+                    self.step(READ_SECONDS)
+                    between()
+                    failures = 0
+                except (Away, DatabaseError, InterfaceError) as error:
+                    failures += 1
+                    metrics.FAILURES.inc()
+                    # The class alone: texts of database errors can hold values.
+                    reason = str(error) if isinstance(error, Away) else type(error).__name__
+                    logger.warning("not counting at the moment: %s", reason)
+                    self._start_over(reopen=isinstance(error, Away))
+                    self.stopping.wait(_pause_seconds(failures))
+        finally:
+            self.close()
+
+    @property
+    def stopped(self) -> set[int]:
+        """Partitions of ours that a person has to look at."""
+        return set(self._stopped)
+
+    def step(self, wait_seconds: float) -> Counted:
+        """Reads once and counts what came.
+
+        Raises: Away, DatabaseError, InterfaceError; `run` says what to do then.
+        """
+        if self._reader is None:
+            self._reader = self._open_reader()
+        reader = self._reader
+        self._place(reader)
+        now = datetime.now(UTC)
+        batches = [
+            Batch(
+                partition,
+                self._at[partition],
+                [records.read(one, now) for one in found],
+                reader.waiting(partition),
+            )
+            for partition, found in reader.read(self._batch_records, wait_seconds).items()
+            if partition in self._at
+        ]
+        total = Counted()
+        if batches:
+            began = self._clock()
+            self._count(reader, batches, total)
+            metrics.BATCH_SECONDS.observe(self._clock() - began)
+            _measure(batches, total)
+            self._on_counted(total)
+            if total.fenced:
+                self.stopping.wait(reader.standby_seconds)
+        return total
+
+    def close(self) -> None:
+        """Gives the partitions and the connections up."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        connection.close()
+
+    def _start_over(self, *, reopen: bool) -> None:
+        """As if this process had just begun, but for its membership if that is still good."""
+        connection.close()
+        self._to_place |= self._at.keys()
+        if reopen and self._reader is not None:
+            self._reader.close()
+            self._reader = None
+            self._at.clear()
+            self._to_place.clear()
+
+    def _place(self, reader: BusReader) -> None:
+        """Tells the reader where to begin, where it has to be told."""
+        now = self._clock()
+        due = {partition for partition, again in self._stopped.items() if again <= now}
+        wanted = (reader.unplaced() - self._stopped.keys()) | self._to_place | due
+        if not wanted:
+            return
+        found = rollups.positions(reader.name, wanted, self._schema)
+        for partition in wanted:
+            position = found.get(partition)
+            if position is None:
+                self._rest(reader, partition)
+            else:
+                reader.seek(partition, position)
+                self._at[partition] = position
+                self._stopped.pop(partition, None)
+        self._to_place.clear()
+        metrics.STOPPED.set(len(self._stopped))
+
+    def _rest(self, reader: BusReader, partition: int) -> None:
+        """Leaves a stopped partition alone for a while."""
+        reader.pause(partition)
+        self._at.pop(partition, None)
+        self._stopped[partition] = self._clock() + LOOK_AGAIN_SECONDS
+
+    def _count(self, reader: BusReader, batches: Sequence[Batch], total: Counted) -> None:
+        """Counts `batches` in one transaction, or where PostgreSQL refuses something, in parts."""
+        good = [batch for batch in batches if self._keep_bad(reader, batch)]
+        if not good:
+            return
+        try:
+            counted = rollups.count(reader.name, good, self._schema)
+        except DatabaseError as error:
+            if not _is_data_error(error):
+                raise
+            self._isolate(reader, good, error, total)
+            return
+        for batch in good:
+            if batch.partition in counted.fenced:
+                metrics.FENCED.inc()
+                self._at.pop(batch.partition, None)
+                self._to_place.add(batch.partition)
+                continue
+            self._letters.passed(batch.partition, len(_bad(batch)), len(batch.read))
+            self._at[batch.partition] = batch.end
+            reader.passed(batch.partition, batch.end)
+        _add(total, counted)
+
+    def _keep_bad(self, reader: BusReader, batch: Batch) -> bool:
+        """Puts what is bad into the dead letters; False when it is too much and nothing was put
+        there. Before the commit: a crash in between does it again, which changes nothing."""
+        bad = _bad(batch)
+        try:
+            self._letters.check(batch.partition, len(bad), len(batch.read))
+        except TooManyLetters as error:
+            logger.error("partition %s stopped at %r: %s", batch.partition, batch.begin, error)
+            rollups.stop(reader.name, batch.partition, batch.begin, str(error), self._schema)
+            self._rest(reader, batch.partition)
+            return False
+        for one in bad:
+            self._letters.add(reader.name, batch.partition, one)
+        return True
+
+    def _isolate(
+        self, reader: BusReader, batches: Sequence[Batch], error: DatabaseError, total: Counted
+    ) -> None:
+        """Halves what PostgreSQL refuses until the offender stands alone."""
+        if len(batches) > 1:
+            for batch in batches:
+                self._count(reader, [batch], total)
+            return
+        [batch] = batches
+        if len(batch.read) == 1:
+            self._count(reader, [_refused(batch, error)], total)
+            return
+        middle = len(batch.read) // 2
+        first = msgspec.structs.replace(batch, read=batch.read[:middle])
+        self._count(reader, [first], total)
+        if self._at.get(batch.partition) == first.end:
+            rest = msgspec.structs.replace(batch, begin=first.end, read=batch.read[middle:])
+            self._count(reader, [rest], total)
+
+
+def _refused(batch: Batch, error: DatabaseError) -> Batch:
+    """The batch with its one event as a bad record. Raises: `error` if it is one already."""
+    [one] = batch.read
+    if isinstance(one, Bad):
+        raise Away("PostgreSQL refuses to move the position.") from error
+    bad = Bad(
+        one.position,
+        b"%d" % one.event.room,
+        one.value,
+        BadReason.INVALID,
+        f"PostgreSQL refused it: {type(error).__name__}.",
+        one.event.room,
+        one.event.seq,
+    )
+    return msgspec.structs.replace(batch, read=[bad])
+
+
+def _bad(batch: Batch) -> list[Bad]:
+    return [one for one in batch.read if isinstance(one, Bad)]
+
+
+def _is_data_error(error: DatabaseError) -> bool:
+    """Whether the same values would be refused for ever."""
+    return str(getattr(error.__cause__, "sqlstate", None) or "")[:2] in DATA_ERROR_CLASSES
+
+
+def _add(total: Counted, counted: Counted) -> None:
+    total.events += counted.events
+    total.repeats += counted.repeats
+    total.placeholders += counted.placeholders
+    total.bad += counted.bad
+    total.fenced |= counted.fenced
+    if counted.newest is not None:
+        total.newest = max(counted.newest, total.newest or counted.newest)
+
+
+def _measure(batches: Sequence[Batch], total: Counted) -> None:
+    for outcome, number in (
+        ("counted", total.events),
+        ("repeat", total.repeats),
+        ("placeholder", total.placeholders),
+        ("bad", total.bad),
+    ):
+        metrics.EVENTS.labels(outcome=outcome).inc(number)
+    for batch in batches:
+        if batch.waiting is not None:
+            metrics.WAITING.labels(partition=batch.partition).set(batch.waiting)
+    if total.newest is not None:
+        metrics.DELAY.set(max(0.0, (datetime.now(UTC) - total.newest).total_seconds()))
+
+
+def _pause_seconds(failures: int) -> float:
+    doubled = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20))
+    return doubled * (0.75 + random.random() / 2)

@@ -1,0 +1,72 @@
+"""What the installation gives to the analytics: who may see what, and what people are called.
+
+The analytics know nothing of the chat but its events. `settings.ANALYTICS_HOST` names a module
+that answers the questions below.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class NamedRoom(Protocol):
+    """A room that has owners, so no direct conversation."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def archived(self) -> bool: ...
+
+
+class Host(Protocol):
+    """All of them raise what the installation's API answers with 503 when they cannot tell."""
+
+    async def is_administrator(self, user_id: int) -> bool: ...
+
+    async def rooms_owned_by(self, user_id: int) -> list[NamedRoom]:
+        """By name."""
+        ...
+
+    async def room_for(self, user_id: int, room_id: int) -> NamedRoom | None:
+        """The room if the person owns it, or is an administrator; None if not, or if none is so."""
+        ...
+
+    def names_of(self, user_ids: Iterable[int]) -> Mapping[int, str]:
+        """What people are called, for those who exist. Uses the database and blocks."""
+        ...
+
+    def newest_event_at(self) -> datetime | None:
+        """Time of the newest event that will come over the bus. Uses the database and blocks."""
+        ...
+
+    def in_database(self, call: Callable[..., R], *args: Any, **kwargs: Any) -> Awaitable[R]:
+        """What `call` returns, run in a thread in which it may use the database and block."""
+        ...
+
+
+class _Module:
+    """The functions of a module, looked up when they are called."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return import_string(f"{self._path}.{name}")
+
+
+@functools.cache
+def host() -> Host:
+    return cast(Host, _Module(settings.ANALYTICS_HOST))

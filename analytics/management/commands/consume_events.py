@@ -1,0 +1,77 @@
+"""`manage.py consume_events`: counts the events of the bus until it is told to stop."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils.module_loading import import_string
+from prometheus_client import start_http_server
+
+from analytics import pruning, rollups
+from analytics.bus_reader import open_reader
+from analytics.consumer import Consumer
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = (
+        "Reads the event bus and counts what happens in the rooms, until it is stopped (Ctrl-C or "
+        "SIGTERM). Any number of processes share the partitions of Kafka; on a Redis Stream one "
+        "counts and the others stand by."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--instance",
+            help="a name of this process that stays when it is restarted, and that no other one "
+            "has: with Kafka it then goes on at once after a crash",
+        )
+        parser.add_argument(
+            "--metrics-port",
+            type=int,
+            default=settings.ENV.analytics_metrics_port,
+            help="serve Prometheus metrics on this port; 0 serves none",
+        )
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="let partitions go on that stopped because of bad records, and end; a running "
+            "consumer takes them up within seconds",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # One connection, for as long as it works: there is no request after which to give it back.
+        database = connections.settings["default"]
+        database["OPTIONS"].pop("pool", None)
+        if options["resume"]:
+            self._resume()
+            return
+        if options["metrics_port"]:
+            start_http_server(options["metrics_port"], addr=settings.ENV.bind)
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        consumer = Consumer(
+            functools.partial(open_reader, options["instance"]),
+            import_string(settings.ANALYTICS_DEAD_LETTERS)(),
+            stopping=stopping,
+        )
+        logger.info("counting events")
+        consumer.run(between=pruning.Pruner().prune_when_due)
+        logger.info("stopped")
+
+    def _resume(self) -> None:
+        try:
+            number = rollups.resume()
+        except (DatabaseError, InterfaceError) as error:
+            raise CommandError("The database does not answer.", returncode=2) from error
+        self.stdout.write(f"{number} partitions go on." if number else "None had stopped.")

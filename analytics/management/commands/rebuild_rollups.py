@@ -1,0 +1,146 @@
+"""`manage.py rebuild_rollups`: counts everything that is on the bus again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, connections
+from django.utils.module_loading import import_string
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from analytics import rebuilding
+from analytics.bus_reader import BusReader, open_reader
+from analytics.errors import Away
+from analytics.rebuilding import Lost, Rebuild
+
+INTERRUPTED = 130
+SWAP_TRIES = 10
+SHOWN_LOST = 20
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Counts all events of the bus again from the beginning and then puts the new numbers in "
+        "the place of the old ones, at once. Safe while everything runs. Ctrl-C stops it; run "
+        "again it goes on where it was."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--accept-gaps",
+            action="store_true",
+            help="take the new numbers even if the bus has lost events that are counted now",
+        )
+        parser.add_argument(
+            "--abandon", action="store_true", help="give up a rebuild that was interrupted"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        connections.settings["default"]["OPTIONS"].pop("pool", None)
+        try:
+            if options["abandon"]:
+                self._abandon()
+            else:
+                self._rebuild(options["accept_gaps"])
+        except (Away, OperationalError, InterfaceError) as error:
+            reason = str(error) if isinstance(error, Away) else "The database does not answer."
+            raise CommandError(f"{reason} Run it again to go on.", returncode=2) from error
+
+    def _abandon(self) -> None:
+        there = rebuilding.abandon()
+        _reader().forget()
+        self.stdout.write("The rebuild is given up." if there else "No rebuild was under way.")
+
+    def _rebuild(self, accept_gaps: bool) -> None:
+        if rebuilding.exists():
+            self.stderr.write("Going on with the rebuild that was interrupted.")
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        began = time.monotonic()
+        with shown_progress() as on_progress:
+            rebuild = Rebuild(
+                _reader,
+                import_string(settings.ANALYTICS_DEAD_LETTERS)(),
+                stopping=stopping,
+                on_progress=on_progress,
+            )
+            complete = rebuild.run()
+        if not complete:
+            self.stderr.write("Stopped. The old numbers stand; run it again to go on.")
+            sys.exit(INTERRUPTED)
+        gaps = rebuilding.lost()
+        if gaps and not accept_gaps:
+            raise CommandError(_explain(gaps))
+        _swap()
+        _reader().forget()
+        self.stdout.write(
+            f"The numbers are new: counted again in {time.monotonic() - began:.1f} s."
+        )
+
+
+def _reader() -> BusReader:
+    return open_reader(group=rebuilding.GROUP)
+
+
+def _swap() -> None:
+    for left in reversed(range(SWAP_TRIES)):
+        try:
+            rebuilding.swap()
+            return
+        except OperationalError:
+            if not left:
+                raise
+
+
+def _explain(gaps: list[Lost]) -> str:
+    places = [
+        f"room {one.room} seq {one.first}" + (f" to {one.last}" if one.last > one.first else "")
+        for one in gaps[:SHOWN_LOST]
+    ]
+    more = f" and {len(gaps) - SHOWN_LOST} more" if len(gaps) > SHOWN_LOST else ""
+    return (
+        f"The bus has lost events that are counted now: {', '.join(places)}{more}. The old numbers "
+        "stand. Publish everything again (`manage.py shards rewind`), wait for it and run this "
+        "again; or take what there is with --accept-gaps; or give up with --abandon."
+    )
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, now and then a line elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines()
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bar:
+        task = bar.add_task("events")
+        yield lambda done, total: bar.update(task, completed=done, total=max(total, 1))
+
+
+def _plain_lines() -> Callable[[int, int], None]:
+    last = 0.0
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            sys.stderr.write(f"events: {done:,} of {total:,}\n")
+
+    return show

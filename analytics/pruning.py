@@ -1,0 +1,69 @@
+"""Deletes what is no longer needed, a little at a time.
+
+Nothing that was counted is lost with it: minutes are in the quarters of an hour, messages are
+needed for first replies only, and words that were never shown never will be.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+
+from analytics import rollups
+from analytics.models import SLOWEST_REPLY_DAYS
+from analytics.statements import run
+
+MINUTES_KEPT = timedelta(days=35)
+# First replies are looked for in `SLOWEST_REPLY_DAYS`; the rest is for events that come late.
+MESSAGES_KEPT = timedelta(days=SLOWEST_REPLY_DAYS + 23)
+# So long after the end of its week a word may still become one that is shown.
+UNSHOWN_WORDS_KEPT = timedelta(days=28)
+
+EACH_SECONDS = 600.0
+ROWS = 5_000
+# Of one run; what is left then is for the next one.
+RUN_SECONDS = 2.0
+
+_STATEMENTS = {
+    "DELETE FROM analytics_minuterollup WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM analytics_minuterollup WHERE start < %s LIMIT %s))": MINUTES_KEPT,
+    "DELETE FROM analytics_postedmessage WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM analytics_postedmessage WHERE at < %s LIMIT %s))": MESSAGES_KEPT,
+    "DELETE FROM analytics_earlyreply WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM analytics_earlyreply WHERE at < %s LIMIT %s))": MESSAGES_KEPT,
+    "DELETE FROM analytics_wordweek WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM analytics_wordweek WHERE word IS NULL AND week < %s LIMIT %s))": (
+        UNSHOWN_WORDS_KEPT + timedelta(days=7)
+    ),
+}
+
+
+class Pruner:
+    """Prunes at most every `EACH_SECONDS`. Several processes may do so at once."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due = clock() + EACH_SECONDS
+
+    def prune_when_due(self) -> None:
+        """Raises: DatabaseError."""
+        if self._clock() >= self._due:
+            self._due = self._clock() + EACH_SECONDS
+            prune(datetime.now(UTC))
+
+
+def prune(now: datetime, seconds: float = RUN_SECONDS) -> int:
+    """Deletes what is too old at `now`; returns how many rows. Raises: DatabaseError."""
+    deadline = time.monotonic() + seconds
+    total = 0
+    for statement, kept in _STATEMENTS.items():
+        deleted = ROWS
+        while deleted == ROWS and time.monotonic() < deadline:
+            with transaction.atomic(durable=True):
+                rollups.set_up_transaction(None)
+                deleted = len(run(statement + " RETURNING 1", now - kept, ROWS))
+            total += deleted
+    return total

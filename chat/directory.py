@@ -1,0 +1,96 @@
+"""What applications beside the chat may ask of it: who runs what, and what people are called.
+
+The analytics come here by `settings.ANALYTICS_HOST`; see `analytics.host` for what is promised.
+Who owns a room is what the log says, as it is for everything else that people may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from chat import access, people, room_list
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.events import EventType, Role, RoomKind
+from chat.models import Room, RoomEvent, User
+from chat.protocol import MAX_ID, RoomInfo
+
+__all__ = [
+    "in_database",
+    "is_administrator",
+    "names_of",
+    "newest_event_at",
+    "room_for",
+    "rooms_owned_by",
+]
+
+
+@dataclass(frozen=True)
+class NamedRoom:
+    id: int
+    name: str
+    kind: str
+    archived: bool
+
+
+async def is_administrator(user_id: int) -> bool:
+    """Whether the person may sign in to the admin pages."""
+    return await in_database(_is_staff, user_id)
+
+
+async def rooms_owned_by(user_id: int) -> list[NamedRoom]:
+    """By name. Direct conversations have no owner.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    return [_named(room) for room in await room_list.rooms_of(user_id) if _is_owned(room)]
+
+
+async def room_for(user_id: int, room_id: int) -> NamedRoom | None:
+    """The room if the person owns it or is an administrator, and it is no direct conversation.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    if not 1 <= room_id <= MAX_ID:
+        return None
+    if await is_administrator(user_id):
+        return await in_database(_find, room_id)
+    try:
+        seen = await access.look_up(user_id, room_id)
+    except ClientError:
+        return None
+    if seen.role != Role.OWNER:
+        return None
+    return await in_database(_find, room_id)
+
+
+def names_of(user_ids: Iterable[int]) -> dict[int, str]:
+    """Uses the ORM; call it through `in_database`."""
+    return {user_id: shown.name for user_id, shown in people.by_ids(user_ids).items()}
+
+
+def newest_event_at() -> datetime | None:
+    """Time of the newest event that is stored. Uses the ORM; call it through `in_database`."""
+    events = RoomEvent.objects.exclude(type=EventType.EVENT_QUARANTINED).order_by("-id")
+    return events.values_list("at", flat=True).first()
+
+
+def _is_staff(user_id: int) -> bool:
+    return User.objects.filter(pk=user_id, is_staff=True, is_active=True).exists()
+
+
+def _is_owned(room: RoomInfo) -> bool:
+    return room.role == Role.OWNER and room.kind != RoomKind.DIRECT
+
+
+def _named(room: RoomInfo) -> NamedRoom:
+    return NamedRoom(room.id, room.name, room.kind, room.archived)
+
+
+def _find(room_id: int) -> NamedRoom | None:
+    room = Room.objects.filter(pk=room_id).exclude(kind=RoomKind.DIRECT).first()
+    if room is None:
+        return None
+    return NamedRoom(room.pk, room.name, room.kind, room.archived_at is not None)

@@ -1,0 +1,77 @@
+"""The dead letters of the analytics: the analytics know nothing of the chat, so they meet here."""
+
+from __future__ import annotations
+
+import copy
+
+from redis.exceptions import RedisError
+
+from analytics import letters
+from analytics.errors import Away, NotAnEvent, NotYet, TooManyLetters
+from analytics.records import Bad, BadReason, Record
+from chat import dead_letters
+from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
+from chat.errors import PermanentError
+from chat.letter_limit import LetterLimit
+from chat.letter_limit import TooManyLetters as LimitReached
+
+SOURCE = "analytics"
+MAX_KEY_CHARACTERS = 100
+
+REASONS = {
+    BadReason.UNREADABLE: Reason.UNREADABLE,
+    BadReason.INVALID: Reason.INVALID_DATA,
+}
+
+
+class AnalyticsLetters:
+    """See `analytics.consumer.Letters`. The limit is the one of the drain and the export."""
+
+    def __init__(self) -> None:
+        self._limits: dict[int, LetterLimit] = {}
+
+    def check(self, partition: int, bad: int, entries: int) -> None:
+        limit = copy.copy(self._limits.get(partition) or LetterLimit())
+        try:
+            limit.add(bad, entries)
+        except LimitReached:
+            raise TooManyLetters(f"{bad} of {entries} records are bad") from None
+
+    def passed(self, partition: int, bad: int, entries: int) -> None:
+        try:
+            self._limits.setdefault(partition, LetterLimit()).add(bad, entries)
+        except LimitReached:
+            # It was checked before; what is over is judged anew.
+            self._limits[partition] = LetterLimit()
+
+    def add(self, bus: str, partition: int, bad: Bad) -> None:
+        try:
+            dead_letters.add(
+                source=SOURCE,
+                reason=REASONS[bad.reason],
+                error=bad.error,
+                origin=Origin(
+                    stream_id=f"{bus}/{partition}/{bad.position}",
+                    room=bad.room,
+                    seq=bad.seq,
+                    key=bad.key.decode(errors="backslashreplace")[:MAX_KEY_CHARACTERS],
+                ),
+                payload=bad.value,
+            )
+        except (RedisError, OSError) as error:
+            raise Away("The dead letters do not answer.") from error
+
+
+def retry(letter: Letter, token: str) -> Retried:
+    """Counts the event of a letter, if it can be counted now; see `chat.dead_letters.sources`.
+
+    Twice does no harm, so `token` is not needed.
+    """
+    key = (letter.origin.key or "").encode()
+    try:
+        letters.count(Record(position="", key=key, value=letter.payload))
+    except NotAnEvent as error:
+        raise Unretryable(str(error)) from error
+    except NotYet as error:
+        raise PermanentError(str(error)) from error
+    return Retried.DONE

@@ -1,0 +1,55 @@
+"""The analytics page says everything in Russian, too, and names all of its scripts."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from pathlib import Path
+
+from tests.unit.test_translations import TEMPLATE_TEXT, entries_of
+
+ANALYTICS = Path(__file__).parents[2] / "analytics"
+RUSSIAN = ANALYTICS / "locale/ru/LC_MESSAGES"
+
+
+def texts_of_the_page() -> set[str]:
+    found = set()
+    for template in (ANALYTICS / "templates").rglob("*.html"):
+        for double, single in TEMPLATE_TEXT.findall(template.read_text()):
+            found.add(double or single)
+    for node in ast.walk(ast.parse((ANALYTICS / "views.py").read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+            assert isinstance(node.args[0], ast.Constant)
+            found.add(str(node.args[0].value))
+    return found
+
+
+def test_every_text_of_the_page_is_translated_and_no_translation_is_left_over() -> None:
+    source = entries_of(RUSSIAN / "django.po")
+
+    assert len(source) > 30
+    assert set(source) == texts_of_the_page()
+    assert all(source.values())
+
+
+def test_compiled_translations_are_those_of_the_source() -> None:
+    with (RUSSIAN / "django.mo").open("rb") as file:
+        catalogue = gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
+
+    compiled = {text: translated for text, translated in catalogue.items() if text}
+    assert compiled == entries_of(RUSSIAN / "django.po")
+
+
+def test_scripts_are_all_named_by_the_page() -> None:
+    from analytics.views import MODULES
+
+    scripts = {path.stem for path in (ANALYTICS / "static/analytics/js").glob("*.js")}
+    imported = set()
+    for path in (ANALYTICS / "static/analytics/js").glob("*.js"):
+        imported |= set(
+            re.findall(r'^import .* from "analytics/([\w-]+)";$', path.read_text(), re.MULTILINE)
+        )
+
+    assert imported <= set(MODULES)
+    assert set(MODULES) <= scripts
