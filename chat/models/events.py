@@ -118,6 +118,13 @@ class ShardCursor(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["shard", "kind"], name="one_cursor_per_shard_and_kind"),
         ]
+        permissions: ClassVar = [
+            ("view_delivery", "Can see how far rooms and shards are"),
+            ("run_verification", "Can verify the delivery of a room"),
+            ("view_dead_letters", "Can list dead letters, without what people wrote"),
+            ("retry_dead_letters", "Can retry dead letters"),
+            ("discard_dead_letters", "Can discard dead letters"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.shard} at {self.position}"

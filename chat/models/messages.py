@@ -45,6 +45,10 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["room", "n"], name="messages_are_numbered_once"),
         ]
         indexes: ClassVar = [GinIndex(fields=["search"], name="message_search")]
+        permissions: ClassVar = [
+            ("moderate_messages", "Can delete and restore messages in all rooms"),
+            ("view_history", "Can read the history of public rooms"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.room_id}:{self.seq}"

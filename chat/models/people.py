@@ -12,6 +12,32 @@ class User(AbstractUser):
     """A person. `username` is what others mention, `display_name` is what they read."""
 
     display_name = models.CharField(max_length=80, blank=True)
+    muted_until = models.DateTimeField(
+        null=True, blank=True, help_text="May write nothing in any room until then."
+    )
+    deactivated_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when `is_active` is off; empty while it is on."
+    )
+
+    class Meta(AbstractUser.Meta):
+        permissions: ClassVar = [
+            (
+                "moderate_people",
+                "Can mute, remove and ban people in all rooms, and mute everywhere",
+            ),
+            ("deactivate_people", "Can deactivate and reactivate people"),
+        ]
+        indexes: ClassVar = [
+            # What the room log has to be told of (`chat.restrictions`), and how few they are.
+            models.Index(
+                fields=["muted_until"], name="muted_people", condition=~models.Q(muted_until=None)
+            ),
+            models.Index(
+                fields=["deactivated_at"],
+                name="deactivated_people",
+                condition=~models.Q(deactivated_at=None),
+            ),
+        ]
 
     @property
     def shown_name(self) -> str:
