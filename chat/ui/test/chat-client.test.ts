@@ -293,4 +293,60 @@ describe("ChatClient", () => {
 		expect(request).toMatchObject({ before: 11, limit: 1 });
 		expect(room()?.tail?.items[0]).toMatchObject({ body: "back", deleted: false, absent: false });
 	});
+
+	describe("in a room whose pages the server has to cut", () => {
+		const HEAD = 300;
+		const at = (seq: number) => ({ ...posted(seq, seq), author: 2, body: `m${seq}` });
+
+		/** Answers every request for history that waits, with at most `most` of the newest messages. */
+		async function answer(socket: ScriptedSocket, most: number): Promise<number[]> {
+			const asked: number[] = [];
+			for (let done = 0; done < socket.of("history").length; done++) {
+				const { id, before, limit } = socket.of("history")[done] as {
+					id: string;
+					before: number;
+					limit: number;
+				};
+				const first = Math.max(1, before - Math.min(limit, most));
+				const messages = Array.from({ length: before - first }, (_, i) => at(first + i));
+				socket.says({ t: "page", id, room: 5, messages, more: first > 1, upto: HEAD });
+				await settle();
+				asked.push(before);
+			}
+			return asked;
+		}
+
+		it("leaves out no message when it loads what follows a jump", async () => {
+			const socket = await start(roomInfo({ head: HEAD, n: HEAD, read: HEAD, read_n: HEAD }));
+			void client.openRoom(5);
+			await answer(socket, 100);
+			void client.loadAround(5, 50);
+			await answer(socket, 100);
+			const islandBefore = room()?.island?.to;
+			socket.sent = [];
+
+			void client.loadNewer(5);
+			const asked = await answer(socket, 25);
+
+			const shown = room()?.island?.items.map((item) => item.seq) ?? [];
+			expect(islandBefore).toBe(74);
+			expect(asked).toEqual([175, 150, 125, 100]);
+			expect(room()?.island?.to).toBe(174);
+			expect(shown).toEqual(Array.from({ length: 174 }, (_, i) => i + 1));
+		});
+
+		it("finds the message that is jumped to", async () => {
+			const socket = await start(roomInfo({ head: HEAD, n: HEAD, read: HEAD, read_n: HEAD }));
+			void client.openRoom(5);
+			await answer(socket, 100);
+			socket.sent = [];
+
+			const found = client.loadAround(5, 50);
+			const asked = await answer(socket, 12);
+
+			expect(await found).toBe(true);
+			expect(asked).toEqual([75, 63, 51]);
+			expect(room()?.island).toMatchObject({ from: 39, to: 74 });
+		});
+	});
 });

@@ -12,6 +12,7 @@ function event(seq: number, type: string, data: Record<string, unknown>, actor =
 	return { seq, n: 8, type, key: null, actor, at: "2026-11-20T10:01:00Z", data };
 }
 
+const page = (...messages: Message[]) => ({ messages, more: true, upto: 300 });
 const open = (changes = {}) => rooms.opened(rooms.fromInfo(roomInfo(changes)));
 const seqsOf = (state: rooms.RoomState) => (state.island ?? state.tail)?.items.map((item) => item.seq);
 
@@ -69,14 +70,38 @@ describe("room state", () => {
 		let state = open({ head: 300, n: 300 });
 		state = rooms.withOlder(state, "tail", [message(290), message(295)], true, 300);
 
-		state = rooms.withIsland(state, [message(100), message(110)], true, 300, 111);
+		state = rooms.withIsland(state, [page(message(100), message(110))], 111);
 		const jumped = seqsOf(state);
-		state = rooms.withNewer(state, [message(110), message(200)], 210, 300);
-		state = rooms.withNewer(state, [message(250)], 289, 300);
+		state = rooms.withNewer(state, [page(message(110), message(200))], 210);
+		state = rooms.withNewer(state, [page(message(250))], 289);
 
 		expect(jumped).toEqual([100, 110]);
 		expect(state.island).toBeNull();
 		expect(seqsOf(state)).toEqual([100, 110, 200, 250, 290, 295]);
+	});
+
+	it("takes each message from the page that is newest about it when a stretch comes in several", () => {
+		let state = open({ head: 300, n: 300 });
+		state = rooms.withOlder(state, "tail", [message(290)], true, 300);
+		state = rooms.withIsland(state, [page(message(100))], 101);
+		const edits = [
+			event(301, "message.edited", { target: 180, body: "before the second page" }),
+			event(302, "message.edited", { target: 150, body: "after both" }),
+		];
+
+		state = rooms.withNewer(
+			state,
+			[
+				{ messages: [message(180)], more: true, upto: 300 },
+				{ messages: [message(150, { body: "as of 303" })], more: true, upto: 303 },
+			],
+			200,
+			edits,
+		);
+
+		expect(seqsOf(state)).toEqual([100, 150, 180]);
+		expect(findMessage(state.island, 180)?.body).toBe("before the second page");
+		expect(findMessage(state.island, 150)?.body).toBe("as of 303");
 	});
 
 	it("resumes at its own position after a reconnection, and starts anew in another epoch", () => {

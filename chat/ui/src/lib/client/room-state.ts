@@ -5,7 +5,7 @@
  * that the page redraws only what did. `history.ts` holds the rules of one stretch of messages.
  */
 
-import type { Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
+import type { Message, Page, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
 import { addOlder, append, emptySegment, type Item, mutate, mutates, type Segment } from "./history";
 
 export interface RoomState {
@@ -165,37 +165,38 @@ export function withOlder(
 	return { ...state, [where]: grown };
 }
 
-/** A stretch of the past around a message; it becomes the island, or nothing when the tail covers it. */
+/** What a page says; of several, the newest comes first and each ends where the one before it begins. */
+export type PageOfMessages = Pick<Page, "messages" | "more" | "upto">;
+
+/** A stretch of the past up to `before`; it becomes the island, or nothing when the tail covers it. */
 export function withIsland(
 	state: RoomState,
-	messages: Message[],
-	more: boolean,
-	upto: number,
+	pages: PageOfMessages[],
 	before: number,
 	later: RoomEvent[] = [],
 ): RoomState {
-	const island = addOlder(emptySegment(before - 1), messages, more, upto);
-	return joined({ ...state, island: catchUp(island, state, upto, later) });
+	return joined({ ...state, island: stretch(state, pages, before - 1, later) });
 }
 
-/** Adds the messages between the island's end and `to` (inclusive), all of which are in `messages`. */
+/** Adds the messages between the island's end and `to` (inclusive), all of which are in `pages`. */
 export function withNewer(
 	state: RoomState,
-	messages: Message[],
+	pages: PageOfMessages[],
 	to: number,
-	upto: number,
 	later: RoomEvent[] = [],
 ): RoomState {
 	if (!state.island) return state;
 	const end = state.island.to;
-	const added = addOlder(
+	const added = stretch(state, pages, to, later).items.filter((item) => item.seq > end);
+	return joined({ ...state, island: { ...state.island, items: [...state.island.items, ...added], to } });
+}
+
+function stretch(state: RoomState, pages: PageOfMessages[], to: number, later: RoomEvent[]): Segment {
+	const segment = pages.reduce(
+		(grown, { messages, more, upto }) => addOlder(grown, messages, more, upto),
 		emptySegment(to),
-		messages.filter((message) => message.seq > end),
-		true,
-		upto,
 	);
-	const items = [...state.island.items, ...catchUp(added, state, upto, later).items];
-	return joined({ ...state, island: { ...state.island, items, to } });
+	return catchUp(segment, state, Math.min(...pages.map((page) => page.upto)), later);
 }
 
 export function leftIsland(state: RoomState): RoomState {
