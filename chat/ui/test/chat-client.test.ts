@@ -247,6 +247,21 @@ describe("ChatClient", () => {
 		expect(asked).toEqual([5]);
 	});
 
+	it("stays in its epoch when an acknowledgement names the place in an earlier one", async () => {
+		const socket = await start(roomInfo({ epoch: 2 }));
+		await open(socket);
+
+		await client.say({ t: "send", room: 5, body: "said before the log was lost", reply_to: null });
+		await settle();
+		const id = socket.of("send")[0]?.id ?? "";
+		socket.says({ t: "ok", id, room: 5, epoch: 1, seq: 700, n: 600, at: "2026-11-20T10:00:00Z" });
+		await settle();
+
+		expect(room()).toMatchObject({ epoch: 2, last: 10 });
+		expect(seqsShown()).toEqual([10]);
+		expect([waiting, logged, asked]).toEqual([[], [], []]);
+	});
+
 	it("drops a room when the person is removed from it", async () => {
 		const socket = await start(roomInfo());
 

@@ -333,6 +333,7 @@ export class ChatClient {
 	private resetRoom(room: number, epoch: number, head: number): void {
 		this.catchUp.follow(room, epoch, head);
 		this.update(room, (state) => rooms.reset(state, epoch, head));
+		this.dropArrived(room);
 		if (this.current === room) this.reopen(room);
 		// How many messages there are now, only the server knows.
 		void this.options.roomInfo(room).then((info) => {
@@ -361,13 +362,16 @@ export class ChatClient {
 	private acknowledged(item: OutboxItem, ok: Ok): void {
 		this.logged = [...this.logged.filter((other) => other.item.id !== item.id), { item, ok }];
 		this.dropArrived(ok.room);
-		this.catchUp.heard(ok.room, ok.epoch, ok.seq);
+		// A repeated request is answered with its first place, which may be of an epoch that is gone.
+		if (ok.epoch === this.rooms.get(ok.room)?.epoch) this.catchUp.heard(ok.room, ok.epoch, ok.seq);
 	}
 
-	/** Forgets acknowledged requests whose events are applied. */
+	/** Forgets acknowledged requests whose events are applied, or will not come: their epoch is gone. */
 	private dropArrived(room: number): void {
-		const last = this.rooms.get(room)?.last ?? Number.MAX_SAFE_INTEGER;
-		const left = this.logged.filter(({ ok }) => ok.room !== room || ok.seq > last);
+		const state = this.rooms.get(room);
+		const coming = (ok: Ok) =>
+			state !== undefined && (ok.epoch > state.epoch || (ok.epoch === state.epoch && ok.seq > state.last));
+		const left = this.logged.filter(({ ok }) => ok.room !== room || coming(ok));
 		if (left.length !== this.logged.length) {
 			this.logged = left;
 			this.tellOutbox();
