@@ -14,6 +14,14 @@ export interface PublicRoom {
 	members: number;
 }
 
+export interface Found {
+	room: number;
+	seq: number;
+	author: number | null;
+	at: string;
+	body: string;
+}
+
 /** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */
 export class RestError extends Error {
 	constructor(
@@ -93,6 +101,12 @@ export class Rest {
 
 	leave(room: number): Promise<unknown> {
 		return this.call("POST", `rooms/${room}/leave`);
+	}
+
+	/** Messages that hold the words, newest first; `room` null searches all of the person's rooms. */
+	search(query: string, room: number | null, limit: number): Promise<{ found: Found[]; more: boolean }> {
+		const within = room === null ? "" : `&room=${room}`;
+		return this.call("GET", `search?q=${encodeURIComponent(query)}${within}&limit=${limit}`);
 	}
 
 	invite(room: number, user: number): Promise<unknown> {

@@ -24,6 +24,21 @@ export const en = {
 	unread: (n: number) => count(n, "unread message", "unread messages"),
 	youMark: "(you)",
 
+	search: {
+		title: "Search messages",
+		label: "Words, “phrases”, -without",
+		open: "Search messages",
+		openFor: (words: string) => `Search messages for “${words}”`,
+		where: "Where to search",
+		here: (room: string) => `In ${room}`,
+		everywhere: "In all my rooms",
+		hint: "Finds messages that hold all the words, newest first.",
+		nothing: "No message holds these words. What was posted a moment ago may not be found yet.",
+		more: "Show more",
+		narrow: "There are more: add a word to narrow it down.",
+		count: (n: number, more: boolean) => `${more ? "More than " : ""}${count(n, "result", "results")}`,
+	},
+
 	welcomeTitle: "Welcome to Veche",
 	noRooms: "You are not in any room yet.",
 	noRoomsNext: "Join a public room, create one, or write to someone directly.",

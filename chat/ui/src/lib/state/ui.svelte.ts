@@ -5,6 +5,8 @@ export type Dialog =
 	| { kind: "browse" }
 	| { kind: "create" }
 	| { kind: "direct" }
+	/** `room` null: in all rooms. */
+	| { kind: "search"; room: number | null; query?: string }
 	| { kind: "invite"; room: number }
 	| { kind: "settings"; room: number }
 	| { kind: "delete"; room: number; seq: number };
