@@ -104,6 +104,59 @@ describe("room state", () => {
 		expect(findMessage(state.island, 150)?.body).toBe("as of 303");
 	});
 
+	it("tells a message that a moderator removed from one that its author deleted", () => {
+		let state = rooms.applyEvents(open(), [posted(11, 9), posted(12, 10)]);
+
+		state = rooms.applyEvents(state, [
+			event(13, "message.deleted", { target: 11 }, 2),
+			event(14, "message.deleted", { target: 12 }, 7),
+		]);
+		state = rooms.withOlder(
+			state,
+			"tail",
+			[message(5, { deleted: true, deleted_by: 2 }), message(6, { deleted: true, deleted_by: 7 })],
+			false,
+			14,
+		);
+
+		const removed = (seq: number) => findMessage(state.tail, seq)?.removed;
+		expect([5, 6, 11, 12].map(removed)).toEqual([false, true, false, true]);
+	});
+
+	it("follows the reader's own role and mute", () => {
+		const state = rooms.fromInfo(roomInfo({ muted_until: "2026-11-20T12:00:00Z" }));
+		const about = (type: string, data: Record<string, unknown>) => (now: rooms.RoomState) =>
+			rooms.withStanding(now, event(11, type, data), 1);
+
+		const promoted = about("member.joined", { user: 1, role: "moderator" })(state);
+		const other = about("member.muted", { user: 9, until: "2026-11-21T00:00:00Z" })(state);
+		const shorter = about("member.muted", { user: 1, until: "2026-11-20T11:00:00Z" })(state);
+		const everywhere = about("member.muted", {
+			user: 1,
+			until: "2026-11-20T11:00:00Z",
+			everywhere: true,
+		})(state);
+		const unmuted = about("member.unmuted", { user: 1 })(state);
+
+		expect(promoted.role).toBe("moderator");
+		expect(other).toBe(state);
+		expect(shorter.mutedUntil).toBe("2026-11-20T11:00:00Z");
+		expect(everywhere.mutedUntil).toBe("2026-11-20T12:00:00Z");
+		expect(unmuted.mutedUntil).toBeNull();
+	});
+
+	it("knows about slow mode from the room's description and from its changes", () => {
+		const state = rooms.fromInfo(roomInfo({ slow_mode_seconds: 30 }));
+
+		const renamed = rooms.applyEvents(state, [event(11, "room.updated", { name: "other" })]);
+		const ended = rooms.applyEvents({ ...renamed, heldUntil: 9 }, [
+			event(12, "room.updated", { slow_mode_seconds: 0 }),
+		]);
+
+		expect(renamed.slowModeSeconds).toBe(30);
+		expect(ended).toMatchObject({ slowModeSeconds: 0, heldUntil: 0 });
+	});
+
 	it("resumes at its own position after a reconnection, and starts anew in another epoch", () => {
 		const state = rooms.applyEvents(open(), [posted(11, 9)]);
 

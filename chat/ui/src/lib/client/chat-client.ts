@@ -117,11 +117,13 @@ export class ChatClient {
 			{
 				transmit: (request) => this.requests.ask<Ok>(request),
 				connected: () => this.connection.online,
-				newKey: () => uuid7(Date.now() + this.clockOffsetMs),
+				newKey: () => uuid7(this.now()),
 				changed: (items) => {
 					this.waiting = items;
 					this.tellOutbox();
 				},
+				held: (room, seconds) =>
+					this.update(room, (state) => ({ ...state, heldUntil: Date.now() + seconds * 1000 })),
 				logged: (item, ok) => this.acknowledged(item, ok),
 			},
 			options.lock,
@@ -235,6 +237,11 @@ export class ChatClient {
 		if (this.rooms.delete(room)) this.listener.room(room, null);
 	}
 
+	/** The server's clock, in ms. */
+	now(): number {
+		return Date.now() + this.clockOffsetMs;
+	}
+
 	private positions(): Record<string, { epoch: number; seq: number }> {
 		const open = [...this.rooms.values()].filter((state) => state.tail !== null).slice(0, HELLO_MOST_ROOMS);
 		return Object.fromEntries(open.map((state) => [state.id, { epoch: state.epoch, seq: state.last }]));
@@ -327,6 +334,12 @@ export class ChatClient {
 	private consequences(room: number, event: RoomEvent): void {
 		const leaves = event.type === "member.left" || event.type === "member.removed";
 		if (leaves && event.data.user === this.userId) this.left(room);
+		if (this.userId !== null) {
+			const me = this.userId;
+			this.update(room, (state) => rooms.withStanding(state, event, me));
+		}
+		// The rules may be looser now; the server says so if they are not.
+		if (event.type === "room.updated" || event.type === "member.joined") this.outbox.release(room);
 		if (event.type === "message.restored") void this.history.refresh(room, Number(event.data.target));
 	}
 
