@@ -53,16 +53,16 @@ class Result(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-def retry(ids: Iterable[str], *, by: str | None = None) -> Iterator[Result]:
+def retry(ids: Iterable[str], *, by: str | None = None, why: str = "") -> Iterator[Result]:
     """Retries letters that somebody chose, due or not, parked or not, one by one.
 
     A generator, so that the caller can show progress and stop half-way: what was not reached is
-    as it was. What person `by` does goes on record; None stands for a program.
+    as it was. What person `by` does, and why, goes on record; None stands for a program.
 
     Raises: redis.RedisError when the log server is away.
     """
     for one in ids:
-        yield _retry_one(one, asked=True, by=by)
+        yield _retry_one(one, asked=True, by=by, why=why)
 
 
 def release(ids: Iterable[str], *, by: str) -> Iterator[Result]:
@@ -107,12 +107,12 @@ def report_failed(id: str, token: str, attempts: int, error: BaseException) -> R
     return _settle(id, token, attempts, error)
 
 
-def _retry_one(id: str, *, asked: bool, by: str | None = None) -> Result:
+def _retry_one(id: str, *, asked: bool, by: str | None = None, why: str = "") -> Result:
     claim = store.claim(id, asked=asked) if store.is_id(id) else Refused.GONE
     if isinstance(claim, Refused):
         return Result(id, Outcome(claim.value))
     if by is not None:
-        audit.write("retry", id, by=by)
+        audit.write("retry", id, by=by, why=why)
     try:
         retried = _call(claim)
     except Exception as error:
