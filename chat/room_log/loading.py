@@ -34,12 +34,14 @@ _under_way: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, async
 
 SNAPSHOT = """
     SELECT room.stored_seq, room.stored_n, room.kind, room.archived_at IS NOT NULL,
+           room.slow_mode_seconds,
            COALESCE((SELECT epoch FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'), 0),
            ARRAY(SELECT user_id::text FROM chat_membership
                  WHERE room_id = room.id ORDER BY user_id),
            ARRAY(SELECT role || ':' || GREATEST(0, COALESCE(
                      floor(extract(epoch FROM muted_until) * 1000), 0))::bigint
-                 FROM chat_membership WHERE room_id = room.id ORDER BY user_id)
+                 FROM chat_membership WHERE room_id = room.id ORDER BY user_id),
+           ARRAY(SELECT user_id::text FROM chat_ban WHERE room_id = room.id ORDER BY user_id)
     FROM chat_room AS room WHERE room.id = %s
 """
 
@@ -51,9 +53,17 @@ class Snapshot(msgspec.Struct, frozen=True):
     n: int
     kind: str
     archived: bool
+    slow_mode_seconds: int
     epoch: int
     users: list[str]
     roles: list[str]  # `role:muted until in ms`, beside `users`
+    banned: list[str]
+
+    def acl(self) -> dict[str, str]:
+        """User id → entry, as the log has it. Nobody is a member and banned."""
+        return dict(zip(self.users, self.roles, strict=True)) | dict.fromkeys(
+            self.banned, "banned:0"
+        )
 
 
 def read_snapshot(room: int, shard: int) -> Snapshot | None:
@@ -104,7 +114,7 @@ async def _load(room: int, shard: int) -> None:
         if epoch != snapshot.epoch:
             await in_database(epochs.establish, shard)
             continue
-        acl = [value for pair in zip(snapshot.users, snapshot.roles, strict=True) for value in pair]
+        acl = [value for pair in snapshot.acl().items() for value in pair]
         crash_point("load.before_script")
         arguments: list[str | int] = [
             ticket,
@@ -114,6 +124,7 @@ async def _load(room: int, shard: int) -> None:
             snapshot.kind,
             int(snapshot.archived),
             room,
+            snapshot.slow_mode_seconds,
             *acl,
         ]
         answer = await _run_script(shard, room, arguments)

@@ -18,9 +18,10 @@ from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import (
     EventType,
-    Member,
     MemberJoined,
     MemberMuted,
+    MemberRemoved,
+    MemberUnmuted,
     Role,
     RoomArchived,
     RoomKind,
@@ -159,9 +160,9 @@ async def test_removed_and_muted_members_are_refused_at_the_next_append() -> Non
     until = datetime.now(UTC) + timedelta(hours=1)
     await log(room, ann, EventType.MEMBER_MUTED, MemberMuted(user=bob.pk, until=until))
     muted = await code_of(post(room, bob, "hi"))
-    await log(room, ann, EventType.MEMBER_UNMUTED, Member(user=bob.pk))
+    await log(room, ann, EventType.MEMBER_UNMUTED, MemberUnmuted(user=bob.pk))
     await post(room, bob, "hi")
-    await log(room, ann, EventType.MEMBER_REMOVED, Member(user=bob.pk))
+    await log(room, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=bob.pk))
     removed = await code_of(post(room, bob, "hi"))
 
     assert (muted, removed) == ("muted", "not_found")
@@ -171,7 +172,7 @@ async def test_members_cannot_remove_the_owner_and_archived_rooms_take_no_posts(
     ann, bob = await new_person("ann"), await new_person("bob")
     room = await new_room(ann, bob)
 
-    removing = log(room, bob, EventType.MEMBER_REMOVED, Member(user=ann.pk))
+    removing = log(room, bob, EventType.MEMBER_REMOVED, MemberRemoved(user=ann.pk))
     assert await code_of(removing) == "forbidden"
     archiving = log(room, bob, EventType.ROOM_ARCHIVED, RoomArchived())
     assert await code_of(archiving) == "forbidden"
