@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from ninja import NinjaAPI
 
-from chat.api import messages, people, rooms, tokens
+from chat.api import messages, moderation, people, reports, rooms, tokens
 from chat.api.answers import handle_errors
 from chat.api.requests import Session, StrictJson, Token
 
@@ -22,7 +22,14 @@ api = NinjaAPI(
     docs_decorator=login_required,
 )
 handle_errors(api)
-for router in (people.router, rooms.router, messages.router, tokens.router):
+for router in (
+    people.router,
+    rooms.router,
+    messages.router,
+    moderation.router,
+    reports.router,
+    tokens.router,
+):
     for view in router.path_operations.values():
         for operation in view.operations:
             # The document's list shows the summary; the function's name says less.

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 
 class User(AbstractUser):
@@ -17,6 +18,11 @@ class User(AbstractUser):
     )
     deactivated_at = models.DateTimeField(
         null=True, blank=True, help_text="Since when `is_active` is off; empty while it is on."
+    )
+    sessions_ended_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Sessions from before are over, whatever else is changed later.",
     )
 
     class Meta(AbstractUser.Meta):
@@ -38,6 +44,15 @@ class User(AbstractUser):
                 condition=~models.Q(deactivated_at=None),
             ),
         ]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django's own is made of the password alone. Nothing is added for who was never shut out,
+        # so that nobody is signed out by this having been written.
+        made: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if self.sessions_ended_at is None:
+            return made
+        ended = self.sessions_ended_at.isoformat()
+        return salted_hmac(made, ended, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def shown_name(self) -> str:
