@@ -17,6 +17,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 		events: () => {},
 		presence: () => {},
 		typingNoticed: () => {},
+		reportClosed: () => {},
 		outbox: (items, done) => {
 			waiting = items;
 			logged = done;

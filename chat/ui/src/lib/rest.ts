@@ -1,8 +1,11 @@
 import type { Role, RoomInfo, UserInfo } from "./client/frames";
+import { ModerationRest } from "./moderation-rest";
 
 export interface Member {
 	id: number;
 	role: Role;
+	/** Until when they may not write; in the past or null when they may. */
+	mutedUntil: string | null;
 }
 
 export interface PublicRoom {
@@ -37,6 +40,8 @@ const WITHIN_MS = 15_000;
 
 /** The HTTP API of the signed-in person. Every call rejects with RestError. */
 export class Rest {
+	readonly moderation = new ModerationRest((method, path, body, key) => this.call(method, path, body, key));
+
 	constructor(
 		private readonly csrfToken: string,
 		private readonly base = "/api/v1/",
@@ -71,7 +76,7 @@ export class Rest {
 		}
 	}
 
-	members(room: number): Promise<{ user: UserInfo; role: Role }[]> {
+	members(room: number): Promise<{ user: UserInfo; role: Role; muted_until: string | null }[]> {
 		return this.call("GET", `rooms/${room}/members`);
 	}
 
@@ -87,12 +92,15 @@ export class Rest {
 		return this.call("POST", "direct", { user });
 	}
 
-	change(room: number, changes: { name?: string; topic?: string }): Promise<unknown> {
+	change(
+		room: number,
+		changes: { name?: string; topic?: string; slow_mode_seconds?: number },
+	): Promise<unknown> {
 		return this.call("PATCH", `rooms/${room}`, changes);
 	}
 
-	archive(room: number, archived: boolean): Promise<unknown> {
-		return this.call("POST", `rooms/${room}/archive`, { archived });
+	archive(room: number, archived: boolean, reason: string): Promise<unknown> {
+		return this.call("POST", `rooms/${room}/archive`, { archived, reason });
 	}
 
 	join(room: number): Promise<RoomInfo> {
@@ -113,9 +121,10 @@ export class Rest {
 		return this.call("POST", `rooms/${room}/members`, { user });
 	}
 
-	private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+	private async call<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
 		const headers: Record<string, string> = { Accept: "application/json" };
 		if (method !== "GET") headers["X-CSRFToken"] = this.csrfToken;
+		if (key !== undefined) headers["Idempotency-Key"] = key;
 		if (body !== undefined) headers["Content-Type"] = "application/json";
 		let response: Response;
 		try {

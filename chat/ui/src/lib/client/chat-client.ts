@@ -34,6 +34,8 @@ export interface ClientListener {
 	events(room: number, events: RoomEvent[]): void;
 	presence(room: number, online: ReadonlySet<number>): void;
 	typingNoticed(room: number, user: number): void;
+	/** A report that the person made is closed. */
+	reportClosed(report: number): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
 	/** Whether some room is being brought up to date. */
 	catchingUp(busy: boolean): void;
@@ -315,6 +317,9 @@ export class ChatClient {
 				break;
 			case "typing":
 				this.listener.typingNoticed(frame.room, frame.user);
+				break;
+			case "report":
+				this.listener.reportClosed(frame.report);
 				break;
 			case "pong":
 				this.clockOffsetMs = Date.parse(frame.time) - Date.now();

@@ -179,6 +179,8 @@ export type ServerFrame =
 	| Batch
 	| PresenceFrame
 	| { t: "typing"; room: number; user: number }
+	/** A report that the person made is closed. */
+	| { t: "report"; report: number; state: string }
 	| { t: "pong"; time: string }
 	| { t: "bye"; reconnect_after_ms: number };
 

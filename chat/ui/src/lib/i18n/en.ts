@@ -1,5 +1,7 @@
 /** Every word the page shows, in English. The type of this object is what other languages must have. */
 
+import { moderation } from "./en-moderation";
+
 const plural = new Intl.PluralRules("en");
 const count = (n: number, one: string, many: string) => `${n} ${plural.select(n) === "one" ? one : many}`;
 
@@ -131,6 +133,8 @@ export const en = {
 	reactedBy: (names: string, emoji: string) => `${names} reacted with ${emoji}`,
 	moreActions: "More actions",
 
+	moderation,
+
 	typingOne: (a: string) => `${a} is typing…`,
 	typingTwo: (a: string, b: string) => `${a} and ${b} are typing…`,
 	typingMany: "Several people are typing…",
@@ -165,6 +169,7 @@ export const en = {
 	quarantined: "A message here could not be stored. Its content is kept for the administrator.",
 	duplicate: "A repeat of an earlier message was left out here.",
 	someone: "Someone",
+	someRoom: "a room you are not in",
 	system: "Veche",
 
 	errors: {

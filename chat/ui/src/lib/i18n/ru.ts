@@ -1,4 +1,5 @@
 import type { Words } from "./en";
+import { moderation } from "./ru-moderation";
 
 const plural = new Intl.PluralRules("ru");
 
@@ -136,6 +137,8 @@ export const ru: Words = {
 	reactedBy: (names, emoji) => `${emoji}: ${names}`,
 	moreActions: "Другие действия",
 
+	moderation,
+
 	typingOne: (a) => `${a} печатает…`,
 	typingTwo: (a, b) => `${a} и ${b} печатают…`,
 	typingMany: "Несколько человек печатают…",
@@ -173,6 +176,7 @@ export const ru: Words = {
 	quarantined: "Сообщение не удалось сохранить. Его содержимое оставлено администратору.",
 	duplicate: "Здесь пропущен повтор более раннего сообщения.",
 	someone: "Кто-то",
+	someRoom: "комнате, в которой вас нет",
 	system: "Вече",
 
 	errors: {

@@ -1,0 +1,242 @@
+import type { ModerationWords } from "./en-moderation";
+
+const plural = new Intl.PluralRules("ru");
+
+function count(n: number, one: string, few: string, many: string): string {
+	const form = plural.select(n);
+	return `${n} ${form === "one" ? one : form === "few" ? few : many}`;
+}
+
+const UNITS = [
+	[86_400, "день", "дня", "дней"],
+	[3_600, "час", "часа", "часов"],
+	[60, "минута", "минуты", "минут"],
+] as const;
+
+function duration(seconds: number): string {
+	for (const [size, one, few, many] of UNITS)
+		if (seconds >= size && seconds % size === 0) return count(seconds / size, one, few, many);
+	return count(seconds, "секунда", "секунды", "секунд");
+}
+
+export const moderation: ModerationWords = {
+	duration,
+	actions: "Действия",
+	memberActions: (name) => `Действия: ${name}`,
+	reason: "Причина",
+	reasonHint: "Для журнала, который видят владельцы и модераторы. Сам человек её не видит.",
+	optional: "необязательно",
+	preview: "Что произойдёт",
+	mutedMark: (until) => `не может писать до ${until}`,
+	banned: "Заблокированные",
+	removedMessage: "Сообщение удалено модератором",
+	youReported: "Вы пожаловались на это сообщение",
+
+	menu: {
+		report: "Пожаловаться…",
+		copyText: "Скопировать текст",
+		"message.delete": "Удалить сообщение…",
+		"message.restore": "Восстановить сообщение…",
+		"member.mute": "Запретить писать…",
+		"member.unmute": "Снова разрешить писать…",
+		"member.remove": "Удалить из комнаты…",
+		"member.ban": "Заблокировать…",
+		"member.unban": "Снять блокировку…",
+		"member.role": "Изменить роль…",
+	},
+	title: {
+		"message.delete": "Удалить это сообщение?",
+		"message.restore": "Восстановить это сообщение?",
+		"member.mute": (name) => `Запретить писать: ${name}`,
+		"member.unmute": (name) => `Снова разрешить писать: ${name}?`,
+		"member.remove": (name) => `Удалить из комнаты: ${name}?`,
+		"member.ban": (name) => `Заблокировать в комнате: ${name}?`,
+		"member.unban": (name) => `Снять блокировку: ${name}?`,
+		"member.role": (name) => `Роль: ${name}`,
+	},
+	button: {
+		"message.delete": "Удалить сообщение",
+		"message.restore": "Восстановить",
+		"member.mute": "Запретить писать",
+		"member.unmute": "Разрешить писать",
+		"member.remove": "Удалить из комнаты",
+		"member.ban": "Заблокировать",
+		"member.unban": "Снять блокировку",
+		"member.role": "Изменить роль",
+	},
+	effect: {
+		"message.delete": (author) => [
+			`Все увидят, что модератор удалил здесь сообщение. Автор: ${author}.`,
+			"Текст сохранится, и его можно будет восстановить.",
+		],
+		"message.restore": (author) => [`Все снова смогут прочитать это сообщение. Автор: ${author}.`],
+		"member.mute": (name, until) => [
+			`До ${until} нельзя писать, изменять сообщения и ставить реакции: ${name}. Читать можно.`,
+			"Это увидят все в комнате.",
+		],
+		"member.unmute": (name) => [`Писать можно будет сразу: ${name}.`],
+		"member.remove": (name, isPublic) => [
+			`Сообщения из этой комнаты больше не приходят, сразу и на всех устройствах: ${name}.`,
+			isPublic
+				? "Комната открытая: вернуться можно самостоятельно."
+				: "Вернуться можно только по приглашению.",
+		],
+		"member.ban": (name) => [
+			`Доступ к комнате пропадёт сразу и на всех устройствах: ${name}.`,
+			"Вернуться нельзя, даже по приглашению, пока блокировку не снимут.",
+		],
+		"member.unban": (name) => [
+			`Можно будет вернуться в комнату: ${name}. Сама по себе отмена никого не возвращает.`,
+		],
+		"member.role": (name, role) => [`Новая роль: ${role}. Участник: ${name}.`],
+	},
+	muteFor: "На какое время",
+	role: "Роль",
+	roles: {
+		member: "участник",
+		moderator: "модератор",
+		owner: "владелец",
+	},
+	roleHint: {
+		member: "Читает и пишет.",
+		moderator: "Ещё удаляет сообщения, запрещает писать, удаляет и блокирует участников, разбирает жалобы.",
+		owner: "Ещё меняет роли и отправляет комнату в архив.",
+	},
+	lastOwner: "В комнате должен остаться хотя бы один владелец: сначала назначьте другого.",
+
+	mutedUntil: (until) => `Вам запрещено писать в этой комнате до ${until}. Читать можно.`,
+	slowMode: "Медленный режим",
+	slowModeOff: "Выключен",
+	slowModeEvery: (d) => `Одно сообщение за ${d}`,
+	slowModeHint: "Участники ждут между двумя сообщениями. Владельцы и модераторы не ждут.",
+	slowModeNow: (d) => `Медленный режим, одно сообщение за: ${d}.`,
+	slowModeWait: (clock) => `Снова написать можно через ${clock}.`,
+	slowModeKept: (clock) => `Ваше сообщение сохранено и уйдёт через ${clock}.`,
+
+	report: {
+		title: "Пожаловаться на сообщение",
+		category: "Что с ним не так?",
+		categories: {
+			spam: "Спам",
+			harassment: "Травля",
+			hate: "Ненависть или угрозы",
+			private_data: "Личные данные",
+			illegal: "Незаконное содержание",
+			other: "Другое",
+		},
+		note: "Что стоит знать тем, кто это разберёт?",
+		notePlaceholder: "Своими словами",
+		who: "Модераторы комнаты увидят жалобу, но не то, кто её подал.",
+		send: "Отправить жалобу",
+		thanks: "Спасибо. Жалоба передана тем, кто следит здесь за порядком.",
+		told: "Вы узнаете, чем всё кончилось: здесь и в разделе «Мои жалобы».",
+		done: "Готово",
+	},
+	mine: {
+		title: "Мои жалобы",
+		none: "Вы ни на что не жаловались.",
+		noneNext: "«Пожаловаться…» есть в действиях каждого сообщения.",
+		unseen: (n) => count(n, "ответ на ваши жалобы", "ответа на ваши жалобы", "ответов на ваши жалобы"),
+		about: (author, room) => `Сообщение в ${room}, автор: ${author}`,
+		message: "К сообщению",
+	},
+	states: {
+		open: "ждёт",
+		assigned: "разбирается",
+		resolved: "меры приняты",
+		dismissed: "закрыта без мер",
+	},
+	outcomes: {
+		"message.delete": "сообщение удалено",
+		"member.mute": "автору запрещено писать",
+		"member.remove": "автор удалён из комнаты",
+		"member.ban": "автор заблокирован в комнате",
+		"person.mute": "автору запрещено писать везде",
+		"person.deactivate": "учётная запись автора закрыта",
+	},
+	outcome: (room, what) => `Ваша жалоба в ${room} рассмотрена: ${what}.`,
+	noAction: "меры не понадобились",
+	answered: "Ответ",
+
+	queue: {
+		title: (room) => `Жалобы в ${room}`,
+		open: "Жалобы",
+		waiting: "Ждут",
+		closed: "Закрытые",
+		none: "Жалоб, которые ждут, нет.",
+		noneClosed: "Закрытых жалоб пока нет.",
+		count: (n) => count(n, "жалоба ждёт", "жалобы ждут", "жалоб ждут"),
+		people: (n) => count(n, "жалоба", "жалобы", "жалоб"),
+		take: "Взять",
+		taken: (name) => `Разбирает: ${name}`,
+		youTook: "Разбираете вы",
+		resolve: "Принять меры…",
+		dismiss: "Закрыть без мер…",
+		by: (name) => `закрыта: ${name}`,
+		act: "Что сделать",
+		resolveTitle: "Принять меры по жалобе",
+		dismissTitle: "Закрыть без мер",
+		doIt: "Принять меры и закрыть жалобу",
+		closeIt: "Закрыть жалобу",
+		answer: "Ответ тому, кто пожаловался",
+		answerHint: "Они также узнают, что сделано, но не кем.",
+		messageGone: "Сообщение больше не показывается.",
+		dismissEffect: "С сообщением и автором ничего не произойдёт. Тот, кто пожаловался, узнает об этом.",
+		more: "Показать ещё",
+	},
+	audit: {
+		title: (room) => `Что сделано в ${room}`,
+		open: "Что здесь сделано",
+		none: "Записей пока нет.",
+		noneNext: "Здесь появятся удалённые сообщения, запреты, блокировки, роли и настройки, с причинами.",
+		notDone: {
+			"": "исход пока неизвестен",
+			unchanged: "менять нечего",
+			refused: "отказано",
+			not_done: "не выполнено",
+		},
+		did: {
+			"message.delete": (a, s) => `${a} удаляет сообщение. Автор: ${s}`,
+			"message.restore": (a, s) => `${a} восстанавливает сообщение. Автор: ${s}`,
+			"member.mute": (a, s, v) => `${a} запрещает писать до ${v}: ${s}`,
+			"member.unmute": (a, s) => `${a} снова разрешает писать: ${s}`,
+			"member.remove": (a, s) => `${a} удаляет из комнаты: ${s}`,
+			"member.ban": (a, s) => `${a} блокирует: ${s}`,
+			"member.unban": (a, s) => `${a} снимает блокировку: ${s}`,
+			"member.role": (a, s, v) => `${a} меняет роль на «${v}»: ${s}`,
+			"room.slow_mode": (a, _, v) => `${a} меняет медленный режим: ${v}`,
+			"room.archive": (a) => `${a} отправляет комнату в архив`,
+			"room.unarchive": (a) => `${a} возвращает комнату из архива`,
+			"room.read": (a) => `${a} заглядывает в комнату как сотрудник`,
+			"report.assign": (a, s) => `${a} берёт жалобу. О ком: ${s}`,
+			"report.dismiss": (a, s) => `${a} закрывает жалобу без мер. О ком: ${s}`,
+			"report.resolve": (a, s) => `${a} принимает меры по жалобе. О ком: ${s}`,
+		},
+		other: (a, what) => `${a}: ${what}`,
+	},
+	settings: "Порядок в комнате",
+
+	line: {
+		banned: (who, by) => `${by} блокирует: ${who}`,
+		unbanned: (who, by) => `${by} снимает блокировку: ${who}`,
+		role: (who, by, role) => `${by} назначает роль «${role}»: ${who}`,
+		stepsDown: (who, role) => `${who}: теперь ${role}`,
+		mutedEverywhere: (who, until) => `${who}: запрет писать везде до ${until}`,
+		slowMode: (by, d) => `${by} включает медленный режим, одно сообщение за: ${d}`,
+		slowModeOff: (by) => `${by} выключает медленный режим`,
+	},
+	out: {
+		removed: (room) => `Вас удалили из комнаты ${room}.`,
+		banned: (room) => `Вас заблокировали в комнате ${room}.`,
+	},
+	done: {
+		"message.delete": "Сообщение удалено.",
+		"message.restore": "Сообщение восстановлено.",
+		"member.mute": (name) => `Писать запрещено: ${name}.`,
+		"member.unmute": (name) => `Писать снова можно: ${name}.`,
+		"member.remove": (name) => `Больше не в комнате: ${name}.`,
+		"member.ban": (name) => `В комнате заблокирован доступ: ${name}.`,
+		"member.unban": (name) => `Блокировка снята: ${name}.`,
+		"member.role": (name) => `Роль изменена: ${name}.`,
+	},
+};
