@@ -116,7 +116,11 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
             .order_by("-pk")[:50]
             if request.user.has_perm("chat.resolve_reports")
             else (),
-            "actions": choices_for(request.user, AuditEntry.TargetKind.MESSAGE),
+            "actions": choices_for(
+                request.user,
+                AuditEntry.TargetKind.MESSAGE,
+                {Action.MESSAGE_DELETE if found.deleted_at else Action.MESSAGE_RESTORE},
+            ),
             "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
             "person_actions": choices_for(request.user, AuditEntry.TargetKind.PERSON),
         },

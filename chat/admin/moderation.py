@@ -8,7 +8,7 @@ that of every target follows: sent twice, it does everything once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -209,12 +209,15 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None
 
 
-def choices_for(user: Any, kind: Kind) -> list[tuple[str, Any]]:
-    """The acts on targets of a kind that this member of the staff may do, for a form."""
+def choices_for(user: Any, kind: Kind, but: Collection[Action] = ()) -> list[tuple[str, Any]]:
+    """The acts on targets of a kind that this member of the staff may do, for a form.
+
+    Without those of `but`, which would change nothing.
+    """
     return [
         (action.value, offered.label)
         for action, offered in ACTS.items()
-        if offered.kind == kind and user.has_perm(STAFF[action])
+        if offered.kind == kind and action not in but and user.has_perm(STAFF[action])
     ]
 
 

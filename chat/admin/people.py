@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.admin.base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import EstimatingPaginator
-from chat.admin.records import acting
+from chat.admin.records import acting, note
 from chat.models import AuditEntry, User
 from chat.permissions import Action, check_subject
 from chat.errors import ClientError
@@ -154,12 +154,34 @@ class PersonAdmin(ModelAdmin, _UserAdmin):  # type: ignore[misc]
             context |= {
                 "person": person,
                 "memberships": visible_memberships(request, rooms),
-                "person_actions": choices_for(request.user, AuditEntry.TargetKind.PERSON),
+                "person_actions": choices_for(
+                    request.user,
+                    AuditEntry.TargetKind.PERSON,
+                    {
+                        Action.PERSON_REACTIVATE if person.is_active else Action.PERSON_DEACTIVATE,
+                        *([] if person.muted_until else [Action.PERSON_UNMUTE]),
+                    },
+                ),
                 "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
                 "second_factor": is_mfa_enabled(person),
                 "may_end_sessions": may_end_sessions(request, person),
             }
         return super().change_view(request, object_id, form_url, context)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """A password that somebody else sets opens their account to them: that is on record."""
+        before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+        response = super().user_change_password(request, id, form_url)
+        changed = User.objects.filter(pk=id).exclude(password=before).first()
+        if request.method == "POST" and changed is not None:
+            note(
+                request,
+                Action.PERSON_PASSWORD,
+                AuditEntry.TargetKind.PERSON,
+                str(changed.pk),
+                user=changed,
+            )
+        return response
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The audit log takes the place of Django's."""

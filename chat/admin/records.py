@@ -43,7 +43,7 @@ def acting(
 
     What breaks off is on record as not done, or without an outcome when the process ended.
     """
-    entry, _ = audit.begin(_act(request, action, kind, id, **more))
+    entry = audit.begin(_act(request, action, kind, id, **more)).entry
     open_act = Open()
     try:
         yield open_act

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import ReadOnly
 from chat.models import AuditEntry, Room
+from chat.permissions import Action
 
 # Members that a room's page shows; a larger room is looked into by searching for a person.
 MAX_MEMBERS = 200
@@ -64,7 +65,11 @@ class RoomAdmin(ReadOnly):
                 "members": members[:MAX_MEMBERS],
                 "more_members": members[MAX_MEMBERS : MAX_MEMBERS + 1].exists(),
                 "bans": room.bans.select_related("user", "banned_by").order_by("-banned_at")[:50],
-                "room_actions": choices_for(request.user, AuditEntry.TargetKind.ROOM),
+                "room_actions": choices_for(
+                    request.user,
+                    AuditEntry.TargetKind.ROOM,
+                    {Action.ROOM_ARCHIVE if room.archived_at else Action.ROOM_UNARCHIVE},
+                ),
                 "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
                 "max_members": MAX_MEMBERS,
                 "subtitle": _("Room"),
