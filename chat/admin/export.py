@@ -33,22 +33,22 @@ FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－",
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What is exported: the `list`, its filter as a form gave it, the format, and for whom."""
+    """What is exported: which list, its filter as a form gave it, the format, and for whom."""
 
     id: str
-    list: str
+    what: str
     form: dict[str, str]
     format: str
     user: int
     chosen: list[int] = []
 
 
-def issue(request: HttpRequest, list: str, form: Mapping[str, str], format: str, **more: Any) -> str:
+def issue(request: HttpRequest, what: str, form: Mapping[str, str], format: str, **more: Any) -> str:
     """A ticket for `TICKET_SECONDS`; the caller has checked the right and put it on record."""
     assert format in FORMATS
     ticket = Ticket(
         id=str(uuid4()),
-        list=list,
+        what=what,
         form=dict(form),
         format=format,
         user=int(request.user.pk or 0),
@@ -57,7 +57,7 @@ def issue(request: HttpRequest, list: str, form: Mapping[str, str], format: str,
     return signing.dumps(msgspec.to_builtins(ticket), salt=SALT, compress=True)
 
 
-def redeem(request: HttpRequest, list: str) -> Ticket:
+def redeem(request: HttpRequest, what: str) -> Ticket:
     """The ticket that a request for rows carries. Raises: PermissionDenied."""
     try:
         plain = signing.loads(
@@ -66,7 +66,7 @@ def redeem(request: HttpRequest, list: str) -> Ticket:
         ticket = msgspec.convert(plain, type=Ticket)
     except (signing.BadSignature, msgspec.ValidationError) as error:
         raise PermissionDenied from error
-    if ticket.list != list or ticket.user != request.user.pk:
+    if ticket.what != what or ticket.user != request.user.pk:
         raise PermissionDenied
     return ticket
 
@@ -78,7 +78,7 @@ def stretch(
     text = as_csv(rows, head=first) if ticket.format == "csv" else as_lines(rows)
     response = HttpResponse(text, content_type=f"{FORMATS[ticket.format]}; charset=utf-8")
     # Opened by itself it is a download too, never a page.
-    response["Content-Disposition"] = f'attachment; filename="{ticket.list}.{ticket.format}"'
+    response["Content-Disposition"] = f'attachment; filename="{ticket.what}.{ticket.format}"'
     response["X-Export-Rows"] = str(count)
     if next is not None:
         response["X-Export-Next"] = next

@@ -6,19 +6,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages as messages_to_user
-from django.contrib.postgres.search import SearchHeadline, SearchQuery
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect
-from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from msgspec import structs
 
 from chat.admin import event_log, export
 from chat.admin.doors import act, page, reading_form, render
 from chat.admin.history_filter import (
-    CONFIG,
     MAX_CHOSEN,
     READ_PRIVATE,
     HistoryFilter,
@@ -35,6 +31,7 @@ from chat.admin.keyset_paging import (
     read_page,
     shown_count,
 )
+from chat.admin.marked_words import marked, matching_words
 from chat.admin.moderation import choices_for
 from chat.admin.records import note
 from chat.models import AuditEntry, ExportedRoom, Message, Reaction, Report
@@ -42,9 +39,6 @@ from chat.permissions import Action
 
 # Before and after a message: enough to see what it answers.
 AROUND = 10
-EXCERPT_CHARACTERS = 400
-# They stand in no text that a person types, so what they enclose can be marked after escaping.
-MARK, END_MARK = "\ue000", "\ue001"
 FORM = ("room", "author", "since", "until", "state", "q", "private")
 
 
@@ -235,39 +229,17 @@ def lines_of(messages: list[Message], words: str) -> list[dict[str, Any]]:
             room__in={one.room_id for one in messages}, seq__in={one.seq for one in messages}
         ).values_list("room_id", "seq")
     )
-    marked = marked_texts(messages, words) if words else {}
+    found = matching_words((one.body for one in messages), words) if words else set()
     return [
         {
             "message": one,
-            "text": marked.get(one.pk, one.body[:EXCERPT_CHARACTERS]),
-            "cut": one.pk not in marked and len(one.body) > EXCERPT_CHARACTERS,
+            "text": marked(one.body, found),
             "epoch": epochs.get((one.room_id, one.seq)),
             "exported": exported.get(one.room_id, 0) >= one.seq,
             "reported": (one.room_id, one.seq) in reported,
         }
         for one in messages
     ]
-
-
-def marked_texts(messages: list[Message], words: str) -> dict[int, SafeString]:
-    """The places where `words` stand, marked; escaped first, so that a text stays a text."""
-    headline = SearchHeadline(
-        "body",
-        SearchQuery(words, config=CONFIG, search_type="websearch"),
-        config=CONFIG,
-        start_sel=MARK,
-        stop_sel=END_MARK,
-        max_fragments=3,
-        max_words=30,
-        min_words=10,
-    )
-    rows = Message.objects.filter(pk__in=[one.pk for one in messages]).values_list("pk", headline)
-    return {pk: marked(text) for pk, text in rows}
-
-
-def marked(text: str) -> SafeString:
-    plain = escape(text).replace(MARK, "<mark>").replace(END_MARK, "</mark>")
-    return mark_safe(plain)  # noqa: S308 - escaped above; the two marks are the only markup
 
 
 def around(message: Message) -> list[Message]:
