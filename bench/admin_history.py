@@ -297,9 +297,7 @@ def measure() -> dict[str, Any]:
     found: dict[str, Any] = {"messages": total}
     for name, query in cases.items():
         found[name] = timed(browser, f"/admin/history/?{query}")
-    found["message with its log"] = timed(
-        browser, f"/admin/history/{middle.room_id}/{middle.seq}/"
-    )
+    found["message with its log"] = timed(browser, f"/admin/history/{middle.room_id}/{middle.seq}/")
     found["start page"] = timed(browser, "/admin/")
     found["export, a stretch of 2,000"] = export_stretch(browser)
     return found

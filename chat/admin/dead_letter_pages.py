@@ -238,7 +238,9 @@ def _act_on_all(
 def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpResponse:
     by = person(request).username
     results = []
-    with acting(request, ACTIONS[action], TARGET, named(ids), reason=why, after={"ids": ids}) as act:
+    with acting(
+        request, ACTIONS[action], TARGET, named(ids), reason=why, after={"ids": ids}
+    ) as act:
         if action == letter_jobs.DISCARD:
             found = dead_letters.discard(ids, why=why, by=by)
         else:

@@ -81,4 +81,3 @@ def epochs_of(places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
         rows = RoomEvent.objects.filter(room=room, seq__in=seqs).values_list("seq", "epoch")
         found |= {(room, seq): epoch for seq, epoch in rows}
     return found
-

@@ -43,7 +43,9 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     chosen: list[int] = []
 
 
-def issue(request: HttpRequest, what: str, form: Mapping[str, str], format: str, **more: Any) -> str:
+def issue(
+    request: HttpRequest, what: str, form: Mapping[str, str], format: str, **more: Any
+) -> str:
     """A ticket for `TICKET_SECONDS`; the caller has checked the right and put it on record."""
     assert format in FORMATS
     ticket = Ticket(
@@ -60,9 +62,7 @@ def issue(request: HttpRequest, what: str, form: Mapping[str, str], format: str,
 def redeem(request: HttpRequest, what: str) -> Ticket:
     """The ticket that a request for rows carries. Raises: PermissionDenied."""
     try:
-        plain = signing.loads(
-            request.GET.get("ticket", ""), salt=SALT, max_age=TICKET_SECONDS
-        )
+        plain = signing.loads(request.GET.get("ticket", ""), salt=SALT, max_age=TICKET_SECONDS)
         ticket = msgspec.convert(plain, type=Ticket)
     except (signing.BadSignature, msgspec.ValidationError) as error:
         raise PermissionDenied from error

@@ -136,5 +136,3 @@ def recorded(request: HttpRequest, messages: list[Message], what: str) -> None:
 
 def may_read(request: HttpRequest, room: Room) -> bool:
     return room.kind == RoomKind.PUBLIC or request.user.has_perm(READ_PRIVATE)
-
-

@@ -47,9 +47,7 @@ def limited(milliseconds: int = STATEMENT_TIMEOUT_MS) -> Iterator[None]:
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)]
-            )
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
             yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED:

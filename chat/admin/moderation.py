@@ -457,4 +457,3 @@ def _rooms(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
         )
         for pk, room in rooms.items()
     }
-

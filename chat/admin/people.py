@@ -39,7 +39,14 @@ class PersonAdmin(ModelAdmin, _UserAdmin):  # type: ignore[misc]
     paginator = EstimatingPaginator
     list_per_page = 50
     actions = None
-    list_display = ("username", "display_name", "is_active", "is_staff", "muted_until", "last_login")
+    list_display = (
+        "username",
+        "display_name",
+        "is_active",
+        "is_staff",
+        "muted_until",
+        "last_login",
+    )
     list_filter = ("is_staff", "is_active", "groups")
     ordering = ("-pk",)
     search_fields = ("username", "display_name")

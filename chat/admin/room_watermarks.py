@@ -112,8 +112,6 @@ def _heads(rooms: Iterable[int]) -> dict[int, int]:
         return {}
     return {
         room: int(head)
-        for room, epoch, (room_epoch, head) in zip(
-            wanted, answers[::2], answers[1::2], strict=True
-        )
+        for room, epoch, (room_epoch, head) in zip(wanted, answers[::2], answers[1::2], strict=True)
         if epoch is not None and room_epoch == epoch
     }

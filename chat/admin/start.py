@@ -87,7 +87,9 @@ def _reports() -> Card:
     return Card(
         title=_("Open reports"),
         figure=str(count),
-        says=_("nobody waits") if oldest is None else _("the oldest: %s") % f"{oldest:%Y-%m-%d %H:%M}",
+        says=_("nobody waits")
+        if oldest is None
+        else _("the oldest: %s") % f"{oldest:%Y-%m-%d %H:%M}",
         link=reverse("admin:reports"),
         level="warning" if count else "",
     )

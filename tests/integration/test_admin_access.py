@@ -347,7 +347,9 @@ def test_moderator_sees_no_addresses_and_cannot_edit_accounts(password_alone: No
     browser = at_admin(staff("mara", "moderator"))
 
     page = browser.get(f"/admin/chat/user/{boris.pk}/change/")
-    edited = browser.post(f"/admin/chat/user/{boris.pk}/change/", account_form(boris, is_staff="on"))
+    edited = browser.post(
+        f"/admin/chat/user/{boris.pk}/change/", account_form(boris, is_staff="on")
+    )
 
     assert page.status_code == 200
     assert b"boris@example.org" not in page.content

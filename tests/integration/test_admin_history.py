@@ -64,9 +64,7 @@ def shown(browser: Client, query: str = "") -> list[str]:
 
 def edit(room: Room, message: Message, body: str) -> None:
     assert message.author is not None
-    async_to_sync(messages.edit_message)(
-        message.author_id, room.pk, new_key(), message.seq, body
-    )
+    async_to_sync(messages.edit_message)(message.author_id, room.pk, new_key(), message.seq, body)
     stored(room)
 
 
@@ -185,9 +183,7 @@ def test_filter_that_means_nothing_says_so(here: World, moderator: Client, query
 
 
 @pytest.mark.parametrize("query", ["q=" + quote("' & | ! :* <-> \\"), "q=%22%22", "q=or", "q=--"])
-def test_operators_of_the_search_break_nothing(
-    here: World, moderator: Client, query: str
-) -> None:
+def test_operators_of_the_search_break_nothing(here: World, moderator: Client, query: str) -> None:
     assert moderator.get(f"/admin/history/?{query}").status_code == 200
 
 
@@ -231,7 +227,8 @@ def test_message_that_arrives_while_somebody_pages_shifts_nothing(
 
 
 @pytest.mark.parametrize(
-    "token", ["x", "W10", "WzAsIm5vIiwxXQ", "WzAsMSwyXQ", "%00", "[" * 250, "WzAsIjIwMjYtMDEtMDEiLDFd"]
+    "token",
+    ["x", "W10", "WzAsIm5vIiwxXQ", "WzAsMSwyXQ", "%00", "[" * 250, "WzAsIjIwMjYtMDEtMDEiLDFd"],
 )
 def test_forged_place_in_the_list_is_refused(here: World, moderator: Client, token: str) -> None:
     assert moderator.get(f"/admin/history/?at={token}").status_code == 400
