@@ -12,17 +12,18 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
 from chat import audit, export, room_log, tokens
-from chat.actions import messages, moderation, people, rooms, settling
+from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import Act, By, Result
 from chat.errors import ClientError
 from chat.events import EventType, Role, RoomKind, shard_of
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
-from chat.permissions import Action
+from chat.permissions import Action, staff_may
 from chat.room_log import epochs, keys, restrictions, unloading
 from chat.room_log.clients import blocking_client
 from tests.integration import buses
@@ -634,3 +635,55 @@ async def test_reading_a_private_room_is_on_record() -> None:
     assert await sync_to_async(audit.of_room)(world.room.pk, 2**53, 10) == [
         one async for one in AuditEntry.objects.filter(action="member.role")
     ]
+
+
+# What it would do
+
+
+async def test_preview_counts_what_an_act_would_touch_and_names_what_stands_against_it() -> None:
+    world = await make_world()
+    seq, other = await post(world.room, world.boris), await post(world.room, world.boris)
+    await messages.react(world.anna.pk, world.room.pk, new_key(), seq, "👍")
+    await moderation.delete_message(by(world.mod), world.room.pk, other)
+    await sync_to_async(tokens.issue)(world.anna.pk, "program")
+    direct = await rooms.open_direct(world.anna.pk, world.boris.pk)
+    await store(world.room.pk)
+    await store(direct.pk)
+    room, anna, boris = world.room.pk, world.anna.pk, world.boris.pk
+    look = sync_to_async(preview.preview)
+
+    deletion = await look(Action.MESSAGE_DELETE, [(room, seq), (room, other), (room, 1)])
+    ban = await look(Action.MEMBER_BAN, [(room, boris), (room, anna), (direct.pk, boris)])
+    role = await look(Action.MEMBER_ROLE, [(room, anna), (room, world.vera.pk)])
+    slow = await look(Action.ROOM_SLOW_MODE, [(room,), (direct.pk,), (10**9,)])
+    person = await look(Action.PERSON_DEACTIVATE, [(anna,), (boris,)])
+
+    assert deletion.totals == {"rooms": 1, "messages": 1, "reactions": 1}
+    assert [effect.problem for effect in deletion.effects] == ["", "unchanged", "not_found"]
+    assert [(one.problem, one.warning) for one in ban.effects] == [
+        ("", ""),
+        ("", "last_owner"),
+        ("direct", ""),
+    ]
+    assert [effect.problem for effect in role.effects] == ["last_owner", "not_found"]
+    assert slow.totals == {"rooms": 1, "members": 1}
+    assert [effect.problem for effect in slow.effects] == ["", "direct", "not_found"]
+    assert person.totals == {"rooms": 4, "tokens": 1, "sessions": 0}
+    assert [effect.warning for effect in person.effects] == ["last_owner", ""]
+    with pytest.raises(ValueError, match="200"):
+        await look(Action.PERSON_MUTE, [(anna,)] * 201)
+
+
+async def test_command_lets_somebody_into_the_admin_on_record() -> None:
+    world = await make_world()
+
+    await sync_to_async(call_command)("make_moderator", "vera", why="First one", verbosity=0)
+
+    user = await User.objects.aget(pk=world.vera.pk)
+    assert user.is_staff
+    assert await sync_to_async(staff_may)(user, Action.MESSAGE_DELETE)
+    entry = await sync_to_async(last_entry)()
+    assert (entry.action, entry.user_id, entry.door) == ("person.groups", user.pk, "command")
+    assert entry.after == {"staff": True, "groups": ["moderator"]}
+    with pytest.raises(CommandError, match="nobody"):
+        await sync_to_async(call_command)("make_moderator", "nobody")
