@@ -118,7 +118,8 @@ def fill(messages: int) -> None:
                 editor.add_constraint(model, one)
         cursor.execute(
             "UPDATE chat_room SET stored_seq = found.seq, stored_n = found.n FROM "
-            "(SELECT room_id, max(seq) AS seq, max(n) AS n FROM chat_roomevent GROUP BY 1) AS found "
+            "(SELECT room_id, max(seq) AS seq, max(n) AS n FROM chat_roomevent GROUP BY 1) "
+            "AS found "
             "WHERE id = room_id"
         )
         cursor.execute(
@@ -198,8 +199,9 @@ def rows(messages: int) -> Iterator[tuple[list[str], list[str]]]:
                 else:
                     deleted, kind = at, "message.deleted"
                     data = json.dumps({"target": seq})
+                key_of_change = f"{number * 4 + 1:032x}"
                 events.append(
-                    f"{place}\t{heads[room]}\t{n}\t1\t{kind}\t{number * 4 + 1:032x}\t{author}\t{at}\t"
+                    f"{place}\t{heads[room]}\t{n}\t1\t{kind}\t{key_of_change}\t{author}\t{at}\t"
                     f"{quoted(data)}\n"
                 )
             posted.append(

@@ -62,7 +62,7 @@ async def announce(hub: Hub) -> None:
             breakers=breakers(),
         )
         pipeline = bus.client().pipeline(transaction=False)
-        pipeline.hset(KEY, name, msgspec.json.encode(state))  # type: ignore[misc]
+        pipeline.hset(KEY, name, msgspec.json.encode(state))
         pipeline.expire(KEY, KEY_SECONDS)
         try:
             await bus.ask(pipeline.execute)

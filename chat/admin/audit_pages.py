@@ -72,8 +72,8 @@ def audit_export(request: HttpRequest) -> HttpResponse:
 def audit_export_start(request: HttpRequest) -> HttpResponse:
     """Puts the export on record, in the log that is exported, and gives out its ticket."""
     _found, problems = entries_of(request.POST)
-    format = request.POST.get("format", "")
-    if problems or format not in export.FORMATS:
+    kind = request.POST.get("format", "")
+    if problems or kind not in export.FORMATS:
         raise BadRequest("The export is not complete.")
     form = form_of(request.POST)
     recorded = {name: value for name, value in form.items() if name != "q"}
@@ -82,9 +82,9 @@ def audit_export_start(request: HttpRequest) -> HttpResponse:
         Action.AUDIT_EXPORT,
         AuditEntry.TargetKind.AUDIT,
         "*",
-        after={**recorded, "format": format},
+        after={**recorded, "format": kind},
     )
-    return JsonResponse({"ticket": export.issue(request, "audit", form, format)})
+    return JsonResponse({"ticket": export.issue(request, "audit", form, kind)})
 
 
 @page("chat.view_audit")

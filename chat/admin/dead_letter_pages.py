@@ -8,7 +8,6 @@ is claimed before anything is done with it, and a bulk act has the id that its f
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -23,9 +22,9 @@ from redis.exceptions import RedisError
 
 from chat import dead_letters
 from chat.admin import letter_jobs
-from chat.admin.doors import act, page, person, render, render_part
+from chat.admin.doors import act, page, render, render_part
 from chat.admin.moments import moment_of
-from chat.admin.records import REASON_CHARACTERS, acting, note
+from chat.admin.records import REASON_CHARACTERS, by, note
 from chat.admin.room_lookup import find_room, is_id
 from chat.dead_letters import Filter, Letter, Outcome, Reason, State, showing
 from chat.models import AuditEntry
@@ -87,7 +86,7 @@ def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
     try:
         letter = dead_letters.get(id)
         given_up = dead_letters.discarded(id) if letter is None else None
-        history = [line for line in dead_letters.audit_lines(1_000) if line.letter == id]
+        history = dead_letters.audit_lines(100, id)
     except RedisError:
         return render(request, "dead_letter", _("Dead letter"), {"away": True}, status=503)
     show_words = "payload" in request.GET
@@ -172,10 +171,7 @@ def letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
     if not request.user.has_perm(PERMISSIONS[job.action]):
         raise PermissionDenied
     try:
-        if "cancel" in request.POST:
-            moved = letter_jobs.cancel(id)
-        else:
-            moved = letter_jobs.step(id)
+        moved = letter_jobs.cancel(id) if "cancel" in request.POST else letter_jobs.step(id)
     except RedisError:
         return render_part(
             request, "letter_job_state", {**_job_context(request, job), "away": True}, status=503
@@ -215,9 +211,9 @@ def _act_on_all(
                 "why": why,
             },
         )
-    job_id, by = request.POST.get("job", ""), person(request).username
+    job_id = request.POST.get("job", "")
     try:
-        job, made = letter_jobs.begin(job_id, action=action, wanted=wanted, why=why, by=by)
+        job, made = letter_jobs.begin(job_id, action=action, wanted=wanted, why=why, by=by(request))
     except ValueError as error:
         raise BadRequest(str(error)) from error
     except RedisError:
@@ -236,22 +232,17 @@ def _act_on_all(
 
 
 def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpResponse:
-    by = person(request).username
-    results = []
-    with acting(
-        request, ACTIONS[action], TARGET, named(ids), reason=why, after={"ids": ids}
-    ) as act:
-        if action == letter_jobs.DISCARD:
-            found = dead_letters.discard(ids, why=why, by=by)
-        else:
-            found = dead_letters.retry(ids, by=by, why=why)
-        away = False
-        try:
-            results.extend(found)
-        except RedisError:
-            away = True
-        counted = Counter(result.outcome for result in results)
-        act.detail = ", ".join(f"{count} {outcome}" for outcome, count in counted.items())
+    # Every letter gets an entry of its own in the audit log; `batch` holds them together.
+    results, who, batch = [], by(request), str(uuid.uuid4())
+    if action == letter_jobs.DISCARD:
+        found = dead_letters.discard(ids, why=why, by=who, batch=batch)
+    else:
+        found = dead_letters.retry(ids, by=who, why=why, batch=batch)
+    away = False
+    try:
+        results.extend(found)
+    except RedisError:
+        away = True
     return render(
         request,
         "dead_letter_results",
@@ -299,11 +290,6 @@ def rights(request: HttpRequest) -> dict[str, bool]:
         "may_retry": request.user.has_perm(PERMISSIONS[letter_jobs.RETRY]),
         "may_discard": request.user.has_perm(PERMISSIONS[letter_jobs.DISCARD]),
     }
-
-
-def named(ids: list[str]) -> str:
-    """What the audit log calls the target."""
-    return ids[0] if len(ids) == 1 else f"{ids[0]} +{len(ids) - 1}"
 
 
 def reason_problem(why: str) -> str | None:
@@ -395,9 +381,10 @@ def line_of(letter: Letter) -> dict[str, Any]:
 
 def payload_of(letter: Letter, *, show_words: bool) -> list[dict[str, Any]]:
     """The payload value by value; bytes that are no text as hexadecimal digits."""
-    lines = []
-    for line in showing.payload_lines(letter, show_words=show_words):
-        lines.append({"name": line.name, "text": line.text, "bytes": line.bytes, "hex": ""})
+    lines: list[dict[str, Any]] = [
+        {"name": line.name, "text": line.text, "bytes": line.bytes, "hex": ""}
+        for line in showing.payload_lines(letter, show_words=show_words)
+    ]
     if show_words and len(lines) == 1 and lines[0]["name"] == "payload":
         lines[0]["hex"] = letter.payload[:HEX_BYTES].hex(" ", 2)
     return lines

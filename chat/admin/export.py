@@ -29,7 +29,7 @@ FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl"}
 TICKET_SECONDS = 6 * 3600
 SALT = "chat.admin.export"
 # A cell that begins so is a formula to a spreadsheet.
-FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

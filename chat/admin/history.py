@@ -151,8 +151,8 @@ def history_export(request: HttpRequest) -> HttpResponse:
 def history_export_start(request: HttpRequest) -> HttpResponse:
     """Puts the export on record and gives out the ticket for its rows."""
     wanted, problems = read_filter(request, request.POST)
-    format = request.POST.get("format", "")
-    if problems or format not in export.FORMATS:
+    kind = request.POST.get("format", "")
+    if problems or kind not in export.FORMATS:
         raise BadRequest("The export is not complete.")
     form = form_of(request.POST)
     chosen = chosen_of(request.POST.getlist("ids"))
@@ -164,12 +164,12 @@ def history_export_start(request: HttpRequest) -> HttpResponse:
         after={
             # What was searched for may be as telling as what was found.
             **{name: value for name, value in form.items() if name != "q"},
-            "format": format,
+            "format": kind,
             "searched": bool(wanted.words),
             "chosen": len(chosen),
         },
     )
-    return JsonResponse({"ticket": export.issue(request, "history", form, format, chosen=chosen)})
+    return JsonResponse({"ticket": export.issue(request, "history", form, kind, chosen=chosen)})
 
 
 @page("chat.view_history")

@@ -84,7 +84,8 @@ def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[History
             state=state,
             words=words.replace("\0", ""),
             private=private,
-            **times,
+            since=times["since"],
+            until=times["until"],
         ),
         problems,
     )

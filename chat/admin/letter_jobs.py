@@ -26,6 +26,7 @@ from typing import cast
 import msgspec
 
 from chat import bus, dead_letters
+from chat.audit import By
 from chat.dead_letters import Filter, Outcome, Result
 
 KEPT_SECONDS = 7 * 24 * 3600
@@ -49,7 +50,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     wanted: Filter
     why: str
-    by: str
+    by: By
     begun_at: datetime
     total: int  # letters that there were when it was begun, whether they match or not
     state: str = RUNNING
@@ -68,7 +69,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return min(99, 100 * self.looked_at // max(self.total, 1))
 
 
-def begin(id: str, *, action: str, wanted: Filter, why: str, by: str) -> tuple[Job, bool]:
+def begin(id: str, *, action: str, wanted: Filter, why: str, by: By) -> tuple[Job, bool]:
     """The job `id`, and whether this call made it: a form that is sent twice makes one.
 
     Letters that come in later are not meant.
@@ -183,8 +184,8 @@ def _advance(job: Job) -> None:
 
 def _act(job: Job, ids: Iterator[str]) -> Iterator[Result]:
     if job.action == DISCARD:
-        return dead_letters.discard(ids, why=job.why, by=job.by)
-    return dead_letters.retry(ids, by=job.by, why=job.why)
+        return dead_letters.discard(ids, why=job.why, by=job.by, batch=job.id)
+    return dead_letters.retry(ids, by=job.by, why=job.why, batch=job.id)
 
 
 def _key(id: str) -> str:

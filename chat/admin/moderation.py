@@ -24,8 +24,8 @@ from django.utils.translation import gettext_lazy
 from uuid_utils.compat import uuid7
 
 from chat.actions import moderation, people
-from chat.actions.rooms import derived_key
 from chat.actions.moderation import Options, Outcome
+from chat.actions.rooms import derived_key
 from chat.admin.doors import act, render
 from chat.admin.history_filter import may_read, recorded
 from chat.admin.records import REASON_CHARACTERS, by
@@ -82,67 +82,69 @@ ACTS: dict[Action, Offered] = {
         Kind.MESSAGE,
         gettext_lazy("Delete"),
         gettext_lazy("Hidden from everybody in the room. Its text stays in the event log."),
-        lambda who, at, _value, options: moderation.delete_message(who, *at, options),
+        lambda who, at, _value, options: moderation.delete_message(who, at[0], at[1], options),
         danger=True,
     ),
     Action.MESSAGE_RESTORE: Offered(
         Kind.MESSAGE,
         gettext_lazy("Restore"),
         gettext_lazy("Shown again to everybody in the room, unless its author deleted it."),
-        lambda who, at, _value, options: moderation.restore_message(who, *at, options),
+        lambda who, at, _value, options: moderation.restore_message(who, at[0], at[1], options),
     ),
     Action.MEMBER_MUTE: Offered(
         Kind.MEMBER,
         gettext_lazy("Mute"),
         gettext_lazy("May read and not write in this room until the time is over."),
-        lambda who, at, value, options: moderation.mute_member(who, *at, value, options),
+        lambda who, at, value, options: moderation.mute_member(who, at[0], at[1], value, options),
         MUTES,
     ),
     Action.MEMBER_UNMUTE: Offered(
         Kind.MEMBER,
         gettext_lazy("Unmute"),
         gettext_lazy("May write in this room again."),
-        lambda who, at, _value, options: moderation.unmute_member(who, *at, options),
+        lambda who, at, _value, options: moderation.unmute_member(who, at[0], at[1], options),
     ),
     Action.MEMBER_REMOVE: Offered(
         Kind.MEMBER,
         gettext_lazy("Remove"),
         gettext_lazy("Put out of the room; may come back into a public one."),
-        lambda who, at, _value, options: moderation.remove_member(who, *at, options),
+        lambda who, at, _value, options: moderation.remove_member(who, at[0], at[1], options),
         danger=True,
     ),
     Action.MEMBER_BAN: Offered(
         Kind.MEMBER,
         gettext_lazy("Ban"),
         gettext_lazy("Put out of the room and kept out until the ban is lifted."),
-        lambda who, at, _value, options: moderation.ban_member(who, *at, options),
+        lambda who, at, _value, options: moderation.ban_member(who, at[0], at[1], options),
         danger=True,
     ),
     Action.MEMBER_UNBAN: Offered(
         Kind.MEMBER,
         gettext_lazy("Lift the ban"),
         gettext_lazy("May come into the room again; is not brought in."),
-        lambda who, at, _value, options: moderation.unban_member(who, *at, options),
+        lambda who, at, _value, options: moderation.unban_member(who, at[0], at[1], options),
     ),
     Action.MEMBER_ROLE: Offered(
         Kind.MEMBER,
         gettext_lazy("Change the role"),
         gettext_lazy("Has the new role in this room from then on."),
-        lambda who, at, value, options: moderation.set_role(who, *at, Role(value), options),
+        lambda who, at, value, options: moderation.set_role(
+            who, at[0], at[1], Role(value), options
+        ),
         ROLES,
     ),
     Action.PERSON_MUTE: Offered(
         Kind.PERSON,
         gettext_lazy("Mute everywhere"),
         gettext_lazy("May read and not write in any room until the time is over."),
-        lambda who, at, value, options: people.mute_person(who, *at, value, options),
+        lambda who, at, value, options: people.mute_person(who, at[0], value, options),
         MUTES,
     ),
     Action.PERSON_UNMUTE: Offered(
         Kind.PERSON,
         gettext_lazy("Unmute everywhere"),
         gettext_lazy("May write again; mutes in single rooms stay."),
-        lambda who, at, _value, options: people.unmute_person(who, *at, options),
+        lambda who, at, _value, options: people.unmute_person(who, at[0], options),
     ),
     Action.PERSON_DEACTIVATE: Offered(
         Kind.PERSON,
@@ -151,34 +153,34 @@ ACTS: dict[Action, Offered] = {
             "No sign-in, no sockets, no programs; what is open closes within seconds. "
             "What they wrote stays."
         ),
-        lambda who, at, _value, options: people.deactivate_person(who, *at, options),
+        lambda who, at, _value, options: people.deactivate_person(who, at[0], options),
         danger=True,
     ),
     Action.PERSON_REACTIVATE: Offered(
         Kind.PERSON,
         gettext_lazy("Reactivate"),
         gettext_lazy("May sign in again, with the rooms they were in."),
-        lambda who, at, _value, options: people.reactivate_person(who, *at, options),
+        lambda who, at, _value, options: people.reactivate_person(who, at[0], options),
     ),
     Action.ROOM_SLOW_MODE: Offered(
         Kind.ROOM,
         gettext_lazy("Slow mode"),
         gettext_lazy("Members wait so long between two messages; owners and moderators do not."),
-        lambda who, at, value, options: moderation.set_slow_mode(who, *at, value, options),
+        lambda who, at, value, options: moderation.set_slow_mode(who, at[0], value, options),
         SLOW_MODES,
     ),
     Action.ROOM_ARCHIVE: Offered(
         Kind.ROOM,
         gettext_lazy("Archive"),
         gettext_lazy("Closed for writing. Its history stays readable."),
-        lambda who, at, _value, options: moderation.archive_room(who, *at, True, options),
+        lambda who, at, _value, options: moderation.archive_room(who, at[0], True, options),
         danger=True,
     ),
     Action.ROOM_UNARCHIVE: Offered(
         Kind.ROOM,
         gettext_lazy("Open again"),
         gettext_lazy("Open for writing again."),
-        lambda who, at, _value, options: moderation.archive_room(who, *at, False, options),
+        lambda who, at, _value, options: moderation.archive_room(who, at[0], False, options),
     ),
 }
 # The field of a form that names targets of a kind.

@@ -13,14 +13,17 @@ from chat.admin.base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm,
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import EstimatingPaginator
 from chat.admin.records import acting, note
+from chat.errors import ClientError
 from chat.models import AuditEntry, User
 from chat.permissions import Action, check_subject
-from chat.errors import ClientError
 
-if TYPE_CHECKING:  # generic only for the type checker
-    _UserAdmin = UserAdmin[User]
+if TYPE_CHECKING:  # generic, and of one base, only for the type checker
+    _AccountAdmin = UserAdmin[User]
 else:
-    _UserAdmin = UserAdmin
+
+    class _AccountAdmin(ModelAdmin, UserAdmin):
+        """Django's admin of accounts in the look of the others."""
+
 
 LOOK = ("chat.moderate_people", "chat.deactivate_people", "chat.manage_roles", "chat.view_user")
 MAX_ROOMS = 200
@@ -28,7 +31,7 @@ MAX_ROOMS = 200
 RECORDED = ("is_staff", "is_superuser")
 
 
-class PersonAdmin(ModelAdmin, _UserAdmin):  # type: ignore[misc]
+class PersonAdmin(_AccountAdmin):
     """Who may change roles edits accounts; what moderators do are actions."""
 
     form = UserChangeForm

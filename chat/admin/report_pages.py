@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -146,26 +147,29 @@ def report_act(request: HttpRequest) -> HttpResponse:
 def _closed(
     request: HttpRequest, ids: list[int], action: Action | None, why: str, answer: str
 ) -> HttpResponse:
-    for id in ids:
-        options = Options(reason=why, key=request.POST.get("key") or None)
+    who, seconds = by(request), _seconds(request, action)
+    options = Options(reason=why, key=request.POST.get("key") or None)
+
+    def close(one: int) -> Awaitable[Any]:
         if action is None:
-            done = _do(request, lambda id=id: report_actions.dismiss(by(request), id, why, answer))
-        else:
-            seconds = _seconds(request, action)
-            done = _do(
-                request,
-                lambda id=id, options=options, seconds=seconds: report_actions.resolve(
-                    by(request), id, action, seconds=seconds, answer=answer, options=options
-                ),
-            )
-        if done is not None:
-            messages.success(request, _("Closed: report %s. The reporter is told.") % id)
-    return redirect("admin:report", id=ids[0]) if len(ids) == 1 else redirect("admin:reports")
+            return report_actions.dismiss(who, one, why, answer)
+        return report_actions.resolve(
+            who, one, action, seconds=seconds, answer=answer, options=options
+        )
+
+    for one in ids:
+        if _do(request, partial(close, one)) is not None:
+            messages.success(request, _("Closed: report %s. The reporter is told.") % one)
+    return _back(ids)
 
 
 def _assigned(request: HttpRequest, ids: list[int], assignee: int | None) -> HttpResponse:
-    for id in ids:
-        _do(request, lambda id=id: report_actions.assign(by(request), id, assignee))
+    for one in ids:
+        _do(request, partial(report_actions.assign, by(request), one, assignee))
+    return _back(ids)
+
+
+def _back(ids: list[int]) -> HttpResponse:
     return redirect("admin:report", id=ids[0]) if len(ids) == 1 else redirect("admin:reports")
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
@@ -110,7 +111,7 @@ class Site(AdminSite):
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> TemplateResponse:
         from chat.admin.start import overview
 
         return super().index(request, {**overview(request), **(extra_context or {})})
@@ -121,7 +122,7 @@ class Site(AdminSite):
         """unfold's search over models; the history has one that copes with its size."""
         raise Http404
 
-    def password_change(
+    def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """One page for it, which asks for the password again and ends the other sessions."""

@@ -78,7 +78,7 @@ def test_staff_without_a_second_factor_set_one_up_before_the_admin_opens() -> No
 
 def code_for(secret: str) -> str:
     [value] = totp.yield_hotp_counters_from_time()
-    return totp.format_hotp_value(totp.hotp_value(secret, value))
+    return str(totp.format_hotp_value(totp.hotp_value(secret, value)))
 
 
 def test_second_factor_opens_the_admin_and_is_asked_for_at_every_sign_in() -> None:
