@@ -233,7 +233,8 @@ def _act_on_all(
 
 def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpResponse:
     # Every letter gets an entry of its own in the audit log; `batch` holds them together.
-    results, who, batch = [], by(request), str(uuid.uuid4())
+    results: list[Result] = []
+    who, batch = by(request), str(uuid.uuid4())
     if action == letter_jobs.DISCARD:
         found = dead_letters.discard(ids, why=why, by=who, batch=batch)
     else:

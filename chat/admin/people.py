@@ -34,7 +34,7 @@ RECORDED = ("is_staff", "is_superuser")
 class PersonAdmin(_AccountAdmin):
     """Who may change roles edits accounts; what moderators do are actions."""
 
-    form = UserChangeForm
+    form = UserChangeForm  # type: ignore[assignment]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     change_form_template = "admin/veche/person.html"

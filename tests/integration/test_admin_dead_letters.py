@@ -7,7 +7,7 @@ import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -18,6 +18,7 @@ from pytest_django.fixtures import Settings
 from chat import dead_letters
 from chat.admin import letter_jobs
 from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Retried, sources
+from chat.dead_letters.audit import person
 from chat.permissions import Action
 from chat.room_log import clients
 from tests.integration.admin_world import at_admin, recorded, staff, without_second_factor
@@ -119,7 +120,7 @@ def test_entries_that_do_not_decode_are_listed_and_opened(
     browser: Client, log_redis: redis.Redis
 ) -> None:
     ids = [
-        log_redis.xadd(dead_letters.STREAM, fields).decode()
+        cast(bytes, log_redis.xadd(dead_letters.STREAM, cast(Any, fields))).decode()
         for fields in (
             {b"\xff\xfe": b"\x00" + SCRIPT.encode()},
             {b"source": b"persist", b"origin": b"{nonsense", b"payload": bytes(range(256))},
@@ -322,8 +323,12 @@ def test_all_that_match_are_retried_step_by_step(
     assert steps >= 3
     assert job.state == letter_jobs.FINISHED
     assert {letter.id for letter in dead_letters.every()} == {other, later}
-    [entry] = recorded(actor_name="boss")
-    assert entry.after == {"filter": {"source": "mended"}, "letters": 6}
+    [begun, *each] = recorded(actor_name="boss")
+    assert begun.after == {"filter": {"source": "mended"}, "letters": 6}
+    assert [(entry.target_id, entry.reason) for entry in each] == [
+        (letter, "mended") for letter in wanted
+    ]
+    assert {str(entry.batch) for entry in each} == {job.id}
 
 
 def test_bulk_act_is_stopped_half_way(
@@ -413,4 +418,4 @@ def test_bulk_act_that_is_none_is_not_found(browser: Client, id: str) -> None:
 
 def test_job_needs_an_id_of_the_form() -> None:
     with pytest.raises(ValueError, match="UUID"):
-        letter_jobs.begin("x", action="retry", wanted=Filter(), why="w", by="b")
+        letter_jobs.begin("x", action="retry", wanted=Filter(), why="w", by=person("boss"))

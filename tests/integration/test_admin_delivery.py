@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 import redis
 from asgiref.sync import async_to_sync
@@ -88,11 +89,11 @@ def test_rates_are_what_was_stored_and_exported_between_two_looks(here: World) -
     for number in range(10):
         said(here.room, here.anna, f"message {number}")
     raw = cast(list[bytes], bus.blocking_client().lrange(drain_rates.KEY, 0, 0))
-    earlier = drain_rates.msgspec.json.decode(raw[0], type=drain_rates.Sample)
+    earlier = msgspec.json.decode(raw[0], type=drain_rates.Sample)
     back_dated = drain_rates.Sample(
         earlier.at - timedelta(seconds=20), earlier.stored, earlier.exported
     )
-    bus.blocking_client().lset(drain_rates.KEY, 0, drain_rates.msgspec.json.encode(back_dated))
+    bus.blocking_client().lset(drain_rates.KEY, 0, msgspec.json.encode(back_dated))
 
     rates = drain_rates.rates()
 
@@ -116,7 +117,7 @@ def test_web_processes_tell_their_sockets_and_breakers(browser: Client) -> None:
 
     client = bus.blocking_client()
     for one in (process("web-1:10", 1), process("web-2:11", 1), process("gone:12", 60)):
-        client.hset(web_processes.KEY, one.name, web_processes.msgspec.json.encode(one))
+        client.hset(web_processes.KEY, one.name, msgspec.json.encode(one))
     client.hset(web_processes.KEY, "other-version", b"{}")
 
     page = browser.get("/admin/delivery/")
@@ -135,8 +136,9 @@ async def test_process_announces_itself_until_its_hub_ends() -> None:
     task = asyncio.create_task(web_processes.announce(cast(Any, hub)))
 
     async with asyncio.timeout(30):
-        while not (found := await asyncio.to_thread(web_processes.processes)):
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - between two looks at the bus
+        # Between two looks at the bus.
+        while not (found := await asyncio.to_thread(web_processes.processes)):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await bus.close()
@@ -176,16 +178,14 @@ def test_stopped_shard_says_what_to_do_and_goes_on_with_a_reason(
     page = browser.get("/admin/delivery/").content.decode()
     start = browser.get("/admin/").content.decode()
     browser.post("/admin/delivery/resume/", {**form, "why": ""})
-    cursor.refresh_from_db()
-    still = cursor.stopped_at
+    still = ShardCursor.objects.get(pk=cursor.pk).stopped_at
     for _ in range(2):
         browser.post("/admin/delivery/resume/", form)
 
-    cursor.refresh_from_db()
     assert "50 &lt;b&gt;refused" in page
     assert "Stopped shards" in start
     assert still is not None
-    assert cursor.stopped_at is None
+    assert ShardCursor.objects.get(pk=cursor.pk).stopped_at is None
     assert [entry.reason for entry in recorded(action=Action.SHARD_RESUME)] == ["the migration ran"]
 
 
