@@ -26,7 +26,7 @@ from chat.admin.doors import act, page, render, render_part
 from chat.admin.moments import moment_of
 from chat.admin.records import REASON_CHARACTERS, by, note
 from chat.admin.room_lookup import find_room, is_id
-from chat.dead_letters import Filter, Letter, Outcome, Reason, State, showing
+from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, showing
 from chat.models import AuditEntry
 from chat.permissions import Action
 

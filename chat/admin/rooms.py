@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from chat.admin.history_filter import may_read
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import ReadOnly
 from chat.models import AuditEntry, Room
@@ -50,6 +51,11 @@ class RoomAdmin(ReadOnly):
     )
     change_form_template = "admin/veche/room.html"
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The topic of a private room is what people wrote."""
+        hidden = obj is not None and not may_read(request, obj)
+        return [name for name in self.fields if not (hidden and name == "topic")]
+
     def change_view(
         self,
         request: HttpRequest,
@@ -60,11 +66,16 @@ class RoomAdmin(ReadOnly):
         room = self.get_object(request, object_id)
         context: dict[str, Any] = dict(extra_context or {})
         if isinstance(room, Room) and self.has_view_permission(request, room):
+            readable = may_read(request, room)
             members = room.memberships.select_related("user").order_by("joined_at", "pk")
+            bans = room.bans.select_related("user", "banned_by").order_by("-banned_at")
+            if not readable:  # who is in a private room is for those who may look into it
+                members, bans = members.none(), bans.none()
             context |= {
                 "members": members[:MAX_MEMBERS],
                 "more_members": members[MAX_MEMBERS : MAX_MEMBERS + 1].exists(),
-                "bans": room.bans.select_related("user", "banned_by").order_by("-banned_at")[:50],
+                "bans": bans[:50],
+                "readable": readable,
                 "room_actions": choices_for(
                     request.user,
                     AuditEntry.TargetKind.ROOM,

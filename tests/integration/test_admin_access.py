@@ -361,14 +361,24 @@ def test_private_rooms_of_a_person_show_only_to_who_may_look_into_them(
 ) -> None:
     here = world(kind=RoomKind.PRIVATE)
     said(here.room, here.boris, "hello")  # so that the membership is stored
-    address = f"/admin/chat/user/{here.boris.pk}/change/"
-
-    seen = {
-        role: here.room.slug in at_admin(staff(f"{role}x", role)).get(address).content.decode()
-        for role in ("moderator", "administrator")
+    addresses = {
+        here.room.slug: f"/admin/chat/user/{here.boris.pk}/change/",
+        "boris": f"/admin/chat/room/{here.room.pk}/change/",
     }
 
-    assert seen == {"moderator": True, "administrator": False}
+    seen = {
+        (role, what): what in browser.get(address).content.decode()
+        for role in ("moderator", "administrator")
+        for browser in [at_admin(staff(f"{role}x", role))]
+        for what, address in addresses.items()
+    }
+
+    assert seen == {
+        ("moderator", here.room.slug): True,
+        ("moderator", "boris"): True,
+        ("administrator", here.room.slug): False,
+        ("administrator", "boris"): False,
+    }
 
 
 # Sessions
