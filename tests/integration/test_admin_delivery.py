@@ -93,7 +93,7 @@ def test_rates_are_what_was_stored_and_exported_between_two_looks(here: World) -
     back_dated = drain_rates.Sample(
         earlier.at - timedelta(seconds=20), earlier.stored, earlier.exported
     )
-    bus.blocking_client().lset(drain_rates.KEY, 0, msgspec.json.encode(back_dated))
+    bus.blocking_client().lset(drain_rates.KEY, 0, msgspec.json.encode(back_dated).decode())
 
     rates = drain_rates.rates()
 
@@ -208,9 +208,9 @@ def run(browser: Client, room: int, monkeypatch: pytest.MonkeyPatch) -> verifica
     assert answer.status_code == 302
     deadline = datetime.now(UTC) + timedelta(seconds=100)
     while True:
+        page = browser.get(f"/admin/delivery/verify/{room}/").content
         found = verification.last(room)
         assert found is not None
-        page = browser.get(f"/admin/delivery/verify/{room}/").content
         if found.state != verification.RUNNING:
             return found
         assert b"data-ended" not in page
