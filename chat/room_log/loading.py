@@ -36,12 +36,11 @@ SNAPSHOT = """
     SELECT room.stored_seq, room.stored_n, room.kind, room.archived_at IS NOT NULL,
            room.slow_mode_seconds,
            COALESCE((SELECT epoch FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'), 0),
-           ARRAY(SELECT user_id::text FROM chat_membership
-                 WHERE room_id = room.id ORDER BY user_id),
-           ARRAY(SELECT role || ':' || GREATEST(0, COALESCE(
+           -- One text for each person, so that nobody's role can come to stand beside another.
+           ARRAY(SELECT user_id || ' ' || role || ':' || GREATEST(0, COALESCE(
                      floor(extract(epoch FROM muted_until) * 1000), 0))::bigint
-                 FROM chat_membership WHERE room_id = room.id ORDER BY user_id),
-           ARRAY(SELECT user_id::text FROM chat_ban WHERE room_id = room.id ORDER BY user_id)
+                 FROM chat_membership WHERE room_id = room.id),
+           ARRAY(SELECT user_id || ' banned:0' FROM chat_ban WHERE room_id = room.id)
     FROM chat_room AS room WHERE room.id = %s
 """
 
@@ -55,15 +54,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     archived: bool
     slow_mode_seconds: int
     epoch: int
-    users: list[str]
-    roles: list[str]  # `role:muted until in ms`, beside `users`
-    banned: list[str]
+    members: list[str]  # `user id role:muted until in ms`
+    banned: list[str]  # `user id banned:0`
 
     def acl(self) -> dict[str, str]:
         """User id → entry, as the log has it. Nobody is a member and banned."""
-        return dict(zip(self.users, self.roles, strict=True)) | dict.fromkeys(
-            self.banned, "banned:0"
-        )
+        entries = (text.partition(" ") for text in (*self.members, *self.banned))
+        return {user: entry for user, _, entry in entries}
 
 
 def read_snapshot(room: int, shard: int) -> Snapshot | None:

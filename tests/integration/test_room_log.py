@@ -26,7 +26,7 @@ from chat.events import (
     RoomArchived,
     RoomKind,
 )
-from chat.models import RoomEvent, ShardCursor
+from chat.models import RoomEvent, ShardCursor, User
 from chat.room_log import epochs, keys, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
@@ -234,6 +234,27 @@ async def test_unloaded_room_is_loaded_from_postgresql_and_goes_on_where_it_was(
     expected = range(before.event.seq + 1, before.event.seq + 51)
     assert [one.event.seq for one in after] == list(expected)
     assert after[0].event.n == before.event.n + 1
+
+
+async def test_loaded_room_gives_everybody_their_own_role_whatever_their_ids(
+    log_redis: redis.Redis,
+) -> None:
+    """Ids in the order of numbers are not in the order of texts: 9 comes before 10."""
+    ann, bob = [
+        await User.objects.acreate(pk=pk, username=name, password="!")
+        for pk, name in ((999_999, "ann"), (1_000_000, "bob"))
+    ]
+    room = await new_room(ann, bob)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await log(room, ann, EventType.MEMBER_MUTED, MemberMuted(user=bob.pk, until=until))
+    await sync_to_async(persistence.drain)(room.pk % SHARDS)
+    log_redis.delete(keys.room(room.pk % SHARDS, room.pk), keys.acl(room.pk % SHARDS, room.pk))
+
+    await room_log.ensure_loaded([room.pk])
+
+    assert await room_log.roles(ann.pk, [room.pk]) == {room.pk: Role.OWNER}
+    assert await room_log.roles(bob.pk, [room.pk]) == {room.pk: Role.MEMBER}
+    assert await code_of(post(room, bob, "hi")) == "muted"
 
 
 async def test_lost_log_raises_the_epoch_and_never_gives_a_stored_seq_again(
