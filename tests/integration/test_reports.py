@@ -14,7 +14,7 @@ from chat import reports as queue
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.moderation import Options
 from chat.api.requests import REPORTS
-from chat.events import EventType, Role
+from chat.events import EventType, Role, RoomKind
 from chat.models import AuditEntry, Report, User
 from chat.permissions import Action
 from tests.integration.chat_world import Api, by, code_of, log_of, make_user, store
@@ -223,7 +223,7 @@ async def test_report_under_another_room_is_not_there() -> None:
     world = await make_world()
     seq = await post(world, world.boris)
     made = await reports.report_message(world.mod.pk, world.room.pk, seq, "spam")
-    other = await rooms.create_room(world.anna.pk, "Other", rooms.RoomKind.PRIVATE)
+    other = await rooms.create_room(world.anna.pk, "Other", RoomKind.PRIVATE)
 
     answer = await Api(world.anna).post(f"rooms/{other.pk}/reports/{made.pk}/dismiss", {})
 
