@@ -13,7 +13,9 @@ class Migration(migrations.Migration):
 
     operations = [
         # Building it takes as long as it takes; the limits are those of a connection at work.
-        migrations.RunSQL("SET statement_timeout = 0; SET lock_timeout = 0", migrations.RunSQL.noop),
+        migrations.RunSQL(
+            "SET statement_timeout = 0; SET lock_timeout = 0", migrations.RunSQL.noop
+        ),
         AddIndexConcurrently(
             model_name="message",
             index=django.contrib.postgres.indexes.GinIndex(
