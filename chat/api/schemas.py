@@ -223,6 +223,7 @@ class Message(Schema):
     reply_to: int | None
     edited_at: datetime | None
     deleted: bool
+    deleted_by: int | None = Field(description="Its author, or who keeps order.")
     reactions: dict[str, list[int]]
 
 

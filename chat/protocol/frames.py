@@ -278,6 +278,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: int | None = None
     edited_at: datetime | None = None
     deleted: bool = False
+    deleted_by: int | None = None  # its author, or who keeps order
     reactions: dict[str, list[int]] = {}
 
 

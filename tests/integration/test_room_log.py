@@ -306,6 +306,7 @@ async def test_history_shows_what_is_not_stored_yet_with_edits_deletions_and_rea
     assert [message.body for message in page.messages] == ["stored, edited", "", "hot"]
     assert page.messages[0].reactions == {"👍": [bob.pk]}
     assert [message.deleted for message in page.messages] == [False, True, False]
+    assert [message.deleted_by for message in page.messages] == [None, ann.pk, None]
     assert (page.more, page.upto) == (False, last.event.seq)
 
     await drain_all()

@@ -127,6 +127,7 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 		case "message.edited":
 			return { ...item, body: data.body ?? item.body, editedAt: event.at };
 		case "message.deleted":
+			if (item.deleted) return item;
 			return { ...item, body: "", deleted: true, removed: event.actor !== item.author, reactions: {} };
 		case "message.restored":
 			return { ...item, deleted: false, removed: false, absent: true };
