@@ -121,7 +121,10 @@ async def shut_out(people_and_rooms: list[Any], clients: list[Any], how: str) ->
         return time.monotonic() - began
 
     return await asyncio.gather(
-        *(one(*pair, client) for pair, client in zip(people_and_rooms, clients, strict=True))
+        *(
+            one(person, room, client)
+            for (person, room), client in zip(people_and_rooms, clients, strict=True)
+        )
     )
 
 

@@ -20,8 +20,8 @@ from chat import audit, export, room_log, tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import Act, By, Result
-from chat.errors import ClientError
-from chat.events import EventType, Role, RoomKind, shard_of
+from chat.errors import ClientError, Unavailable
+from chat.events import EventType, MemberUnmuted, Role, RoomKind, shard_of
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.permissions import Action, staff_may
 from chat.room_log import epochs, keys, restrictions, unloading
@@ -587,7 +587,7 @@ async def half_done(world: World, key: str, log: bool = True) -> int:
             room_log.NewEvent(
                 room=world.room.pk,
                 type=EventType.MEMBER_UNMUTED,
-                data=moderation.MemberUnmuted(user=world.boris.pk),
+                data=MemberUnmuted(user=world.boris.pk),
                 actor=world.mod.pk,
                 key=key,
             )
@@ -602,7 +602,7 @@ async def test_nothing_is_done_that_cannot_be_put_on_record(
     events = len(await log_of(world.room.pk))
 
     def away(*_: object) -> None:
-        raise moderation.Unavailable("The database does not answer.")
+        raise Unavailable("The database does not answer.")
 
     monkeypatch.setattr(audit, "begin", away)
     code = await code_of(moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk))
