@@ -74,7 +74,7 @@ def main() -> None:
                 fill(options.messages)
                 filled.touch()
                 print(f"filled in {time.monotonic() - begun:,.0f} s", flush=True)
-            print(json.dumps(measure(), indent=1))
+            measure()
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -257,8 +257,8 @@ def reports() -> None:
     )
 
 
-def measure() -> dict[str, Any]:
-    """Milliseconds of whole pages, middle and slowest of `REPEATS`."""
+def measure() -> None:
+    """Prints the milliseconds of whole pages, middle and slowest of `REPEATS`."""
     from django.test import Client
 
     from chat.models import Message, User
@@ -296,13 +296,13 @@ def measure() -> dict[str, Any]:
         "search, one person": "author=person4000&q=deployed",
         "private rooms too": "private=1",
     }
-    found: dict[str, Any] = {"messages": total}
+    print(f"messages: {total:,}", flush=True)
     for name, query in cases.items():
-        found[name] = timed(browser, f"/admin/history/?{query}")
-    found["message with its log"] = timed(browser, f"/admin/history/{middle.room_id}/{middle.seq}/")
-    found["start page"] = timed(browser, "/admin/")
-    found["export, a stretch of 2,000"] = export_stretch(browser)
-    return found
+        print(f"{name}: {timed(browser, f'/admin/history/?{query}')}", flush=True)
+    one = f"/admin/history/{middle.room_id}/{middle.seq}/"
+    print(f"message with its log: {timed(browser, one)}", flush=True)
+    print(f"start page: {timed(browser, '/admin/')}", flush=True)
+    print(f"export, a stretch of 2,000: {export_stretch(browser)}", flush=True)
 
 
 def timed(browser: Any, address: str) -> str:
