@@ -27,6 +27,7 @@ def main(letters: int) -> None:
     django.setup()
     from django.core.management import call_command
     from django.test import Client
+    from django.test.utils import setup_test_environment
 
     from chat.models import User
     from chat.room_log.clients import blocking_client
@@ -36,6 +37,7 @@ def main(letters: int) -> None:
     fill(blocking_client(), letters)
     print(f"filled with {letters:,} in {time.perf_counter() - begun:,.0f} s")
     boss = User.objects.create(username="boss", is_staff=True, is_superuser=True, password="!")
+    setup_test_environment()  # so that answers say what they show
     browser = Client()
     browser.force_login(boss)
     middle = f"1700000000000-{letters // 2}"

@@ -260,12 +260,14 @@ def reports() -> None:
 def measure() -> None:
     """Prints the milliseconds of whole pages, middle and slowest of `REPEATS`."""
     from django.test import Client
+    from django.test.utils import setup_test_environment
 
     from chat.models import Message, User
 
     boss, _ = User.objects.get_or_create(
         username="boss", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
     )
+    setup_test_environment()  # so that answers say what they show
     browser = Client()
     browser.force_login(boss)
     total = Message.objects.order_by("-pk").values_list("pk", flat=True)[0]
