@@ -144,9 +144,10 @@ def test_report_is_resolved_by_a_mute_and_the_reporter_is_told(
     clara.page.get_by_test_id("my-reports").click()
     mine = clara.page.get_by_test_id("my-report").first
     expect(mine).to_have_attribute("data-state", "resolved", timeout=PATIENCE_MS)
+    expect(clara.page.get_by_test_id("unseen-answers")).to_have_count(0, timeout=PATIENCE_MS)
     clara.page.reload()
     expect(clara.page.get_by_test_id("message").first).to_be_visible(timeout=PATIENCE_MS)
-    expect(clara.page.get_by_test_id("report-outcome")).to_have_count(0)
+    expect(clara.page.get_by_test_id("report-outcome")).to_have_count(0, timeout=PATIENCE_MS)
 
     expect(appears(boris.page, "muted-notice")).to_contain_text("You are muted in this room until")
     expect(boris.page.get_by_test_id("composer")).to_have_count(0)

@@ -284,7 +284,7 @@ describe("ChatClient", () => {
 		expect(room()?.stored).toBe(10);
 	});
 
-	it("asks again for the text of a message that was restored", async () => {
+	it("asks again for the text of a restored message once the database has it", async () => {
 		const socket = await start(roomInfo());
 		await open(socket);
 		const change = (seq: number, type: string) => ({ ...posted(seq, 8), type, data: { target: 10 } });
@@ -295,6 +295,8 @@ describe("ChatClient", () => {
 			room: 5,
 			events: [change(11, "message.deleted"), change(12, "message.restored")],
 		});
+		const askedTooEarly = socket.of("history").length;
+		socket.says({ t: "stored", rooms: { "5": 12 } });
 		const request = socket.of("history").at(-1);
 		socket.says({
 			t: "page",
@@ -306,6 +308,7 @@ describe("ChatClient", () => {
 		});
 		await settle();
 
+		expect(askedTooEarly).toBe(1); // the page with which the room was opened
 		expect(request).toMatchObject({ before: 11, limit: 1 });
 		expect(room()?.tail?.items[0]).toMatchObject({ body: "back", deleted: false, absent: false });
 	});

@@ -132,6 +132,8 @@ export class Rest {
 				method,
 				headers,
 				credentials: "same-origin",
+				// What the person did is done, even if they close the page in this moment.
+				keepalive: method !== "GET",
 				signal: AbortSignal.timeout(WITHIN_MS),
 				...(body === undefined ? {} : { body: JSON.stringify(body) }),
 			});

@@ -71,6 +71,8 @@ export class ChatClient {
 	private readonly catchUp: CatchUp;
 	private readonly history: HistoryLoader;
 	private readonly online = new Map<number, Set<number>>();
+	/** Restored messages whose text is to be asked for: only PostgreSQL has it, once it has the event. */
+	private restored: { room: number; target: number; seq: number }[] = [];
 	private readonly readToSend = new Map<number, number>();
 	private readTimer: ReturnType<typeof setTimeout> | undefined;
 	private typingSentAt = new Map<number, number>();
@@ -270,6 +272,7 @@ export class ChatClient {
 		const state = before ? rooms.reconnected(before, info) : rooms.fromInfo(info);
 		this.catchUp.follow(info.id, state.epoch, state.last, info.head);
 		this.put(info.id, state);
+		this.refreshRestored(info.id);
 		if (state.read > info.read) this.readToSend.set(info.id, state.read);
 		this.dropArrived(info.id);
 		if (this.current === info.id && state.tail === null) this.reopen(info.id);
@@ -299,8 +302,10 @@ export class ChatClient {
 				this.requests.refused(frame);
 				break;
 			case "stored":
-				for (const [room, seq] of Object.entries(frame.rooms))
+				for (const [room, seq] of Object.entries(frame.rooms)) {
 					this.update(Number(room), (state) => rooms.withStored(state, seq));
+					this.refreshRestored(Number(room));
+				}
 				break;
 			case "heads":
 				for (const [room, [epoch, head]] of Object.entries(frame.rooms))
@@ -345,7 +350,17 @@ export class ChatClient {
 		}
 		// The rules may be looser now; the server says so if they are not.
 		if (event.type === "room.updated" || event.type === "member.joined") this.outbox.release(room);
-		if (event.type === "message.restored") void this.history.refresh(room, Number(event.data.target));
+		if (event.type === "message.restored") {
+			this.restored.push({ room, target: Number(event.data.target), seq: event.seq });
+			this.refreshRestored(room);
+		}
+	}
+
+	private refreshRestored(room: number): void {
+		const stored = this.rooms.get(room)?.stored ?? 0;
+		const ready = this.restored.filter((one) => one.room === room && one.seq <= stored);
+		this.restored = this.restored.filter((one) => !ready.includes(one));
+		for (const { target } of ready) void this.history.refresh(room, target);
 	}
 
 	private resetRoom(room: number, epoch: number, head: number): void {
