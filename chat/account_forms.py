@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import forms as allauth_forms
+from allauth.mfa.base import forms as mfa_forms
+from allauth.mfa.totp import forms as totp_forms
 from django import forms
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
@@ -76,4 +78,26 @@ class ReauthenticateForm(PageForm, allauth_forms.ReauthenticateForm):  # type: i
 
 
 class AddEmailForm(PageForm, allauth_forms.AddEmailForm):  # type: ignore[misc]
+    pass
+
+
+class CodeForm(PageForm):
+    """What the forms that ask for a code have in common."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        code = self.fields["code"].widget.attrs
+        # A recovery code has eight digits, one of the authenticator app six.
+        code.update(inputmode="numeric", maxlength="20", autofocus=True)
+
+
+class AuthenticateForm(CodeForm, mfa_forms.AuthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ReauthenticateCodeForm(CodeForm, mfa_forms.ReauthenticateForm):  # type: ignore[misc]
+    pass
+
+
+class ActivateTOTPForm(CodeForm, totp_forms.ActivateTOTPForm):  # type: ignore[misc]
     pass

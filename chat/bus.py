@@ -10,6 +10,10 @@ the event loop every call goes through one circuit breaker (`ask`), the channel 
 | `veche:delivery-health` | string | 1 d | the last check: JSON (`chat.delivery_health`) |
 | `veche:delivery-health:checking` | string | 2 min | a check is under way (the same) |
 | `veche:task:<id>:starts` | string | 1 d | how often a task was begun (`chat.task_runs`) |
+| `veche:letter-job…` | hash, zset | 7 d | bulk acts on dead letters (`chat.admin.letter_jobs`) |
+| `veche:verification:<room>…` | string | 1 h | checks of single rooms (`chat.admin.verification`) |
+| `veche:drain-samples` | list | 1 h | how far all rooms were (`chat.admin.drain_rates`) |
+| `veche:web-processes` | hash | 1 min | how each web process is (`chat.web_processes`) |
 | `veche:tasks:later`, `…:later:calls` | zset, hash | – | tasks to send again, and when (the same) |
 """
 

@@ -121,6 +121,7 @@ def _message_of(row: StoredMessage, reactions: dict[str, list[int]]) -> Message:
         reply_to=row.reply_to,
         edited_at=row.edited_at,
         deleted=deleted,
+        deleted_by=row.deleted_by_id,
         reactions={} if deleted else reactions,
     )
 
@@ -185,8 +186,10 @@ def _changed(
     data: events.MessageEdited | events.MessageTarget | events.Reaction,
 ) -> Message:
     if isinstance(data, events.MessageTarget):
-        if event.type == EventType.MESSAGE_DELETED:
-            return structs.replace(message, deleted=True, body="", reactions={})
+        if event.type == EventType.MESSAGE_DELETED and not message.deleted:
+            return structs.replace(
+                message, deleted=True, deleted_by=event.actor, body="", reactions={}
+            )
         return message  # restored: its body is in PostgreSQL only, and shows once that is stored
     if message.deleted:
         return message

@@ -59,3 +59,16 @@ def slug_of(name: str) -> str:
     """The part of an address that a room's name gives; never empty, not necessarily free."""
     slug = slugify(name, allow_unicode=True)[:MAX_SLUG_CHARACTERS].strip("-_")
     return slug or "room"
+
+
+def check_text(text: str, what: str, longest: int) -> str:
+    """Some lines of somebody's own words, or none: what PostgreSQL can hold, trimmed.
+
+    Raises: ClientError: bad_request for NUL and other controls, too_large.
+    """
+    if len(text) > longest:
+        raise ClientError("too_large", f"{what}: at most {longest:,} characters.")
+    for character in text:
+        if character not in "\t\n\r" and unicodedata.category(character) in {"Cc", "Cs"}:
+            raise ClientError("bad_request", f"{what}: control characters are not allowed.")
+    return text.strip()

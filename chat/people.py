@@ -7,8 +7,10 @@ from datetime import datetime
 
 import msgspec
 from django.db.models import Case, IntegerField, Q, Value, When
+from django.utils import timezone
 
-from chat.models import Membership, User
+from chat.models import AuditEntry, Ban, Membership, User
+from chat.permissions import Action
 from chat.protocol import UserInfo
 
 MAX_PEOPLE = 200
@@ -21,6 +23,15 @@ class MemberInfo(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     joined_at: datetime
     muted_until: datetime | None = None
+
+
+class BannedPerson(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may not come back into a room, as its moderators see them."""
+
+    user: UserInfo
+    at: datetime
+    by: int | None
+    reason: str
 
 
 def info(user: User) -> UserInfo:
@@ -61,11 +72,41 @@ def members_of(room_id: int) -> list[MemberInfo]:
             user=info(membership.user),
             role=membership.role,
             joined_at=membership.joined_at,
-            muted_until=membership.muted_until,
+            muted_until=later(membership.muted_until, membership.user.muted_until),
         )
         for membership in memberships
     ]
 
 
+def later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two ends, either of which may be missing."""
+    return max((end for end in (one, other) if end is not None), default=None)
+
+
+def banned_from(room_id: int) -> list[BannedPerson]:
+    """Who may not come back into a room, by user name, with the reason where one was given."""
+    bans = Ban.objects.filter(room_id=room_id).select_related("user").order_by("user__username")
+    reasons = {
+        entry.user_id: entry.reason
+        for entry in AuditEntry.objects.filter(
+            room_id=room_id, action=Action.MEMBER_BAN, user_id__in=[ban.user_id for ban in bans]
+        ).order_by("id")
+    }
+    return [
+        BannedPerson(
+            user=info(ban.user),
+            at=ban.banned_at,
+            by=ban.banned_by_id,
+            reason=reasons.get(ban.user_id, ""),
+        )
+        for ban in bans
+    ]
+
+
 def is_active(user_id: int) -> bool:
     return User.objects.filter(pk=user_id, is_active=True).exists()
+
+
+def is_muted(user_id: int) -> bool:
+    """Whether the person may write nowhere at the moment."""
+    return User.objects.filter(pk=user_id, muted_until__gt=timezone.now()).exists()

@@ -243,6 +243,7 @@ def _member_joined(event: RoomEvent, data: events.MemberJoined) -> None:
         data.role.value,
         event.at,
     )
+    _unban(event.room, data.user)  # whoever was let in may be in
     # What was said before somebody came is not new to them. Who comes back keeps their place.
     _execute(
         "INSERT INTO chat_readmarker (user_id, room_id, seq) VALUES (%s, %s, %s)"
@@ -259,6 +260,25 @@ def _member_gone(event: RoomEvent, data: events.Member) -> None:
     )
 
 
+def _member_removed(event: RoomEvent, data: events.MemberRemoved) -> None:
+    _member_gone(event, data)
+    if data.banned:
+        _execute(
+            "INSERT INTO chat_ban (room_id, user_id, banned_at, banned_by_id)"
+            " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            event.room,
+            data.user,
+            event.at,
+            event.actor,
+        )
+    elif data.banned is not None:
+        _unban(event.room, data.user)
+
+
+def _unban(room: int, user: int) -> None:
+    _execute("DELETE FROM chat_ban WHERE room_id = %s AND user_id = %s", room, user)
+
+
 def _mute(room: int, user: int, until: datetime | None) -> None:
     _execute(
         "UPDATE chat_membership SET muted_until = %s WHERE room_id = %s AND user_id = %s",
@@ -269,18 +289,22 @@ def _mute(room: int, user: int, until: datetime | None) -> None:
 
 
 def _member_muted(event: RoomEvent, data: events.MemberMuted) -> None:
-    _mute(event.room, data.user, data.until)
+    if not data.everywhere:
+        _mute(event.room, data.user, data.until)
 
 
-def _member_unmuted(event: RoomEvent, data: events.Member) -> None:
-    _mute(event.room, data.user, None)
+def _member_unmuted(event: RoomEvent, data: events.MemberUnmuted) -> None:
+    if not data.everywhere:
+        _mute(event.room, data.user, None)
 
 
 def _room_updated(event: RoomEvent, data: events.RoomUpdated) -> None:
     _execute(
-        "UPDATE chat_room SET name = COALESCE(%s, name), topic = COALESCE(%s, topic) WHERE id = %s",
+        "UPDATE chat_room SET name = COALESCE(%s, name), topic = COALESCE(%s, topic),"
+        " slow_mode_seconds = COALESCE(%s, slow_mode_seconds) WHERE id = %s",
         data.name,
         data.topic,
+        data.slow_mode_seconds,
         event.room,
     )
 
@@ -299,7 +323,7 @@ _APPLY: dict[EventType, Callable[[RoomEvent, Any], None]] = {
     EventType.ROOM_ARCHIVED: _room_archived,
     EventType.MEMBER_JOINED: _member_joined,
     EventType.MEMBER_LEFT: _member_gone,
-    EventType.MEMBER_REMOVED: _member_gone,
+    EventType.MEMBER_REMOVED: _member_removed,
     EventType.MEMBER_MUTED: _member_muted,
     EventType.MEMBER_UNMUTED: _member_unmuted,
     EventType.MESSAGE_EDITED: _message_edited,

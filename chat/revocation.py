@@ -17,6 +17,7 @@ from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chat import live
@@ -24,7 +25,7 @@ from chat.models import User
 
 TOKEN_ORIGIN = "token:"  # noqa: S105 - says that it is one
 # A change in one of these ends every session and socket of the person.
-DECISIVE_FIELDS = frozenset({"password", "is_active"})
+DECISIVE_FIELDS = frozenset({"password", "is_active", "sessions_ended_at"})
 
 
 def token_origin(token_id: int) -> str:
@@ -69,11 +70,23 @@ def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs:
     instance._ends_sessions = False  # type: ignore[attr-defined]
     if instance.pk is None or not (update_fields is None or update_fields & DECISIVE_FIELDS):
         return
-    before = User.objects.filter(pk=instance.pk).values_list("password", "is_active").first()
+    before = (
+        User.objects.filter(pk=instance.pk)
+        .values_list("password", "is_active", "sessions_ended_at")
+        .first()
+    )
     if before is None:
         return
+    password, was_active, ended_at = before
+    if update_fields is None and was_active != instance.is_active:
+        # Whoever does it by another door than `chat.actions.people` means the same.
+        now = timezone.now()
+        instance.deactivated_at = None if instance.is_active else now
+        instance.sessions_ended_at = instance.sessions_ended_at if instance.is_active else now
     instance._ends_sessions = (  # type: ignore[attr-defined]
-        before[0] != instance.password or (before[1] and not instance.is_active)
+        password != instance.password
+        or (was_active and not instance.is_active)
+        or ended_at != instance.sessions_ended_at
     )
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from django.conf import settings
 from django.db.models import Count, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from chat import people, recent_rooms, room_log
 from chat.database import in_database
 from chat.events import Role, RoomKind, shard_of
-from chat.models import Membership, ReadMarker, Room, RoomEvent, ShardCursor
+from chat.models import Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
 from chat.room_log import RoomState
 
@@ -38,6 +40,7 @@ class _Stored:
 
     rooms: list[Room]
     roles: dict[int, Role]
+    muted: dict[int, datetime]  # until when the person may not write, there or anywhere
     read: dict[int, tuple[int, int]]  # room → (seq, n) of the person's marker
     peers: dict[int, UserInfo]  # direct room → the other one
     epochs: dict[int, int]  # shard → epoch
@@ -63,7 +66,7 @@ async def seen_from_outside(room: Room) -> RoomInfo:
     """A public room as somebody sees it who has not joined: `role` is empty."""
     states = await room_log.room_states([room.pk])
     epochs = await in_database(_epochs)
-    return _info(room, states.get(room.pk), "", None, None, epochs)
+    return _info(room, states.get(room.pk), "", None, None, epochs, None)
 
 
 async def _combine(user_id: int, stored: _Stored) -> list[RoomInfo]:
@@ -81,6 +84,7 @@ async def _combine(user_id: int, stored: _Stored) -> list[RoomInfo]:
             stored.read.get(room.pk, NOTHING_READ if room.pk in stored.roles else None),
             stored.peers.get(room.pk),
             stored.epochs,
+            stored.muted.get(room.pk),
         )
         for room in stored.rooms
         if (role := roles.get(room.pk)) is not None
@@ -94,6 +98,7 @@ def _info(
     read: tuple[int, int] | None,
     peer: UserInfo | None,
     epochs: Mapping[int, int],
+    muted_until: datetime | None,
 ) -> RoomInfo:
     """`read` is the (seq, n) of the person's marker; None for a newcomer, who begins at head."""
     shard = shard_of(room.pk, settings.ENV.shards)
@@ -115,6 +120,8 @@ def _info(
         read_n=read_n,
         role=str(role),
         peer=peer,
+        slow_mode_seconds=room.slow_mode_seconds,
+        muted_until=muted_until,
     )
 
 
@@ -122,15 +129,30 @@ def _read_stored(user_id: int, more_rooms: Iterable[int], only_these: bool = Fal
     memberships = Membership.objects.filter(user_id=user_id)
     if only_these:
         memberships = memberships.filter(room_id__in=list(more_rooms))
-    roles = {room: Role(role) for room, role in memberships.values_list("room_id", "role")}
+    rows = list(memberships.values_list("room_id", "role", "muted_until"))
+    roles = {room: Role(role) for room, role, _ in rows}
     rooms = list(Room.objects.filter(pk__in={*roles, *more_rooms}).order_by("name", "pk"))
+    mutes: dict[int, datetime | None] = dict.fromkeys(room.pk for room in rooms)
+    mutes |= {room: until for room, _, until in rows}
     return _Stored(
         rooms=rooms,
         roles=roles,
+        muted=_muted(user_id, mutes),
         read=_read_markers(user_id, [room.pk for room in rooms]),
         peers=_peers(user_id, rooms),
         epochs=_epochs(),
     )
+
+
+def _muted(user_id: int, in_room: Mapping[int, datetime | None]) -> dict[int, datetime]:
+    """The later of the mute in a room and everywhere, where one is in force."""
+    everywhere = User.objects.values_list("muted_until", flat=True).filter(pk=user_id).first()
+    now = timezone.now()
+    ends = {
+        room: max((at for at in (until, everywhere) if at is not None), default=now)
+        for room, until in in_room.items()
+    }
+    return {room: end for room, end in ends.items() if end > now}
 
 
 def _read_markers(user_id: int, rooms: list[int]) -> dict[int, tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -27,19 +27,31 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
     stopped_reason: str
 
 
-def shard_states() -> Iterator[ShardState]:
-    """Both steps of every shard. Raises: OperationalError."""
+def shard_states(unexported: Mapping[int, int] | None = None) -> Iterator[ShardState]:
+    """Both steps of every shard.
+
+    `unexported` are the events before the export by shard, for who has them already: to count
+    them takes as long as there are many.
+
+    Raises: OperationalError.
+    """
     cursors = {(cursor.shard, cursor.kind): cursor for cursor in ShardCursor.objects.all()}
     for shard in range(settings.ENV.shards):
         for kind in ShardCursor.Kind:
             cursor = cursors.get((shard, kind)) or ShardCursor(shard=shard, kind=kind)
             export = kind is ShardCursor.Kind.EXPORT
             position = cursor.position if cursor.pk or not export else START
+            if not export:
+                waiting = _unstored(shard)
+            elif unexported is not None:
+                waiting = unexported.get(shard, 0)
+            else:
+                waiting = _unexported(shard, position)
             yield ShardState(
                 shard=shard,
                 kind=kind.value,
                 position=position,
-                waiting=_unexported(shard, position) if export else _unstored(shard),
+                waiting=waiting,
                 moved_at=cursor.moved_at,
                 stopped_at=cursor.stopped_at,
                 stopped_reason=cursor.stopped_reason,

@@ -8,8 +8,9 @@ from celery import shared_task
 from django.conf import settings
 
 from chat import dead_letters, delivery_health, export, persistence, task_runs
+from chat.actions import settling
 from chat.errors import RetryableError
-from chat.room_log import epochs, keys
+from chat.room_log import epochs, keys, restrictions
 from chat.room_log.clients import blocking_client
 from chat.room_log.unloading import unload_idle
 
@@ -71,6 +72,18 @@ def unload_idle_rooms() -> None:
     """Takes rooms out of the log that are wholly stored and idle for a day; once an hour."""
     for shard in range(settings.ENV.shards):
         unload_idle(shard)
+
+
+@shared_task(name="chat.tasks.agree_on_restrictions", ignore_result=True)
+def agree_on_restrictions() -> None:
+    """Lets the log know who is muted everywhere or deactivated; beat calls it every 10 s."""
+    restrictions.agree()
+
+
+@shared_task(name="chat.tasks.settle_audit_log", ignore_result=True)
+def settle_audit_log() -> None:
+    """Finds out how acts ended that have no outcome on record; beat calls it every minute."""
+    settling.settle_open()
 
 
 @shared_task(name="chat.tasks.verify_recent_rooms", ignore_result=True)

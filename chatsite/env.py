@@ -167,6 +167,11 @@ class Env:
         "daphne", choices=("daphne", "uvicorn"), help="Server of the web process."
     )
     sign_up_open: bool = setting(True, help="Whether anybody who reaches the site may sign up.")
+    staff_mfa: bool = setting(
+        True,
+        help="Whether staff must have set up a second factor (an authenticator app) before the "
+        "admin opens. make run switches it off for its demo administrator.",
+    )
     # Not LANGUAGE, which many desktops set for gettext.
     default_language: str = setting(
         "en", choices=("en", "ru"), help="Language for browsers that ask for neither."

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
+from django.templatetags.static import static
 
 from chatsite.env import BASE_DIR, env
 
@@ -34,16 +35,21 @@ if ENV.trusted_proxies:
 INSTALLED_APPS = [
     "chat",
     "analytics",
-    "django.contrib.admin",
+    # Before the admin, whose templates it replaces.
+    "unfold.apps.BasicAppConfig",
+    "chat.admin_config.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "channels",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_prometheus",
     "django_vite",
@@ -216,6 +222,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 600.0},
     },
+    "agree-on-restrictions": {
+        "task": "chat.tasks.agree_on_restrictions",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
+    "settle-audit-log": {
+        "task": "chat.tasks.settle_audit_log",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "verify-recent-rooms": {
         "task": "chat.tasks.verify_recent_rooms",
         "schedule": 60.0,
@@ -291,6 +307,20 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_SESSION_REMEMBER = True
 
+# A second factor for whoever wants one; STAFF_MFA asks it of staff (chat/admin/site.py).
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Veche"
+# Addresses are not verified here, so that must not keep anybody from a second factor.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    name: f"chat.account_forms.{form}"
+    for name, form in {
+        "authenticate": "AuthenticateForm",
+        "reauthenticate": "ReauthenticateCodeForm",
+        "activate_totp": "ActivateTOTPForm",
+    }.items()
+}
+
 # Counts attempts to sign in for all web processes.
 CACHES = {
     "default": {
@@ -349,6 +379,26 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
         "frame-ancestors": [NONE],
     },
+}
+
+# --- Admin ------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Veche",
+    "SITE_HEADER": "Veche",
+    "SITE_ICON": lambda request: static("chat/img/mark.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("chat/img/mark.svg"),
+        }
+    ],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    # Its colours would come as a style element, which the policy above refuses.
+    "COLORS": {"base": {}, "primary": {}, "font": {}},
+    "STYLES": [lambda request: static("chat/admin/admin.css")],
 }
 
 # --- Static files -----------------------------------------------------------------------------

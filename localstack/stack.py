@@ -39,6 +39,9 @@ class Stack:
             "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
             "STATIC_ROOT": str(folder / "static"),
         }
+        if self._embeds("DATABASE_URL"):
+            # The demo administrator, whose password is in the banner, gets in without a phone.
+            defaults["STAFF_MFA"] = "no"
         # Everything that `manage.py` in another terminal needs to be part of this stack.
         self.environment = {
             name: value for name, value in defaults.items() if not is_given(given, name)
@@ -151,6 +154,7 @@ class Stack:
             f"  log        {self._place('LOG_REDIS_URL', 'Valkey')}",
             f"  bus        {self._place('BUS_REDIS_URL', 'Valkey')}",
             f"  event bus  {self._event_bus()}",
+            *self._staff_mfa_line(),
             f"  logs       {self.folder / 'log'}/*.log",
             "",
             "  Ctrl-C stops everything. The data stays.",
@@ -167,6 +171,12 @@ class Stack:
             + ("   (administrator)" if number == 0 else "")
             for number, (username, password) in enumerate(accounts.items())
         ]
+
+    def _staff_mfa_line(self) -> list[str]:
+        """How the admin is guarded, where that is for this program to say."""
+        if self.environment.get("STAFF_MFA") != "no":
+            return []
+        return ["  admin      no second factor asked for (STAFF_MFA=yes asks for one)"]
 
     def _place(self, variable: str, product: str) -> str:
         """Which server is in use, without its password."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chat import events, room_log, stored_events
+from chat import events, history, room_log, stored_events
+from chat.actions import moderation
+from chat.audit import By, Door
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import (
@@ -23,6 +25,7 @@ from chat.events import (
 from chat.protocol import KeyAge, check_body, check_emoji, check_key
 from chat.room_log import Appended, NewEvent
 from chat.room_log.codec import REFUSALS
+from chat.room_log.targets import author_of
 
 
 async def post_message(
@@ -44,8 +47,17 @@ async def edit_message(actor_id: int, room: int, key: str, target: int, body: st
 
 
 async def delete_message(actor_id: int, room: int, key: str, target: int) -> Appended:
-    """Deletes the message at seq `target`: one's own, or any as a moderator of the room."""
-    return await _log(actor_id, room, key, EventType.MESSAGE_DELETED, MessageTarget(target=target))
+    """Deletes the message at seq `target`: one's own, or on record as a moderator of the room."""
+    author = await author_of(room, target)
+    if author is None or author == actor_id:
+        # The append says what is wrong where there is no such message.
+        data = MessageTarget(target=target)
+        return await _log(actor_id, room, key, EventType.MESSAGE_DELETED, data)
+    by = By(user_id=actor_id, door=Door.SOCKET)
+    outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
+    assert outcome.seq is not None
+    [event] = await history.events_after(room, outcome.seq - 1, 1)
+    return Appended(event=event, repeat=False)
 
 
 async def react(

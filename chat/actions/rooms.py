@@ -1,4 +1,4 @@
-"""What people do with rooms: make, rename, archive, enter, leave, invite, remove.
+"""What people do with rooms: make, rename, enter, leave, invite; see also `moderation`.
 
 A room's row comes first, because events need its id; everything else that happens to it is an
 event in its log. The row keeps the key of the request that made it, and the keys of the first
@@ -28,7 +28,6 @@ from chat.events import (
     Member,
     MemberJoined,
     Role,
-    RoomArchived,
     RoomCreated,
     RoomKind,
     RoomUpdated,
@@ -58,6 +57,8 @@ async def create_room(
         key = str(uuid7())
     else:
         check_key(key, timezone.now())
+    if await in_database(people.is_muted, actor_id):
+        raise ClientError("muted", REFUSALS["muted"])  # a room's name is words too
     room = await in_database(_insert_room, actor_id, name, kind, topic, uuid.UUID(key))
     # A stored room is complete, and its maker may have left it since.
     if room.stored_seq == 0:
@@ -102,12 +103,6 @@ async def update_room(
     return data
 
 
-async def archive_room(actor_id: int, room_id: int, archived: bool, key: str | None = None) -> None:
-    """Closes a room for writing, or opens it again. Its history stays readable."""
-    data = RoomArchived(archived=archived)
-    await _do(room_id, EventType.ROOM_ARCHIVED, data, actor_id, key)
-
-
 async def join_room(actor_id: int, room_id: int, key: str | None = None) -> None:
     """Enters a public room; nothing happens when the actor is in it already."""
     if (await access.look_up(actor_id, room_id)).role is None:
@@ -126,14 +121,6 @@ async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = No
 async def leave_room(actor_id: int, room_id: int, key: str | None = None) -> None:
     """The actor leaves. Not for direct conversations, which have two people for good."""
     await _do(room_id, EventType.MEMBER_LEFT, Member(user=actor_id), actor_id, key)
-
-
-async def remove_member(actor_id: int, room_id: int, user_id: int, key: str | None = None) -> None:
-    """A moderator or owner puts out somebody of lower rank."""
-    if actor_id == user_id:
-        raise ClientError("bad_request", "Leave the room instead.")
-    await access.as_member(actor_id, room_id)
-    await _do(room_id, EventType.MEMBER_REMOVED, Member(user=user_id), actor_id, key)
 
 
 async def _let_in(actor_id: int, room_id: int, user_id: int, key: str | None) -> None:

@@ -15,6 +15,7 @@ from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
 from chat import revocation, tokens
+from chat.audit import By, Door, address_of
 from chat.database import in_database
 from chat.protocol.rules import is_storable
 from chat.rate_limit import BucketsByUser
@@ -36,6 +37,15 @@ class SignedInRequest(HttpRequest):
     """A request that has passed one of the checks below."""
 
     auth: Caller
+
+
+def by(request: SignedInRequest) -> By:
+    """Who acts, for the audit log."""
+    return By(
+        user_id=request.auth.user_id,
+        door=Door.API if request.auth.by_token else Door.WEB,
+        address=address_of(request),
+    )
 
 
 class Token(HttpBearer):
@@ -88,6 +98,8 @@ class StrictJson(Parser):
         parsed = json.loads(
             request.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
         )
+        if parsed is None:
+            return {}  # as no body at all
         if not isinstance(parsed, dict):
             raise TypeError("not an object")
         return parsed
@@ -128,5 +140,6 @@ class PerPerson(BaseThrottle):
 READS = PerPerson(per_second=30, burst=150)
 WRITES = PerPerson(per_second=2, burst=30)
 SENDS = PerPerson(per_second=settings.ENV.sends_per_second, burst=settings.ENV.sends_burst)
+REPORTS = PerPerson(per_second=0.1, burst=10)
 SEARCHES = PerPerson(per_second=1, burst=10)
 TICKETS = PerPerson(per_second=1, burst=20)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated
 
 from django.http import HttpResponse
+from django.utils import timezone
 from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
 from chat import access, people, room_list
-from chat.actions import rooms
+from chat.actions import moderation, rooms
+from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
-from chat.api.requests import READS, WRITES, SignedInRequest
+from chat.api.requests import READS, WRITES, SignedInRequest, by
 from chat.database import in_database
-from chat.events import RoomKind
+from chat.events import RoomKind, RoomUpdated
 from chat.labels import MAX_NAME_CHARACTERS, check_label
-from chat.protocol import MAX_ID, RoomInfo
+from chat.protocol import MAX_ID, RoomInfo, check_key
 
 router = Router(tags=["rooms"])
 
 MAX_PUBLIC_ROOMS = 200
+NO_REASON = schemas.Because()
 
 RoomId = Annotated[int, Path(ge=1, le=MAX_ID)]
 UserId = Annotated[int, Path(ge=1, le=MAX_ID)]
@@ -84,9 +88,18 @@ async def one(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
 async def change(
     request: SignedInRequest, room_id: RoomId, body: schemas.RoomChange, key: Key = None
 ) -> HttpResponse:
-    """Rename a room or set its topic, as its owner or moderator."""
-    user_id = request.auth.user_id
-    changed = await rooms.update_room(user_id, room_id, body.name, body.topic, key)
+    """Rename a room, set its topic or its slow mode, as its owner or moderator."""
+    user_id, slow = request.auth.user_id, body.slow_mode_seconds
+    if key is not None:
+        check_key(key, timezone.now())
+    changed = RoomUpdated()
+    if slow is None or body.name is not None or body.topic is not None:
+        changed = await rooms.update_room(user_id, room_id, body.name, body.topic, key)
+    if slow is not None:
+        # One request, two events: each has a key of its own.
+        of_slow = None if key is None else str(rooms.derived_key(uuid.UUID(key), "slow mode"))
+        options = Options(reason=body.reason, key=of_slow)
+        await moderation.set_slow_mode(by(request), room_id, slow, options)
     shown = await _shown(user_id, room_id)
     # The change is logged; the name that PostgreSQL has may be the old one for a moment.
     return answer(
@@ -94,6 +107,7 @@ async def change(
             shown,
             name=shown.name if changed.name is None else changed.name,
             topic=shown.topic if changed.topic is None else changed.topic,
+            slow_mode_seconds=shown.slow_mode_seconds if slow is None else slow,
         )
     )
 
@@ -103,7 +117,8 @@ async def archive(
     request: SignedInRequest, room_id: RoomId, body: schemas.Archiving, key: Key = None
 ) -> HttpResponse:
     """Close a room for writing or open it again, as its owner."""
-    await rooms.archive_room(request.auth.user_id, room_id, body.archived, key)
+    options = Options(reason=body.reason, key=key)
+    await moderation.archive_room(by(request), room_id, body.archived, options)
     return nothing()
 
 
@@ -144,8 +159,13 @@ async def invite(
     "/rooms/{room_id}/members/{user_id}", response={204: None, **ERRORS}, throttle=WRITES
 )
 async def remove(
-    request: SignedInRequest, room_id: RoomId, user_id: UserId, key: Key = None
+    request: SignedInRequest,
+    room_id: RoomId,
+    user_id: UserId,
+    body: schemas.Because = NO_REASON,
+    key: Key = None,
 ) -> HttpResponse:
     """Put somebody of lower rank out of a room, as its owner or moderator."""
-    await rooms.remove_member(request.auth.user_id, room_id, user_id, key)
+    options = Options(reason=body.reason, key=key)
+    await moderation.remove_member(by(request), room_id, user_id, options)
     return nothing()

@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI, Router
 
-from chat.api import messages, people, rooms, tokens
+from chat.api import messages, moderation, people, reports, rooms, tokens
 from chat.api.answers import handle_errors
 from chat.api.requests import READS, Session, StrictJson, Token
 
@@ -36,7 +36,14 @@ def _add(prefix: str, router: Router, **options: Any) -> None:
     api.add_router(prefix, router, **options)
 
 
-for own in (people.router, rooms.router, messages.router, tokens.router):
+for own in (
+    people.router,
+    rooms.router,
+    messages.router,
+    moderation.router,
+    reports.router,
+    tokens.router,
+):
     _add("/v1", own)
 for path, name in settings.API_ROUTERS_BESIDE_THE_CHAT.items():
     _add(f"/v1/{path}", import_string(name), throttle=READS)

@@ -30,13 +30,48 @@ class NewRoom(Asked):
     topic: str = ""
 
 
-class RoomChange(Asked):
+class Because(Asked):
+    """Why a moderator acts: for the audit log, seen by those who moderate the room, and staff."""
+
+    reason: str = ""
+
+
+class RoomChange(Because):
     name: str | None = None
     topic: str | None = None
+    slow_mode_seconds: int | None = None
 
 
-class Archiving(Asked):
+class Archiving(Because):
     archived: bool
+
+
+class Mute(Because):
+    seconds: int
+
+
+class RoleChange(Because):
+    role: Literal["member", "moderator", "owner"]
+
+
+class NewReport(Asked):
+    room: Annotated[int, Field(ge=1, le=MAX_ID)]
+    seq: Seq
+    category: Literal["spam", "harassment", "hate", "private_data", "illegal", "other"]
+    note: str = ""
+
+
+class Dismissal(Because):
+    answer: str = Field("", description="What the reporter is told.")
+
+
+class Resolution(Dismissal):
+    action: Literal["message.delete", "member.mute", "member.remove", "member.ban"]
+    seconds: int | None = Field(None, description="How long a mute lasts.")
+
+
+class SeenReports(Asked):
+    ids: Annotated[list[PersonId], Field(max_length=200)]
 
 
 class Person(Asked):
@@ -92,6 +127,8 @@ class RoomInfo(Schema):
     read_n: int
     role: str
     peer: UserInfo | None
+    slow_mode_seconds: int = Field(description="Members wait so long between two messages.")
+    muted_until: datetime | None = Field(description="I may write again then; empty: now.")
 
 
 class PublicRoom(Schema):
@@ -108,6 +145,62 @@ class MemberInfo(Schema):
     role: str
     joined_at: datetime
     muted_until: datetime | None
+
+
+class Banned(Schema):
+    user: UserInfo
+    at: datetime
+    by: int | None
+    reason: str
+
+
+class Deed(Schema):
+    """What somebody did who may do more than others; `outcome` is empty while it is not known."""
+
+    id: int
+    at: datetime
+    actor: int | None
+    action: str
+    subject: int | None = Field(description="The person it was done to.")
+    seq: int | None = Field(description="Where the message stands that it is about.")
+    reason: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    outcome: str
+
+
+class Deeds(Schema):
+    entries: list[Deed]
+    more: bool
+
+
+class Report(Schema):
+    """`reporter` and `assignee` are empty for those who must not know them."""
+
+    id: int
+    room: int
+    seq: int
+    author: int | None
+    reporter: int | None
+    category: str
+    note: str
+    created_at: datetime
+    state: str
+    assignee: int | None
+    resolution: str
+    answer: str
+    closed_at: datetime | None
+    closed_by: int | None
+    seen_at: datetime | None
+
+
+class Reports(Schema):
+    reports: list[Report]
+    more: bool
+
+
+class RoomReports(Reports):
+    waiting: int = Field(description="How many reports of the room nobody has closed.")
 
 
 class Place(Schema):
@@ -130,6 +223,7 @@ class Message(Schema):
     reply_to: int | None
     edited_at: datetime | None
     deleted: bool
+    deleted_by: int | None = Field(description="Its author, or who keeps order.")
     reactions: dict[str, list[int]]
 
 

@@ -2,8 +2,8 @@
 
 `store` keeps dead letters on the log server and lists its keys, `retrying` tries again what is
 due or chosen, `sources` knows who retries what, `put_back` and `task_retry` do it for `persist`
-and for tasks, `listing` finds letters among a million, `discarding` gives them up, `audit` keeps
-what people did, `showing` makes letters fit to be looked at.
+and for tasks, `listing` finds letters among a million, `discarding` gives them up, `audit` puts
+what people did on record, `showing` makes letters fit to be looked at.
 """
 
 from chat.dead_letters.audit import AuditLine

@@ -1,27 +1,25 @@
-"""What people did with dead letters: who, when, which and why.
+"""What people did with dead letters: who, when, which and why; entries of the one audit log.
 
-| Key (log server) | Type | Expiry | Meaning |
-|---|---|---|---|
-| `veche:dead-letters:audit` | stream | last 100,000 | what people did: `AuditLine` as JSON |
+An entry is written before the act and its outcome after it, as everywhere (`chat.audit`).
 """
 
 from __future__ import annotations
 
-import logging
-from datetime import UTC, datetime
-from typing import cast
+from datetime import datetime
 
 import msgspec
 
-from chat.dead_letters import store
-from chat.room_log import streams
-from chat.room_log.clients import blocking_client
+from chat import audit
+from chat.audit import Act, By, Door, Kind, Result
+from chat.models import AuditEntry
+from chat.permissions import Action
 
-logger = logging.getLogger("chat.audit")
-
-AUDIT = f"{store.STREAM}:audit"
-# About 30 MB. Older lines are in the logs of the processes.
-AUDIT_ENTRIES = 100_000
+ACTIONS = {
+    "retry": Action.LETTER_RETRY,
+    "release": Action.LETTER_RELEASE,
+    "discard": Action.LETTER_DISCARD,
+}
+NAMES = {str(action): name for name, action in ACTIONS.items()}
 
 
 class AuditLine(msgspec.Struct, frozen=True):
@@ -34,17 +32,39 @@ class AuditLine(msgspec.Struct, frozen=True):
     why: str
 
 
-def write(action: str, letter: str, *, by: str, why: str = "") -> None:
-    """Writes down what a person does with a letter, before it is done. Raises: RedisError."""
-    line = AuditLine(datetime.now(UTC), action, letter, by, why)
-    blocking_client().xadd(
-        AUDIT, {"line": msgspec.json.encode(line)}, maxlen=AUDIT_ENTRIES, approximate=True
+def person(by: By | str) -> By:
+    """Who acts. A mere name is that of somebody at the command line."""
+    if isinstance(by, By):
+        return by
+    return By(user_id=None, name=by, door=Door.COMMAND, staff=True)
+
+
+def begin(action: str, letter: str, *, by: By, why: str = "", batch: str | None = None) -> int:
+    """Writes down what a person does with a letter, before it is done; the id of the entry.
+
+    Raises: OperationalError.
+    """
+    act = Act(
+        by=by,
+        action=ACTIONS[action],
+        target=audit.letter_target(letter),
+        reason=why,
+        batch=batch,
     )
-    # %r: what a person typed may hold line breaks.
-    logger.info("dead letter %s: %s by %r: %r", letter, action, by, why)
+    return audit.begin(act).entry.pk
 
 
-def lines(limit: int) -> list[AuditLine]:
-    """The last `limit` things that people did, newest first. Raises: redis.RedisError."""
-    entries = cast(streams.Entries, blocking_client().xrevrange(AUDIT, count=limit))
-    return [msgspec.json.decode(fields[b"line"], type=AuditLine) for _, fields in entries]
+def settle(entry: int, outcome: str, *, done: bool) -> None:
+    """Writes down how it ended. Raises: OperationalError."""
+    audit.settle(entry, Result.DONE if done else Result.NOT_DONE, detail=outcome)
+
+
+def lines(limit: int, letter: str | None = None) -> list[AuditLine]:
+    """The last `limit` things that people did, or did with one letter, newest first."""
+    found = AuditEntry.objects.filter(target_kind=Kind.DEAD_LETTER, action__in=list(NAMES))
+    if letter is not None:
+        found = found.filter(target_id=letter)
+    return [
+        AuditLine(entry.at, NAMES[entry.action], entry.target_id, entry.actor_name, entry.reason)
+        for entry in found.order_by("-id")[:limit]
+    ]

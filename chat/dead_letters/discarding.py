@@ -13,11 +13,13 @@ from typing import cast
 
 import msgspec
 
+from chat.audit import By
 from chat.crash_points import crash_point
 from chat.dead_letters import audit, store
 from chat.dead_letters.letters import Origin
 from chat.dead_letters.retrying import Outcome, Result
 from chat.dead_letters.store import Refused
+from chat.protocol.rules import is_storable
 from chat.room_log.clients import blocking_client
 
 DISCARDED = store.BESIDE + "discarded"
@@ -35,23 +37,27 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-def discard(ids: Iterable[str], *, why: str, by: str) -> Iterator[Result]:
+def discard(
+    ids: Iterable[str], *, why: str, by: By | str, batch: str | None = None
+) -> Iterator[Result]:
     """Gives letters up one by one; `DONE` for each that is gone now.
 
-    A generator, as `retrying.retry` is. `why` is a sentence for whoever asks later, `by` the name
-    of a person. A letter that is being retried at this moment is left alone (`BUSY`).
+    A generator, as `retrying.retry` is. `why` is a sentence for whoever asks later, `by` a person;
+    a mere name is that of somebody at the command line. A letter that is being retried at this
+    moment is left alone (`BUSY`).
 
-    Raises: ValueError when `why` or `by` is empty or too long; redis.RedisError.
+    Raises: ValueError when `why` or `by` is empty or too long; redis.RedisError; OperationalError.
     """
-    why, by = why.strip(), by.strip()
-    if not why or not by:
+    why = why.strip()
+    who = audit.person(by.strip() if isinstance(by, str) else by)
+    if not why or not who.name:
         raise ValueError("A reason and a name are needed.")
-    if len(why) > MAX_REASON_CHARACTERS:
-        raise ValueError(f"The reason may have {MAX_REASON_CHARACTERS} characters.")
-    return (_discard_one(one, why, by) for one in ids)
+    if len(why) > MAX_REASON_CHARACTERS or not is_storable(why):
+        raise ValueError(f"The reason may have {MAX_REASON_CHARACTERS} characters of text.")
+    return (_discard_one(one, why, who, batch) for one in ids)
 
 
-def _discard_one(id: str, why: str, by: str) -> Result:
+def _discard_one(id: str, why: str, by: By, batch: str | None) -> Result:
     claim = store.claim(id, asked=True) if store.is_id(id) else Refused.GONE
     if isinstance(claim, Refused):
         return Result(id, Outcome(claim.value))
@@ -61,15 +67,16 @@ def _discard_one(id: str, why: str, by: str) -> Result:
         reason=letter.reason,
         origin=letter.origin,
         why=why,
-        by=by,
+        by=by.name,
         at=datetime.now(UTC),
     )
-    # On record before it is gone: a crash in between leaves a line too many, not one too few.
-    audit.write("discard", id, by=by, why=why)
+    # On record before it is gone: a crash in between leaves an entry without an outcome.
+    entry = audit.begin("discard", id, by=by, why=why, batch=batch)
     if letter.origin.seq is not None:
         blocking_client().hset(DISCARDED, id, msgspec.json.encode(kept))
     crash_point("dead_letters.before_discarded")
     store.remove(id)
+    audit.settle(entry, Outcome.DONE, done=True)
     return Result(id, Outcome.DONE)
 
 

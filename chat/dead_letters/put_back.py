@@ -33,7 +33,7 @@ from chat.room_log.scripts import FORGET
 PAUSED_TRANSACTION_MS = 15_000
 
 # What the log keeps of a room beside its events, read by the append.
-IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED)
+IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED, EventType.ROOM_UPDATED)
 
 
 def retry(letter: Letter, token: str) -> Retried:
@@ -180,11 +180,15 @@ def _let_log_agree(room: int) -> None:
     assert snapshot is not None
     pipeline = blocking_client().pipeline(transaction=True)
     pipeline.hgetall(keys.acl(shard, room))
-    pipeline.hget(keys.room(shard, room), "archived")
-    acl, archived = pipeline.execute()
-    members = dict(zip(snapshot.users, snapshot.roles, strict=True))
-    if archived == str(int(snapshot.archived)).encode() and members == {
-        user.decode(): role.decode() for user, role in acl.items()
+    pipeline.hmget(keys.room(shard, room), "archived", "slow")
+    acl, numbers = pipeline.execute()
+    # A room that was loaded before there was slow mode has no number for it.
+    same_numbers = [int(number or 0) for number in numbers] == [
+        int(snapshot.archived),
+        snapshot.slow_mode_seconds,
+    ]
+    if same_numbers and snapshot.acl() == {
+        user.decode(): entry.decode() for user, entry in acl.items()
     }:
         return
     forgotten = FORGET.call(

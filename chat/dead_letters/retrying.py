@@ -17,6 +17,7 @@ from enum import StrEnum
 import msgspec
 
 from chat import counters
+from chat.audit import By
 from chat.crash_points import crash_point
 from chat.dead_letters import audit, sources, store
 from chat.dead_letters.letters import describe
@@ -53,19 +54,23 @@ class Result(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-def retry(ids: Iterable[str], *, by: str | None = None) -> Iterator[Result]:
+def retry(
+    ids: Iterable[str], *, by: By | str | None = None, why: str = "", batch: str | None = None
+) -> Iterator[Result]:
     """Retries letters that somebody chose, due or not, parked or not, one by one.
 
     A generator, so that the caller can show progress and stop half-way: what was not reached is
-    as it was. What person `by` does goes on record; None stands for a program.
+    as it was. What person `by` does, and why, goes on record (a mere name is that of somebody at
+    the command line); None stands for a program. `batch` names a bulk act on record.
 
-    Raises: redis.RedisError when the log server is away.
+    Raises: redis.RedisError when the log server is away; OperationalError when PostgreSQL is.
     """
+    who = None if by is None else audit.person(by)
     for one in ids:
-        yield _retry_one(one, asked=True, by=by)
+        yield _retry_asked(one, who, why, batch)
 
 
-def release(ids: Iterable[str], *, by: str) -> Iterator[Result]:
+def release(ids: Iterable[str], *, by: By | str) -> Iterator[Result]:
     """Makes letters due now, with all their attempts before them, and retries none itself.
 
     For many at once: `WAITING` is the outcome, the periodic task does the work.
@@ -76,8 +81,10 @@ def release(ids: Iterable[str], *, by: str) -> Iterator[Result]:
         if not store.is_id(one):
             yield Result(one, Outcome.GONE)
             continue
-        audit.write("release", one, by=by)
-        yield Result(one, Outcome(store.release(one)))
+        entry = audit.begin("release", one, by=audit.person(by))
+        outcome = Outcome(store.release(one))
+        audit.settle(entry, outcome, done=outcome == Outcome.WAITING)
+        yield Result(one, outcome)
 
 
 def retry_due(limit: int = RUN_LETTERS, seconds: float = RUN_SECONDS) -> dict[Outcome, int]:
@@ -107,12 +114,22 @@ def report_failed(id: str, token: str, attempts: int, error: BaseException) -> R
     return _settle(id, token, attempts, error)
 
 
-def _retry_one(id: str, *, asked: bool, by: str | None = None) -> Result:
+def _retry_asked(id: str, by: By | None, why: str, batch: str | None) -> Result:
+    if by is None or not store.is_id(id):
+        return _retry_one(id, asked=True)
+    # Before it is claimed: one whose record cannot be written is not held up by that either.
+    if store.get(id) is None:
+        return Result(id, Outcome.GONE)
+    entry = audit.begin("retry", id, by=by, why=why, batch=batch)
+    result = _retry_one(id, asked=True)
+    audit.settle(entry, result.outcome, done=result.outcome in {Outcome.DONE, Outcome.SENT})
+    return result
+
+
+def _retry_one(id: str, *, asked: bool) -> Result:
     claim = store.claim(id, asked=asked) if store.is_id(id) else Refused.GONE
     if isinstance(claim, Refused):
         return Result(id, Outcome(claim.value))
-    if by is not None:
-        audit.write("retry", id, by=by)
     try:
         retried = _call(claim)
     except Exception as error:

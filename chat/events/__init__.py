@@ -101,14 +101,27 @@ class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of `member.left`, `member.removed` and `member.unmuted`."""
+    """Data of `member.left`, and what the two below have beside their own."""
 
     user: int
 
 
-class MemberMuted(msgspec.Struct, frozen=True, kw_only=True):
+class MemberRemoved(Member, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody is out of the room. `banned` says whether they may come back; absent: as before."""
+
+    banned: bool | None = None
+
+
+class MemberUnmuted(Member, frozen=True, kw_only=True, omit_defaults=True):
+    everywhere: bool = False
+
+
+class MemberMuted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`everywhere`: in all rooms; the event tells this one of it and is no mute of its own."""
+
     user: int
     until: datetime
+    everywhere: bool = False
 
 
 class RoomCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +136,7 @@ class RoomUpdated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     name: str | None = None
     topic: str | None = None
+    slow_mode_seconds: int | None = None
 
 
 class RoomArchived(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +159,8 @@ EventData = (
     | Reaction
     | MemberJoined
     | Member
+    | MemberRemoved
+    | MemberUnmuted
     | MemberMuted
     | RoomCreated
     | RoomUpdated
@@ -158,9 +174,9 @@ DATA_TYPES: dict[EventType, type[EventData]] = {
     EventType.ROOM_ARCHIVED: RoomArchived,
     EventType.MEMBER_JOINED: MemberJoined,
     EventType.MEMBER_LEFT: Member,
-    EventType.MEMBER_REMOVED: Member,
+    EventType.MEMBER_REMOVED: MemberRemoved,
     EventType.MEMBER_MUTED: MemberMuted,
-    EventType.MEMBER_UNMUTED: Member,
+    EventType.MEMBER_UNMUTED: MemberUnmuted,
     EventType.MESSAGE_POSTED: MessagePosted,
     EventType.MESSAGE_EDITED: MessageEdited,
     EventType.MESSAGE_DELETED: MessageTarget,

@@ -17,6 +17,7 @@ import weakref
 
 from django.conf import settings
 
+from chat import web_processes
 from chat.hub import heartbeat
 from chat.hub.core import Hub
 from chat.hub.source import LoggedRooms
@@ -44,6 +45,7 @@ def hub() -> Hub:
         found.draining = _draining
         found.start()
         found.spawn(heartbeat.run(found), "heartbeat")
+        found.spawn(web_processes.announce(found), "announcement")
     return found
 
 

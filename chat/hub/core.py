@@ -27,6 +27,7 @@ from chat.protocol import (
     Bye,
     CloseCode,
     Position,
+    ReportNotice,
     Reset,
     RoomAdded,
     RoomInfo,
@@ -299,6 +300,8 @@ class Hub:
                 self.spawn(self.welcome_to(int(message["user"]), int(message["room"])), "joined")
         elif kind == "reset":
             self._on_reset(int(message["shard"]), int(message["epoch"]))
+        elif kind == "report":
+            self._on_report(int(message["user"]), int(message["report"]), str(message["state"]))
         elif kind == "replaced":
             self._on_replaced(int(message["room"]))
 
@@ -314,6 +317,12 @@ class Hub:
         for socket in self.sockets_of(user_id):
             if origin is None or socket.identity.origin == origin:
                 self.close(socket, CloseCode.REVOKED)
+
+    def _on_report(self, user_id: int, report: int, state: str) -> None:
+        text = encode(ReportNotice(report=report, state=state))
+        for socket in self.sockets_of(user_id):
+            if socket.greeted:
+                socket.send_text(text)
 
     def _on_reset(self, shard: int, epoch: int) -> None:
         for room, feed in self.feeds.items():

@@ -1,18 +1,24 @@
 """What PostgreSQL holds: people, rooms, the immutable event log and the projections of it."""
 
+from chat.models.audit import AuditEntry, AuditOutcome
 from chat.models.events import EventReplacement, ExportedRoom, RoomEvent, ShardCursor
 from chat.models.messages import Message, Reaction, ReadMarker
 from chat.models.people import ApiToken, User
-from chat.models.rooms import Membership, Room
+from chat.models.reports import Report
+from chat.models.rooms import Ban, Membership, Room
 
 __all__ = [
     "ApiToken",
+    "AuditEntry",
+    "AuditOutcome",
+    "Ban",
     "EventReplacement",
     "ExportedRoom",
     "Membership",
     "Message",
     "Reaction",
     "ReadMarker",
+    "Report",
     "Room",
     "RoomEvent",
     "ShardCursor",

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from chat.events import EventType
 from chat.models.people import User
 from chat.models.rooms import Room
+
+# Types whose data has the `target` of an earlier message.
+MESSAGE_CHANGES = [
+    EventType.MESSAGE_EDITED.value,
+    EventType.MESSAGE_DELETED.value,
+    EventType.MESSAGE_RESTORED.value,
+    EventType.REACTION_ADDED.value,
+    EventType.REACTION_REMOVED.value,
+]
 
 
 class RoomEvent(models.Model):
@@ -40,7 +51,17 @@ class RoomEvent(models.Model):
             # I6: an idempotency key names one event of its author, for ever.
             models.UniqueConstraint(fields=["actor", "key"], name="one_event_per_key"),
         ]
-        indexes: ClassVar = [models.Index(fields=["shard", "id"], name="event_by_shard")]
+        indexes: ClassVar = [
+            models.Index(fields=["shard", "id"], name="event_by_shard"),
+            # What happened to a message after it was posted.
+            models.Index(
+                "room",
+                Cast(KeyTextTransform("target", "data"), models.BigIntegerField()),
+                "seq",
+                name="event_by_target",
+                condition=models.Q(type__in=MESSAGE_CHANGES),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.room_id}:{self.seq} {self.type}"
@@ -117,6 +138,13 @@ class ShardCursor(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["shard", "kind"], name="one_cursor_per_shard_and_kind"),
+        ]
+        permissions: ClassVar = [
+            ("view_delivery", "Can see how far rooms and shards are"),
+            ("run_verification", "Can verify the delivery of a room"),
+            ("view_dead_letters", "Can list dead letters, without what people wrote"),
+            ("retry_dead_letters", "Can retry dead letters"),
+            ("discard_dead_letters", "Can discard dead letters"),
         ]
 
     def __str__(self) -> str:

@@ -21,7 +21,12 @@ class Message(models.Model):
     seq = models.BigIntegerField()
     n = models.BigIntegerField()
     author = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="messages",
+        db_index=False,
     )
     key = models.UUIDField(null=True, blank=True)
     at = models.DateTimeField()
@@ -44,7 +49,29 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["room", "seq"], name="one_message_per_place"),
             models.UniqueConstraint(fields=["room", "n"], name="messages_are_numbered_once"),
         ]
-        indexes: ClassVar = [GinIndex(fields=["search"], name="message_search")]
+        indexes: ClassVar = [
+            GinIndex(fields=["search"], name="message_search"),
+            # Moderators look across rooms, newest first, and by author; and for what was changed.
+            models.Index(fields=["at", "id"], name="message_by_time"),
+            models.Index(fields=["author", "at", "id"], name="message_by_author"),
+            models.Index(
+                fields=["at", "id"],
+                name="edited_message",
+                condition=~models.Q(edited_at=None),
+            ),
+            models.Index(
+                fields=["at", "id"],
+                name="deleted_message",
+                condition=~models.Q(deleted_at=None),
+            ),
+            # They search for a word in all its forms. PostgreSQL's configuration "russian" stems
+            # words in Latin letters as English, so it knows both languages.
+            GinIndex(SearchVector("body", config="russian"), name="message_words"),
+        ]
+        permissions: ClassVar = [
+            ("moderate_messages", "Can delete and restore messages in all rooms"),
+            ("view_history", "Can read the history of public rooms"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.room_id}:{self.seq}"

@@ -6,12 +6,53 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.crypto import salted_hmac
 
 
 class User(AbstractUser):
     """A person. `username` is what others mention, `display_name` is what they read."""
 
     display_name = models.CharField(max_length=80, blank=True)
+    muted_until = models.DateTimeField(
+        null=True, blank=True, help_text="May write nothing in any room until then."
+    )
+    deactivated_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when `is_active` is off; empty while it is on."
+    )
+    sessions_ended_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Sessions from before are over, whatever else is changed later.",
+    )
+
+    class Meta(AbstractUser.Meta):
+        permissions: ClassVar = [
+            (
+                "moderate_people",
+                "Can mute, remove and ban people in all rooms, and mute everywhere",
+            ),
+            ("deactivate_people", "Can deactivate and reactivate people"),
+        ]
+        indexes: ClassVar = [
+            # What the room log has to be told of (`chat.restrictions`), and how few they are.
+            models.Index(
+                fields=["muted_until"], name="muted_people", condition=~models.Q(muted_until=None)
+            ),
+            models.Index(
+                fields=["deactivated_at"],
+                name="deactivated_people",
+                condition=~models.Q(deactivated_at=None),
+            ),
+        ]
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django's own is made of the password alone. Nothing is added for who was never shut out,
+        # so that nobody is signed out by this having been written.
+        made: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if self.sessions_ended_at is None:
+            return made
+        ended = self.sessions_ended_at.isoformat()
+        return salted_hmac(made, ended, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def shown_name(self) -> str:

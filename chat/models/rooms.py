@@ -43,11 +43,21 @@ class Room(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
+    slow_mode_seconds = models.IntegerField(
+        default=0,
+        db_default=0,
+        help_text="A member waits so long between two messages; 0: not at all.",
+    )
     stored_seq = models.BigIntegerField(default=0)
     stored_n = models.BigIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["name"]
+        permissions: ClassVar = [
+            ("moderate_rooms", "Can archive rooms and set their slow mode"),
+            ("manage_roles", "Can change the roles of members and act on staff"),
+            ("view_private_rooms", "Can read private rooms, on record"),
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -71,3 +81,26 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.room_id}"
+
+
+class Ban(models.Model):
+    """Somebody who may not come back into a room: a projection of `member.removed` events.
+
+    Nobody is in a room and banned from it. The log's ACL decides; this is its stored copy.
+    """
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="bans", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="bans")
+    banned_at = models.DateTimeField()
+    banned_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["room", "user"], name="one_ban_per_person_and_room"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} banned from {self.room_id}"

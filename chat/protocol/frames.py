@@ -183,6 +183,8 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     read_n: int
     role: str
     peer: UserInfo | None = None  # the other person of a direct conversation
+    slow_mode_seconds: int = 0  # members wait so long between two messages
+    muted_until: datetime | None = None  # the reader may write again then, here or anywhere
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,6 +278,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: int | None = None
     edited_at: datetime | None = None
     deleted: bool = False
+    deleted_by: int | None = None  # its author, or who keeps order
     reactions: dict[str, list[int]] = {}
 
 
@@ -310,6 +313,13 @@ class TypingNotice(ServerFrame, frozen=True, tag="typing"):
     user: int
 
 
+class ReportNotice(ServerFrame, frozen=True, tag="report"):
+    """A report that the person made is closed: `resolved` or `dismissed`."""
+
+    report: int
+    state: str
+
+
 class Pong(ServerFrame, frozen=True, tag="pong"):
     time: datetime
 
@@ -331,6 +341,7 @@ AnyServerFrame = (
     | Batch
     | Presence
     | TypingNotice
+    | ReportNotice
     | Pong
     | Bye
 )

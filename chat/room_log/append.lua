@@ -9,10 +9,12 @@
 -- ARGV    shard, shards, key lifetime in ms, wake flag lifetime in ms, then FIELDS values an event:
 --         room, type, actor, key, content hash, data, trusted, target, target's author,
 --         subject, subject's role, value, reply_to                    ('' stands for none)
---         value: muted until in ms, or 1 / 0 for archived or not
+--         value: muted until in ms, 0 when unmuted, '' when it is not about this room alone;
+--                1 / 0 for archived or not, for banned or not; slow mode in seconds
 -- Returns {wake, answer, answer, …}; an answer is one of
 --         {'ok' | 'repeat', epoch, seq, n, at in ms}
---         {'no', error code}            {'same'}   the event would change nothing
+--         {'no', error code, ms to wait or nil}
+--         {'same'}  the event would change nothing
 --         {'load'}  the room is not in the log     {'cold'}  the target is only in PostgreSQL
 -- or {'epoch'} alone when the shard has none: the log is new, or was lost.
 
@@ -39,11 +41,23 @@ local clock = redis.call('TIME')
 local now_ms = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local now_text = string.format('%.0f', now_ms)
 
+-- Role, muted until, banned. Somebody banned has an entry and no role.
 local function acl_of(acl_key, user)
   local entry = redis.call('HGET', acl_key, user)
-  if not entry then return nil, 0 end
+  if not entry then return nil, 0, false end
   local role, muted_until = string.match(entry, '^(%a+):(%d+)$')
-  return role, tonumber(muted_until)
+  if role == 'banned' then return nil, 0, true end
+  return role, tonumber(muted_until), false
+end
+
+-- Until when somebody may write in no room, and whether their account is deactivated.
+local people_key = tag .. 'people'
+local anybody_restricted = redis.call('EXISTS', people_key) == 1
+local function restriction_of(user)
+  local entry = anybody_restricted and redis.call('HGET', people_key, user)
+  if not entry then return 0, false end
+  local muted_until, inactive = string.match(entry, '^(%d+):(%d)$')
+  return tonumber(muted_until), inactive == '1'
 end
 
 -- Keys are looked up in every shard: the same key in another room is another request (I6).
@@ -63,34 +77,68 @@ local function earlier_answer(event)
   return nil
 end
 
--- Who may do what to a member: only somebody of a higher rank.
-local function outranks(acl_key, role, subject)
-  local subject_role = acl_of(acl_key, subject)
-  if not subject_role then return 'not_found' end
-  if RANK[role] < RANK.moderator or RANK[role] <= RANK[subject_role] then return 'forbidden' end
+-- Who may do what to a member: only somebody of a higher rank. Bans are for people outside too.
+local function outranks(event, acl_key, role)
+  if RANK[role] < RANK.moderator then return 'forbidden' end
+  local subject_role = acl_of(acl_key, event.subject)
+  if not subject_role then
+    return not (event.type == 'member.removed' and event.value ~= '') and 'not_found' or nil
+  end
+  if RANK[role] <= RANK[subject_role] then return 'forbidden' end
+  -- Only staff, who are trusted, mute everywhere.
+  if event.type ~= 'member.removed' and event.value == '' then return 'forbidden' end
   return nil
 end
 
 local function refuse_join(event, room, acl_key, role)
   if redis.call('HLEN', acl_key) == 0 and room.head <= 1 then return nil end  -- its creator
   if event.subject == event.actor then
-    if role then return role ~= event.subject_role and 'forbidden' or nil end
+    if role then
+      -- An owner may step down; nobody rises by themselves.
+      return role ~= event.subject_role and role ~= 'owner' and 'forbidden' or nil
+    end
     if room.kind ~= 'public' then return 'not_found' end
-    if event.subject_role ~= 'member' then return 'forbidden' end
+    local _, _, banned = acl_of(acl_key, event.subject)
+    if banned or event.subject_role ~= 'member' then return 'forbidden' end
     return nil
   end
   if not role then return room.kind == 'public' and 'not_member' or 'not_found' end
   if room.kind == 'direct' and redis.call('HLEN', acl_key) >= 2 then return 'forbidden' end
-  local present = acl_of(acl_key, event.subject)
+  local present, _, banned = acl_of(acl_key, event.subject)
+  if banned then return 'forbidden' end
   if (present or event.subject_role ~= 'member') and role ~= 'owner' then return 'forbidden' end
   return nil
 end
 
--- The error code that answers the event, or nil when its actor may do it.
-local function refusal(event, room, acl_key)
+-- Whether a change of role would leave the room without an owner, whoever asks for it.
+local function loses_last_owner(event, acl_key)
+  if event.type ~= 'member.joined' or event.subject_role == 'owner' then return false end
+  if acl_of(acl_key, event.subject) ~= 'owner' then return false end
+  local owners = 0
+  for _, entry in ipairs(redis.call('HVALS', acl_key)) do
+    if string.sub(entry, 1, 6) == 'owner:' then owners = owners + 1 end
+  end
+  return owners <= 1
+end
+
+-- Milliseconds until the member may post again in a room with slow mode; 0 when they may now.
+local function slow_mode_wait(event, room, room_key, role)
+  if event.type ~= 'message.posted' or room.slow_ms == 0 or role ~= 'member' then return 0 end
+  local posted_at = redis.call('GET', room_key .. ':posted:' .. event.actor)
+  if not posted_at then return 0 end
+  return math.max(0, tonumber(posted_at) + room.slow_ms - now_ms)
+end
+
+-- The error code that answers the event, or nil when its actor may do it; and ms to wait.
+local function refusal(event, room, room_key, acl_key)
   if event.trusted == '1' then return nil end
   local role, muted_until = acl_of(acl_key, event.actor)
   local kind = event.type
+  local muted_everywhere_until, inactive = restriction_of(event.actor)
+  if inactive then
+    return (role or room.kind == 'public') and 'forbidden' or 'not_found'
+  end
+  muted_until = math.max(muted_until, muted_everywhere_until)
   if kind == 'room.created' then return room.head > 0 and 'forbidden' or nil end
   if kind == 'member.joined' then
     return room.archived and 'archived' or refuse_join(event, room, acl_key, role)
@@ -100,14 +148,17 @@ local function refusal(event, room, acl_key)
     return (room.kind == 'direct' or event.subject ~= event.actor) and 'forbidden' or nil
   end
   if kind == 'member.removed' or kind == 'member.muted' or kind == 'member.unmuted' then
-    return outranks(acl_key, role, event.subject)
+    return outranks(event, acl_key, role)
   end
   if kind == 'room.archived' then return role ~= 'owner' and 'forbidden' or nil end
   if room.archived then return 'archived' end
   if kind == 'room.updated' then
+    if muted_everywhere_until > now_ms then return 'muted' end  -- names and topics are words too
     return (room.kind == 'direct' or RANK[role] < RANK.moderator) and 'forbidden' or nil
   end
   if SPEAKS[kind] and muted_until > now_ms then return 'muted' end
+  local wait_ms = slow_mode_wait(event, room, room_key, role)
+  if wait_ms > 0 then return 'rate_limited', wait_ms end
   if kind == 'message.edited' and event.target_author ~= event.actor then return 'forbidden' end
   if kind == 'message.deleted' and event.target_author ~= event.actor
     and RANK[role] < RANK.moderator then return 'forbidden' end
@@ -132,26 +183,42 @@ end
 -- Whether the event would leave the membership as it is.
 local function changes_nothing(event, acl_key)
   if event.type == 'member.joined' then return acl_of(acl_key, event.subject) == event.subject_role end
+  if event.type == 'member.removed' and event.value ~= '' then
+    local _, _, banned = acl_of(acl_key, event.subject)
+    return banned == (event.value == '1')
+  end
   if event.type == 'member.left' or event.type == 'member.removed' then
+    return acl_of(acl_key, event.subject) == nil
+  end
+  if event.type == 'member.muted' or event.type == 'member.unmuted' then
     return acl_of(acl_key, event.subject) == nil
   end
   return false
 end
 
-local function apply(event, room_key, acl_key)
+local function apply(event, room, room_key, acl_key)
   local kind, subject = event.type, event.subject
+  if kind == 'message.posted' then
+    if room.slow_ms > 0 and event.actor ~= '' then
+      redis.call('SET', room_key .. ':posted:' .. event.actor, now_text, 'PX', room.slow_ms)
+    end
+    return
+  end
   if kind == 'member.joined' then
     local _, muted_until = acl_of(acl_key, subject)
     redis.call('HSET', acl_key, subject,
       event.subject_role .. ':' .. string.format('%.0f', muted_until))
+  elseif kind == 'member.removed' and event.value == '1' then
+    redis.call('HSET', acl_key, subject, 'banned:0')
   elseif kind == 'member.left' or kind == 'member.removed' then
     redis.call('HDEL', acl_key, subject)
   elseif kind == 'member.muted' or kind == 'member.unmuted' then
     local role = acl_of(acl_key, subject)
-    if role then
-      redis.call('HSET', acl_key, subject,
-        role .. ':' .. (kind == 'member.muted' and event.value or '0'))
+    if role and event.value ~= '' then
+      redis.call('HSET', acl_key, subject, role .. ':' .. event.value)
     end
+  elseif kind == 'room.updated' then
+    if event.value ~= '' then redis.call('HSET', room_key, 'slow', event.value) end
   elseif kind == 'room.archived' then
     redis.call('HSET', room_key, 'archived', event.value)
   end
@@ -160,13 +227,13 @@ end
 local function append(event)
   local room_key = tag .. 'room:' .. event.room
   local acl_key, log_key = room_key .. ':acl', room_key .. ':log'
-  local stored = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind', 'archived')
+  local stored = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind', 'archived', 'slow')
   local earlier = earlier_answer(event)
   if earlier then return earlier end
   if stored[1] ~= epoch or not (stored[2] and stored[3] and stored[4]) then return {'load'} end
   local room = {
     head = tonumber(stored[2]), n = tonumber(stored[3]), kind = stored[4],
-    archived = stored[5] == '1',
+    archived = stored[5] == '1', slow_ms = tonumber(stored[6] or 0) * 1000,
   }
 
   if HAS_TARGET[event.type] then
@@ -178,12 +245,13 @@ local function append(event)
     if not author then return answer end
     event.target_author = author
   end
-  local code = refusal(event, room, acl_key)
-  if code then return {'no', code} end
+  local code, wait_ms = refusal(event, room, room_key, acl_key)
+  if code then return {'no', code, wait_ms} end
   if event.reply_to ~= '' and tonumber(event.reply_to) > room.head then
     return {'no', 'not_found'}
   end
   if changes_nothing(event, acl_key) then return {'same'} end
+  if loses_last_owner(event, acl_key) then return {'no', 'forbidden'} end
 
   local seq = string.format('%.0f', room.head + 1)
   local n = string.format('%.0f', room.n + (event.type == 'message.posted' and 1 or 0))
@@ -200,7 +268,7 @@ local function append(event)
     redis.call('SET', tag .. 'key:' .. event.actor .. ':' .. event.key, record,
       'PX', key_lifetime_ms)
   end
-  apply(event, room_key, acl_key)
+  apply(event, room, room_key, acl_key)
   return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms}
 end
 

@@ -72,7 +72,8 @@ def _refusal(place: Sequence[bytes]) -> Exception:
     if place[0] == b"same":
         return Unchanged()
     code = place[1].decode()
-    return ClientError(code, codec.REFUSALS[code])
+    wait_ms = place[2] if len(place) > 2 else None
+    return ClientError(code, codec.REFUSALS[code], None if wait_ms is None else int(wait_ms) / 1000)
 
 
 class Appender:

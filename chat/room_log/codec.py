@@ -17,6 +17,7 @@ REFUSALS = {
     "forbidden": "You may not do this here.",
     "muted": "You are muted in this room.",
     "archived": "This room is archived.",
+    "rate_limited": "Slow mode is on: wait before you write again.",
     "key_conflict": "This key was used before for something else.",
 }
 
@@ -58,9 +59,17 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
     if isinstance(data, events.MemberJoined):
         subject, role = str(data.user), data.role
     elif isinstance(data, events.MemberMuted):
-        subject, value = str(data.user), str(max(0, int(data.until.timestamp() * 1000)))
+        subject = str(data.user)
+        # What is known everywhere is not a right in this room: see `chat.room_log.restrictions`.
+        value = "" if data.everywhere else str(max(0, int(data.until.timestamp() * 1000)))
     elif isinstance(data, events.Member):
         subject = str(data.user)
+        if isinstance(data, events.MemberRemoved) and data.banned is not None:
+            value = str(int(data.banned))
+        elif event.type is EventType.MEMBER_UNMUTED:
+            value = "" if isinstance(data, events.MemberUnmuted) and data.everywhere else "0"
+    elif isinstance(data, events.RoomUpdated):
+        value = "" if data.slow_mode_seconds is None else str(data.slow_mode_seconds)
     elif isinstance(data, events.RoomArchived):
         value = "1" if data.archived else "0"
     elif isinstance(data, events.MessagePosted):

@@ -18,7 +18,7 @@ from chat import events, live
 from chat.crash_points import crash_point
 from chat.errors import RetryableError
 from chat.models import ShardCursor
-from chat.room_log import keys
+from chat.room_log import keys, restrictions
 from chat.room_log.clients import blocking_client
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,8 @@ def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
     cursor.epoch = epoch
     cursor.position = START
     cursor.save(update_fields=["epoch", "position"])
+    # Before anybody can append: who may write nowhere must be known to a log that begins anew.
+    restrictions.agree([cursor.shard])
     crash_point("epoch.before_log")
     blocking_client().set(keys.epoch(cursor.shard), epoch)
     crash_point("epoch.after_log")

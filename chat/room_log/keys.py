@@ -8,8 +8,10 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 | `ingest` | stream | – | all events in append order, trimmed to what PostgreSQL has committed |
 | `active` | zset | – | room → ms of its last append, to find idle rooms |
 | `woken` | string | 2 s | a drain has been asked for and has not begun |
-| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived |
-| `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms` |
+| `people` | hash | – | user id → `muted until in ms:1 if deactivated` (`restrictions`) |
+| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow (seconds) |
+| `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms`, or `banned:0` |
+| `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
 | `room:<id>:loading` | string | 10 s | ticket of the process that reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
@@ -40,6 +42,10 @@ def active(shard: int) -> str:
     return f"veche:{{{shard}}}:active"
 
 
+def people(shard: int) -> str:
+    return f"veche:{{{shard}}}:people"
+
+
 def woken(shard: int) -> str:
     return f"veche:{{{shard}}}:woken"
 
@@ -58,3 +64,7 @@ def log(shard: int, room_id: int) -> str:
 
 def loading(shard: int, room_id: int) -> str:
     return f"{room(shard, room_id)}:loading"
+
+
+def key(shard: int, actor: int, idempotency_key: str) -> str:
+    return f"veche:{{{shard}}}:key:{actor}:{idempotency_key}"

@@ -5,7 +5,8 @@
 -- this one took too long) what it read may be old, and a seq could be given out twice.
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:room:<id>   KEYS[3] veche:{s}:active
--- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, then user, 'role:muted until in ms', …
+-- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, slow mode in seconds, then
+--         user, 'role:muted until in ms' or 'banned:0', …
 -- Returns 'loaded', 'present', 'late' (read again), 'unstored' (drain first) or 'epoch' (log and
 -- PostgreSQL disagree).
 
@@ -28,8 +29,8 @@ end
 
 redis.call('DEL', room_key, acl_key, log_key, ticket_key)
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
-  'kind', ARGV[5], 'archived', ARGV[6])
-for first = 8, #ARGV, 2 do
+  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8])
+for first = 9, #ARGV, 2 do
   redis.call('HSET', acl_key, ARGV[first], ARGV[first + 1])
 end
 redis.call('ZADD', KEYS[3], redis.call('TIME')[1] .. '000', ARGV[7])

@@ -34,12 +34,13 @@ _under_way: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, async
 
 SNAPSHOT = """
     SELECT room.stored_seq, room.stored_n, room.kind, room.archived_at IS NOT NULL,
+           room.slow_mode_seconds,
            COALESCE((SELECT epoch FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'), 0),
-           ARRAY(SELECT user_id::text FROM chat_membership
-                 WHERE room_id = room.id ORDER BY user_id),
-           ARRAY(SELECT role || ':' || GREATEST(0, COALESCE(
+           -- One text for each person, so that nobody's role can come to stand beside another.
+           ARRAY(SELECT user_id || ' ' || role || ':' || GREATEST(0, COALESCE(
                      floor(extract(epoch FROM muted_until) * 1000), 0))::bigint
-                 FROM chat_membership WHERE room_id = room.id ORDER BY user_id)
+                 FROM chat_membership WHERE room_id = room.id),
+           ARRAY(SELECT user_id || ' banned:0' FROM chat_ban WHERE room_id = room.id)
     FROM chat_room AS room WHERE room.id = %s
 """
 
@@ -51,9 +52,15 @@ class Snapshot(msgspec.Struct, frozen=True):
     n: int
     kind: str
     archived: bool
+    slow_mode_seconds: int
     epoch: int
-    users: list[str]
-    roles: list[str]  # `role:muted until in ms`, beside `users`
+    members: list[str]  # `user id role:muted until in ms`
+    banned: list[str]  # `user id banned:0`
+
+    def acl(self) -> dict[str, str]:
+        """User id → entry, as the log has it. Nobody is a member and banned."""
+        entries = (text.partition(" ") for text in (*self.members, *self.banned))
+        return {user: entry for user, _, entry in entries}
 
 
 def read_snapshot(room: int, shard: int) -> Snapshot | None:
@@ -104,7 +111,7 @@ async def _load(room: int, shard: int) -> None:
         if epoch != snapshot.epoch:
             await in_database(epochs.establish, shard)
             continue
-        acl = [value for pair in zip(snapshot.users, snapshot.roles, strict=True) for value in pair]
+        acl = [value for pair in snapshot.acl().items() for value in pair]
         crash_point("load.before_script")
         arguments: list[str | int] = [
             ticket,
@@ -114,6 +121,7 @@ async def _load(room: int, shard: int) -> None:
             snapshot.kind,
             int(snapshot.archived),
             room,
+            snapshot.slow_mode_seconds,
             *acl,
         ]
         answer = await _run_script(shard, room, arguments)

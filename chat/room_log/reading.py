@@ -68,7 +68,8 @@ async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
         rooms, answers[::3], answers[1::3], answers[2::3], strict=True
     ):
         if epoch is not None and room_epoch == epoch:
-            found[room] = None if entry is None else Role(entry.partition(b":")[0].decode())
+            name = None if entry is None else entry.partition(b":")[0].decode()
+            found[room] = None if name in (None, "banned") else Role(name)
     return found
 
 
@@ -123,6 +124,21 @@ async def hot_head_events(room: int) -> list[RoomEvent]:
             break
         found.append(event)
     return found[::-1]
+
+
+def place_of_key(actor: int, key: str) -> tuple[int, int] | None:
+    """(epoch, seq) of the event that `actor` logged under a key in the last 6 h; blocks.
+
+    Raises: redis.RedisError.
+    """
+    pipeline = clients.blocking_client().pipeline(transaction=False)
+    for shard in range(settings.ENV.shards):
+        pipeline.get(keys.key(shard, actor, key))
+    for record in pipeline.execute():
+        if record is not None:
+            _, epoch, seq, *_ = record.split()
+            return int(epoch), int(seq)
+    return None
 
 
 def _run(entries: streams.Entries, after: int) -> list[RoomEvent]:

@@ -39,6 +39,7 @@ class Script:
 
 APPEND = Script("append.lua")
 FORGET = Script("forget.lua")
+FORGET_PEOPLE = Script("forget_people.lua")
 LOAD = Script("load.lua")
 STORED = Script("stored.lua")
 UNLOAD = Script("unload.lua")

@@ -36,6 +36,7 @@ class RoomRow(msgspec.Struct, frozen=True):
     name: str
     topic: str
     archived_at: datetime | None
+    slow_mode_seconds: int
     stored_seq: int
     stored_n: int
 
@@ -93,6 +94,18 @@ def _check_member(room: int, member: ReplayedMember, row: MemberRow) -> Iterator
             yield _finding(room, None, what, _shown(expected), _shown(found))
 
 
+def check_bans(room: int, replay: Replay, banned: Iterable[int]) -> Iterator[Finding]:
+    """`banned` are the user ids of the rows of the ban table."""
+    found = set(banned)
+    for user, member in sorted(replay.members.items()):
+        if member.banned is not UNSET and member.banned != (user in found):
+            expected, there = ("a row", "nothing") if member.banned else ("no row", "a row")
+            yield _finding(room, None, f"ban of user {user}", expected, there)
+    if replay.complete:
+        for user in sorted(found - replay.members.keys()):
+            yield _finding(room, None, f"ban of user {user}", "no row", "a row")
+
+
 def check_room(replay: Replay, row: RoomRow) -> Iterator[Finding]:
     for name in ("slug", "kind"):
         expected: str | UnsetType = getattr(replay.room, name)
@@ -102,6 +115,9 @@ def check_room(replay: Replay, row: RoomRow) -> Iterator[Finding]:
         expected = getattr(replay.room, name)
         if expected is not UNSET and expected != getattr(row, name):
             yield _finding(row.id, None, f"room {name}", f"the last {name}", f"another {name}")
+    slow = replay.room.slow_mode_seconds
+    if slow is not UNSET and slow != row.slow_mode_seconds:
+        yield _finding(row.id, None, "room slow mode", str(slow), str(row.slow_mode_seconds))
     archived = replay.room.archived_at
     if archived is not UNSET and archived != row.archived_at:
         yield _finding(row.id, None, "room archived_at", _shown(archived), _shown(row.archived_at))

@@ -36,6 +36,7 @@ class ReplayedMember(msgspec.Struct, gc=False):
     role: Role | UnsetType = UNSET
     muted_until: datetime | UnsetType | None = UNSET
     joined_at: datetime | UnsetType = UNSET
+    banned: bool | UnsetType = UNSET
 
 
 class ReplayedRoom(msgspec.Struct):
@@ -44,6 +45,7 @@ class ReplayedRoom(msgspec.Struct):
     name: str | UnsetType = UNSET
     topic: str | UnsetType = UNSET
     archived_at: datetime | UnsetType | None = UNSET
+    slow_mode_seconds: int | UnsetType = UNSET
 
 
 class Replay:
@@ -51,7 +53,9 @@ class Replay:
 
     def __init__(self, start: int = 1) -> None:
         self.start = start
-        self.room = ReplayedRoom(archived_at=None if start == 1 else UNSET)
+        self.room = ReplayedRoom()
+        if start == 1:
+            self.room = ReplayedRoom(archived_at=None, slow_mode_seconds=0)
         self.members: dict[int, ReplayedMember] = {}
         self.messages: dict[int, ReplayedMessage] = {}  # by seq
         self.reactions: set[tuple[int, int, str]] = set()  # target, user, emoji
@@ -93,19 +97,22 @@ class Replay:
                 self._react(kind, data, actor)
             case events.MemberJoined():
                 self._join(data, at)
+            case events.MemberMuted() | events.MemberUnmuted() if data.everywhere:
+                pass  # a matter of the person, not of the room
             case events.MemberMuted():
                 self._mute(data.user, data.until)
+            case events.MemberUnmuted():
+                self._mute(data.user, None)
             case events.Member():
-                if kind == EventType.MEMBER_UNMUTED:
-                    self._mute(data.user, None)
-                else:
-                    self.members[data.user] = ReplayedMember(present=False)
+                self._leave(data)
             case events.RoomCreated():
                 self.room.slug, self.room.kind = data.slug, str(data.kind)
                 self.room.name, self.room.topic = data.name, data.topic
             case events.RoomUpdated():
                 self.room.name = self.room.name if data.name is None else data.name
                 self.room.topic = self.room.topic if data.topic is None else data.topic
+                if data.slow_mode_seconds is not None:
+                    self.room.slow_mode_seconds = data.slow_mode_seconds
             case events.RoomArchived():
                 self.room.archived_at = at if data.archived else None
             case events.EventQuarantined():
@@ -136,9 +143,20 @@ class Replay:
         if member is not None and member.present:
             member.role = data.role  # somebody who is in gets another role and stays as long
         elif member is not None or self.complete:
-            self.members[data.user] = ReplayedMember(role=data.role, muted_until=None, joined_at=at)
+            self.members[data.user] = ReplayedMember(
+                role=data.role, muted_until=None, joined_at=at, banned=False
+            )
         else:
-            self.members[data.user] = ReplayedMember(role=data.role)
+            self.members[data.user] = ReplayedMember(role=data.role, banned=False)
+
+    def _leave(self, data: events.Member) -> None:
+        before = self.members.get(data.user)
+        banned: bool | UnsetType = False if self.complete else UNSET
+        if isinstance(data, events.MemberRemoved) and data.banned is not None:
+            banned = data.banned
+        elif before is not None:
+            banned = before.banned
+        self.members[data.user] = ReplayedMember(present=False, banned=banned)
 
     def _mute(self, user: int, until: datetime | None) -> None:
         member = self.members.get(user)

@@ -16,6 +16,7 @@ from chat.verify.log_reader import IngestIndex
 from chat.verify.placeholders import Placeholder, check_placeholders
 from chat.verify.projection_checks import (
     RoomRow,
+    check_bans,
     check_members,
     check_messages,
     check_reactions,
@@ -123,7 +124,12 @@ class RoomVerification:
         # An account that was deleted took its memberships along.
         for user in absent - stored_reader.existing_users(absent) if absent else ():
             del replay.members[user]
+        banned = stored_reader.banned(row.id)
+        absent = {user for user, one in replay.members.items() if one.banned is True} - banned
+        for user in absent - stored_reader.existing_users(absent) if absent else ():
+            del replay.members[user]
         yield from check_members(row.id, replay, members)
+        yield from check_bans(row.id, replay, banned)
 
 
 def _replay(replay: Replay, kind: EventType, event: StoredRow, data: events.EventData) -> None:

@@ -85,7 +85,7 @@ def snapshot() -> Iterator[None]:
 
 def read_room(room: int) -> RoomRow | None:
     rows = _select(
-        "SELECT id, slug, kind, name, topic, archived_at, stored_seq, stored_n"
+        "SELECT id, slug, kind, name, topic, archived_at, slow_mode_seconds, stored_seq, stored_n"
         " FROM chat_room WHERE id = %s",
         [room],
     )
@@ -168,6 +168,11 @@ def members(room: int) -> list[MemberRow]:
             [room],
         )
     ]
+
+
+def banned(room: int) -> set[int]:
+    """User ids of those who may not come back."""
+    return {one for (one,) in _select("SELECT user_id FROM chat_ban WHERE room_id = %s", [room])}
 
 
 def exported_seq(room: int) -> int:

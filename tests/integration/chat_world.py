@@ -12,6 +12,7 @@ from django.conf import settings
 from django.test import AsyncClient
 
 from chat import history, persistence
+from chat.audit import By, Door
 from chat.errors import ClientError
 from chat.events import RoomEvent, shard_of
 from chat.models import User
@@ -20,6 +21,11 @@ from chat.models import User
 async def make_user(username: str, **fields: Any) -> User:
     """A person without a usable password; `Api` signs in without one."""
     return await User.objects.acreate(username=username, **{"password": "!", **fields})
+
+
+def by(user: User, *, staff: bool = False) -> By:
+    """The person as somebody who acts: with their role in the room, or as staff."""
+    return By(user_id=user.pk, door=Door.ADMIN if staff else Door.API, staff=staff)
 
 
 async def log_of(room: int) -> list[RoomEvent]:

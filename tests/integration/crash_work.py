@@ -109,6 +109,8 @@ def _steps(rooms: list[int], people: list[int], new_key: Callable[[], str]) -> I
         first = posts[0]
         yield Step("say", [said(first.room, ann, "message.edited", first.key, body="edited")])
         yield Step("say", [said(first.room, bob, "reaction.added", first.key, emoji="👍")])
+        of_bob = posts[people.index(bob)]
+        yield Step("moderate", [said(of_bob.room, ann, "message.deleted", of_bob.key)])
         yield Step("carry_on")
         # PostgreSQL refuses a message, the bus another one, and something strange comes in.
         yield Step("refuse")
@@ -139,6 +141,8 @@ class Worker:
                 if number >= self.journal.done:
                     if step.do == "say":
                         runner.run(self._say(step.said))
+                    elif step.do == "moderate":
+                        runner.run(self._moderate(step.said))
                     else:
                         getattr(self, step.do)()
                     self.journal.step_done(number)
@@ -152,6 +156,22 @@ class Worker:
 
     async def _say(self, said: list[Said]) -> None:
         await asyncio.gather(*(self.send(one) for one in said))
+
+    async def _moderate(self, said: list[Said]) -> None:
+        """The owner deletes messages of others, on record."""
+        from chat.actions import moderation
+        from chat.audit import By, Door
+
+        for one in said:
+            assert one.target is not None
+            outcome = await moderation.delete_message(
+                By(user_id=one.actor, door=Door.API),
+                one.room,
+                self.journal.acknowledged[one.target],
+                moderation.Options(key=one.key),
+            )
+            assert outcome.seq is not None
+            self.journal.acknowledge(one.key, outcome.seq)
 
     async def send(self, said: Said) -> bool:
         """Sends an event; True when it had been accepted before."""

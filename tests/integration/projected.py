@@ -6,7 +6,7 @@ from typing import Any
 
 from chat import projections, stored_events
 from chat.events import decode_data
-from chat.models import Membership, Message, Reaction, Room
+from chat.models import Ban, Membership, Message, Reaction, Room
 from chat.projections import Placed
 
 
@@ -37,8 +37,11 @@ def projected(room: int) -> dict[str, Any]:
                 "user_id", "role", "muted_until", "joined_at"
             )
         ),
+        "bans": sorted(
+            Ban.objects.filter(room_id=room).values_list("user_id", "banned_at", "banned_by_id")
+        ),
         "room": Room.objects.filter(pk=room).values_list(
-            "name", "topic", "archived_at", "stored_seq", "stored_n"
+            "name", "topic", "archived_at", "slow_mode_seconds", "stored_seq", "stored_n"
         )[0],
     }
 
@@ -48,8 +51,9 @@ def replayed(room: int) -> dict[str, Any]:
     Message.objects.filter(room_id=room).delete()
     Reaction.objects.filter(room_id=room).delete()
     Membership.objects.filter(room_id=room).delete()
+    Ban.objects.filter(room_id=room).delete()
     Room.objects.filter(pk=room).update(
-        name=Room.objects.get(pk=room).slug, topic="", archived_at=None
+        name=Room.objects.get(pk=room).slug, topic="", archived_at=None, slow_mode_seconds=0
     )
     for event in stored_events.read_after(room, 0, 10_000):
         projections.apply(Placed(event, decode_data(event.type, event.data)))

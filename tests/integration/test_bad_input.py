@@ -22,10 +22,10 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from websockets.exceptions import ConnectionClosed
 
-from chat.actions import rooms
+from chat.actions import moderation, rooms
 from chat.models import RoomEvent, User
 from chat.protocol import MAX_FRAME_BYTES
-from tests.integration.chat_world import log_of, store
+from tests.integration.chat_world import by, log_of, store
 from tests.integration.raw_sockets import (
     BINARY,
     CLOSE,
@@ -437,14 +437,14 @@ async def send_after_leaving(world: World) -> None:
 @case(21, "after removal", leaves=1)
 async def send_after_removal(world: World) -> None:
     async with await world.attacker() as client:
-        await rooms.remove_member(world.anna.pk, world.room, world.boris.pk)
+        await moderation.remove_member(by(world.anna), world.room, world.boris.pk)
         assert is_error(await client.post(world.room, "hi"), *NO_ROOM)
 
 
 @case(21, "archived room", leaves=1)
 async def send_to_archived_room(world: World) -> None:
     async with await world.attacker() as client:
-        await rooms.archive_room(world.anna.pk, world.room, True)
+        await moderation.archive_room(by(world.anna), world.room, True)
         assert is_error(await client.post(world.room, "hi"), "archived")
 
 

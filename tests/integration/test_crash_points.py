@@ -15,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -27,7 +28,7 @@ from chat.crash_points import CRASH_POINTS
 from chat.dead_letters import store
 from chat.event_bus import event_bus, redis_stream
 from chat.events import EventType
-from chat.models import Message, Room, RoomEvent, User
+from chat.models import AuditEntry, Message, Room, RoomEvent, User
 from chat.verify import Report, Verifier
 from tests.integration import crash_work
 from tests.integration.crash_work import Plan, Worker
@@ -121,6 +122,12 @@ def check_everything(plan: Plan, worker: Worker) -> None:
     assert Counter(map(str, Message.objects.values_list("key", flat=True))) == Counter(
         one.key for one in posted
     )
+    deleted = [one.key for one in said.values() if one.type == EventType.MESSAGE_DELETED]
+    assert sorted(
+        AuditEntry.objects.filter(target_kind="message").values_list(
+            "key", "outcome__result", "outcome__seq"
+        )
+    ) == sorted((UUID(key), "done", worker.journal.acknowledged[key]) for key in deleted)
     assert not RoomEvent.objects.filter(type=EventType.EVENT_QUARANTINED).exists()
     assert {letter.source for letter in dead_letters.every()} == {"export"}
     report = verify()

@@ -39,9 +39,9 @@ from chat.dead_letters import (
 )
 from chat.events import (
     EventType,
-    Member,
     MemberJoined,
     MemberMuted,
+    MemberRemoved,
     RoomArchived,
     RoomEvent,
     RoomUpdated,
@@ -269,7 +269,7 @@ async def test_events_that_are_put_back_in_any_order_give_what_a_replay_gives() 
         ).event,
         (await log(room, ann, EventType.ROOM_UPDATED, RoomUpdated(name="A", topic="a"))).event,
         (await log(room, ann, EventType.ROOM_UPDATED, RoomUpdated(name="B"))).event,
-        (await log(room, ann, EventType.MEMBER_REMOVED, Member(user=bob.pk))).event,
+        (await log(room, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=bob.pk))).event,
         (await log(room, ann, EventType.ROOM_ARCHIVED, RoomArchived())).event,
     ]
     await log(room, ann, EventType.ROOM_ARCHIVED, RoomArchived(archived=False))

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from chat import dead_letters, ingest, persistence, room_list, room_log
 from chat.actions import messages
 from chat.errors import ClientError
-from chat.events import EventType, Member, MemberJoined, Role, RoomUpdated
+from chat.events import EventType, MemberJoined, MemberRemoved, Role, RoomUpdated
 from chat.models import Membership, Message, Room, RoomEvent, ShardCursor
 from chat.persistence import Drained
 from chat.room_log import epochs, keys, streams
@@ -67,7 +67,7 @@ async def test_drain_stores_every_event_and_projects_it_and_empties_the_stream(
     await messages.edit_message(ann.pk, room.pk, new_key(), said, "One")
     await post(room, bob, "two")
     await log(room, ann, EventType.ROOM_UPDATED, RoomUpdated(name="Renamed"))
-    await log(room, ann, EventType.MEMBER_REMOVED, Member(user=bob.pk))
+    await log(room, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=bob.pk))
 
     drained = await drain(room)
 

@@ -25,6 +25,8 @@ from chat.events import (
     Member,
     MemberJoined,
     MemberMuted,
+    MemberRemoved,
+    MemberUnmuted,
     MessageEdited,
     MessagePosted,
     MessageTarget,
@@ -68,6 +70,7 @@ EDITED = steps(
 TARGETED = strategies.builds(MessageTarget, target=TARGETS)
 REACTED = strategies.builds(Reaction, target=TARGETS, emoji=strategies.sampled_from("👍🎉"))
 MEMBER = strategies.builds(Member, user=WHO)
+EVERYWHERE = strategies.sampled_from([False, False, True])
 TEXTS = strategies.none() | strategies.sampled_from(["", "one", "two"])
 STEPS = strategies.one_of(
     POSTED,
@@ -82,10 +85,28 @@ STEPS = strategies.one_of(
         strategies.builds(MemberJoined, user=WHO, role=strategies.sampled_from(Role)),
     ),
     steps(EventType.MEMBER_LEFT, MEMBER),
-    steps(EventType.MEMBER_REMOVED, MEMBER),
-    steps(EventType.MEMBER_UNMUTED, MEMBER),
-    steps(EventType.MEMBER_MUTED, strategies.builds(MemberMuted, user=WHO, until=TIMES)),
-    steps(EventType.ROOM_UPDATED, strategies.builds(RoomUpdated, name=TEXTS, topic=TEXTS)),
+    steps(
+        EventType.MEMBER_REMOVED,
+        strategies.builds(
+            MemberRemoved, user=WHO, banned=strategies.sampled_from([None, True, False])
+        ),
+    ),
+    steps(
+        EventType.MEMBER_UNMUTED, strategies.builds(MemberUnmuted, user=WHO, everywhere=EVERYWHERE)
+    ),
+    steps(
+        EventType.MEMBER_MUTED,
+        strategies.builds(MemberMuted, user=WHO, until=TIMES, everywhere=EVERYWHERE),
+    ),
+    steps(
+        EventType.ROOM_UPDATED,
+        strategies.builds(
+            RoomUpdated,
+            name=TEXTS,
+            topic=TEXTS,
+            slow_mode_seconds=strategies.sampled_from([None, 0, 30]),
+        ),
+    ),
     steps(EventType.ROOM_ARCHIVED, strategies.builds(RoomArchived, archived=strategies.booleans())),
 )
 

@@ -11,11 +11,11 @@ from asgiref.sync import sync_to_async
 from uuid_utils.compat import uuid7
 
 from chat import access, bus, room_list, room_log
-from chat.actions import accounts, rooms
+from chat.actions import accounts, moderation, rooms
 from chat.errors import ClientError
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
-from tests.integration.chat_world import code_of, log_of, make_user, store
+from tests.integration.chat_world import by, code_of, log_of, make_user, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -136,9 +136,9 @@ async def test_private_room_looks_absent_to_outsiders_whatever_they_try() -> Non
         await code_of(rooms.join_room(boris.pk, room.pk)),
         await code_of(rooms.leave_room(boris.pk, room.pk)),
         await code_of(rooms.update_room(boris.pk, room.pk, name="Mine")),
-        await code_of(rooms.archive_room(boris.pk, room.pk, True)),
+        await code_of(moderation.archive_room(by(boris), room.pk, True)),
         await code_of(rooms.invite(boris.pk, room.pk, boris.pk)),
-        await code_of(rooms.remove_member(boris.pk, room.pk, anna.pk)),
+        await code_of(moderation.remove_member(by(boris), room.pk, anna.pk)),
         await code_of(access.look_up(boris.pk, room.pk)),
         await code_of(access.look_up(boris.pk, 2**53 - 1)),
         await code_of(access.look_up(boris.pk, 2**63)),
@@ -155,8 +155,8 @@ async def test_members_invite_and_owners_remove_but_not_the_other_way_round() ->
 
     await rooms.invite(anna.pk, room.pk, boris.pk)
     await rooms.invite(boris.pk, room.pk, vera.pk)
-    refused = await code_of(rooms.remove_member(boris.pk, room.pk, vera.pk))
-    await rooms.remove_member(anna.pk, room.pk, vera.pk)
+    refused = await code_of(moderation.remove_member(by(boris), room.pk, vera.pk))
+    await moderation.remove_member(by(anna), room.pk, vera.pk)
 
     assert refused == "forbidden"
     assert await room_log.roles(vera.pk, [room.pk]) == {room.pk: None}
@@ -218,12 +218,12 @@ async def test_only_the_owner_archives_and_nobody_enters_an_archived_room() -> N
     room = await rooms.create_room(anna.pk, "Plans", RoomKind.PUBLIC)
     await rooms.join_room(boris.pk, room.pk)
 
-    refused = await code_of(rooms.archive_room(boris.pk, room.pk, True))
-    await rooms.archive_room(anna.pk, room.pk, True)
+    refused = await code_of(moderation.archive_room(by(boris), room.pk, True))
+    await moderation.archive_room(by(anna), room.pk, True)
 
     assert refused == "forbidden"
     assert await code_of(rooms.join_room(vera.pk, room.pk)) == "archived"
-    await rooms.archive_room(anna.pk, room.pk, False)
+    await moderation.archive_room(by(anna), room.pk, False)
     await rooms.join_room(vera.pk, room.pk)
 
 
@@ -249,7 +249,7 @@ async def test_my_rooms_are_exact_before_and_after_storing_and_after_removal() -
     await store(room.pk)
     await store(direct.pk)
     stored = await room_list.rooms_of(boris.pk)
-    await rooms.remove_member(anna.pk, room.pk, boris.pk)
+    await moderation.remove_member(by(anna), room.pk, boris.pk)
     after = await room_list.rooms_of(boris.pk)
 
     assert {info.id for info in before} == {room.pk, direct.pk} == {info.id for info in stored}
@@ -267,7 +267,7 @@ async def test_repeat_with_a_key_from_yesterday_is_found_in_postgresql() -> None
 
     await rooms.invite(anna.pk, room.pk, boris.pk, old)
     await store(room.pk)
-    await rooms.remove_member(anna.pk, room.pk, boris.pk)
+    await moderation.remove_member(by(anna), room.pk, boris.pk)
     await rooms.invite(anna.pk, room.pk, boris.pk, old)
     conflict = await code_of(rooms.update_room(anna.pk, room.pk, name="Other", key=old))
 

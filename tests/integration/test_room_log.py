@@ -18,14 +18,15 @@ from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import (
     EventType,
-    Member,
     MemberJoined,
     MemberMuted,
+    MemberRemoved,
+    MemberUnmuted,
     Role,
     RoomArchived,
     RoomKind,
 )
-from chat.models import RoomEvent, ShardCursor
+from chat.models import RoomEvent, ShardCursor, User
 from chat.room_log import epochs, keys, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
@@ -159,9 +160,9 @@ async def test_removed_and_muted_members_are_refused_at_the_next_append() -> Non
     until = datetime.now(UTC) + timedelta(hours=1)
     await log(room, ann, EventType.MEMBER_MUTED, MemberMuted(user=bob.pk, until=until))
     muted = await code_of(post(room, bob, "hi"))
-    await log(room, ann, EventType.MEMBER_UNMUTED, Member(user=bob.pk))
+    await log(room, ann, EventType.MEMBER_UNMUTED, MemberUnmuted(user=bob.pk))
     await post(room, bob, "hi")
-    await log(room, ann, EventType.MEMBER_REMOVED, Member(user=bob.pk))
+    await log(room, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=bob.pk))
     removed = await code_of(post(room, bob, "hi"))
 
     assert (muted, removed) == ("muted", "not_found")
@@ -171,7 +172,7 @@ async def test_members_cannot_remove_the_owner_and_archived_rooms_take_no_posts(
     ann, bob = await new_person("ann"), await new_person("bob")
     room = await new_room(ann, bob)
 
-    removing = log(room, bob, EventType.MEMBER_REMOVED, Member(user=ann.pk))
+    removing = log(room, bob, EventType.MEMBER_REMOVED, MemberRemoved(user=ann.pk))
     assert await code_of(removing) == "forbidden"
     archiving = log(room, bob, EventType.ROOM_ARCHIVED, RoomArchived())
     assert await code_of(archiving) == "forbidden"
@@ -235,6 +236,27 @@ async def test_unloaded_room_is_loaded_from_postgresql_and_goes_on_where_it_was(
     assert after[0].event.n == before.event.n + 1
 
 
+async def test_loaded_room_gives_everybody_their_own_role_whatever_their_ids(
+    log_redis: redis.Redis,
+) -> None:
+    """Ids in the order of numbers are not in the order of texts: 9 comes before 10."""
+    ann, bob = [
+        await User.objects.acreate(pk=pk, username=name, password="!")
+        for pk, name in ((999_999, "ann"), (1_000_000, "bob"))
+    ]
+    room = await new_room(ann, bob)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    await log(room, ann, EventType.MEMBER_MUTED, MemberMuted(user=bob.pk, until=until))
+    await sync_to_async(persistence.drain)(room.pk % SHARDS)
+    log_redis.delete(keys.room(room.pk % SHARDS, room.pk), keys.acl(room.pk % SHARDS, room.pk))
+
+    await room_log.ensure_loaded([room.pk])
+
+    assert await room_log.roles(ann.pk, [room.pk]) == {room.pk: Role.OWNER}
+    assert await room_log.roles(bob.pk, [room.pk]) == {room.pk: Role.MEMBER}
+    assert await code_of(post(room, bob, "hi")) == "muted"
+
+
 async def test_lost_log_raises_the_epoch_and_never_gives_a_stored_seq_again(
     log_redis: redis.Redis,
 ) -> None:
@@ -284,6 +306,7 @@ async def test_history_shows_what_is_not_stored_yet_with_edits_deletions_and_rea
     assert [message.body for message in page.messages] == ["stored, edited", "", "hot"]
     assert page.messages[0].reactions == {"👍": [bob.pk]}
     assert [message.deleted for message in page.messages] == [False, True, False]
+    assert [message.deleted_by for message in page.messages] == [None, ann.pk, None]
     assert (page.more, page.upto) == (False, last.event.seq)
 
     await drain_all()

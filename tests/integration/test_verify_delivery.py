@@ -28,9 +28,9 @@ from chat.actions import messages
 from chat.event_bus import EventBus, Record, envelope, event_bus, redis_stream
 from chat.events import (
     EventType,
-    Member,
     MemberJoined,
     MemberMuted,
+    MemberRemoved,
     MessageTarget,
     Role,
     RoomArchived,
@@ -109,7 +109,7 @@ async def lively_room() -> tuple[User, User, Room, list[int]]:
     await log(room, ann, EventType.MESSAGE_RESTORED, MessageTarget(target=said[4]))
     until = datetime.now(UTC) + timedelta(hours=1)
     await log(room, ann, EventType.MEMBER_MUTED, MemberMuted(user=bob.pk, until=until))
-    await log(room, ann, EventType.MEMBER_REMOVED, Member(user=cleo.pk))
+    await log(room, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=cleo.pk))
     await log(room, ann, EventType.MEMBER_JOINED, MemberJoined(user=cleo.pk))
     await log(room, ann, EventType.MEMBER_JOINED, MemberJoined(user=bob.pk, role=Role.MODERATOR))
     await log(room, ann, EventType.ROOM_UPDATED, RoomUpdated(name="Renamed"))

@@ -20,11 +20,11 @@ from django.db import connection, transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chat import live, revocation, tickets
-from chat.actions import rooms
+from chat.actions import moderation, rooms
 from chat.events import shard_of
 from chat.models import ReadMarker, Room, User
 from chat.room_log import epochs
-from tests.integration.chat_world import log_of, store
+from tests.integration.chat_world import by, log_of, store
 from tests.integration.rooms import key_of_age, new_key, new_person, new_room, post
 from tests.integration.web_process import ChatClient, WebProcess, session_cookie, web_process
 
@@ -282,7 +282,7 @@ async def test_removed_person_gets_the_removal_and_nothing_more(server: WebProce
         await ChatClient.hello(server, anna) as a,
         await ChatClient.hello(server, boris) as b,
     ):
-        await rooms.remove_member(anna.pk, room, boris.pk)
+        await moderation.remove_member(by(anna), room, boris.pk)
         removal = (await b.events_until(room, 4))[-1]
         await a.post(room, "behind his back")
         refused = await b.post(room, "let me in")

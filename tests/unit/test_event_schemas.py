@@ -25,13 +25,13 @@ EXAMPLES: dict[EventType, events.EventData] = {
     EventType.ROOM_CREATED: events.RoomCreated(
         slug="a", name="A", kind=events.RoomKind.PUBLIC, topic="t"
     ),
-    EventType.ROOM_UPDATED: events.RoomUpdated(name="B"),
+    EventType.ROOM_UPDATED: events.RoomUpdated(name="B", slow_mode_seconds=30),
     EventType.ROOM_ARCHIVED: events.RoomArchived(),
     EventType.MEMBER_JOINED: events.MemberJoined(user=1, role=events.Role.OWNER),
     EventType.MEMBER_LEFT: events.Member(user=1),
-    EventType.MEMBER_REMOVED: events.Member(user=1),
+    EventType.MEMBER_REMOVED: events.MemberRemoved(user=1, banned=True),
     EventType.MEMBER_MUTED: events.MemberMuted(user=1, until=datetime(2026, 1, 1, tzinfo=UTC)),
-    EventType.MEMBER_UNMUTED: events.Member(user=1),
+    EventType.MEMBER_UNMUTED: events.MemberUnmuted(user=1, everywhere=True),
     EventType.MESSAGE_POSTED: events.MessagePosted(body="hello", reply_to=1),
     EventType.MESSAGE_EDITED: events.MessageEdited(target=1, body="Hello"),
     EventType.MESSAGE_DELETED: events.MessageTarget(target=1),

@@ -49,14 +49,14 @@ def texts_of_templates() -> set[str]:
 
 
 def texts_of_code() -> set[str]:
-    """First arguments of `_(…)`; adjacent strings are one."""
+    """First arguments of `_(…)`, `gettext(…)` and `gettext_lazy(…)`; adjacent strings are one."""
     found = set()
-    for module in CHAT.glob("*.py"):
+    for module in CHAT.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
-                and node.func.id == "_"
+                and node.func.id in {"_", "gettext", "gettext_lazy"}
                 and isinstance(node.args[0], ast.Constant)
             ):
                 found.add(str(node.args[0].value))

@@ -12,6 +12,7 @@ from typing import Any, TextIO, cast
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -70,10 +71,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             code = getattr(self, f"do_{options['action']}")(options)
-        except RedisError as error:
+        except (RedisError, OperationalError) as error:
             # Only the kind: the text may hold the server's address.
+            who = "PostgreSQL" if isinstance(error, OperationalError) else "The log server"
             raise CommandError(
-                f"The log server does not answer ({type(error).__name__}).", returncode=AWAY
+                f"{who} does not answer ({type(error).__name__}).", returncode=AWAY
             ) from error
         if code:
             sys.exit(code)

@@ -17,6 +17,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 		events: () => {},
 		presence: () => {},
 		typingNoticed: () => {},
+		reportClosed: () => {},
 		outbox: (items, done) => {
 			waiting = items;
 			logged = done;
@@ -247,6 +248,21 @@ describe("ChatClient", () => {
 		expect(asked).toEqual([5]);
 	});
 
+	it("stays in its epoch when an acknowledgement names the place in an earlier one", async () => {
+		const socket = await start(roomInfo({ epoch: 2 }));
+		await open(socket);
+
+		await client.say({ t: "send", room: 5, body: "said before the log was lost", reply_to: null });
+		await settle();
+		const id = socket.of("send")[0]?.id ?? "";
+		socket.says({ t: "ok", id, room: 5, epoch: 1, seq: 700, n: 600, at: "2026-11-20T10:00:00Z" });
+		await settle();
+
+		expect(room()).toMatchObject({ epoch: 2, last: 10 });
+		expect(seqsShown()).toEqual([10]);
+		expect([waiting, logged, asked]).toEqual([[], [], []]);
+	});
+
 	it("drops a room when the person is removed from it", async () => {
 		const socket = await start(roomInfo());
 
@@ -268,7 +284,7 @@ describe("ChatClient", () => {
 		expect(room()?.stored).toBe(10);
 	});
 
-	it("asks again for the text of a message that was restored", async () => {
+	it("asks again for the text of a restored message once the database has it", async () => {
 		const socket = await start(roomInfo());
 		await open(socket);
 		const change = (seq: number, type: string) => ({ ...posted(seq, 8), type, data: { target: 10 } });
@@ -279,6 +295,8 @@ describe("ChatClient", () => {
 			room: 5,
 			events: [change(11, "message.deleted"), change(12, "message.restored")],
 		});
+		const askedTooEarly = socket.of("history").length;
+		socket.says({ t: "stored", rooms: { "5": 12 } });
 		const request = socket.of("history").at(-1);
 		socket.says({
 			t: "page",
@@ -290,7 +308,64 @@ describe("ChatClient", () => {
 		});
 		await settle();
 
+		expect(askedTooEarly).toBe(1); // the page with which the room was opened
 		expect(request).toMatchObject({ before: 11, limit: 1 });
 		expect(room()?.tail?.items[0]).toMatchObject({ body: "back", deleted: false, absent: false });
+	});
+
+	describe("in a room whose pages the server has to cut", () => {
+		const HEAD = 300;
+		const at = (seq: number) => ({ ...posted(seq, seq), author: 2, body: `m${seq}` });
+
+		/** Answers every request for history that waits, with at most `most` of the newest messages. */
+		async function answer(socket: ScriptedSocket, most: number): Promise<number[]> {
+			const asked: number[] = [];
+			for (let done = 0; done < socket.of("history").length; done++) {
+				const { id, before, limit } = socket.of("history")[done] as {
+					id: string;
+					before: number;
+					limit: number;
+				};
+				const first = Math.max(1, before - Math.min(limit, most));
+				const messages = Array.from({ length: before - first }, (_, i) => at(first + i));
+				socket.says({ t: "page", id, room: 5, messages, more: first > 1, upto: HEAD });
+				await settle();
+				asked.push(before);
+			}
+			return asked;
+		}
+
+		it("leaves out no message when it loads what follows a jump", async () => {
+			const socket = await start(roomInfo({ head: HEAD, n: HEAD, read: HEAD, read_n: HEAD }));
+			void client.openRoom(5);
+			await answer(socket, 100);
+			void client.loadAround(5, 50);
+			await answer(socket, 100);
+			const islandBefore = room()?.island?.to;
+			socket.sent = [];
+
+			void client.loadNewer(5);
+			const asked = await answer(socket, 25);
+
+			const shown = room()?.island?.items.map((item) => item.seq) ?? [];
+			expect(islandBefore).toBe(74);
+			expect(asked).toEqual([175, 150, 125, 100]);
+			expect(room()?.island?.to).toBe(174);
+			expect(shown).toEqual(Array.from({ length: 174 }, (_, i) => i + 1));
+		});
+
+		it("finds the message that is jumped to", async () => {
+			const socket = await start(roomInfo({ head: HEAD, n: HEAD, read: HEAD, read_n: HEAD }));
+			void client.openRoom(5);
+			await answer(socket, 100);
+			socket.sent = [];
+
+			const found = client.loadAround(5, 50);
+			const asked = await answer(socket, 12);
+
+			expect(await found).toBe(true);
+			expect(asked).toEqual([75, 63, 51]);
+			expect(room()?.island).toMatchObject({ from: 39, to: 74 });
+		});
 	});
 });

@@ -23,6 +23,7 @@ class Desk {
 	keys = 0;
 	waiting: { key: string | null; failed: unknown }[] = [];
 	logged: number[] = [];
+	held: number[] = [];
 	answer: (request: Appending) => Promise<Ok> = async (request) => ok(request, this.sent.length);
 
 	hooks: OutboxHooks = {
@@ -35,6 +36,7 @@ class Desk {
 		changed: (items) => {
 			this.waiting = items;
 		},
+		held: (_, seconds) => void this.held.push(seconds),
 		logged: (_, answer) => void this.logged.push(answer.seq),
 	};
 
@@ -110,6 +112,30 @@ describe.each([
 
 		expect(bodies(desk.sent)).toEqual(["one", "one", "one", "two"]);
 		expect(new Set(desk.sent.slice(0, 3).map((request) => request.key)).size).toBe(1);
+	});
+
+	it("lets edits and reactions pass messages that come too soon, and keeps those", async () => {
+		const desk = new Desk();
+		let slow = true;
+		desk.answer = async (request) => {
+			if (slow && request.t === "send") throw new RequestError("rate_limited", "slower", 600);
+			return ok(request, desk.sent.length);
+		};
+		const outbox = desk.outbox(await openStore());
+
+		await outbox.add(say("one"));
+		await outbox.add(say("two"));
+		await outbox.add({ t: "react", room: 5, target: 3, emoji: "👍", on: true });
+		await vi.waitFor(() => expect(desk.logged.length).toBe(1));
+		const [sentMeanwhile, waitingMeanwhile] = [bodies(desk.sent), desk.waiting.length];
+		slow = false;
+		outbox.release(5);
+		await vi.waitFor(() => expect(desk.logged.length).toBe(3));
+
+		expect(sentMeanwhile).toEqual(["one", "react"]);
+		expect(waitingMeanwhile).toBe(2);
+		expect(desk.held).toEqual([600]);
+		expect(bodies(desk.sent.slice(2))).toEqual(["one", "two"]);
 	});
 
 	it("keeps a message that is refused for good and goes on with the next", async () => {

@@ -12,6 +12,7 @@ function event(seq: number, type: string, data: Record<string, unknown>, actor =
 	return { seq, n: 8, type, key: null, actor, at: "2026-11-20T10:01:00Z", data };
 }
 
+const page = (...messages: Message[]) => ({ messages, more: true, upto: 300 });
 const open = (changes = {}) => rooms.opened(rooms.fromInfo(roomInfo(changes)));
 const seqsOf = (state: rooms.RoomState) => (state.island ?? state.tail)?.items.map((item) => item.seq);
 
@@ -69,14 +70,91 @@ describe("room state", () => {
 		let state = open({ head: 300, n: 300 });
 		state = rooms.withOlder(state, "tail", [message(290), message(295)], true, 300);
 
-		state = rooms.withIsland(state, [message(100), message(110)], true, 300, 111);
+		state = rooms.withIsland(state, [page(message(100), message(110))], 111);
 		const jumped = seqsOf(state);
-		state = rooms.withNewer(state, [message(110), message(200)], 210, 300);
-		state = rooms.withNewer(state, [message(250)], 289, 300);
+		state = rooms.withNewer(state, [page(message(110), message(200))], 210);
+		state = rooms.withNewer(state, [page(message(250))], 289);
 
 		expect(jumped).toEqual([100, 110]);
 		expect(state.island).toBeNull();
 		expect(seqsOf(state)).toEqual([100, 110, 200, 250, 290, 295]);
+	});
+
+	it("takes each message from the page that is newest about it when a stretch comes in several", () => {
+		let state = open({ head: 300, n: 300 });
+		state = rooms.withOlder(state, "tail", [message(290)], true, 300);
+		state = rooms.withIsland(state, [page(message(100))], 101);
+		const edits = [
+			event(301, "message.edited", { target: 180, body: "before the second page" }),
+			event(302, "message.edited", { target: 150, body: "after both" }),
+		];
+
+		state = rooms.withNewer(
+			state,
+			[
+				{ messages: [message(180)], more: true, upto: 300 },
+				{ messages: [message(150, { body: "as of 303" })], more: true, upto: 303 },
+			],
+			200,
+			edits,
+		);
+
+		expect(seqsOf(state)).toEqual([100, 150, 180]);
+		expect(findMessage(state.island, 180)?.body).toBe("before the second page");
+		expect(findMessage(state.island, 150)?.body).toBe("as of 303");
+	});
+
+	it("tells a message that a moderator removed from one that its author deleted", () => {
+		let state = rooms.applyEvents(open(), [posted(11, 9), posted(12, 10)]);
+
+		state = rooms.applyEvents(state, [
+			event(13, "message.deleted", { target: 11 }, 2),
+			event(14, "message.deleted", { target: 12 }, 7),
+		]);
+		state = rooms.withOlder(
+			state,
+			"tail",
+			[message(5, { deleted: true, deleted_by: 2 }), message(6, { deleted: true, deleted_by: 7 })],
+			false,
+			14,
+		);
+
+		const removed = (seq: number) => findMessage(state.tail, seq)?.removed;
+		expect([5, 6, 11, 12].map(removed)).toEqual([false, true, false, true]);
+	});
+
+	it("follows the reader's own role and mute", () => {
+		const state = rooms.fromInfo(roomInfo({ muted_until: "2026-11-20T12:00:00Z" }));
+		const about = (type: string, data: Record<string, unknown>) => (now: rooms.RoomState) =>
+			rooms.withStanding(now, event(11, type, data), 1);
+
+		const promoted = about("member.joined", { user: 1, role: "moderator" })(state);
+		const other = about("member.muted", { user: 9, until: "2026-11-21T00:00:00Z" })(state);
+		const shorter = about("member.muted", { user: 1, until: "2026-11-20T11:00:00Z" })(state);
+		const everywhere = about("member.muted", {
+			user: 1,
+			until: "2026-11-20T11:00:00Z",
+			everywhere: true,
+		})(state);
+		const unmuted = about("member.unmuted", { user: 1 })(state);
+
+		expect(promoted.role).toBe("moderator");
+		expect(other).toBe(state);
+		expect(shorter.mutedUntil).toBe("2026-11-20T11:00:00Z");
+		expect(everywhere.mutedUntil).toBe("2026-11-20T12:00:00Z");
+		expect(unmuted.mutedUntil).toBeNull();
+	});
+
+	it("knows about slow mode from the room's description and from its changes", () => {
+		const state = rooms.fromInfo(roomInfo({ slow_mode_seconds: 30 }));
+
+		const renamed = rooms.applyEvents(state, [event(11, "room.updated", { name: "other" })]);
+		const ended = rooms.applyEvents({ ...renamed, heldUntil: 9 }, [
+			event(12, "room.updated", { slow_mode_seconds: 0 }),
+		]);
+
+		expect(renamed.slowModeSeconds).toBe(30);
+		expect(ended).toMatchObject({ slowModeSeconds: 0, heldUntil: 0 });
 	});
 
 	it("resumes at its own position after a reconnection, and starts anew in another epoch", () => {

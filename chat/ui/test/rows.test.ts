@@ -16,6 +16,7 @@ function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
 		replyTo: null,
 		editedAt: null,
 		deleted: false,
+		removed: false,
 		absent: false,
 		reactions: {},
 		asOf: seq,

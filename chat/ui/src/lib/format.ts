@@ -12,6 +12,30 @@ export function fullTime(at: string, words: Words): string {
 	return new Date(at).toLocaleString(words.locale, { dateStyle: "long", timeStyle: "medium" });
 }
 
+/** The clock time, with the date when it is not today: `14:05` or `26 Nov, 14:05`. */
+export function momentName(at: string, words: Words, now = Date.now()): string {
+	if (dayOf(at) === dayOf(new Date(now).toISOString())) return clockTime(at, words);
+	return new Date(at).toLocaleString(words.locale, {
+		day: "numeric",
+		month: "short",
+		hour: "2-digit",
+		minute: "2-digit",
+	});
+}
+
+const AGES = [
+	["day", DAY_MS],
+	["hour", 3_600_000],
+	["minute", 60_000],
+] as const;
+
+/** `3 hours ago`, in the largest unit that fits. */
+export function ago(at: string, words: Words, now = Date.now()): string {
+	const age = Math.max(0, now - Date.parse(at));
+	const [unit, size] = AGES.find(([, one]) => age >= one) ?? (["second", 1_000] as const);
+	return new Intl.RelativeTimeFormat(words.locale, { numeric: "auto" }).format(-Math.floor(age / size), unit);
+}
+
 /** Today, Yesterday, or the date. */
 export function dayName(at: string, words: Words, now = Date.now()): string {
 	const day = dayOf(at);

@@ -51,6 +51,7 @@ export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | 
 		replyTo: item.intent.reply_to,
 		editedAt: null,
 		deleted: false,
+		removed: false,
 		absent: false,
 		reactions: {},
 		asOf: 0,

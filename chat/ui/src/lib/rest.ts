@@ -1,8 +1,11 @@
 import type { Role, RoomInfo, UserInfo } from "./client/frames";
+import { ModerationRest } from "./moderation-rest";
 
 export interface Member {
 	id: number;
 	role: Role;
+	/** Until when they may not write; in the past or null when they may. */
+	mutedUntil: string | null;
 }
 
 export interface PublicRoom {
@@ -12,6 +15,14 @@ export interface PublicRoom {
 	topic: string;
 	joined: boolean;
 	members: number;
+}
+
+export interface Found {
+	room: number;
+	seq: number;
+	author: number | null;
+	at: string;
+	body: string;
 }
 
 /** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */
@@ -29,6 +40,8 @@ const WITHIN_MS = 15_000;
 
 /** The HTTP API of the signed-in person. Every call rejects with RestError. */
 export class Rest {
+	readonly moderation = new ModerationRest((method, path, body, key) => this.call(method, path, body, key));
+
 	constructor(
 		private readonly csrfToken: string,
 		private readonly base = "/api/v1/",
@@ -63,7 +76,7 @@ export class Rest {
 		}
 	}
 
-	members(room: number): Promise<{ user: UserInfo; role: Role }[]> {
+	members(room: number): Promise<{ user: UserInfo; role: Role; muted_until: string | null }[]> {
 		return this.call("GET", `rooms/${room}/members`);
 	}
 
@@ -79,12 +92,15 @@ export class Rest {
 		return this.call("POST", "direct", { user });
 	}
 
-	change(room: number, changes: { name?: string; topic?: string }): Promise<unknown> {
+	change(
+		room: number,
+		changes: { name?: string; topic?: string; slow_mode_seconds?: number },
+	): Promise<unknown> {
 		return this.call("PATCH", `rooms/${room}`, changes);
 	}
 
-	archive(room: number, archived: boolean): Promise<unknown> {
-		return this.call("POST", `rooms/${room}/archive`, { archived });
+	archive(room: number, archived: boolean, reason: string): Promise<unknown> {
+		return this.call("POST", `rooms/${room}/archive`, { archived, reason });
 	}
 
 	join(room: number): Promise<RoomInfo> {
@@ -95,13 +111,20 @@ export class Rest {
 		return this.call("POST", `rooms/${room}/leave`);
 	}
 
+	/** Messages that hold the words, newest first; `room` null searches all of the person's rooms. */
+	search(query: string, room: number | null, limit: number): Promise<{ found: Found[]; more: boolean }> {
+		const within = room === null ? "" : `&room=${room}`;
+		return this.call("GET", `search?q=${encodeURIComponent(query)}${within}&limit=${limit}`);
+	}
+
 	invite(room: number, user: number): Promise<unknown> {
 		return this.call("POST", `rooms/${room}/members`, { user });
 	}
 
-	private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+	private async call<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
 		const headers: Record<string, string> = { Accept: "application/json" };
 		if (method !== "GET") headers["X-CSRFToken"] = this.csrfToken;
+		if (key !== undefined) headers["Idempotency-Key"] = key;
 		if (body !== undefined) headers["Content-Type"] = "application/json";
 		let response: Response;
 		try {
@@ -109,6 +132,8 @@ export class Rest {
 				method,
 				headers,
 				credentials: "same-origin",
+				// What the person did is done, even if they close the page in this moment.
+				keepalive: method !== "GET",
 				signal: AbortSignal.timeout(WITHIN_MS),
 				...(body === undefined ? {} : { body: JSON.stringify(body) }),
 			});

@@ -34,6 +34,8 @@ export interface ClientListener {
 	events(room: number, events: RoomEvent[]): void;
 	presence(room: number, online: ReadonlySet<number>): void;
 	typingNoticed(room: number, user: number): void;
+	/** A report that the person made is closed. */
+	reportClosed(report: number): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
 	/** Whether some room is being brought up to date. */
 	catchingUp(busy: boolean): void;
@@ -69,6 +71,8 @@ export class ChatClient {
 	private readonly catchUp: CatchUp;
 	private readonly history: HistoryLoader;
 	private readonly online = new Map<number, Set<number>>();
+	/** Restored messages whose text is to be asked for: only PostgreSQL has it, once it has the event. */
+	private restored: { room: number; target: number; seq: number }[] = [];
 	private readonly readToSend = new Map<number, number>();
 	private readTimer: ReturnType<typeof setTimeout> | undefined;
 	private typingSentAt = new Map<number, number>();
@@ -117,11 +121,13 @@ export class ChatClient {
 			{
 				transmit: (request) => this.requests.ask<Ok>(request),
 				connected: () => this.connection.online,
-				newKey: () => uuid7(Date.now() + this.clockOffsetMs),
+				newKey: () => uuid7(this.now()),
 				changed: (items) => {
 					this.waiting = items;
 					this.tellOutbox();
 				},
+				held: (room, seconds) =>
+					this.update(room, (state) => ({ ...state, heldUntil: Date.now() + seconds * 1000 })),
 				logged: (item, ok) => this.acknowledged(item, ok),
 			},
 			options.lock,
@@ -235,6 +241,11 @@ export class ChatClient {
 		if (this.rooms.delete(room)) this.listener.room(room, null);
 	}
 
+	/** The server's clock, in ms. */
+	now(): number {
+		return Date.now() + this.clockOffsetMs;
+	}
+
 	private positions(): Record<string, { epoch: number; seq: number }> {
 		const open = [...this.rooms.values()].filter((state) => state.tail !== null).slice(0, HELLO_MOST_ROOMS);
 		return Object.fromEntries(open.map((state) => [state.id, { epoch: state.epoch, seq: state.last }]));
@@ -261,6 +272,7 @@ export class ChatClient {
 		const state = before ? rooms.reconnected(before, info) : rooms.fromInfo(info);
 		this.catchUp.follow(info.id, state.epoch, state.last, info.head);
 		this.put(info.id, state);
+		this.refreshRestored(info.id);
 		if (state.read > info.read) this.readToSend.set(info.id, state.read);
 		this.dropArrived(info.id);
 		if (this.current === info.id && state.tail === null) this.reopen(info.id);
@@ -290,8 +302,10 @@ export class ChatClient {
 				this.requests.refused(frame);
 				break;
 			case "stored":
-				for (const [room, seq] of Object.entries(frame.rooms))
+				for (const [room, seq] of Object.entries(frame.rooms)) {
 					this.update(Number(room), (state) => rooms.withStored(state, seq));
+					this.refreshRestored(Number(room));
+				}
 				break;
 			case "heads":
 				for (const [room, [epoch, head]] of Object.entries(frame.rooms))
@@ -308,6 +322,9 @@ export class ChatClient {
 				break;
 			case "typing":
 				this.listener.typingNoticed(frame.room, frame.user);
+				break;
+			case "report":
+				this.listener.reportClosed(frame.report);
 				break;
 			case "pong":
 				this.clockOffsetMs = Date.parse(frame.time) - Date.now();
@@ -327,12 +344,29 @@ export class ChatClient {
 	private consequences(room: number, event: RoomEvent): void {
 		const leaves = event.type === "member.left" || event.type === "member.removed";
 		if (leaves && event.data.user === this.userId) this.left(room);
-		if (event.type === "message.restored") void this.history.refresh(room, Number(event.data.target));
+		if (this.userId !== null) {
+			const me = this.userId;
+			this.update(room, (state) => rooms.withStanding(state, event, me));
+		}
+		// The rules may be looser now; the server says so if they are not.
+		if (event.type === "room.updated" || event.type === "member.joined") this.outbox.release(room);
+		if (event.type === "message.restored") {
+			this.restored.push({ room, target: Number(event.data.target), seq: event.seq });
+			this.refreshRestored(room);
+		}
+	}
+
+	private refreshRestored(room: number): void {
+		const stored = this.rooms.get(room)?.stored ?? 0;
+		const ready = this.restored.filter((one) => one.room === room && one.seq <= stored);
+		this.restored = this.restored.filter((one) => !ready.includes(one));
+		for (const { target } of ready) void this.history.refresh(room, target);
 	}
 
 	private resetRoom(room: number, epoch: number, head: number): void {
 		this.catchUp.follow(room, epoch, head);
 		this.update(room, (state) => rooms.reset(state, epoch, head));
+		this.dropArrived(room);
 		if (this.current === room) this.reopen(room);
 		// How many messages there are now, only the server knows.
 		void this.options.roomInfo(room).then((info) => {
@@ -361,13 +395,16 @@ export class ChatClient {
 	private acknowledged(item: OutboxItem, ok: Ok): void {
 		this.logged = [...this.logged.filter((other) => other.item.id !== item.id), { item, ok }];
 		this.dropArrived(ok.room);
-		this.catchUp.heard(ok.room, ok.epoch, ok.seq);
+		// A repeated request is answered with its first place, which may be of an epoch that is gone.
+		if (ok.epoch === this.rooms.get(ok.room)?.epoch) this.catchUp.heard(ok.room, ok.epoch, ok.seq);
 	}
 
-	/** Forgets acknowledged requests whose events are applied. */
+	/** Forgets acknowledged requests whose events are applied, or will not come: their epoch is gone. */
 	private dropArrived(room: number): void {
-		const last = this.rooms.get(room)?.last ?? Number.MAX_SAFE_INTEGER;
-		const left = this.logged.filter(({ ok }) => ok.room !== room || ok.seq > last);
+		const state = this.rooms.get(room);
+		const coming = (ok: Ok) =>
+			state !== undefined && (ok.epoch > state.epoch || (ok.epoch === state.epoch && ok.seq > state.last));
+		const left = this.logged.filter(({ ok }) => ok.room !== room || coming(ok));
 		if (left.length !== this.logged.length) {
 			this.logged = left;
 			this.tellOutbox();

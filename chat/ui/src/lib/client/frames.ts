@@ -36,6 +36,10 @@ export interface RoomInfo {
 	read_n: number;
 	role: Role;
 	peer?: UserInfo | null;
+	/** Members wait so long between two messages; 0 without slow mode. */
+	slow_mode_seconds?: number;
+	/** Until when the person may not write here; in the past or null when they may. */
+	muted_until?: string | null;
 }
 
 export interface Limits {
@@ -67,6 +71,8 @@ export interface Message {
 	reply_to?: number | null;
 	edited_at?: string | null;
 	deleted?: boolean;
+	/** Who deleted it: its author or a moderator. */
+	deleted_by?: number | null;
 	reactions?: Record<string, number[]>;
 }
 
@@ -173,6 +179,8 @@ export type ServerFrame =
 	| Batch
 	| PresenceFrame
 	| { t: "typing"; room: number; user: number }
+	/** A report that the person made is closed. */
+	| { t: "report"; report: number; state: string }
 	| { t: "pong"; time: string }
 	| { t: "bye"; reconnect_after_ms: number };
 

@@ -27,7 +27,7 @@ export class HistoryLoader {
 			const segment = state?.[where];
 			if (!segment || segment.complete) return false;
 			const page = await this.page(id, segment.from, limit);
-			const later = await this.changesSince(id, page.upto);
+			const later = await this.changesSince(id, [page]);
 			this.update(id, (now) =>
 				now[where]?.from === segment.from
 					? rooms.withOlder(now, where, page.messages, page.more, page.upto, later)
@@ -43,13 +43,11 @@ export class HistoryLoader {
 			const island = this.room(id)?.island;
 			const tail = this.room(id)?.tail;
 			if (!island || !tail) return false;
-			// A page ends before a position: this one reaches at most 100 positions on, so it holds them all.
+			// A page ends before a position: at most 100 positions on, one page would hold them all.
 			const to = Math.min(island.to + LARGEST_PAGE, tail.from - 1);
-			const page = await this.page(id, to + 1, LARGEST_PAGE);
-			const later = await this.changesSince(id, page.upto);
-			this.update(id, (now) =>
-				now.island?.to === island.to ? rooms.withNewer(now, page.messages, to, page.upto, later) : now,
-			);
+			const pages = await this.pagesBack(id, to + 1, island.to + 1);
+			const later = await this.changesSince(id, pages);
+			this.update(id, (now) => (now.island?.to === island.to ? rooms.withNewer(now, pages, to, later) : now));
 			return true;
 		});
 	}
@@ -61,9 +59,9 @@ export class HistoryLoader {
 		if (findMessage(state.island ?? state.tail, seq)) return true;
 		if (seq < state.tail.from) {
 			const before = Math.min(seq + PAGE / 2, state.tail.from);
-			const page = await this.page(id, before, LARGEST_PAGE);
-			const later = await this.changesSince(id, page.upto);
-			this.update(id, (now) => rooms.withIsland(now, page.messages, page.more, page.upto, before, later));
+			const pages = await this.pagesBack(id, before, seq);
+			const later = await this.changesSince(id, pages);
+			this.update(id, (now) => rooms.withIsland(now, pages, before, later));
 		} else this.update(id, rooms.leftIsland);
 		const now = this.room(id);
 		return findMessage(now?.island ?? now?.tail ?? null, seq) !== undefined;
@@ -90,11 +88,29 @@ export class HistoryLoader {
 		return this.requests.ask<Page>({ t: "history", room, before, limit });
 	}
 
-	/** The events between a page's position and the first change that the room's state remembers. */
-	private async changesSince(id: number, upto: number): Promise<RoomEvent[]> {
+	/**
+	 * Pages before `before`, newest first, that together hold every message from position `from` on.
+	 *
+	 * The server cuts a page with long messages to its newest part, however few were asked for.
+	 */
+	private async pagesBack(room: number, before: number, from: number): Promise<Page[]> {
+		const pages: Page[] = [];
+		let oldest = before;
+		while (oldest > from) {
+			const page = await this.page(room, oldest, LARGEST_PAGE);
+			pages.push(page);
+			const first = page.messages[0]?.seq;
+			if (!page.more || first === undefined || first >= oldest) break;
+			oldest = first;
+		}
+		return pages;
+	}
+
+	/** The events between the position of pages and the first change that the room's state remembers. */
+	private async changesSince(id: number, pages: Page[]): Promise<RoomEvent[]> {
 		const state = this.room(id);
 		const changes: RoomEvent[] = [];
-		let after = upto;
+		let after = Math.min(...pages.map((page) => page.upto));
 		while (state && after < state.mutationsSince) {
 			const batch = await this.requests.ask<Batch>({ t: "sync", room: id, after, limit: SYNC_LIMIT });
 			const last = batch.events.at(-1)?.seq;

@@ -13,6 +13,8 @@ export interface MessageItem {
 	replyTo: number | null;
 	editedAt: string | null;
 	deleted: boolean;
+	/** Deleted by somebody other than its author. */
+	removed: boolean;
 	/** Restored by a moderator, its text still to be asked for. */
 	absent: boolean;
 	reactions: Record<string, number[]>;
@@ -125,9 +127,10 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 		case "message.edited":
 			return { ...item, body: data.body ?? item.body, editedAt: event.at };
 		case "message.deleted":
-			return { ...item, body: "", deleted: true, reactions: {} };
+			if (item.deleted) return item;
+			return { ...item, body: "", deleted: true, removed: event.actor !== item.author, reactions: {} };
 		case "message.restored":
-			return { ...item, deleted: false, absent: true };
+			return { ...item, deleted: false, removed: false, absent: true };
 		default:
 			return { ...item, reactions: react(item.reactions, data.emoji ?? "", event) };
 	}
@@ -155,6 +158,7 @@ function itemOf(event: RoomEvent): Item | null {
 			replyTo: data.reply_to ?? null,
 			editedAt: null,
 			deleted: false,
+			removed: false,
 			absent: false,
 			reactions: {},
 			asOf: event.seq,
@@ -178,6 +182,7 @@ export function fromMessage(message: Message, upto: number): MessageItem {
 		replyTo: message.reply_to ?? null,
 		editedAt: message.edited_at ?? null,
 		deleted: message.deleted ?? false,
+		removed: (message.deleted ?? false) && (message.deleted_by ?? message.author) !== message.author,
 		absent: false,
 		reactions: message.reactions ?? {},
 		asOf: Math.max(upto, message.seq),

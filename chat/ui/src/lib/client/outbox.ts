@@ -31,6 +31,8 @@ export interface OutboxHooks {
 	connected: () => boolean;
 	newKey: () => string;
 	changed: (items: OutboxItem[]) => void;
+	/** The server takes no message in this room for so long. */
+	held: (room: number, seconds: number) => void;
 	/** Acknowledged: on disk at the server, at `ok.seq`. Told in every tab. */
 	logged: (item: OutboxItem, ok: Ok) => void;
 }
@@ -47,6 +49,8 @@ export class Outbox {
 	private items: OutboxItem[] = [];
 	private pumping = new Set<number>();
 	private counter = 0;
+	/** Rooms in which messages wait for their turn (slow mode); edits and reactions do not. */
+	private held = new Set<number>();
 	private retries = new Map<number, ReturnType<typeof setTimeout>>();
 
 	constructor(
@@ -77,6 +81,13 @@ export class Outbox {
 	/** Tries everything that waits; call when the connection is back. */
 	resume(): void {
 		for (const room of new Set(this.items.map((item) => item.intent.room))) void this.pump(room);
+	}
+
+	/** Tries messages again that the server would not take so soon. */
+	release(room: number): void {
+		if (!this.held.delete(room)) return;
+		clearTimeout(this.retries.get(room));
+		void this.pump(room);
 	}
 
 	/** Tries a refused item again. */
@@ -136,8 +147,14 @@ export class Outbox {
 				await this.keep({ ...item, failed: { code: error.code, message: error.message } });
 				return true;
 			}
-			this.tryLater(room, error.retryAfterSeconds ?? RETRY_SECONDS);
-			return false;
+			const seconds = error.retryAfterSeconds ?? RETRY_SECONDS;
+			const tooSoon = error.code === "rate_limited" && item.intent.t === "send";
+			if (tooSoon) {
+				this.held.add(room);
+				this.hooks.held(room, seconds);
+			}
+			this.tryLater(room, seconds);
+			return tooSoon;
 		}
 	}
 
@@ -146,12 +163,18 @@ export class Outbox {
 		const waitMs = Math.min(Math.max(seconds, 0.05), MOST_RETRY_SECONDS) * 1000;
 		this.retries.set(
 			room,
-			setTimeout(() => void this.pump(room), waitMs),
+			setTimeout(() => {
+				this.held.delete(room);
+				void this.pump(room);
+			}, waitMs),
 		);
 	}
 
 	private nextOf(items: OutboxItem[], room: number): OutboxItem | undefined {
-		return items.find((item) => item.intent.room === room && !item.failed);
+		const held = this.held.has(room);
+		return items.find(
+			(item) => item.intent.room === room && !item.failed && !(held && item.intent.t === "send"),
+		);
 	}
 
 	/** The store goes first: `items` is its copy, and a concurrent reading must not lose the newest. */

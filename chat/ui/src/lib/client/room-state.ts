@@ -5,7 +5,7 @@
  * that the page redraws only what did. `history.ts` holds the rules of one stretch of messages.
  */
 
-import type { Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
+import type { Message, Page, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
 import { addOlder, append, emptySegment, type Item, mutate, mutates, type Segment } from "./history";
 
 export interface RoomState {
@@ -18,6 +18,12 @@ export interface RoomState {
 	role: Role;
 	peer: UserInfo | null;
 	epoch: number;
+	/** Members wait so long between two messages; 0 without slow mode. */
+	slowModeSeconds: number;
+	/** Until when the reader may not write here; null, or in the past, when they may. */
+	mutedUntil: string | null;
+	/** The server takes no message of the reader before this moment, in ms by this computer's clock. */
+	heldUntil: number;
 	/** Position up to which every event was applied. */
 	last: number;
 	/** Number of messages posted up to `last`. */
@@ -52,6 +58,7 @@ export function fromInfo(info: RoomInfo): RoomState {
 		read: info.read,
 		readN: info.read_n,
 		latestAt: null,
+		heldUntil: 0,
 		tail: null,
 		island: null,
 		mutations: [],
@@ -76,7 +83,17 @@ export function reconnected(state: RoomState, info: RoomInfo): RoomState {
 
 function described(info: RoomInfo) {
 	const { slug, name, topic, kind, archived, role } = info;
-	return { slug, name, topic, kind, archived, role, peer: info.peer ?? null };
+	return {
+		slug,
+		name,
+		topic,
+		kind,
+		archived,
+		role,
+		peer: info.peer ?? null,
+		slowModeSeconds: info.slow_mode_seconds ?? 0,
+		mutedUntil: info.muted_until ?? null,
+	};
 }
 
 export function unread(state: RoomState): number {
@@ -139,11 +156,44 @@ export function applyEvents(state: RoomState, events: RoomEvent[]): RoomState {
 }
 
 function describedBy(state: RoomState, event: RoomEvent): RoomState {
-	const data = event.data as { name?: string | null; topic?: string | null; archived?: boolean };
-	if (event.type === "room.updated")
-		return { ...state, name: data.name ?? state.name, topic: data.topic ?? state.topic };
+	const data = event.data as {
+		name?: string | null;
+		topic?: string | null;
+		slow_mode_seconds?: number | null;
+		archived?: boolean;
+	};
+	if (event.type === "room.updated") {
+		const slowModeSeconds = data.slow_mode_seconds ?? state.slowModeSeconds;
+		return {
+			...state,
+			name: data.name ?? state.name,
+			topic: data.topic ?? state.topic,
+			slowModeSeconds,
+			heldUntil: slowModeSeconds === 0 ? 0 : state.heldUntil,
+		};
+	}
 	if (event.type === "room.archived") return { ...state, archived: data.archived ?? true };
 	return state;
+}
+
+/** What an event does to the reader's own standing in the room: role, mute. */
+export function withStanding(state: RoomState, event: RoomEvent, me: number): RoomState {
+	const data = event.data as { user?: number; role?: Role; until?: string; everywhere?: boolean };
+	if (data.user !== me) return state;
+	switch (event.type) {
+		case "member.joined":
+			return { ...state, role: data.role ?? state.role };
+		case "member.muted": {
+			const until = data.until ?? event.at;
+			// A mute in all rooms does not shorten one of this room.
+			const longer = data.everywhere && Date.parse(state.mutedUntil ?? "") > Date.parse(until);
+			return { ...state, mutedUntil: longer ? state.mutedUntil : until };
+		}
+		case "member.unmuted":
+			return { ...state, mutedUntil: null };
+		default:
+			return state;
+	}
 }
 
 /**
@@ -165,37 +215,38 @@ export function withOlder(
 	return { ...state, [where]: grown };
 }
 
-/** A stretch of the past around a message; it becomes the island, or nothing when the tail covers it. */
+/** What a page says; of several, the newest comes first and each ends where the one before it begins. */
+export type PageOfMessages = Pick<Page, "messages" | "more" | "upto">;
+
+/** A stretch of the past up to `before`; it becomes the island, or nothing when the tail covers it. */
 export function withIsland(
 	state: RoomState,
-	messages: Message[],
-	more: boolean,
-	upto: number,
+	pages: PageOfMessages[],
 	before: number,
 	later: RoomEvent[] = [],
 ): RoomState {
-	const island = addOlder(emptySegment(before - 1), messages, more, upto);
-	return joined({ ...state, island: catchUp(island, state, upto, later) });
+	return joined({ ...state, island: stretch(state, pages, before - 1, later) });
 }
 
-/** Adds the messages between the island's end and `to` (inclusive), all of which are in `messages`. */
+/** Adds the messages between the island's end and `to` (inclusive), all of which are in `pages`. */
 export function withNewer(
 	state: RoomState,
-	messages: Message[],
+	pages: PageOfMessages[],
 	to: number,
-	upto: number,
 	later: RoomEvent[] = [],
 ): RoomState {
 	if (!state.island) return state;
 	const end = state.island.to;
-	const added = addOlder(
+	const added = stretch(state, pages, to, later).items.filter((item) => item.seq > end);
+	return joined({ ...state, island: { ...state.island, items: [...state.island.items, ...added], to } });
+}
+
+function stretch(state: RoomState, pages: PageOfMessages[], to: number, later: RoomEvent[]): Segment {
+	const segment = pages.reduce(
+		(grown, { messages, more, upto }) => addOlder(grown, messages, more, upto),
 		emptySegment(to),
-		messages.filter((message) => message.seq > end),
-		true,
-		upto,
 	);
-	const items = [...state.island.items, ...catchUp(added, state, upto, later).items];
-	return joined({ ...state, island: { ...state.island, items, to } });
+	return catchUp(segment, state, Math.min(...pages.map((page) => page.upto)), later);
 }
 
 export function leftIsland(state: RoomState): RoomState {

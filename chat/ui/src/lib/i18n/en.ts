@@ -1,5 +1,7 @@
 /** Every word the page shows, in English. The type of this object is what other languages must have. */
 
+import { moderation } from "./en-moderation";
+
 const plural = new Intl.PluralRules("en");
 const count = (n: number, one: string, many: string) => `${n} ${plural.select(n) === "one" ? one : many}`;
 
@@ -24,6 +26,21 @@ export const en = {
 	language: "Language",
 	unread: (n: number) => count(n, "unread message", "unread messages"),
 	youMark: "(you)",
+
+	search: {
+		title: "Search messages",
+		label: "Words, “phrases”, -without",
+		open: "Search messages",
+		openFor: (words: string) => `Search messages for “${words}”`,
+		where: "Where to search",
+		here: (room: string) => `In ${room}`,
+		everywhere: "In all my rooms",
+		hint: "Finds messages that hold all the words, newest first.",
+		nothing: "No message holds these words. What was posted a moment ago may not be found yet.",
+		more: "Show more",
+		narrow: "There are more: add a word to narrow it down.",
+		count: (n: number, more: boolean) => `${more ? "More than " : ""}${count(n, "result", "results")}`,
+	},
 
 	welcomeTitle: "Welcome to Veche",
 	noRooms: "You are not in any room yet.",
@@ -117,6 +134,8 @@ export const en = {
 	reactedBy: (names: string, emoji: string) => `${names} reacted with ${emoji}`,
 	moreActions: "More actions",
 
+	moderation,
+
 	typingOne: (a: string) => `${a} is typing…`,
 	typingTwo: (a: string, b: string) => `${a} and ${b} are typing…`,
 	typingMany: "Several people are typing…",
@@ -151,6 +170,7 @@ export const en = {
 	quarantined: "A message here could not be stored. Its content is kept for the administrator.",
 	duplicate: "A repeat of an earlier message was left out here.",
 	someone: "Someone",
+	someRoom: "a room you are not in",
 	system: "Veche",
 
 	errors: {

@@ -1,4 +1,5 @@
 import type { Words } from "./en";
+import { moderation } from "./ru-moderation";
 
 const plural = new Intl.PluralRules("ru");
 
@@ -29,6 +30,21 @@ export const ru: Words = {
 	language: "Язык",
 	unread: (n) => count(n, "непрочитанное сообщение", "непрочитанных сообщения", "непрочитанных сообщений"),
 	youMark: "(вы)",
+
+	search: {
+		title: "Поиск сообщений",
+		label: "Слова, «фразы в кавычках», -без",
+		open: "Поиск сообщений",
+		openFor: (words) => `Искать сообщения: «${words}»`,
+		where: "Где искать",
+		here: (room) => `В «${room}»`,
+		everywhere: "Во всех моих комнатах",
+		hint: "Находит сообщения, в которых есть все слова; новые сверху.",
+		nothing: "Таких сообщений нет. Написанное только что может ещё не находиться.",
+		more: "Показать ещё",
+		narrow: "Есть и другие: добавьте слово, чтобы сузить поиск.",
+		count: (n, more) => `${more ? "Больше чем " : ""}${count(n, "результат", "результата", "результатов")}`,
+	},
 
 	welcomeTitle: "Добро пожаловать на Вече",
 	noRooms: "Вы пока не состоите ни в одной комнате.",
@@ -122,6 +138,8 @@ export const ru: Words = {
 	reactedBy: (names, emoji) => `${emoji}: ${names}`,
 	moreActions: "Другие действия",
 
+	moderation,
+
 	typingOne: (a) => `${a} печатает…`,
 	typingTwo: (a, b) => `${a} и ${b} печатают…`,
 	typingMany: "Несколько человек печатают…",
@@ -159,6 +177,7 @@ export const ru: Words = {
 	quarantined: "Сообщение не удалось сохранить. Его содержимое оставлено администратору.",
 	duplicate: "Здесь пропущен повтор более раннего сообщения.",
 	someone: "Кто-то",
+	someRoom: "комнате, в которой вас нет",
 	system: "Вече",
 
 	errors: {

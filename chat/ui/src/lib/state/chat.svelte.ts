@@ -15,9 +15,12 @@ import { RequestError } from "../client/requests";
 import { type RoomState, unread } from "../client/room-state";
 import type { Words } from "../i18n/en";
 import { t } from "../i18n/index.svelte";
+import { mayPostAt, moderates } from "../moderation";
+import type { Banned } from "../moderation-rest";
 import { type Member, Rest, RestError } from "../rest";
 import { Drafts } from "./drafts";
 import { People } from "./people.svelte";
+import { Reports } from "./reports.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
 
@@ -62,6 +65,7 @@ export class Chat implements ClientListener {
 	readonly typing = new Typing();
 	readonly people: People;
 	readonly drafts: Drafts;
+	readonly reports: Reports;
 	readonly rest: Rest;
 	private client: ChatClient | undefined;
 
@@ -71,6 +75,9 @@ export class Chat implements ClientListener {
 		this.people = new People((ids) => this.rest.users(ids));
 		this.people.learn(page.user);
 		this.drafts = new Drafts(page.user.id);
+		this.reports = new Reports(this.rest.moderation, () =>
+			[...this.rooms.values()].some((room) => moderates(room.role)),
+		);
 	}
 
 	async start(): Promise<void> {
@@ -104,6 +111,7 @@ export class Chat implements ClientListener {
 		this.limits = welcome.limits;
 		this.weakLog = welcome.weakLog;
 		this.ready = true;
+		this.reports.start();
 	}
 
 	room(id: number, state: RoomState | null): void {
@@ -111,6 +119,7 @@ export class Chat implements ClientListener {
 			this.rooms.delete(id);
 			this.online.delete(id);
 			this.members.delete(id);
+			this.banned.delete(id);
 			return;
 		}
 		if (state.peer) this.people.learn(state.peer);
@@ -121,6 +130,8 @@ export class Chat implements ClientListener {
 		for (const event of events) {
 			if (event.type === "message.posted" && event.actor !== null) this.typing.ended(room, event.actor);
 			this.membership(room, event);
+			this.bans(room, event);
+			this.putOut(room, event);
 		}
 	}
 
@@ -130,6 +141,12 @@ export class Chat implements ClientListener {
 
 	typingNoticed(room: number, user: number): void {
 		if (user !== this.me) this.typing.noticed(room, user);
+	}
+
+	reportClosed(): void {
+		void this.reports.refreshMine().catch(() => {
+			// The next time tells.
+		});
 	}
 
 	outbox(items: OutboxItem[], logged: Logged[]): void {
@@ -156,6 +173,25 @@ export class Chat implements ClientListener {
 	nameOf(user: number | null, words: Words = t()): string {
 		if (user === null) return words.system;
 		return this.people.get(user)?.name ?? words.someone;
+	}
+
+	/** A room as people write it in a sentence. */
+	placeOf(room: number): string {
+		const state = this.rooms.get(room);
+		if (!state) return t().someRoom;
+		return state.kind === "direct" ? this.titleOf(state) : `#${state.name}`;
+	}
+
+	/** When the person may post again in a room with slow mode, in ms by this computer's clock; 0: now. */
+	mayPostAt(room: RoomState): number {
+		const offset = (this.client?.now() ?? Date.now()) - Date.now();
+		const at = mayPostAt(room, this.me, this.logged, offset);
+		return at === 0 ? 0 : at - offset;
+	}
+
+	/** The server's clock, in ms. */
+	now(): number {
+		return this.client?.now() ?? Date.now();
 	}
 
 	unreadIn(room: RoomState): number {
@@ -248,8 +284,28 @@ export class Chat implements ClientListener {
 		if (this.rooms.has(room))
 			this.members.set(
 				room,
-				members.map(({ user, role }) => ({ id: user.id, role })),
+				members.map((member) => ({
+					id: member.user.id,
+					role: member.role,
+					mutedUntil: member.muted_until,
+				})),
 			);
+	}
+
+	/** Who is banned from a room, for its owners and moderators. */
+	readonly banned = new SvelteMap<number, Banned[]>();
+
+	async loadBanned(room: number): Promise<void> {
+		const banned = await this.rest.moderation.banned(room);
+		this.people.learn(...banned.map((one) => one.user));
+		if (this.rooms.has(room)) this.banned.set(room, banned);
+	}
+
+	/** Something was done about order: what depends on it is asked for anew. */
+	acted(): void {
+		void this.reports.refreshWaiting().catch(() => {
+			// The next time tells.
+		});
 	}
 
 	/** Runs an action; its refusal becomes a toast. The result is undefined then. */
@@ -265,12 +321,39 @@ export class Chat implements ClientListener {
 	/** Keeps a list of members that was asked for; the server's own may lag behind the event. */
 	private membership(room: number, event: RoomEvent): void {
 		const members = this.members.get(room);
-		const { user, role } = event.data as { user?: number; role?: Member["role"] };
+		const data = event.data as { user?: number; role?: Member["role"]; until?: string };
+		const { user } = data;
 		if (!members || user === undefined) return;
+		const before = members.find((member) => member.id === user);
 		const others = members.filter((member) => member.id !== user);
-		if (event.type === "member.joined")
-			this.members.set(room, [...others, { id: user, role: role ?? "member" }]);
-		if (event.type === "member.left" || event.type === "member.removed") this.members.set(room, others);
+		const put = (changes: Partial<Member>) =>
+			this.members.set(room, [
+				...others,
+				{ id: user, role: "member", mutedUntil: null, ...before, ...changes },
+			]);
+		if (event.type === "member.joined") put({ role: data.role ?? "member" });
+		else if (event.type === "member.left" || event.type === "member.removed") this.members.set(room, others);
+		else if (event.type === "member.muted" && before) put({ mutedUntil: data.until ?? null });
+		else if (event.type === "member.unmuted" && before) put({ mutedUntil: null });
+	}
+
+	/** Keeps the list of bans that was asked for. */
+	private bans(room: number, event: RoomEvent): void {
+		const list = this.banned.get(room);
+		const data = event.data as { user?: number; banned?: boolean };
+		const comesIn = event.type === "member.joined";
+		if (!list || data.user === undefined || !(comesIn || data.banned !== undefined)) return;
+		const others = list.filter((one) => one.user.id !== data.user);
+		const user = this.people.get(data.user);
+		const one = data.banned && user ? [{ user, at: event.at, by: event.actor, reason: "" }] : [];
+		this.banned.set(room, [...one, ...others]);
+	}
+
+	/** Says why a room has gone from the list. */
+	private putOut(room: number, event: RoomEvent): void {
+		if (event.type !== "member.removed" || event.data.user !== this.me || !this.rooms.has(room)) return;
+		const { out } = t().moderation;
+		toasts.show((event.data.banned ? out.banned : out.removed)(this.placeOf(room)));
 	}
 }
 

@@ -2,14 +2,19 @@
 class Route {
 	slug = $state<string | null>(null);
 	seq = $state<number | null>(null);
+	/** Counts arrivals, so that going to the same message again is news. */
+	visits = $state(0);
 
 	constructor() {
 		this.read();
 		addEventListener("hashchange", () => this.read());
 	}
 
-	go(slug: string | null): void {
-		location.hash = slug === null ? "" : `#/${encodeURIComponent(slug)}`;
+	/** Goes to a room, or to the message at `seq` of it. */
+	go(slug: string | null, seq: number | null = null): void {
+		const address = slug === null ? "" : `#/${encodeURIComponent(slug)}${seq === null ? "" : `/${seq}`}`;
+		if (address !== "" && location.hash === address) this.read();
+		else location.hash = address;
 	}
 
 	/** Goes without leaving the present place in the browser's history. */
@@ -26,6 +31,7 @@ class Route {
 			this.slug = null;
 		}
 		this.seq = seq && /^\d{1,15}$/.test(seq) ? Number(seq) : null;
+		this.visits++;
 	}
 }
 

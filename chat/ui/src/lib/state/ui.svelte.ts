@@ -1,13 +1,38 @@
+import type { Component } from "svelte";
 import { MediaQuery } from "svelte/reactivity";
 import type { MessageItem } from "../client/history";
+import type { Act } from "./acts";
 
 export type Dialog =
 	| { kind: "browse" }
 	| { kind: "create" }
 	| { kind: "direct" }
+	/** `room` null: in all rooms. */
+	| { kind: "search"; room: number | null; query?: string }
 	| { kind: "invite"; room: number }
 	| { kind: "settings"; room: number }
-	| { kind: "delete"; room: number; seq: number };
+	| { kind: "delete"; room: number; seq: number }
+	/** What owners and moderators do: to a member, or to a message and its author. */
+	| { kind: "act"; act: Act }
+	| { kind: "report"; room: number; seq: number; author: number | null }
+	| { kind: "my-reports" }
+	| { kind: "reports"; room: number }
+	| { kind: "audit"; room: number };
+
+export interface MenuItem {
+	name: string;
+	label: string;
+	icon: Component;
+	danger?: boolean;
+	run: () => void;
+}
+
+export interface Menu {
+	/** The button that asked for it. */
+	near: DOMRect;
+	label: string;
+	items: MenuItem[];
+}
 
 export interface Picking {
 	/** Where the button is that asked for it. */
@@ -19,6 +44,7 @@ export interface Picking {
 class Ui {
 	dialog = $state.raw<Dialog | null>(null);
 	picking = $state.raw<Picking | null>(null);
+	menu = $state.raw<Menu | null>(null);
 	/** On a phone the list of rooms is a drawer. */
 	readonly phone = new MediaQuery("max-width: 47.99rem");
 	drawer = $state(false);

@@ -1,0 +1,156 @@
+"""Seconds until somebody who is shut out is out: with the bus, and while the bus is away.
+
+Starts servers of its own and one web process with the default settings, connects people, and
+deactivates each of them, or bans them from a room, from another process, as the admin does.
+Deactivated: until their socket is closed with 4403. Banned: until their own page has been told.
+
+    .venv/bin/python -m bench.shut_out --times 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from localstack.servers import LocalServers
+from tests.integration.servers import OwnServer
+
+# Twice the longest heartbeat, after which sessions and memberships are asked for, and a reserve.
+LONGEST_SECONDS = 90.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--times", type=int, default=20, help="people for each figure (20)")
+    times = parser.parse_args().times
+    with tempfile.TemporaryDirectory(prefix="veche-shut-out-") as name:
+        folder = Path(name)
+        given = LocalServers(folder / "var", durable=False)
+        servers = {server.name: OwnServer(server) for server in given.all}
+        os.environ |= {**given.environment, "ALLOWED_ORIGINS": "http://testserver"}
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+        try:
+            for server in servers.values():
+                server.start()
+            import django
+
+            django.setup()
+            asyncio.run(measure(folder, servers["bus"], times))
+        finally:
+            for server in servers.values():
+                server.stop()
+
+
+async def measure(folder: Path, bus: OwnServer, times: int) -> None:
+    # Models can be imported only now.
+    from asgiref.sync import sync_to_async
+    from django.core.management import call_command
+
+    from chat import room_log
+    from tests.integration.web_process import web_process
+
+    await sync_to_async(call_command)("migrate", verbosity=0)
+    with web_process(folder / "web.log") as server:
+        for state in ("up", "away"):
+            deactivated = await people_of(times)
+            banned = await people_of(times)
+            clients = await asyncio.gather(*(connect(server, one) for one in deactivated + banned))
+            if state == "away":
+                await sync_to_async(bus.kill)()
+            print(f"bus {state}:")
+            say("deactivated → 4403", await shut_out(deactivated, clients[:times], "deactivate"))
+            say("banned → told     ", await shut_out(banned, clients[times:], "ban"))
+            for client in clients:
+                await client.connection.close()
+        await room_log.close()
+
+
+async def people_of(times: int) -> list[tuple[Any, int]]:
+    """People, each a member of a room of their own."""
+    from chat.actions import rooms
+    from chat.events import RoomKind
+    from tests.integration.chat_world import make_user
+    from tests.integration.rooms import new_key
+
+    owner = await make_user(f"owner-{new_key()}")
+    made = []
+    for _ in range(times):
+        person = await make_user(f"person-{new_key()}")
+        room = await rooms.create_room(owner.pk, "Room", RoomKind.PRIVATE)
+        await rooms.invite(owner.pk, room.pk, person.pk)
+        made.append((person, room.pk))
+    return made
+
+
+async def connect(server: Any, one: tuple[Any, int]) -> Any:
+    from tests.integration.web_process import ChatClient
+
+    return await ChatClient.hello(server, one[0])
+
+
+async def shut_out(people_and_rooms: list[Any], clients: list[Any], how: str) -> list[float]:
+    """Seconds for each, from the call to what their connection shows."""
+    from chat.actions import moderation, people
+    from chat.actions.moderation import Options
+    from chat.audit import By, Door
+    from chat.models import User
+    from tests.integration.rooms import new_key
+
+    chief = await User.objects.acreate(
+        username=f"chief-{new_key()}", password="!", is_staff=True, is_superuser=True
+    )
+    by = By(user_id=chief.pk, name=chief.username, door=Door.ADMIN, staff=True)
+    why = Options(reason="Measured")
+
+    async def one(person: Any, room: int, client: Any) -> float:
+        began = time.monotonic()
+        if how == "deactivate":
+            shown = asyncio.create_task(closed(client))
+            await people.deactivate_person(by, person.pk, why)
+        else:
+            shown = asyncio.create_task(removed(client, room))
+            await moderation.ban_member(by, room, person.pk, why)
+        async with asyncio.timeout(LONGEST_SECONDS):
+            await shown
+        return time.monotonic() - began
+
+    return await asyncio.gather(
+        *(
+            one(person, room, client)
+            for (person, room), client in zip(people_and_rooms, clients, strict=True)
+        )
+    )
+
+
+async def closed(client: Any) -> None:
+    from websockets.exceptions import ConnectionClosed
+
+    code = None
+    while code is None:
+        try:
+            await client.connection.recv()
+        except ConnectionClosed as end:
+            code = 1006 if end.rcvd is None else end.rcvd.code
+    assert code == 4403, code
+
+
+async def removed(client: Any, room: int) -> None:
+    while not any(event["type"] == "member.removed" for event in client.events.get(room, ())):
+        await client._next()
+
+
+def say(what: str, seconds: list[float]) -> None:
+    print(
+        f"  {what}: median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s,"
+        f" {len(seconds)} people"
+    )
+
+
+if __name__ == "__main__":
+    main()

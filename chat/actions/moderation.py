@@ -1,0 +1,452 @@
+"""What owners, moderators and staff do to messages, members and rooms: one act, one event.
+
+Every act is on record before it is done (`chat.audit`), and the event has the key of its entry.
+Owners and moderators act with their role, which the append checks once more in the step that
+logs the event. Staff act from outside: their right is checked here and the event is trusted.
+
+Common to all functions: `by` says who acts and through which door; `reason` is for the audit log
+alone, since what is in the room's log goes to all of the room and to the bus; a `key` (UUIDv7)
+makes a repeat give the outcome of the first time; `report` and `batch` name what it belongs to.
+
+They raise ClientError for what is refused (`not_found` where the actor must not know the room),
+and Unavailable when log or PostgreSQL is away: then the same call with the same key may be made
+again, and whether the event was logged is found out (`chat.actions.settling`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from chat import access, audit, room_log
+from chat.actions import settling
+from chat.audit import Act, By, Door, Result, Target
+from chat.crash_points import crash_point
+from chat.database import in_database
+from chat.errors import ClientError, Unavailable
+from chat.events import (
+    EventData,
+    EventType,
+    MemberJoined,
+    MemberMuted,
+    MemberRemoved,
+    MemberUnmuted,
+    MessageTarget,
+    Role,
+    RoomArchived,
+    RoomKind,
+    RoomUpdated,
+)
+from chat.models import AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
+from chat.permissions import Action, check_staff, check_subject, role_may
+from chat.protocol import KeyAge, check_key
+from chat.room_log import NewEvent
+from chat.room_log.appender import Unchanged
+from chat.room_log.codec import REFUSALS
+from chat.room_log.targets import author_of
+
+logger = logging.getLogger(__name__)
+
+MAX_MUTE_SECONDS = 366 * 24 * 3600
+MAX_SLOW_MODE_SECONDS = 6 * 3600
+
+Values = dict[str, Any]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an act ended: `seq` is the place of its event, `detail` the code of a refusal."""
+
+    entry: int
+    result: Result
+    seq: int | None = None
+    detail: str = ""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What every act takes beside its target; see the module."""
+
+    reason: str = ""
+    key: str | None = None
+    report: int | None = None
+    batch: str | None = None
+
+
+NO_OPTIONS = Options()
+
+
+async def delete_message(by: By, room_id: int, seq: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Hides a message; its text stays in the event log."""
+    author = await _author(by, Action.MESSAGE_DELETE, room_id, seq)
+    return await _act(
+        by,
+        Action.MESSAGE_DELETE,
+        audit.message_target(room_id, seq, author or None),
+        options,
+        before=await in_database(_message_state, room_id, seq),
+        after={"deleted": True},
+        kind=EventType.MESSAGE_DELETED,
+        data=lambda _: MessageTarget(target=seq),
+        author=author,
+    )
+
+
+async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Shows a deleted message again, unless its author deleted it: that is theirs to decide."""
+    author = await _author(by, Action.MESSAGE_RESTORE, room_id, seq)
+    before = await in_database(_message_state, room_id, seq)
+    earlier = await _earlier(by, options)
+    if not earlier and not before["deleted"]:
+        raise ClientError("bad_request", "This message is not deleted, or not stored yet.")
+    if not earlier and before["deleted_by"] in (None, author):
+        raise ClientError("forbidden", "Its author deleted this message.")
+    return await _act(
+        by,
+        Action.MESSAGE_RESTORE,
+        audit.message_target(room_id, seq, author or None),
+        options,
+        before=before,
+        after={"deleted": False},
+        kind=EventType.MESSAGE_RESTORED,
+        data=lambda _: MessageTarget(target=seq),
+        author=author,
+    )
+
+
+async def mute_member(
+    by: By, room_id: int, user_id: int, seconds: int, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Keeps a member from writing in a room for 1 s to 366 days from now."""
+    until = check_mute(seconds)
+    before = await _member(by, Action.MEMBER_MUTE, room_id, user_id)
+    return await _act(
+        by,
+        Action.MEMBER_MUTE,
+        audit.member_target(room_id, user_id),
+        options,
+        before=before,
+        after={"muted_until": until.isoformat()},
+        kind=EventType.MEMBER_MUTED,
+        data=lambda after: MemberMuted(
+            user=user_id, until=datetime.fromisoformat(after["muted_until"])
+        ),
+    )
+
+
+async def unmute_member(
+    by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Lets a muted member write again."""
+    before = await _member(by, Action.MEMBER_UNMUTE, room_id, user_id)
+    return await _act(
+        by,
+        Action.MEMBER_UNMUTE,
+        audit.member_target(room_id, user_id),
+        options,
+        before=before,
+        after={"muted_until": None},
+        kind=EventType.MEMBER_UNMUTED,
+        data=lambda _: MemberUnmuted(user=user_id),
+    )
+
+
+async def remove_member(
+    by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Puts a member out of a room. Into a public room they may come back: see `ban_member`."""
+    before = await _member(by, Action.MEMBER_REMOVE, room_id, user_id, for_good=True)
+    return await _act(
+        by,
+        Action.MEMBER_REMOVE,
+        audit.member_target(room_id, user_id),
+        options,
+        before=before,
+        after={"role": None},
+        kind=EventType.MEMBER_REMOVED,
+        data=lambda _: MemberRemoved(user=user_id),
+    )
+
+
+async def ban_member(by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Puts somebody out of a room, or keeps them out who are not in it, until the ban is lifted."""
+    before = await _member(by, Action.MEMBER_BAN, room_id, user_id, for_good=True)
+    return await _act(
+        by,
+        Action.MEMBER_BAN,
+        audit.member_target(room_id, user_id),
+        options,
+        before=before,
+        after={"role": None, "banned": True},
+        kind=EventType.MEMBER_REMOVED,
+        data=lambda _: MemberRemoved(user=user_id, banned=True),
+    )
+
+
+async def unban_member(
+    by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Lets somebody into a room again who was banned; does not bring them in."""
+    before = await _member(by, Action.MEMBER_UNBAN, room_id, user_id, for_good=True)
+    return await _act(
+        by,
+        Action.MEMBER_UNBAN,
+        audit.member_target(room_id, user_id),
+        options,
+        before=before,
+        after={"banned": False},
+        kind=EventType.MEMBER_REMOVED,
+        data=lambda _: MemberRemoved(user=user_id, banned=False),
+    )
+
+
+async def set_role(
+    by: By, room_id: int, user_id: int, role: Role, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Gives a member another role. Owners may do it to each other and step down themselves.
+
+    Refused as `forbidden` for the last owner, who must name another one first.
+    """
+    before = await _member(
+        by, Action.MEMBER_ROLE, room_id, user_id, for_good=True, may_be_oneself=True
+    )
+    if before["role"] is None:
+        raise ClientError("not_found", "There is no such member.")
+    return await _act(
+        by,
+        Action.MEMBER_ROLE,
+        audit.member_target(room_id, user_id),
+        options,
+        before=before,
+        after={"role": str(role)},
+        kind=EventType.MEMBER_JOINED,
+        data=lambda _: MemberJoined(user=user_id, role=role),
+    )
+
+
+async def set_slow_mode(
+    by: By, room_id: int, seconds: int, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Makes members wait so long between two messages, up to 6 h; 0 ends it.
+
+    Owners and moderators do not wait.
+    """
+    if not 0 <= seconds <= MAX_SLOW_MODE_SECONDS:
+        raise ClientError("bad_request", f"Slow mode: 0 to {MAX_SLOW_MODE_SECONDS:,} seconds.")
+    room = await _room(by, Action.ROOM_SLOW_MODE, room_id, not_direct=True)
+    return await _act(
+        by,
+        Action.ROOM_SLOW_MODE,
+        audit.room_target(room_id),
+        options,
+        before={"slow_mode_seconds": room.slow_mode_seconds},
+        after={"slow_mode_seconds": seconds},
+        kind=EventType.ROOM_UPDATED,
+        data=lambda _: RoomUpdated(slow_mode_seconds=seconds),
+    )
+
+
+async def archive_room(
+    by: By, room_id: int, archived: bool, options: Options = NO_OPTIONS
+) -> Outcome:
+    """Closes a room for writing, or opens it again. Its history stays readable."""
+    action = Action.ROOM_ARCHIVE if archived else Action.ROOM_UNARCHIVE
+    room = await _room(by, action, room_id, not_direct=True)
+    return await _act(
+        by,
+        action,
+        audit.room_target(room_id),
+        options,
+        before={"archived": room.archived_at is not None},
+        after={"archived": archived},
+        kind=EventType.ROOM_ARCHIVED,
+        data=lambda _: RoomArchived(archived=archived),
+    )
+
+
+def check_mute(seconds: int) -> datetime:
+    """Until when a mute of so long lasts, in whole milliseconds, as the log keeps it."""
+    if not 1 <= seconds <= MAX_MUTE_SECONDS:
+        raise ClientError("bad_request", f"A mute lasts 1 to {MAX_MUTE_SECONDS:,} seconds.")
+    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    return until.replace(microsecond=until.microsecond // 1000 * 1000)
+
+
+# Rights
+
+
+async def _room(by: By, action: Action, room_id: int, *, not_direct: bool = False) -> Room:
+    """The room, if the actor has the right to do it there.
+
+    Raises: ClientError `not_found` or `not_member` for who must not look in, `forbidden`.
+    """
+    if by.staff:
+        room = await in_database(_staff_room, by.person, action, room_id)
+        await room_log.ensure_loaded([room_id])
+    else:
+        seen = await access.as_member(by.person, room_id)
+        if not role_may(seen.role, action):
+            raise ClientError("forbidden", "You may not do this here.")
+        room = seen.room
+    if not_direct and room.kind == RoomKind.DIRECT:
+        raise ClientError("bad_request", "A direct conversation has two people for good.")
+    return room
+
+
+def _staff_room(user_id: int, action: Action, room_id: int) -> Room:
+    check_staff(User.objects.get(pk=user_id), action)
+    room = Room.objects.filter(pk=room_id).first()
+    if room is None:
+        raise access.no_such_room()
+    return room
+
+
+async def _member(
+    by: By,
+    action: Action,
+    room_id: int,
+    user_id: int,
+    *,
+    for_good: bool = False,
+    may_be_oneself: bool = False,
+) -> Values:
+    """How the person stands in the room, if the actor may act on them.
+
+    `for_good`: not for direct conversations. Ranks of members are compared in the append.
+    """
+    await _room(by, action, room_id, not_direct=for_good)
+    if by.user_id == user_id and not (may_be_oneself and not by.staff):
+        raise ClientError("forbidden", "Nobody may do this to themselves.")
+    before = await in_database(_member_state, by, room_id, user_id)
+    role = (await room_log.roles(user_id, [room_id])).get(room_id)
+    return before | {"role": None if role is None else str(role)}
+
+
+def _member_state(by: By, room_id: int, user_id: int) -> Values:
+    subject = User.objects.filter(pk=user_id).first()
+    if subject is None:
+        raise ClientError("not_found", "There is no such person.")
+    if by.staff:
+        check_subject(User.objects.get(pk=by.person), subject)
+    muted_until = (
+        Membership.objects.filter(room_id=room_id, user_id=user_id, muted_until__gt=timezone.now())
+        .values_list("muted_until", flat=True)
+        .first()
+    )
+    return {
+        "muted_until": None if muted_until is None else muted_until.isoformat(),
+        "banned": Ban.objects.filter(room_id=room_id, user_id=user_id).exists(),
+    }
+
+
+async def _author(by: By, action: Action, room_id: int, seq: int) -> int:
+    """Who wrote the message, if the actor may act on it; 0 for nobody."""
+    await _room(by, action, room_id)
+    author = await author_of(room_id, seq)
+    if author is None:
+        raise ClientError("not_found", "There is no such message.")
+    return author
+
+
+def _message_state(room_id: int, seq: int) -> Values:
+    row = (
+        Message.objects.filter(room_id=room_id, seq=seq)
+        .values_list("deleted_at", "deleted_by_id")
+        .first()
+    )
+    deleted_at, deleted_by = row or (None, None)
+    return {"deleted": deleted_at is not None, "deleted_by": deleted_by}
+
+
+async def _earlier(by: By, options: Options) -> bool:
+    """Whether the same request was made before; then its own effect must not stop it."""
+    if options.key is None:
+        return False
+    return await in_database(AuditEntry.objects.filter(actor_id=by.user_id, key=options.key).exists)
+
+
+# The act itself
+
+
+async def _act(
+    by: By,
+    action: Action,
+    target: Target,
+    options: Options,
+    *,
+    before: Values,
+    after: Values,
+    kind: EventType,
+    data: Callable[[Values], EventData],
+    author: int | None = None,
+) -> Outcome:
+    """Entry, event, outcome. `data` makes the event's data of what the entry says was asked for."""
+    reason = audit.check_reason(options.reason, needed=by.door == Door.ADMIN)
+    key = str(uuid7()) if options.key is None else options.key
+    is_old = check_key(key, timezone.now()) is KeyAge.OLD
+    if is_old and not await _earlier(by, options):
+        # The log has forgotten so old a key, so nobody could say whether it was done.
+        raise ClientError("bad_request", "This page is too old. Open it again.")
+    act = Act(
+        by=by,
+        action=action,
+        target=target,
+        reason=reason,
+        before=before,
+        after=after,
+        key=key,
+        report=options.report,
+        batch=options.batch,
+    )
+    entry, outcome, _ = await in_database(audit.begin, act)
+    if outcome is not None:
+        return outcome_of(outcome)
+    if is_old and (seq := await in_database(settling.find_place, entry)) is not None:
+        return await _settle(entry.pk, Result.DONE, seq=seq)
+    crash_point("moderation.before_append")
+    assert target.room is not None
+    assert entry.after is not None
+    event = NewEvent(
+        room=target.room,
+        type=kind,
+        data=data(entry.after),
+        actor=by.user_id,
+        key=key,
+        trusted=by.staff,
+        target_author=author,
+    )
+    try:
+        appended = await room_log.append(event)
+    except Unchanged:
+        return await _settle(entry.pk, Result.UNCHANGED)
+    except Unavailable:
+        raise  # nobody knows whether it was logged: see `chat.actions.settling`
+    except ClientError as refused:
+        await _settle(entry.pk, Result.REFUSED, detail=refused.code)
+        raise
+    crash_point("moderation.after_append")
+    return await _settle(entry.pk, Result.DONE, seq=appended.event.seq)
+
+
+async def _settle(
+    entry: int, result: Result, *, seq: int | None = None, detail: str = ""
+) -> Outcome:
+    try:
+        await in_database(audit.settle, entry, result, seq=seq, detail=detail)
+    except Unavailable:
+        # It is done, and its entry stands; the outcome is found by the event's key later.
+        logger.warning("audit entry %s gets its outcome later", entry)
+    return Outcome(entry=entry, result=result, seq=seq, detail=detail)
+
+
+def outcome_of(row: AuditOutcome) -> Outcome:
+    """An outcome that was written before; a refusal is raised again."""
+    if row.result == Result.REFUSED:
+        raise ClientError(row.detail, REFUSALS.get(row.detail, "This was refused."))
+    if row.result == Result.NOT_DONE:
+        raise ClientError("key_conflict", "This was given up and not done. Ask for it anew.")
+    return Outcome(entry=row.pk, result=Result(row.result), seq=row.seq, detail=row.detail)

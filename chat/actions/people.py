@@ -1,0 +1,209 @@
+"""What staff do to a person as a whole: mute everywhere, deactivate, and the reverse.
+
+The change and its audit entry are one transaction. Right after it the log is told, so that it
+holds at the next append in every room (`chat.room_log.restrictions`); should that fail, the sweep
+tells it within seconds. A mute everywhere is besides told to the rooms the person is in, as
+`member.muted` with `everywhere`, for the people there and the bus. A deactivation changes nothing
+in any room and has no event: it closes sockets, and ends sessions and tokens for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from redis.exceptions import RedisError
+from uuid_utils.compat import uuid7
+
+from chat import audit, recent_rooms, room_log
+from chat.actions import rooms
+from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
+from chat.audit import Act, Begun, By, Door, Result
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
+from chat.models import ApiToken, AuditEntry, AuditOutcome, Membership, User
+from chat.permissions import Action, check_staff, check_subject
+from chat.protocol import check_key
+from chat.room_log import NewEvent, restrictions
+from chat.room_log.appender import Unchanged
+
+logger = logging.getLogger(__name__)
+
+# Appends under way at a time when many rooms are told.
+ROOMS_AT_A_TIME = 100
+
+
+async def mute_person(by: By, user_id: int, seconds: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Keeps somebody from writing in any room for 1 s to 366 days from now."""
+    until = check_mute(seconds)
+    entry, outcome, _ = await in_database(
+        _change, by, Action.PERSON_MUTE, user_id, options, {"muted_until": until.isoformat()}
+    )
+    if outcome is not None:
+        return outcome_of(outcome)
+    assert entry.after is not None
+    until = datetime.fromisoformat(entry.after["muted_until"])
+    return await _tell_rooms(
+        entry, EventType.MEMBER_MUTED, MemberMuted(user=user_id, until=until, everywhere=True)
+    )
+
+
+async def unmute_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Ends a mute everywhere. Mutes in single rooms stay."""
+    entry, outcome, _ = await in_database(
+        _change, by, Action.PERSON_UNMUTE, user_id, options, {"muted_until": None}
+    )
+    if outcome is not None:
+        return outcome_of(outcome)
+    return await _tell_rooms(
+        entry, EventType.MEMBER_UNMUTED, MemberUnmuted(user=user_id, everywhere=True)
+    )
+
+
+async def deactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Shuts somebody out: no sign-in, no sockets, no programs. What they wrote stays."""
+    _, outcome, _ = await in_database(
+        _change, by, Action.PERSON_DEACTIVATE, user_id, options, {"active": False}
+    )
+    assert outcome is not None
+    return outcome_of(outcome)
+
+
+async def reactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+    """Lets somebody sign in again, with the rooms they were in. What was ended stays so."""
+    _, outcome, _ = await in_database(
+        _change, by, Action.PERSON_REACTIVATE, user_id, options, {"active": True}
+    )
+    assert outcome is not None
+    return outcome_of(outcome)
+
+
+def _change(by: By, action: Action, user_id: int, options: Options, after: dict[str, Any]) -> Begun:
+    """Entry and change in one transaction; then the log is told. A repeat changes nothing."""
+    reason = audit.check_reason(options.reason, needed=by.door == Door.ADMIN)
+    if options.key is not None:
+        check_key(options.key, timezone.now())
+    with transaction.atomic():
+        # Weaker than for a deletion: events that the person wrote are stored meanwhile.
+        subject = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
+        if subject is None:
+            raise ClientError("not_found", "There is no such person.")
+        actor = User.objects.get(pk=by.person)
+        check_staff(actor, action)
+        check_subject(actor, subject)
+        begun = audit.begin(
+            Act(
+                by=by,
+                action=action,
+                target=audit.person_target(user_id),
+                reason=reason,
+                before=_state(subject),
+                after=after,
+                key=options.key or str(uuid7()),
+                report=options.report,
+                batch=options.batch,
+            )
+        )
+        if begun.is_new:
+            begun = _APPLY[action](begun, subject)
+    if begun.is_new:
+        try:
+            restrictions.tell(user_id)
+        except RedisError:
+            logger.warning("The log is told of restrictions later (audit entry %s)", begun.entry.pk)
+    return begun
+
+
+def _state(subject: User) -> dict[str, Any]:
+    until = subject.muted_until
+    muted = until is not None and until > timezone.now()
+    return {
+        "active": subject.is_active,
+        "muted_until": until.isoformat() if until is not None and muted else None,
+    }
+
+
+def _mute(begun: Begun, subject: User) -> Begun:
+    assert begun.entry.after is not None
+    text = begun.entry.after["muted_until"]
+    subject.muted_until = None if text is None else datetime.fromisoformat(text)
+    subject.save(update_fields=["muted_until"])
+    return begun
+
+
+def _deactivate(begun: Begun, subject: User) -> Begun:
+    if not subject.is_active:
+        return _done(begun, Result.UNCHANGED)
+    now = timezone.now()
+    subject.is_active = False
+    subject.deactivated_at = subject.sessions_ended_at = now
+    # Saving announces that the sockets must close (`chat.revocation`).
+    subject.save(update_fields=["is_active", "deactivated_at", "sessions_ended_at"])
+    ApiToken.objects.filter(user=subject, revoked_at=None).update(revoked_at=now)
+    return _done(begun, Result.DONE)
+
+
+def _reactivate(begun: Begun, subject: User) -> Begun:
+    if subject.is_active:
+        return _done(begun, Result.UNCHANGED)
+    subject.is_active = True
+    subject.deactivated_at = None
+    subject.save(update_fields=["is_active", "deactivated_at"])
+    return _done(begun, Result.DONE)
+
+
+def _done(begun: Begun, result: Result) -> Begun:
+    audit.settle(begun.entry.pk, result)
+    return begun._replace(outcome=AuditOutcome.objects.get(pk=begun.entry.pk))
+
+
+_APPLY: dict[Action, Callable[[Begun, User], Begun]] = {
+    Action.PERSON_MUTE: _mute,
+    Action.PERSON_UNMUTE: _mute,
+    Action.PERSON_DEACTIVATE: _deactivate,
+    Action.PERSON_REACTIVATE: _reactivate,
+}
+
+
+async def _tell_rooms(entry: AuditEntry, kind: EventType, data: EventData) -> Outcome:
+    """Logs the event in every room the person is in, once each, and settles the entry.
+
+    A repeat with the same key goes on where it broke off: the keys of the events follow from it.
+    """
+    assert entry.user_id is not None
+    recent = await recent_rooms.entered(entry.user_id)
+    told = sorted({*await in_database(_rooms_of, entry.user_id), *recent})
+    for first in range(0, len(told), ROOMS_AT_A_TIME):
+        await asyncio.gather(
+            *(_tell_room(entry, room, kind, data) for room in told[first : first + ROOMS_AT_A_TIME])
+        )
+    detail = f"{len(told)} rooms told"
+    await in_database(audit.settle, entry.pk, Result.DONE, detail=detail)
+    return Outcome(entry=entry.pk, result=Result.DONE, detail=detail)
+
+
+def _rooms_of(user_id: int) -> list[int]:
+    return list(Membership.objects.filter(user_id=user_id).values_list("room_id", flat=True))
+
+
+async def _tell_room(entry: AuditEntry, room: int, kind: EventType, data: EventData) -> None:
+    assert isinstance(entry.key, uuid.UUID)
+    event = NewEvent(
+        room=room,
+        type=kind,
+        data=data,
+        actor=entry.actor_id,
+        key=str(rooms.derived_key(entry.key, f"told {room}")),
+        trusted=True,
+    )
+    try:
+        await room_log.append(event)
+    except Unchanged:
+        pass  # they have left meanwhile

@@ -1,0 +1,171 @@
+"""What an act would touch, counted in PostgreSQL before anybody decides. Changes nothing.
+
+As PostgreSQL has it, so a moment old; what is refused in the end, the append decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from allauth.usersessions.models import UserSession
+from django.db.models import Q
+
+from chat.audit import Kind
+from chat.events import Role, RoomKind
+from chat.models import ApiToken, Ban, Membership, Message, Reaction, Room, User
+from chat.permissions import Action
+
+Place = tuple[int, ...]
+
+MAX_PLACES = 200
+
+KINDS: dict[Action, Kind] = {
+    Action.MESSAGE_DELETE: Kind.MESSAGE,
+    Action.MESSAGE_RESTORE: Kind.MESSAGE,
+    Action.MEMBER_MUTE: Kind.MEMBER,
+    Action.MEMBER_UNMUTE: Kind.MEMBER,
+    Action.MEMBER_REMOVE: Kind.MEMBER,
+    Action.MEMBER_BAN: Kind.MEMBER,
+    Action.MEMBER_UNBAN: Kind.MEMBER,
+    Action.MEMBER_ROLE: Kind.MEMBER,
+    Action.ROOM_SLOW_MODE: Kind.ROOM,
+    Action.ROOM_ARCHIVE: Kind.ROOM,
+    Action.ROOM_UNARCHIVE: Kind.ROOM,
+    Action.PERSON_MUTE: Kind.PERSON,
+    Action.PERSON_UNMUTE: Kind.PERSON,
+    Action.PERSON_DEACTIVATE: Kind.PERSON,
+    Action.PERSON_REACTIVATE: Kind.PERSON,
+}
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """What it would do to one target.
+
+    `counts`: name → number, of `rooms`, `messages`, `reactions`, `members`, `sessions`
+    and `tokens`. `problem`: why it would change nothing or be refused, `warning`: what else it
+    would do; both are codes, empty for nothing.
+    """
+
+    place: Place
+    counts: dict[str, int]
+    problem: str = ""
+    warning: str = ""
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    effects: list[Effect]
+    totals: dict[str, int]
+
+
+def preview(action: Action, places: Sequence[Place]) -> Preview:
+    """What `action` would do to targets at (room, seq), (room, user), (user,) or (room,).
+
+    `problem` is one of not_found, unchanged, direct, last_owner; `warning` is last_owner.
+
+    Raises: ValueError for more than `MAX_PLACES`, or an act that has no preview.
+    """
+    if len(places) > MAX_PLACES:
+        raise ValueError(f"At most {MAX_PLACES} at a time.")
+    kind = KINDS.get(action)
+    if kind is None:
+        raise ValueError("This act has no preview.")
+    of_one = {
+        Kind.MESSAGE: _message,
+        Kind.MEMBER: _member,
+        Kind.ROOM: _room,
+        Kind.PERSON: _person,
+    }[kind]
+    effects = [of_one(action, place) for place in places]
+    return Preview(effects=effects, totals=_totals(effects, kind))
+
+
+def _totals(effects: Iterable[Effect], kind: Kind) -> dict[str, int]:
+    """Sums of what would happen; a room that several targets are in counts once."""
+    happening = [effect for effect in effects if not effect.problem]
+    totals: Counter[str] = Counter()
+    for effect in happening:
+        totals.update(effect.counts)
+    if kind != Kind.PERSON and happening:
+        totals["rooms"] = len({effect.place[0] for effect in happening})
+    return dict(totals)
+
+
+def _message(action: Action, place: Place) -> Effect:
+    room, seq = place
+    row = Message.objects.filter(room_id=room, seq=seq).values_list("deleted_at").first()
+    if row is None:
+        return Effect(place=place, counts={}, problem="not_found")
+    deleted = row[0] is not None
+    if deleted == (action == Action.MESSAGE_DELETE):
+        return Effect(place=place, counts={}, problem="unchanged")
+    counts = {
+        "rooms": 1,
+        "messages": 1,
+        "reactions": Reaction.objects.filter(room_id=room, target=seq).count(),
+    }
+    return Effect(place=place, counts=counts)
+
+
+def _member(action: Action, place: Place) -> Effect:
+    room, user = place
+    kind = Room.objects.filter(pk=room).values_list("kind", flat=True).first()
+    membership = Membership.objects.filter(room_id=room, user_id=user).first()
+    banned = Ban.objects.filter(room_id=room, user_id=user).exists()
+    problem = warning = ""
+    if kind is None or not User.objects.filter(pk=user).exists():
+        problem = "not_found"
+    elif kind == RoomKind.DIRECT and action not in (Action.MEMBER_MUTE, Action.MEMBER_UNMUTE):
+        problem = "direct"
+    elif action in (Action.MEMBER_BAN, Action.MEMBER_UNBAN):
+        problem = "unchanged" if banned == (action == Action.MEMBER_BAN) else ""
+    elif membership is None:
+        problem = "not_found"
+    if not problem and membership is not None and _is_last_owner(room, membership):
+        if action == Action.MEMBER_ROLE:
+            problem = "last_owner"
+        elif action in (Action.MEMBER_REMOVE, Action.MEMBER_BAN):
+            warning = "last_owner"
+    return Effect(place=place, counts={"rooms": 1}, problem=problem, warning=warning)
+
+
+def _is_last_owner(room: int, membership: Membership) -> bool:
+    owners = Membership.objects.filter(room_id=room, role=Role.OWNER)
+    return membership.role == Role.OWNER and owners.count() == 1
+
+
+def _room(action: Action, place: Place) -> Effect:
+    (room_id,) = place
+    room = Room.objects.filter(pk=room_id).first()
+    if room is None:
+        return Effect(place=place, counts={}, problem="not_found")
+    if room.kind == RoomKind.DIRECT:
+        return Effect(place=place, counts={}, problem="direct")
+    members = Membership.objects.filter(room=room)
+    if action == Action.ROOM_SLOW_MODE:
+        members = members.filter(role=Role.MEMBER)
+    elif (room.archived_at is not None) == (action == Action.ROOM_ARCHIVE):
+        return Effect(place=place, counts={}, problem="unchanged")
+    return Effect(place=place, counts={"rooms": 1, "members": members.count()})
+
+
+def _person(action: Action, place: Place) -> Effect:
+    (user_id,) = place
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        return Effect(place=place, counts={}, problem="not_found")
+    memberships = Membership.objects.filter(user=user)
+    counts = {"rooms": memberships.count()}
+    if action == Action.PERSON_DEACTIVATE:
+        counts["tokens"] = ApiToken.objects.filter(user=user, revoked_at=None).count()
+        counts["sessions"] = sum(one.exists() for one in UserSession.objects.filter(user=user))
+    switches = action in (Action.PERSON_DEACTIVATE, Action.PERSON_REACTIVATE)
+    if switches and user.is_active == (action == Action.PERSON_REACTIVATE):
+        return Effect(place=place, counts={}, problem="unchanged")
+    owned = memberships.filter(role=Role.OWNER).values_list("room_id", flat=True)
+    shared = Membership.objects.filter(
+        ~Q(user=user), room_id__in=list(owned), role=Role.OWNER
+    ).values_list("room_id", flat=True)
+    alone = bool(set(owned) - set(shared)) and action == Action.PERSON_DEACTIVATE
+    return Effect(place=place, counts=counts, warning="last_owner" if alone else "")

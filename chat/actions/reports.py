@@ -1,0 +1,295 @@
+"""Reports: members say that a message should be looked at; somebody looks, acts or dismisses.
+
+Who can read a message may report it, once while the report waits. Staff work on all reports,
+owners and moderators on those of their rooms, but for reports about themselves, and without
+learning who reported: they could take revenge. Closing a report is on record and tells the
+reporter (`chat.reports`), in PostgreSQL and by a hint to their open pages.
+
+All functions raise ClientError for what is refused and Unavailable when log or PostgreSQL is away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from chat import access, audit, live
+from chat.actions import moderation, people
+from chat.actions.moderation import Options, Outcome, Values
+from chat.audit import Act, By, Door
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.labels import check_text
+from chat.models import Report, User
+from chat.models.reports import MAX_NOTE_CHARACTERS
+from chat.permissions import Action, check_staff, role_may, staff_may
+from chat.room_log.targets import author_of
+
+MAX_ANSWER_CHARACTERS = 500
+# Somebody who reports more than this in a day has other means at hand, or abuses this one.
+REPORTS_PER_DAY = 50
+DAY = timedelta(days=1)
+
+# What a report can be resolved with. The last two are for staff.
+RESOLVING = (
+    Action.MESSAGE_DELETE,
+    Action.MEMBER_MUTE,
+    Action.MEMBER_REMOVE,
+    Action.MEMBER_BAN,
+    Action.PERSON_MUTE,
+    Action.PERSON_DEACTIVATE,
+)
+TAKES_SECONDS = frozenset({Action.MEMBER_MUTE, Action.PERSON_MUTE})
+
+
+async def report_message(
+    reporter_id: int, room_id: int, seq: int, category: str, note: str = ""
+) -> Report:
+    """A new report, or the one of the same person and message that still waits.
+
+    Raises: ClientError `not_found` or `not_member` for who cannot read the message;
+    `rate_limited` after `REPORTS_PER_DAY`.
+    """
+    if category not in Report.Category.values:
+        raise ClientError("bad_request", f"Category: one of {', '.join(Report.Category.values)}.")
+    note = check_text(note, "Note", MAX_NOTE_CHARACTERS)
+    await access.as_member(reporter_id, room_id)
+    author = await author_of(room_id, seq)
+    if author is None:
+        raise ClientError("not_found", "There is no such message.")
+    if author == reporter_id:
+        raise ClientError("bad_request", "This message is your own: delete it.")
+    return await in_database(_insert, reporter_id, room_id, seq, author or None, category, note)
+
+
+def _insert(
+    reporter_id: int, room_id: int, seq: int, author: int | None, category: str, note: str
+) -> Report:
+    now = timezone.now()
+    waiting = Report.objects.filter(
+        room_id=room_id, seq=seq, reporter_id=reporter_id, state__in=Report.WAITING
+    )
+    earlier = waiting.first()
+    if earlier is not None:
+        return earlier
+    recent = Report.objects.filter(reporter_id=reporter_id, created_at__gt=now - DAY)
+    times = list(recent.order_by("created_at").values_list("created_at", flat=True))
+    if len(times) >= REPORTS_PER_DAY:
+        wait = (times[len(times) - REPORTS_PER_DAY] + DAY - now).total_seconds()
+        raise ClientError("rate_limited", "You have reported enough for today.", max(1.0, wait))
+    try:
+        with transaction.atomic():
+            return Report.objects.create(
+                room_id=room_id,
+                seq=seq,
+                author_id=author,
+                reporter_id=reporter_id,
+                category=category,
+                note=note,
+                created_at=now,
+            )
+    except IntegrityError:  # the same request at the same moment
+        return waiting.get()
+
+
+async def assign(by: By, report_id: int, assignee_id: int | None, reason: str = "") -> Report:
+    """Gives a waiting report to somebody who may work on it, or to nobody.
+
+    Owners and moderators of a room take reports themselves.
+    """
+    await _check_right(by, Action.REPORT_ASSIGN, report_id)
+    if not by.staff and assignee_id not in (None, by.user_id):
+        raise ClientError("forbidden", "Take the report yourself, or give it back.")
+    return await in_database(_assign, by, report_id, assignee_id, reason)
+
+
+def _assign(by: By, report_id: int, assignee_id: int | None, reason: str) -> Report:
+    with transaction.atomic():
+        report = _locked(report_id)
+        if by.staff and assignee_id is not None:
+            assignee = User.objects.filter(pk=assignee_id).first()
+            if assignee is None or not staff_may(assignee, Action.REPORT_RESOLVE):
+                raise ClientError("bad_request", "This person may not work on reports.")
+        before: Values = {"state": report.state, "assignee": report.assignee_id}
+        report.state = Report.State.OPEN if assignee_id is None else Report.State.ASSIGNED
+        report.assignee_id = assignee_id
+        report.assigned_at = None if assignee_id is None else timezone.now()
+        after: Values = {"state": report.state, "assignee": assignee_id}
+        if before == after:
+            return report
+        report.save(update_fields=["state", "assignee", "assigned_at"])
+        audit.record(_act(by, Action.REPORT_ASSIGN, report, reason, before, after))
+    return report
+
+
+async def dismiss(by: By, report_id: int, reason: str = "", answer: str = "") -> list[Report]:
+    """Closes a report without an act, and those of others about the same message.
+
+    `reason` is for the audit log, `answer` for the reporters.
+    """
+    await _check_right(by, Action.REPORT_DISMISS, report_id)
+    closed = await in_database(
+        _close, by, report_id, Action.REPORT_DISMISS, None, _reason(by, reason), _answer(answer)
+    )
+    _tell(closed)
+    return closed
+
+
+async def resolve(
+    by: By,
+    report_id: int,
+    action: Action,
+    *,
+    seconds: int | None = None,
+    answer: str = "",
+    options: Options = moderation.NO_OPTIONS,
+) -> tuple[list[Report], Outcome]:
+    """Does one of `RESOLVING` to the message or its author, and closes the report with it.
+
+    The act comes first: who is told that something was done must be able to rely on it. A call
+    that broke off in between is repeated with the same key, which does the act no second time.
+    """
+    report = await _check_right(by, Action.REPORT_RESOLVE, report_id)
+    if action not in RESOLVING:
+        raise ClientError("bad_request", f"Action: one of {', '.join(RESOLVING)}.")
+    if (seconds is not None) != (action in TAKES_SECONDS):
+        raise ClientError("bad_request", "Seconds belong to a mute, and to nothing else.")
+    if report.state not in Report.WAITING:
+        raise _closed()
+    text = _answer(answer)
+    reason = _reason(by, options.reason)
+    chosen = Options(reason=reason, key=options.key, report=report.pk, batch=options.batch)
+    outcome = await _do(by, report, action, seconds or 0, chosen)
+    closed = await in_database(_close, by, report_id, Action.REPORT_RESOLVE, action, reason, text)
+    _tell(closed)
+    return closed, outcome
+
+
+async def _do(by: By, report: Report, action: Action, seconds: int, options: Options) -> Outcome:
+    room, author = report.room_id, report.author_id
+    if action == Action.MESSAGE_DELETE:
+        return await moderation.delete_message(by, room, report.seq, options)
+    if author is None:
+        raise ClientError("bad_request", "This message has no author to act on.")
+    if action == Action.MEMBER_MUTE:
+        return await moderation.mute_member(by, room, author, seconds, options)
+    if action == Action.MEMBER_REMOVE:
+        return await moderation.remove_member(by, room, author, options)
+    if action == Action.MEMBER_BAN:
+        return await moderation.ban_member(by, room, author, options)
+    if not by.staff:
+        raise ClientError("forbidden", "Only staff may do this.")
+    if action == Action.PERSON_MUTE:
+        return await people.mute_person(by, author, seconds, options)
+    return await people.deactivate_person(by, author, options)
+
+
+async def _check_right(by: By, action: Action, report_id: int) -> Report:
+    """The report, if the actor may work on it.
+
+    Raises: ClientError `not_found` alike for a report that is not there, or not theirs to see.
+    """
+    report = await in_database(Report.objects.filter(pk=report_id).first)
+    if by.staff:
+        user = await in_database(User.objects.get, pk=by.person)
+        await in_database(check_staff, user, action)
+        if report is None:
+            raise no_such_report()
+        return report
+    if report is None or report.author_id == by.user_id:
+        raise no_such_report()
+    try:
+        seen = await access.as_member(by.person, report.room_id)
+    except ClientError as refused:
+        if refused.code == "unavailable":
+            raise
+        raise no_such_report() from refused
+    if not role_may(seen.role, action):
+        raise no_such_report()
+    return report
+
+
+def no_such_report() -> ClientError:
+    return ClientError("not_found", "There is no such report.")
+
+
+def _close(
+    by: By, report_id: int, act: Action, resolution: Action | None, reason: str, answer: str
+) -> list[Report]:
+    with transaction.atomic():
+        first = _locked(report_id)
+        same = Report.objects.select_for_update().filter(
+            room_id=first.room_id, seq=first.seq, state__in=Report.WAITING
+        )
+        reports = list(same.order_by("pk"))
+        for report in reports:
+            before: Values = {"state": report.state, "assignee": report.assignee_id}
+            _end(by, report, resolution, answer, timezone.now())
+            after: Values = {"state": report.state, "resolution": report.resolution}
+            audit.record(_act(by, act, report, reason, before, after))
+    return reports
+
+
+def _end(by: By, report: Report, resolution: Action | None, answer: str, now: datetime) -> None:
+    report.state = Report.State.DISMISSED if resolution is None else Report.State.RESOLVED
+    report.resolution = "" if resolution is None else resolution
+    report.answer = answer
+    report.closed_at = now
+    report.closed_by_id = by.user_id
+    report.save(update_fields=["state", "resolution", "answer", "closed_at", "closed_by"])
+
+
+def _locked(report_id: int) -> Report:
+    """Raises: ClientError when somebody else was faster."""
+    report = Report.objects.select_for_update().filter(pk=report_id).first()
+    if report is None:
+        raise no_such_report()
+    if report.state not in Report.WAITING:
+        raise _closed()
+    return report
+
+
+def _closed() -> ClientError:
+    return ClientError("key_conflict", "Somebody has closed this report already.")
+
+
+def _act(
+    by: By,
+    action: Action,
+    report: Report,
+    reason: str,
+    before: Values,
+    after: Values,
+) -> Act:
+    return Act(
+        by=by,
+        action=action,
+        target=audit.report_target(report.pk, report.room_id, report.seq, report.author_id),
+        reason=reason,
+        before=before,
+        after=after,
+        report=report.pk,
+    )
+
+
+def _reason(by: By, reason: str) -> str:
+    return audit.check_reason(reason, needed=by.door == Door.ADMIN)
+
+
+def _answer(answer: str) -> str:
+    return check_text(answer, "Answer", MAX_ANSWER_CHARACTERS)
+
+
+def _tell(closed: list[Report]) -> None:
+    """A hint to the reporters' open pages; those that miss it see it when they ask."""
+    for report in closed:
+        live.publisher().to_hubs(
+            {
+                "type": "report",
+                "user": report.reporter_id,
+                "report": report.pk,
+                "state": str(report.state),
+            }
+        )

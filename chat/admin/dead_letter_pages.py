@@ -1,0 +1,411 @@
+"""Dead letters: found among a million, looked at safely, retried or given up with a reason.
+
+Retrying is not reading: what people wrote is shown only to those who may read private rooms, and
+that is on record. A form that is sent twice, and two people at once, do everything once: a letter
+is claimed before anything is done with it, and a bulk act has the id that its form was given.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
+
+from chat import dead_letters
+from chat.admin import letter_jobs
+from chat.admin.doors import act, page, render, render_part
+from chat.admin.moments import moment_of
+from chat.admin.records import REASON_CHARACTERS, by, note
+from chat.admin.room_lookup import find_room, is_id
+from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, showing
+from chat.models import AuditEntry
+from chat.permissions import Action
+
+PAGE_LETTERS = 50
+# A form may name what one page shows; more is a bulk act, with steps.
+MAX_CHOSEN = PAGE_LETTERS
+SHOWN_BYTES = 64 * 1024
+HEX_BYTES = 512
+SOURCES = ("persist", "export", "analytics", "task:")
+PERMISSIONS = {
+    letter_jobs.RETRY: "chat.retry_dead_letters",
+    letter_jobs.DISCARD: "chat.discard_dead_letters",
+}
+ACTIONS = {letter_jobs.RETRY: Action.LETTER_RETRY, letter_jobs.DISCARD: Action.LETTER_DISCARD}
+READ_PERMISSION = "chat.view_private_rooms"
+TARGET = AuditEntry.TargetKind.DEAD_LETTER
+
+
+@page("chat.view_dead_letters")
+def dead_letter_list(request: HttpRequest) -> HttpResponse:
+    wanted, problems = filter_of(request.GET)
+    newest_first = request.GET.get("order") != "oldest"
+    context: dict[str, Any] = {
+        "chosen": request.GET,
+        "problems": problems,
+        "sources": SOURCES,
+        "reasons": list(Reason),
+        "states": list(State),
+        "query": urlencode(query_of(request.GET)),
+        "filtered": wanted != Filter(),
+        **rights(request),
+    }
+    try:
+        found = dead_letters.page(
+            wanted,
+            limit=PAGE_LETTERS,
+            after=request.GET.get("after") or None,
+            newest_first=newest_first,
+        )
+        context |= {
+            "letters": [line_of(letter) for letter in found.letters],
+            "looked_at": found.looked_at,
+            "next": found.next,
+            "counts": dead_letters.counts(),
+            "jobs": letter_jobs.latest()[:5],
+        }
+    except RedisError:
+        context["away"] = True
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    return render(request, "dead_letters", _("Dead letters"), context)
+
+
+@page("chat.view_dead_letters")
+def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
+    """All that is known of one letter; what people wrote only on request, and on record."""
+    try:
+        letter = dead_letters.get(id)
+        given_up = dead_letters.discarded(id) if letter is None else None
+        history = dead_letters.audit_lines(100, id)
+    except RedisError:
+        return render(request, "dead_letter", _("Dead letter"), {"away": True}, status=503)
+    show_words = "payload" in request.GET
+    if show_words:
+        if not request.user.has_perm(READ_PERMISSION):
+            raise PermissionDenied
+        if letter is not None:
+            room = letter.origin.room
+            note(
+                request,
+                Action.ROOM_READ,
+                TARGET,
+                id,
+                room=None if room is None else find_room(str(room)),
+                seq=letter.origin.seq,
+            )
+    return render(
+        request,
+        "dead_letter",
+        _("Dead letter"),
+        {
+            "id": id,
+            "letter": None if letter is None else line_of(letter),
+            "given_up": given_up,
+            "history": history,
+            "payload": [] if letter is None else payload_of(letter, show_words=show_words),
+            "show_words": show_words,
+            "may_read": request.user.has_perm(READ_PERMISSION),
+            "max_attempts": dead_letters.MAX_ATTEMPTS,
+            **rights(request),
+        },
+        status=404 if letter is None and given_up is None else 200,
+    )
+
+
+@act(*PERMISSIONS.values())
+def dead_letter_act(request: HttpRequest) -> HttpResponse:
+    """First what it would do, then, with a reason, doing it and how it went for each letter."""
+    action = request.POST.get("action", "")
+    if action not in PERMISSIONS:
+        raise BadRequest("There is no such action.")
+    if not request.user.has_perm(PERMISSIONS[action]):
+        raise PermissionDenied
+    why = request.POST.get("why", "").strip()
+    confirmed = "confirmed" in request.POST
+    problem = reason_problem(why) if confirmed else None
+    if request.POST.get("scope") == "all":
+        return _act_on_all(request, action, why, confirmed=confirmed, problem=problem)
+    ids = list(dict.fromkeys(request.POST.getlist("ids")))[:MAX_CHOSEN]
+    if not ids:
+        messages.warning(request, _("No letter was chosen."))
+        return redirect("admin:dead_letters")
+    if not confirmed or problem is not None:
+        letters = _letters(ids)
+        return render(
+            request,
+            "dead_letter_act",
+            title_of(action),
+            {
+                "action": action,
+                "letters": [line_of(letter) for letter in letters],
+                "missing": len(ids) - len(letters),
+                "ids": ids,
+                "problem": problem,
+                "why": why,
+            },
+        )
+    return _done(request, action, ids, why)
+
+
+@page("chat.view_dead_letters")
+def letter_job(request: HttpRequest, id: str) -> HttpResponse:
+    """How far a bulk act is. The page takes its steps, for whoever has the right, while open."""
+    job = _job(id)
+    return render(request, "letter_job", title_of(job.action), _job_context(request, job))
+
+
+@act(*PERMISSIONS.values())
+def letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
+    """One step, or the end, of a bulk act; answers with the part of the page that moves."""
+    job = _job(id)
+    if not request.user.has_perm(PERMISSIONS[job.action]):
+        raise PermissionDenied
+    try:
+        moved = letter_jobs.cancel(id) if "cancel" in request.POST else letter_jobs.step(id)
+    except RedisError:
+        return render_part(
+            request, "letter_job_state", {**_job_context(request, job), "away": True}, status=503
+        )
+    if moved is None:
+        raise Http404
+    if request.headers.get("X-Requested-With") != "fetch":  # without scripts
+        return redirect("admin:letter_job", id=id)
+    return render_part(request, "letter_job_state", _job_context(request, moved))
+
+
+def _act_on_all(
+    request: HttpRequest, action: str, why: str, *, confirmed: bool, problem: str | None
+) -> HttpResponse:
+    wanted, problems = filter_of(request.POST)
+    if problems:
+        raise BadRequest("The filter is not complete.")
+    if not confirmed or problem is not None:
+        try:
+            sample = dead_letters.page(wanted, limit=5)
+            total = dead_letters.counts().total
+        except RedisError:
+            messages.error(request, _("The log server is away."))
+            return redirect("admin:dead_letters")
+        return render(
+            request,
+            "dead_letter_act",
+            title_of(action),
+            {
+                "action": action,
+                "all": True,
+                "letters": [line_of(letter) for letter in sample.letters],
+                "total": total,
+                "filter": query_of(request.POST),
+                "job": uuid.uuid4(),
+                "problem": problem,
+                "why": why,
+            },
+        )
+    job_id = request.POST.get("job", "")
+    try:
+        job, made = letter_jobs.begin(job_id, action=action, wanted=wanted, why=why, by=by(request))
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    except RedisError:
+        messages.error(request, _("Log or bus is away: nothing was begun."))
+        return redirect("admin:dead_letters")
+    if made:
+        note(
+            request,
+            ACTIONS[action],
+            TARGET,
+            f"job:{job.id}",
+            reason=why,
+            after={"filter": query_of(request.POST), "letters": job.total},
+        )
+    return redirect("admin:letter_job", id=job.id)
+
+
+def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpResponse:
+    # Every letter gets an entry of its own in the audit log; `batch` holds them together.
+    results: list[Result] = []
+    who, batch = by(request), str(uuid.uuid4())
+    if action == letter_jobs.DISCARD:
+        found = dead_letters.discard(ids, why=why, by=who, batch=batch)
+    else:
+        found = dead_letters.retry(ids, by=who, why=why, batch=batch)
+    away = False
+    try:
+        results.extend(found)
+    except RedisError:
+        away = True
+    return render(
+        request,
+        "dead_letter_results",
+        title_of(action),
+        {
+            "results": [(result, outcome_text(result.outcome)) for result in results],
+            "not_reached": ids[len(results) :],
+            "away": away,
+            "action": action,
+        },
+    )
+
+
+def _letters(ids: Iterable[str]) -> list[Letter]:
+    try:
+        found = [dead_letters.get(one) for one in ids]
+    except RedisError:
+        return []
+    return [letter for letter in found if letter is not None]
+
+
+def _job(id: str) -> letter_jobs.Job:
+    try:
+        job = letter_jobs.get(id)
+    except RedisError:
+        job = None
+    if job is None:
+        raise Http404
+    return job
+
+
+def _job_context(request: HttpRequest, job: letter_jobs.Job) -> dict[str, Any]:
+    return {
+        "job": job,
+        "outcomes": [(outcome_text(one), count) for one, count in job.outcomes.items()],
+        "filter": filter_text(job.wanted),
+        "may_act": request.user.has_perm(PERMISSIONS[job.action]),
+        "running": job.state == letter_jobs.RUNNING,
+        "cancelled": job.state == letter_jobs.CANCELLED,
+    }
+
+
+def rights(request: HttpRequest) -> dict[str, bool]:
+    return {
+        "may_retry": request.user.has_perm(PERMISSIONS[letter_jobs.RETRY]),
+        "may_discard": request.user.has_perm(PERMISSIONS[letter_jobs.DISCARD]),
+    }
+
+
+def reason_problem(why: str) -> str | None:
+    if not why:
+        return _("Say why: it stays on record.")
+    if len(why) > REASON_CHARACTERS:
+        return _("The reason may have 500 characters.")
+    return None
+
+
+def filter_of(given: Any) -> tuple[Filter, list[str]]:
+    """The filter in a form, and what is wrong with it, which is then left out."""
+    problems = []
+    reason, state = given.get("reason") or None, given.get("state") or None
+    room = (given.get("room") or "").strip()
+    if reason is not None and reason not in {one.value for one in Reason}:
+        problems.append(_("There is no such reason."))
+        reason = None
+    if state is not None and state not in {one.value for one in State}:
+        problems.append(_("There is no such state."))
+        state = None
+    if room and not is_id(room):
+        found = find_room(room)
+        if found is None:
+            problems.append(_("There is no such room; its number works too."))
+        room = "" if found is None else str(found.pk)
+    times: dict[str, datetime | None] = {}
+    for name in ("since", "until"):
+        try:
+            times[name] = moment_of(given.get(name) or "")
+        except ValueError:
+            times[name] = None
+            problems.append(_("A time looks like 2026-11-25 09:30."))
+    wanted = Filter(
+        source=(given.get("source") or "").strip()[:100] or None,
+        reason=reason,
+        room=int(room) if room else None,
+        state=None if state is None else State(state),
+        **times,
+    )
+    return wanted, problems
+
+
+def query_of(given: Any) -> dict[str, str]:
+    """What of a form belongs to the filter, to be carried on in addresses and forms."""
+    names = ("source", "reason", "room", "state", "since", "until", "order")
+    return {name: given.get(name) for name in names if given.get(name)}
+
+
+def filter_text(wanted: Filter) -> str:
+    """The filter in words, for the page of a bulk act."""
+    parts = {
+        _("source"): wanted.source,
+        _("reason"): wanted.reason,
+        _("room"): wanted.room,
+        _("state"): wanted.state,
+        _("since"): None if wanted.since is None else f"{wanted.since:%Y-%m-%d %H:%M}",
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
+def line_of(letter: Letter) -> dict[str, Any]:
+    """A letter as the pages show it: escaped, cut off, and never more than an entry holds."""
+    error = letter.problem or letter.last_error or letter.error
+    return {
+        "id": letter.id,
+        "source": showing.escaped(letter.source, 60) or "?",
+        "reason": showing.escaped(letter.reason, 40) or "?",
+        "room": letter.origin.room,
+        "seq": letter.origin.seq,
+        "shard": letter.origin.shard,
+        "stream_id": showing.escaped(letter.origin.stream_id or ""),
+        "key": showing.escaped(letter.origin.key or ""),
+        "task_id": showing.escaped(letter.origin.task_id or ""),
+        "first_at": letter.first_at,
+        "state": letter.state.value,
+        "attempts": letter.attempts,
+        "failures": letter.failures,
+        "last_at": letter.last_at,
+        "next_at": letter.next_at,
+        "error": showing.escaped(error, 200),
+        "whole_error": showing.escaped(letter.error, 2_000),
+        "last_error": showing.escaped(letter.last_error or "", 2_000),
+        "problem": showing.escaped(letter.problem or ""),
+        "hopeless": letter.hopeless or "",
+        "payload_bytes": letter.payload_bytes,
+    }
+
+
+def payload_of(letter: Letter, *, show_words: bool) -> list[dict[str, Any]]:
+    """The payload value by value; bytes that are no text as hexadecimal digits."""
+    lines: list[dict[str, Any]] = [
+        {"name": line.name, "text": line.text, "bytes": line.bytes, "hex": ""}
+        for line in showing.payload_lines(letter, show_words=show_words)
+    ]
+    if show_words and len(lines) == 1 and lines[0]["name"] == "payload":
+        lines[0]["hex"] = letter.payload[:HEX_BYTES].hex(" ", 2)
+    return lines
+
+
+def title_of(action: str) -> str:
+    if action == letter_jobs.DISCARD:
+        return _("Discard dead letters")
+    return _("Retry dead letters")
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """What became of a letter, for a person."""
+    return {
+        Outcome.DONE: _("done, the letter is gone"),
+        Outcome.SENT: _("its task was sent again"),
+        Outcome.WAITING: _("failed, is retried later"),
+        Outcome.PARKED: _("failed, stays here"),
+        Outcome.GONE: _("was gone already"),
+        Outcome.BUSY: _("somebody else has it at this moment"),
+        Outcome.EARLY: _("its time has not come"),
+        Outcome.LOST: _("took so long that somebody else has it"),
+    }[outcome]

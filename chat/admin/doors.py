@@ -1,0 +1,73 @@
+"""What every page of the admin asks at its door: the right, and the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.response import TemplateResponse
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from chat.models import User
+
+View = Callable[..., HttpResponseBase]
+
+
+def page(*permissions: str) -> Callable[[View], View]:
+    """A page to look at, for holders of one of `permissions`; anything but reading is refused."""
+    return lambda view: require_safe(_for_holders(permissions, view))
+
+
+def reading_form(*permissions: str) -> Callable[[View], View]:
+    """A page that a form may ask for too, as what was chosen is too long for an address."""
+    return lambda view: require_http_methods(["GET", "HEAD", "POST"])(
+        _for_holders(permissions, view)
+    )
+
+
+def act(*permissions: str) -> Callable[[View], View]:
+    """What a form does, for holders of one of `permissions`; a link to it does nothing."""
+    return lambda view: require_POST(_for_holders(permissions, view))
+
+
+def _for_holders(permissions: tuple[str, ...], view: View) -> View:
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not any(request.user.has_perm(permission) for permission in permissions):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+def person(request: HttpRequest) -> User:
+    """Who asks; the site lets nobody in who is not signed in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def render(
+    request: HttpRequest, template: str, title: Any, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """A page in the frame of the admin."""
+    return TemplateResponse(
+        request,
+        f"admin/veche/{template}.html",
+        {**admin.site.each_context(request), "title": title, **context},
+        status=status,
+    )
+
+
+def render_part(
+    request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    """A part of a page, which the page asks for by itself."""
+    return TemplateResponse(request, f"admin/veche/{template}.html", context, status=status)

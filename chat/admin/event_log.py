@@ -1,0 +1,83 @@
+"""The event log of one message: what was written, and every change, with before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+from django.db.models import BigIntegerField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+
+from chat.events import EventType
+from chat.models import RoomEvent
+from chat.models.events import MESSAGE_CHANGES
+
+# Changes of one message that a page shows; a message that was edited more often is a program's.
+MAX_CHANGES = 500
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One event about the message. `before` and `after` are set where the text changed."""
+
+    seq: int
+    type: str
+    at: datetime
+    actor: str
+    epoch: int
+    before: str | None = None
+    after: str | None = None
+    emoji: str = ""
+
+
+def posted(room: int, seq: int) -> RoomEvent | None:
+    """The event with which the message was posted; None when nothing is stored there."""
+    return RoomEvent.objects.filter(room=room, seq=seq).select_related("actor").first()
+
+
+def changes(first: RoomEvent) -> tuple[list[Change], bool]:
+    """The posting and what followed, in order; True when there is more than is shown.
+
+    What was deleted keeps its text here: that is what a moderator has to judge.
+    """
+    later = list(
+        RoomEvent.objects.annotate(
+            target=Cast(KeyTextTransform("target", "data"), BigIntegerField())
+        )
+        .filter(room=first.room_id, target=first.seq, type__in=MESSAGE_CHANGES)
+        .select_related("actor")
+        .order_by("seq")[: MAX_CHANGES + 1]
+    )
+    return list(_told([first, *later[:MAX_CHANGES]])), len(later) > MAX_CHANGES
+
+
+def _told(rows: Iterable[RoomEvent]) -> Iterable[Change]:
+    text: str | None = None
+    for row in rows:
+        before, after = None, None
+        if row.type in {EventType.MESSAGE_POSTED, EventType.MESSAGE_EDITED}:
+            before, after = text, str(row.data.get("body", ""))
+            text = after
+        yield Change(
+            seq=row.seq,
+            type=row.type,
+            at=row.at,
+            actor="" if row.actor is None else row.actor.username,
+            epoch=row.epoch,
+            before=before,
+            after=after,
+            emoji=str(row.data.get("emoji", "")),
+        )
+
+
+def epochs_of(places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """(room, seq) → epoch of the events that stand there."""
+    by_room: dict[int, list[int]] = {}
+    for room, seq in places:
+        by_room.setdefault(room, []).append(seq)
+    found: dict[tuple[int, int], int] = {}
+    for room, seqs in by_room.items():
+        rows = RoomEvent.objects.filter(room=room, seq__in=seqs).values_list("seq", "epoch")
+        found |= {(room, seq): epoch for seq, epoch in rows}
+    return found

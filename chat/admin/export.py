@@ -1,0 +1,116 @@
+"""Exports of lists of any length: rows in stretches that the browser asks for one by one.
+
+The page (`admin.js`) puts them together into a file and shows how far it is. So neither server
+nor browser ever waits on the other with more than one stretch in memory (Daphne knows no
+back-pressure), no request takes long, rights are asked for anew with each, and an export that was
+cut off goes on where it was.
+
+A ticket, signed, says what is exported, by whom and in which form: without the form that is on
+record there are no rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+STRETCH_ROWS = 2_000
+FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl"}
+TICKET_SECONDS = 6 * 3600
+SALT = "chat.admin.export"
+# A cell that begins so is a formula to a spreadsheet.
+FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """What is exported: which list, its filter as a form gave it, the format, and for whom."""
+
+    id: str
+    what: str
+    form: dict[str, str]
+    format: str
+    user: int
+    chosen: list[int] = []
+
+
+def issue(
+    request: HttpRequest, what: str, form: Mapping[str, str], format: str, **more: Any
+) -> str:
+    """A ticket for `TICKET_SECONDS`; the caller has checked the right and put it on record."""
+    assert format in FORMATS
+    ticket = Ticket(
+        id=str(uuid4()),
+        what=what,
+        form=dict(form),
+        format=format,
+        user=int(request.user.pk or 0),
+        **more,
+    )
+    return signing.dumps(msgspec.to_builtins(ticket), salt=SALT, compress=True)
+
+
+def redeem(request: HttpRequest, what: str) -> Ticket:
+    """The ticket that a request for rows carries. Raises: PermissionDenied."""
+    try:
+        plain = signing.loads(request.GET.get("ticket", ""), salt=SALT, max_age=TICKET_SECONDS)
+        ticket = msgspec.convert(plain, type=Ticket)
+    except (signing.BadSignature, msgspec.ValidationError) as error:
+        raise PermissionDenied from error
+    if ticket.what != what or ticket.user != request.user.pk:
+        raise PermissionDenied
+    return ticket
+
+
+def stretch(
+    ticket: Ticket, rows: Iterable[Mapping[str, Any]], *, first: bool, next: str | None, count: int
+) -> HttpResponse:
+    """The answer with `count` rows; headers say how many they are and where the next begin."""
+    text = as_csv(rows, head=first) if ticket.format == "csv" else as_lines(rows)
+    response = HttpResponse(text, content_type=f"{FORMATS[ticket.format]}; charset=utf-8")
+    # Opened by itself it is a download too, never a page.
+    response["Content-Disposition"] = f'attachment; filename="{ticket.what}.{ticket.format}"'
+    response["X-Export-Rows"] = str(count)
+    if next is not None:
+        response["X-Export-Next"] = next
+    return response
+
+
+def as_csv(rows: Iterable[Mapping[str, Any]], *, head: bool) -> str:
+    """Rows of equal keys as RFC 4180, with the keys as a first line if it is the beginning."""
+    out = io.StringIO()
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(out, list(row), lineterminator="\r\n")
+            if head:
+                writer.writeheader()
+        writer.writerow({name: cell(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """A value as a spreadsheet shows it: never as a formula, and as one line where it is data."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_BEGINNINGS):
+        return f"'{value}"
+    return value
+
+
+def as_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """One JSON object a line."""
+    return "".join(msgspec.json.encode(dict(row)).decode() + "\n" for row in rows)

@@ -1,0 +1,24 @@
+"""The groups of the staff, as migrations make them: looked at here, given to people there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext_lazy as _
+
+from chat.admin.read_only import ReadOnly
+
+
+class GroupAdmin(ReadOnly):
+    """What each group may do is fixed (`chat.permissions.GROUPS`)."""
+
+    view_permissions = ("chat.manage_roles", "chat.view_audit", "auth.view_group")
+    list_display = ("name", "rights")
+    fields = ("name", "rights")
+    search_fields = ("name",)
+
+    def rights(self, group: Group) -> Any:
+        return ", ".join(sorted(group.permissions.values_list("codename", flat=True)))
+
+    rights.short_description = _("Rights")  # type: ignore[attr-defined]

@@ -1,0 +1,151 @@
+"""Pages of a table of any length: each begins where the one before ended, and none is counted.
+
+OFFSET reads all that it skips and COUNT(*) all there is; a page after a key reads its own rows.
+The number beside a list is PostgreSQL's own estimate of its plan.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.core.exceptions import BadRequest
+from django.db import OperationalError, connection, transaction
+from django.db.models import Model, Q, QuerySet
+
+PAGE_ROWS = 50
+# What a person waits for without wondering; PostgreSQL ends a list that needs longer.
+STATEMENT_TIMEOUT_MS = 5_000
+QUERY_CANCELED = "57014"
+MAX_TOKEN_CHARACTERS = 300
+
+
+class TooSlow(Exception):
+    """PostgreSQL needed longer than a page may take: the filter must be narrower."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Rows in the order of the key. `older` and `newer` are tokens; None where there is nothing."""
+
+    rows: list[Any]
+    older: str | None
+    newer: str | None
+    first: bool  # nothing comes before it
+
+
+@contextmanager
+def limited(milliseconds: int = STATEMENT_TIMEOUT_MS) -> Iterator[None]:
+    """One read-only transaction whose statements PostgreSQL ends after `milliseconds`.
+
+    Raises: TooSlow.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED:
+            raise TooSlow from error
+        raise
+
+
+def read_page(
+    rows: QuerySet[Any], key: Sequence[str], token: str | None, size: int = PAGE_ROWS
+) -> Page:
+    """The page of `rows` that `token` names, newest first; the first one without a token.
+
+    `key` are the fields of the order, largest first; together they are unique. The token comes
+    from an earlier page, and from anybody: it is checked.
+
+    Raises: BadRequest for a token that is none; TooSlow inside `limited`.
+    """
+    descending = [f"-{field}" for field in key]
+    if token is None:
+        found = list(rows.order_by(*descending)[: size + 1])
+        return _page(found[:size], key, older=len(found) > size, newer=False)
+    back, values = _read_token(token, rows.model, key)
+    if back:
+        found = list(rows.filter(_beyond(key, values, "gt")).order_by(*key)[: size + 1])
+        more = len(found) > size
+        return _page(found[:size][::-1], key, older=True, newer=more)
+    found = list(rows.filter(_beyond(key, values, "lt")).order_by(*descending)[: size + 1])
+    return _page(found[:size], key, older=len(found) > size, newer=True)
+
+
+def after(rows: QuerySet[Any], key: Sequence[str], values: Sequence[Any]) -> QuerySet[Any]:
+    """The rows older than the one with these values of the key, newest first."""
+    descending = [f"-{field}" for field in key]
+    return rows.filter(_beyond(key, values, "lt")).order_by(*descending)
+
+
+def _page(rows: list[Any], key: Sequence[str], *, older: bool, newer: bool) -> Page:
+    return Page(
+        rows=rows,
+        older=_token(rows[-1], key, back=False) if rows and older else None,
+        newer=_token(rows[0], key, back=True) if rows and newer else None,
+        first=not newer,
+    )
+
+
+def _beyond(key: Sequence[str], values: Sequence[Any], side: str) -> Q:
+    """Rows on one `side` of a place in the order.
+
+    The first condition stands alone, so that an index can begin there; the rest only sorts out
+    rows that share its value.
+    """
+    condition = Q(**{f"{key[0]}__{side}e": values[0]})
+    if len(key) == 1:
+        return Q(**{f"{key[0]}__{side}": values[0]})
+    tie = Q(**{f"{key[0]}__{side}": values[0]}) | _beyond(key[1:], values[1:], side)
+    return condition & tie
+
+
+def _token(row: Model, key: Sequence[str], *, back: bool) -> str:
+    values = [getattr(row, field) for field in key]
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    raw = json.dumps([int(back), *plain], separators=(",", ":"))
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def _read_token(token: str, model: type[Model], key: Sequence[str]) -> tuple[bool, list[Any]]:
+    """Raises: BadRequest."""
+    try:
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            raise ValueError
+        padded = token + "=" * (-len(token) % 4)
+        back, *plain = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        if back not in (0, 1) or len(plain) != len(key):
+            raise ValueError
+        return bool(back), [_value(model, *pair) for pair in zip(key, plain, strict=True)]
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError) as error:
+        raise BadRequest("This is not a place in the list.") from error
+
+
+def _value(model: type[Model], field: str, plain: Any) -> Any:
+    if model._meta.get_field(field).get_internal_type() == "DateTimeField":
+        moment = datetime.fromisoformat(plain)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment
+    if type(plain) is not int or not -(2**63) <= plain < 2**63:
+        raise ValueError
+    return plain
+
+
+def estimated(rows: QuerySet[Any]) -> int:
+    """About how many rows there are, as PostgreSQL plans; nothing is read."""
+    plan = json.loads(rows.order_by().explain(format="json"))
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+def shown_count(rows: QuerySet[Any], page: Page) -> tuple[int, bool]:
+    """How many rows a list has, and whether that is exact: it is when the list is one page."""
+    if page.first and page.older is None:
+        return len(page.rows), True
+    return max(estimated(rows), len(page.rows) + 1), False

@@ -1,0 +1,461 @@
+"""What moderators do, from the admin: what it will do is shown first, then it is done, on record.
+
+One page for all acts, on one target or on many: a form names the act and the targets; the page
+says what will happen to each of them and asks for the reason; then each is done through
+`chat.actions`, and the outcome of each is shown. The form carries one idempotency key, from which
+that of every target follows: sent twice, it does everything once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asgiref.sync import async_to_sync
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from uuid_utils.compat import uuid7
+
+from chat.actions import moderation, people
+from chat.actions.moderation import Options, Outcome
+from chat.actions.rooms import derived_key
+from chat.admin.doors import act, render
+from chat.admin.history_filter import may_read, recorded
+from chat.admin.records import REASON_CHARACTERS, by
+from chat.audit import By, Kind, Result
+from chat.errors import ClientError
+from chat.events import Role
+from chat.models import Message, Room, User
+from chat.permissions import STAFF, Action
+from chat.protocol import MAX_ID
+
+# Each is one append and its place on record, some hundredths of a second together.
+MAX_TARGETS = 100
+EXCERPT_CHARACTERS = 200
+# What one may choose for a mute, and for slow mode, in seconds.
+MUTES = (
+    (600, gettext_lazy("10 minutes")),
+    (3_600, gettext_lazy("1 hour")),
+    (86_400, gettext_lazy("1 day")),
+    (7 * 86_400, gettext_lazy("1 week")),
+    (30 * 86_400, gettext_lazy("30 days")),
+    (365 * 86_400, gettext_lazy("1 year")),
+)
+SLOW_MODES = (
+    (0, gettext_lazy("off")),
+    (10, gettext_lazy("10 seconds")),
+    (60, gettext_lazy("1 minute")),
+    (600, gettext_lazy("10 minutes")),
+    (3_600, gettext_lazy("1 hour")),
+)
+ROLES = (
+    (Role.MEMBER.value, gettext_lazy("member")),
+    (Role.MODERATOR.value, gettext_lazy("moderator")),
+    (Role.OWNER.value, gettext_lazy("owner")),
+)
+
+Choices = Sequence[tuple[Any, Any]]
+Place = tuple[int, ...]  # (room, seq), (room, user), (user,) or (room,)
+Call = Callable[[By, Place, Any, Options], Awaitable[Outcome]]
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """One act as the admin offers it. `values`: what to choose from beside the target, if so."""
+
+    kind: Kind
+    label: Any
+    will: Any  # what it does to each target, as a sentence
+    call: Call
+    values: Choices = ()
+    danger: bool = False
+
+
+ACTS: dict[Action, Offered] = {
+    Action.MESSAGE_DELETE: Offered(
+        Kind.MESSAGE,
+        gettext_lazy("Delete"),
+        gettext_lazy("Hidden from everybody in the room. Its text stays in the event log."),
+        lambda who, at, _value, options: moderation.delete_message(who, at[0], at[1], options),
+        danger=True,
+    ),
+    Action.MESSAGE_RESTORE: Offered(
+        Kind.MESSAGE,
+        gettext_lazy("Restore"),
+        gettext_lazy("Shown again to everybody in the room, unless its author deleted it."),
+        lambda who, at, _value, options: moderation.restore_message(who, at[0], at[1], options),
+    ),
+    Action.MEMBER_MUTE: Offered(
+        Kind.MEMBER,
+        gettext_lazy("Mute"),
+        gettext_lazy("May read and not write in this room until the time is over."),
+        lambda who, at, value, options: moderation.mute_member(who, at[0], at[1], value, options),
+        MUTES,
+    ),
+    Action.MEMBER_UNMUTE: Offered(
+        Kind.MEMBER,
+        gettext_lazy("Unmute"),
+        gettext_lazy("May write in this room again."),
+        lambda who, at, _value, options: moderation.unmute_member(who, at[0], at[1], options),
+    ),
+    Action.MEMBER_REMOVE: Offered(
+        Kind.MEMBER,
+        gettext_lazy("Remove"),
+        gettext_lazy("Put out of the room; may come back into a public one."),
+        lambda who, at, _value, options: moderation.remove_member(who, at[0], at[1], options),
+        danger=True,
+    ),
+    Action.MEMBER_BAN: Offered(
+        Kind.MEMBER,
+        gettext_lazy("Ban"),
+        gettext_lazy("Put out of the room and kept out until the ban is lifted."),
+        lambda who, at, _value, options: moderation.ban_member(who, at[0], at[1], options),
+        danger=True,
+    ),
+    Action.MEMBER_UNBAN: Offered(
+        Kind.MEMBER,
+        gettext_lazy("Lift the ban"),
+        gettext_lazy("May come into the room again; is not brought in."),
+        lambda who, at, _value, options: moderation.unban_member(who, at[0], at[1], options),
+    ),
+    Action.MEMBER_ROLE: Offered(
+        Kind.MEMBER,
+        gettext_lazy("Change the role"),
+        gettext_lazy("Has the new role in this room from then on."),
+        lambda who, at, value, options: moderation.set_role(
+            who, at[0], at[1], Role(value), options
+        ),
+        ROLES,
+    ),
+    Action.PERSON_MUTE: Offered(
+        Kind.PERSON,
+        gettext_lazy("Mute everywhere"),
+        gettext_lazy("May read and not write in any room until the time is over."),
+        lambda who, at, value, options: people.mute_person(who, at[0], value, options),
+        MUTES,
+    ),
+    Action.PERSON_UNMUTE: Offered(
+        Kind.PERSON,
+        gettext_lazy("Unmute everywhere"),
+        gettext_lazy("May write again; mutes in single rooms stay."),
+        lambda who, at, _value, options: people.unmute_person(who, at[0], options),
+    ),
+    Action.PERSON_DEACTIVATE: Offered(
+        Kind.PERSON,
+        gettext_lazy("Deactivate"),
+        gettext_lazy(
+            "No sign-in, no sockets, no programs; what is open closes within seconds. "
+            "What they wrote stays."
+        ),
+        lambda who, at, _value, options: people.deactivate_person(who, at[0], options),
+        danger=True,
+    ),
+    Action.PERSON_REACTIVATE: Offered(
+        Kind.PERSON,
+        gettext_lazy("Reactivate"),
+        gettext_lazy("May sign in again, with the rooms they were in."),
+        lambda who, at, _value, options: people.reactivate_person(who, at[0], options),
+    ),
+    Action.ROOM_SLOW_MODE: Offered(
+        Kind.ROOM,
+        gettext_lazy("Slow mode"),
+        gettext_lazy("Members wait so long between two messages; owners and moderators do not."),
+        lambda who, at, value, options: moderation.set_slow_mode(who, at[0], value, options),
+        SLOW_MODES,
+    ),
+    Action.ROOM_ARCHIVE: Offered(
+        Kind.ROOM,
+        gettext_lazy("Archive"),
+        gettext_lazy("Closed for writing. Its history stays readable."),
+        lambda who, at, _value, options: moderation.archive_room(who, at[0], True, options),
+        danger=True,
+    ),
+    Action.ROOM_UNARCHIVE: Offered(
+        Kind.ROOM,
+        gettext_lazy("Open again"),
+        gettext_lazy("Open for writing again."),
+        lambda who, at, _value, options: moderation.archive_room(who, at[0], False, options),
+    ),
+}
+# The field of a form that names targets of a kind.
+FIELDS = {
+    Kind.MESSAGE: "ids",
+    Kind.MEMBER: "members",
+    Kind.PERSON: "people",
+    Kind.ROOM: "rooms",
+}
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One target as the pages show it. `text`: what was written, where this person may read it."""
+
+    given: str  # as the form names it
+    place: Place
+    name: str
+    text: str = ""
+    now: str = ""  # how it stands
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one target."""
+
+    target: Target
+    result: str  # of `Result`, or "refused" or "unknown"
+    says: str = ""
+    seq: int | None = None
+
+
+def choices_for(user: Any, kind: Kind, but: Collection[Action] = ()) -> list[tuple[str, Any]]:
+    """The acts on targets of a kind that this member of the staff may do, for a form.
+
+    Without those of `but`, which would change nothing.
+    """
+    return [
+        (action.value, offered.label)
+        for action, offered in ACTS.items()
+        if offered.kind == kind and action not in but and user.has_perm(STAFF[action])
+    ]
+
+
+@act(*{STAFF[action] for action in ACTS})
+def moderate(request: HttpRequest) -> HttpResponse:
+    """The preview of an act; with `confirmed`, the act itself and how it ended for each target."""
+    action = action_of(request)
+    offered = ACTS[action]
+    targets = targets_of(request, offered.kind)
+    back = back_of(request)
+    if not targets:
+        messages.warning(request, _("Nothing was chosen, or it is not there any more."))
+        return redirect(back)
+    confirmed = "confirmed" in request.POST
+    why, problem = request.POST.get("why", "").strip(), None
+    if confirmed and not why:
+        problem = _("Say why: it stays on record.")
+    elif confirmed and len(why) > REASON_CHARACTERS:
+        problem = _("The reason may have 500 characters.")
+    context = {
+        "action": action,
+        "offered": offered,
+        "targets": targets,
+        "field": FIELDS[offered.kind],
+        "back": back,
+        "report": request.POST.get("report", ""),
+        "private": request.POST.get("private", ""),
+        "title_action": offered.label,
+    }
+    if not confirmed or problem is not None:
+        return render(
+            request,
+            "act",
+            offered.label,
+            {
+                **context,
+                "why": why,
+                "problem": problem,
+                "chosen_value": request.POST.get("value", ""),
+                "key": request.POST.get("key") or uuid7(),
+                "max_targets": MAX_TARGETS,
+            },
+        )
+    ended = carry_out(
+        by(request),
+        action,
+        targets,
+        value_of(request, offered),
+        why=why,
+        key=request.POST.get("key", ""),
+        report=report_of(request),
+    )
+    return render(request, "acted", offered.label, {**context, "ended": ended})
+
+
+def carry_out(
+    who: By,
+    action: Action,
+    targets: Sequence[Target],
+    value: Any,
+    *,
+    why: str,
+    key: str,
+    report: int | None = None,
+) -> list[Ended]:
+    """Does it to one target after the other; a refusal of one does not stop the others.
+
+    Raises: BadRequest when `key` is none.
+    """
+    try:
+        keys = [str(derived_key(UUID(key), f"{action} {one.given}")) for one in targets]
+    except ValueError as error:
+        raise BadRequest("The form is not complete.") from error
+    batch = key if len(targets) > 1 else None
+
+    async def one_after_the_other() -> list[Ended]:
+        ended = []
+        for target, own_key in zip(targets, keys, strict=True):
+            options = Options(reason=why, key=own_key, report=report, batch=batch)
+            ended.append(await _do(who, action, target, value, options))
+        return ended
+
+    return async_to_sync(one_after_the_other)()
+
+
+async def _do(who: By, action: Action, target: Target, value: Any, options: Options) -> Ended:
+    try:
+        outcome = await ACTS[action].call(who, target.place, value, options)
+    except ClientError as refused:
+        unknown = refused.code == "unavailable"
+        return Ended(
+            target=target,
+            result="unknown" if unknown else Result.REFUSED.value,
+            says=_("Log or PostgreSQL is away: send the form again, it does nothing twice.")
+            if unknown
+            else refusal_text(refused),
+        )
+    return Ended(target=target, result=outcome.result.value, seq=outcome.seq)
+
+
+def refusal_text(refused: ClientError) -> str:
+    """Why something was refused, in the reader's language."""
+    return {
+        "not_found": _("It is not there."),
+        "forbidden": _("Not allowed: %s") % refused.message,
+        "not_member": _("They are not in the room."),
+        "archived": _("The room is archived."),
+        "key_conflict": _("This form was used for something else. Open it again."),
+    }.get(refused.code, refused.message)
+
+
+def action_of(request: HttpRequest) -> Action:
+    """The act that a form names. Raises: BadRequest; PermissionDenied."""
+    try:
+        action = Action(request.POST.get("action", ""))
+    except ValueError as error:
+        raise BadRequest("There is no such act.") from error
+    if action not in ACTS:
+        raise BadRequest("There is no such act.")
+    if not request.user.has_perm(STAFF[action]):
+        raise PermissionDenied
+    return action
+
+
+def value_of(request: HttpRequest, offered: Offered) -> Any:
+    """What was chosen beside the targets; None where there is nothing to choose.
+
+    Raises: BadRequest for what was not offered.
+    """
+    if not offered.values:
+        return None
+    given = request.POST.get("value", "")
+    for value, _label in offered.values:
+        if str(value) == given:
+            return value
+    raise BadRequest("This cannot be chosen.")
+
+
+def report_of(request: HttpRequest) -> int | None:
+    given = request.POST.get("report", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+
+
+def back_of(request: HttpRequest) -> str:
+    """Where the person came from, within this site."""
+    given = request.POST.get("back", "")
+    safe = url_has_allowed_host_and_scheme(given, {request.get_host()}, request.is_secure())
+    return given if safe and given.startswith("/") else "/admin/"
+
+
+def targets_of(request: HttpRequest, kind: Kind) -> list[Target]:
+    """The targets that a form names and that exist, in the order of the form.
+
+    Raises: BadRequest for more than a form may name, or what are no targets.
+    """
+    given = list(dict.fromkeys(request.POST.getlist(FIELDS[kind])))
+    if len(given) > MAX_TARGETS:
+        raise BadRequest(f"At most {MAX_TARGETS} at a time.")
+    places = [place_of(one, 2 if kind == Kind.MEMBER else 1) for one in given]
+    found = {
+        Kind.MESSAGE: _messages,
+        Kind.MEMBER: _members,
+        Kind.PERSON: _people,
+        Kind.ROOM: _rooms,
+    }[kind](request, places)
+    return [found[one] for one in given if one in found]
+
+
+def place_of(given: str, parts: int) -> Place:
+    """The numbers in `5` or `5:7`. Raises: BadRequest."""
+    texts = given.split(":")
+    whole = all(one.isascii() and one.isdecimal() and len(one) < 20 for one in texts)
+    if len(texts) != parts or not whole or not all(1 <= int(one) <= MAX_ID for one in texts):
+        raise BadRequest("These are no targets.")
+    return tuple(int(one) for one in texts)
+
+
+def _messages(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+    rows = list(
+        Message.objects.filter(pk__in=[place[0] for place in places])
+        .select_related("room", "author")
+        .defer("search")
+    )
+    readable = [row for row in rows if may_read(request, row.room)]
+    if "confirmed" not in request.POST:  # the texts are shown with the preview
+        recorded(request, readable, "preview of an act")
+    return {
+        str(row.pk): Target(
+            given=str(row.pk),
+            place=(row.room_id, row.seq),
+            name=f"#{row.room.slug} seq {row.seq}"
+            + ("" if row.author is None else f", @{row.author.username}"),
+            text=row.body[:EXCERPT_CHARACTERS] if row in readable else "",
+            now=_("deleted") if row.deleted_at is not None else "",
+        )
+        for row in rows
+    }
+
+
+def _members(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+    rooms = Room.objects.in_bulk([room for room, _user in places])
+    users = User.objects.in_bulk([user for _room, user in places])
+    return {
+        f"{room}:{user}": Target(
+            given=f"{room}:{user}",
+            place=(room, user),
+            name=f"@{users[user].username}, #{rooms[room].slug}",
+        )
+        for room, user in places
+        if room in rooms and user in users
+    }
+
+
+def _people(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+    users = User.objects.in_bulk([place[0] for place in places])
+    return {
+        str(pk): Target(
+            given=str(pk),
+            place=(pk,),
+            name=f"@{user.username}",
+            text=user.display_name,
+            now="" if user.is_active else _("deactivated"),
+        )
+        for pk, user in users.items()
+    }
+
+
+def _rooms(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+    rooms = Room.objects.in_bulk([place[0] for place in places])
+    return {
+        str(pk): Target(
+            given=str(pk),
+            place=(pk,),
+            name=f"#{room.slug}",
+            text=room.name,
+            now=_("archived") if room.archived_at is not None else "",
+        )
+        for pk, room in rooms.items()
+    }

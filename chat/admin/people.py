@@ -1,0 +1,222 @@
+"""People: found, looked at, and what is done to them; their accounts, groups and sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from chat.admin.base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
+from chat.admin.moderation import choices_for
+from chat.admin.read_only import EstimatingPaginator
+from chat.admin.records import acting, note
+from chat.errors import ClientError
+from chat.models import AuditEntry, User
+from chat.permissions import Action, check_subject
+
+if TYPE_CHECKING:  # generic, and of one base, only for the type checker
+    _AccountAdmin = UserAdmin[User]
+else:
+
+    class _AccountAdmin(ModelAdmin, UserAdmin):
+        """Django's admin of accounts in the look of the others."""
+
+
+LOOK = ("chat.moderate_people", "chat.deactivate_people", "chat.manage_roles", "chat.view_user")
+MAX_ROOMS = 200
+# What a change of is put on record with its before and after; texts of profiles are not.
+RECORDED = ("is_staff", "is_superuser")
+
+
+class PersonAdmin(_AccountAdmin):
+    """Who may change roles edits accounts; what moderators do are actions."""
+
+    form = UserChangeForm  # type: ignore[assignment]
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    change_form_template = "admin/veche/person.html"
+    show_full_result_count = False
+    paginator = EstimatingPaginator
+    list_per_page = 50
+    actions = None
+    list_display = (
+        "username",
+        "display_name",
+        "is_active",
+        "is_staff",
+        "muted_until",
+        "last_login",
+    )
+    list_filter = ("is_staff", "is_active", "groups")
+    ordering = ("-pk",)
+    search_fields = ("username", "display_name")
+    fieldsets = (
+        (None, {"fields": ("username", "display_name", "email", "password")}),
+        (_("State"), {"fields": ("is_active", "deactivated_at", "muted_until")}),
+        (_("Permissions"), {"fields": ("is_staff", "is_superuser", "groups")}),
+        (_("Important dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    # These change by actions, which end sessions and are told to the room log.
+    readonly_fields = ("is_active", "deactivated_at", "muted_until", "last_login", "date_joined")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return any(request.user.has_perm(permission) for permission in LOOK)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.manage_roles")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Nobody edits themselves here, or somebody above them."""
+        if not request.user.has_perm("chat.manage_roles"):
+            return False
+        if obj is None:
+            return True
+        assert isinstance(request.user, User)
+        try:
+            check_subject(request.user, obj)
+        except ClientError:
+            return False
+        return True
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False  # their messages stay; deactivate them instead
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Addresses are for those who look after accounts."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or request.user.has_perm("chat.manage_roles"):
+            return found
+        return [
+            (
+                title,
+                {
+                    **options,
+                    "fields": tuple(
+                        name for name in options["fields"] if name not in ("email", "password")
+                    ),
+                },
+            )
+            for title, options in found
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Only a superuser makes superusers."""
+        fields = super().get_readonly_fields(request, obj)
+        if request.user.is_superuser:
+            return fields
+        return (*fields, "is_superuser")
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        before = User.objects.values(*RECORDED).get(pk=obj.pk)
+        after = {name: getattr(obj, name) for name in RECORDED}
+        if before == after:
+            super().save_model(request, obj, form, change)
+            return
+        with acting(
+            request,
+            Action.PERSON_GROUPS,
+            AuditEntry.TargetKind.PERSON,
+            str(obj.pk),
+            user=obj,
+            before=before,
+            after=after,
+        ):
+            super().save_model(request, obj, form, change)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        person: User = form.instance
+        before = sorted(person.groups.values_list("name", flat=True))
+        after = sorted(group.name for group in form.cleaned_data.get("groups", ()))
+        if not change or "groups" not in form.cleaned_data or before == after:
+            super().save_related(request, form, formsets, change)
+            return
+        with acting(
+            request,
+            Action.PERSON_GROUPS,
+            AuditEntry.TargetKind.PERSON,
+            str(person.pk),
+            user=person,
+            before={"groups": before},
+            after={"groups": after},
+        ):
+            super().save_related(request, form, formsets, change)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        person = self.get_object(request, object_id)
+        context: dict[str, Any] = dict(extra_context or {})
+        if isinstance(person, User) and self.has_view_permission(request, person):
+            rooms = person.memberships.select_related("room").order_by("room__slug")
+            context |= {
+                "person": person,
+                "memberships": visible_memberships(request, rooms),
+                "person_actions": choices_for(
+                    request.user,
+                    AuditEntry.TargetKind.PERSON,
+                    {
+                        Action.PERSON_REACTIVATE if person.is_active else Action.PERSON_DEACTIVATE,
+                        *([] if person.muted_until else [Action.PERSON_UNMUTE]),
+                    },
+                ),
+                "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
+                "second_factor": is_mfa_enabled(person),
+                "may_end_sessions": may_end_sessions(request, person),
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """A password that somebody else sets opens their account to them: that is on record."""
+        before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+        response = super().user_change_password(request, id, form_url)
+        changed = User.objects.filter(pk=id).exclude(password=before).first()
+        if request.method == "POST" and changed is not None:
+            note(
+                request,
+                Action.PERSON_PASSWORD,
+                AuditEntry.TargetKind.PERSON,
+                str(changed.pk),
+                user=changed,
+            )
+        return response
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """The audit log takes the place of Django's."""
+        return None
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+
+def visible_memberships(request: HttpRequest, rooms: Any) -> Any:
+    """Public rooms for everybody here; who is in which private room only for those who may look."""
+    if not request.user.has_perm("chat.view_private_rooms"):
+        rooms = rooms.filter(room__kind="public")
+    return rooms[:MAX_ROOMS]
+
+
+def may_end_sessions(request: HttpRequest, person: User) -> bool:
+    """Whether this administrator may see and end the sessions of that person."""
+    if not request.user.has_perm("chat.deactivate_people"):
+        return False
+    assert isinstance(request.user, User)
+    if request.user.pk == person.pk:
+        return True
+    try:
+        check_subject(request.user, person)
+    except ClientError:
+        return False
+    return True

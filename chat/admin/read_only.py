@@ -1,0 +1,65 @@
+"""Rows that the admin shows and never edits: what changes them are actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.utils.functional import cached_property
+
+from chat.admin.base import ModelAdmin
+from chat.admin.keyset_paging import estimated
+
+# Below this an exact count costs nothing, and says more.
+EXACT_ROWS = 10_000
+
+
+class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts short lists, and says of long ones about how long they are, as PostgreSQL plans.
+
+    For lists of people and rooms; the history, which is longer by far, has no numbered pages.
+    """
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if isinstance(rows, QuerySet):
+            about = estimated(rows)
+            if about > EXACT_ROWS:
+                return about
+        exact: int = super().count
+        return exact
+
+
+class ReadOnly(ModelAdmin):
+    """Rows can be found and looked at by holders of one of `view_permissions`."""
+
+    view_permissions: tuple[str, ...] = ()
+    # Counting a large table takes longer than all the rest of the page.
+    show_full_result_count = False
+    paginator = EstimatingPaginator
+    list_per_page = 50
+    actions = None
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return any(request.user.has_perm(permission) for permission in self.view_permissions)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """The audit log has it, of everybody and for good."""
+        raise Http404

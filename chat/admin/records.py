@@ -1,0 +1,84 @@
+"""What is done through the admin goes on record: who, from where, what, to whom and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from chat import audit
+from chat.audit import MAX_REASON_CHARACTERS as REASON_CHARACTERS
+from chat.audit import Act, By, Door, Kind, Result, Target
+from chat.models import Room, User
+from chat.permissions import Action
+
+__all__ = ["REASON_CHARACTERS", "acting", "by", "note", "record_private_reads"]
+
+
+class Open:
+    """An act under way. `detail` says how it went, in a few words without anybody's texts."""
+
+    detail = ""
+
+
+def by(request: HttpRequest) -> By:
+    """Who acts: a member of the staff, through the admin."""
+    return audit.by_request(request, Door.ADMIN, staff=True)
+
+
+def note(request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any) -> None:
+    """Puts on record what is done with this request: a reading, an export, something begun."""
+    with transaction.atomic():
+        audit.record(_act(request, action, kind, id, **more))
+
+
+@contextmanager
+def acting(
+    request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any
+) -> Iterator[Open]:
+    """Around something that is done: its entry is committed before, its outcome follows.
+
+    What breaks off is on record as not done, or without an outcome when the process ended.
+    """
+    entry = audit.begin(_act(request, action, kind, id, **more)).entry
+    open_act = Open()
+    try:
+        yield open_act
+    except BaseException:
+        audit.settle(entry.pk, Result.NOT_DONE, detail=open_act.detail)
+        raise
+    audit.settle(entry.pk, Result.DONE, detail=open_act.detail)
+
+
+def record_private_reads(request: HttpRequest, rooms: Iterable[Room], what: str) -> None:
+    """Puts on record that this person is about to be shown texts of each of these rooms."""
+    for room in rooms:
+        audit.record_private_read(by(request), room.pk, what)
+
+
+def _act(
+    request: HttpRequest,
+    action: Action,
+    kind: Kind,
+    id: str,
+    *,
+    room: Room | None = None,
+    seq: int | None = None,
+    user: User | None = None,
+    reason: str = "",
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> Act:
+    target = Target(
+        kind=kind,
+        id=id[:64],
+        room=None if room is None else room.pk,
+        seq=seq,
+        user=None if user is None else user.pk,
+    )
+    return Act(
+        by=by(request), action=action, target=target, reason=reason, before=before, after=after
+    )

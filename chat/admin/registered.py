@@ -1,0 +1,25 @@
+"""Which models have pages of their own in the admin, and which that other apps brought do not."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib import admin
+from django.contrib.auth.models import Group
+
+from chat.admin.groups import GroupAdmin
+from chat.admin.people import PersonAdmin
+from chat.admin.rooms import RoomAdmin
+from chat.admin.tokens import ApiTokenAdmin
+from chat.models import ApiToken, Room, User
+
+# Second factors and sessions are secrets; each has a page that shows what may be shown.
+for _model in (EmailAddress, Authenticator, UserSession, Group):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
+admin.site.register(User, PersonAdmin)
+admin.site.register(Room, RoomAdmin)
+admin.site.register(ApiToken, ApiTokenAdmin)
+admin.site.register(Group, GroupAdmin)

@@ -1,0 +1,259 @@
+"""The queue of reports: who waits for how long, who looks into it, and how it was answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from asgiref.sync import async_to_sync
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from uuid_utils.compat import uuid7
+
+from chat.actions import reports as report_actions
+from chat.actions.moderation import Options
+from chat.admin.doors import act, page, person, render
+from chat.admin.history import around
+from chat.admin.history_filter import may_read, recorded
+from chat.admin.keyset_paging import limited, read_page, shown_count
+from chat.admin.moderation import ACTS, MUTES, refusal_text
+from chat.admin.records import REASON_CHARACTERS, by
+from chat.errors import ClientError
+from chat.models import AuditEntry, Message, Report
+from chat.permissions import STAFF, Action
+
+PERMISSION = "chat.resolve_reports"
+# A form may name what one page shows.
+MAX_CHOSEN = 50
+STATES = ("waiting", "mine", "closed", "all")
+ASSIGN, GIVE_BACK, DISMISS, RESOLVE = "assign", "give_back", "dismiss", "resolve"
+
+
+@page(PERMISSION)
+def reports(request: HttpRequest) -> HttpResponse:
+    state = request.GET.get("state") or STATES[0]
+    if state not in STATES:
+        raise BadRequest("There is no such state.")
+    found = reports_in(request, state)
+    category = request.GET.get("category", "")
+    if category:
+        found = found.filter(category=category)
+    with limited():
+        shown = read_page(found, ("id",), request.GET.get("at") or None)
+        count, exact = shown_count(found, shown)
+    form = {name: request.GET[name] for name in ("state", "category") if request.GET.get(name)}
+    return render(
+        request,
+        "reports",
+        _("Reports"),
+        {
+            "state": state,
+            "category": category,
+            "categories": Report.Category.choices,
+            "page": shown,
+            "count": count,
+            "exact": exact,
+            "query": urlencode(form),
+        },
+    )
+
+
+@page(PERMISSION)
+def report(request: HttpRequest, id: int) -> HttpResponse:
+    """One report, with the message where this person may read it, and what may be done."""
+    found = _report(id)
+    message = (
+        Message.objects.filter(room=found.room_id, seq=found.seq)
+        .select_related("room", "author")
+        .defer("search")
+        .first()
+    )
+    readable = message is not None and may_read(request, found.room)
+    nearby = around(message) if message is not None and readable else []
+    recorded(request, nearby, f"report {found.pk}")
+    return render(
+        request,
+        "report",
+        _("Report"),
+        {
+            "report": found,
+            "message": message,
+            "readable": readable,
+            "nearby": nearby,
+            "waits": found.state in Report.WAITING,
+            "mine": found.assignee_id == person(request).pk,
+            "resolutions": resolutions(request),
+            "mutes": MUTES,
+            "timed": " ".join(sorted(report_actions.TAKES_SECONDS)),
+            "others": Report.objects.filter(room=found.room_id, seq=found.seq)
+            .exclude(pk=found.pk)
+            .select_related("reporter")
+            .order_by("-pk")[:20],
+            "entries": AuditEntry.objects.filter(report=found.pk)
+            .select_related("outcome")
+            .order_by("-pk")[:20],
+            "resolution_label": label_of(found.resolution),
+        },
+    )
+
+
+@act(PERMISSION)
+def report_act(request: HttpRequest) -> HttpResponse:
+    """Assigning is done at once; closing is shown first, then done with a reason."""
+    do, ids = request.POST.get("do", ""), _chosen(request)
+    if do in (ASSIGN, GIVE_BACK):
+        assignee = person(request).pk if do == ASSIGN else None
+        return _assigned(request, ids, assignee)
+    if do not in (DISMISS, RESOLVE) or (do == RESOLVE and len(ids) != 1):
+        raise BadRequest("There is no such act.")
+    if not ids:
+        messages.warning(request, _("Nothing was chosen, or it is not there any more."))
+        return redirect("admin:reports")
+    action = _resolution(request) if do == RESOLVE else None
+    why, problem = request.POST.get("why", "").strip(), None
+    answer = request.POST.get("answer", "").strip()
+    confirmed = "confirmed" in request.POST
+    if confirmed and not why:
+        problem = _("Say why: it stays on record.")
+    elif confirmed and max(len(why), len(answer)) > REASON_CHARACTERS:
+        problem = _("Reason and answer may have 500 characters each.")
+    if not confirmed or problem is not None:
+        return render(
+            request,
+            "report_act",
+            _("Close a report"),
+            {
+                "do": do,
+                "action": action,
+                "offered": None if action is None else ACTS[action],
+                "seconds": request.POST.get("seconds", ""),
+                "duration": dict(MUTES).get(_seconds(request, action) or 0, ""),
+                "reports": [_report(one) for one in ids],
+                "why": why,
+                "answer": answer,
+                "problem": problem,
+                "key": request.POST.get("key") or uuid7(),
+            },
+        )
+    return _closed(request, ids, action, why, answer)
+
+
+def _closed(
+    request: HttpRequest, ids: list[int], action: Action | None, why: str, answer: str
+) -> HttpResponse:
+    who, seconds = by(request), _seconds(request, action)
+    options = Options(reason=why, key=request.POST.get("key") or None)
+
+    def close(one: int) -> Awaitable[Any]:
+        if action is None:
+            return report_actions.dismiss(who, one, why, answer)
+        return report_actions.resolve(
+            who, one, action, seconds=seconds, answer=answer, options=options
+        )
+
+    for one in ids:
+        if _do(request, partial(close, one)) is not None:
+            messages.success(request, _("Closed: report %s. The reporter is told.") % one)
+    return _back(ids)
+
+
+def _assigned(request: HttpRequest, ids: list[int], assignee: int | None) -> HttpResponse:
+    for one in ids:
+        _do(request, partial(report_actions.assign, by(request), one, assignee))
+    return _back(ids)
+
+
+def _back(ids: list[int]) -> HttpResponse:
+    return redirect("admin:report", id=ids[0]) if len(ids) == 1 else redirect("admin:reports")
+
+
+def _do(request: HttpRequest, call: Callable[[], Awaitable[Any]]) -> Any | None:
+    """What an action returns; None, with a message, when it is refused."""
+
+    async def run() -> Any:
+        return await call()
+
+    try:
+        return async_to_sync(run)()
+    except ClientError as refused:
+        if refused.code == "key_conflict":
+            messages.info(request, _("Somebody has closed this report already."))
+        elif refused.code == "unavailable":
+            messages.error(
+                request, _("Log or PostgreSQL is away: send the form again, it does nothing twice.")
+            )
+        else:
+            messages.error(request, refusal_text(refused))
+        return None
+
+
+def reports_in(request: HttpRequest, state: str) -> QuerySet[Report]:
+    found = Report.objects.select_related("room", "author", "reporter", "assignee")
+    if state == "waiting":
+        return found.filter(state__in=Report.WAITING)
+    if state == "mine":
+        return found.filter(state__in=Report.WAITING, assignee=person(request))
+    if state == "closed":
+        return found.exclude(state__in=Report.WAITING)
+    return found
+
+
+def resolutions(request: HttpRequest) -> list[tuple[str, Any]]:
+    """The acts that may resolve a report, and that this person may do."""
+    return [
+        (action.value, ACTS[action].label)
+        for action in report_actions.RESOLVING
+        if request.user.has_perm(STAFF[action])
+    ]
+
+
+def label_of(resolution: str) -> Any:
+    return ACTS[Action(resolution)].label if resolution in ACTS else resolution
+
+
+def _resolution(request: HttpRequest) -> Action:
+    try:
+        action = Action(request.POST.get("action", ""))
+    except ValueError as error:
+        raise BadRequest("There is no such act.") from error
+    if action not in report_actions.RESOLVING:
+        raise BadRequest("There is no such act.")
+    if not request.user.has_perm(STAFF[action]):
+        raise PermissionDenied
+    return action
+
+
+def _seconds(request: HttpRequest, action: Action | None) -> int | None:
+    if action not in report_actions.TAKES_SECONDS:
+        return None
+    given = request.POST.get("seconds", "")
+    for seconds, _label in MUTES:
+        if str(seconds) == given:
+            return int(seconds)
+    raise BadRequest("This cannot be chosen.")
+
+
+def _chosen(request: HttpRequest) -> list[int]:
+    given = list(dict.fromkeys(request.POST.getlist("reports")))
+    if len(given) > MAX_CHOSEN or any(
+        not (one.isascii() and one.isdecimal()) or len(one) > 18 for one in given
+    ):
+        raise BadRequest("These are no reports.")
+    return [int(one) for one in given]
+
+
+def _report(id: int) -> Report:
+    found = (
+        Report.objects.select_related("room", "author", "reporter", "assignee", "closed_by")
+        .filter(pk=id)
+        .first()
+    )
+    if found is None:
+        raise Http404
+    return found

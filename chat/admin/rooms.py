@@ -1,0 +1,88 @@
+"""Rooms: found, looked at, archived, slowed down; and who is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from chat.admin.history_filter import may_read
+from chat.admin.moderation import choices_for
+from chat.admin.read_only import ReadOnly
+from chat.models import AuditEntry, Room
+from chat.permissions import Action
+
+# Members that a room's page shows; a larger room is looked into by searching for a person.
+MAX_MEMBERS = 200
+
+
+class RoomAdmin(ReadOnly):
+    view_permissions = (
+        "chat.moderate_rooms",
+        "chat.moderate_people",
+        "chat.view_delivery",
+        "chat.view_room",
+    )
+    list_display = (
+        "slug",
+        "name",
+        "kind",
+        "stored_seq",
+        "stored_n",
+        "slow_mode_seconds",
+        "archived_at",
+        "created_at",
+    )
+    list_filter = ("kind",)
+    search_fields = ("slug", "name")
+    ordering = ("-pk",)
+    fields = (
+        "slug",
+        "name",
+        "topic",
+        "kind",
+        "created_by",
+        "created_at",
+        "archived_at",
+        "slow_mode_seconds",
+        "stored_seq",
+        "stored_n",
+    )
+    change_form_template = "admin/veche/room.html"
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The topic of a private room is what people wrote."""
+        hidden = obj is not None and not may_read(request, obj)
+        return [name for name in self.fields if not (hidden and name == "topic")]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        room = self.get_object(request, object_id)
+        context: dict[str, Any] = dict(extra_context or {})
+        if isinstance(room, Room) and self.has_view_permission(request, room):
+            readable = may_read(request, room)
+            members = room.memberships.select_related("user").order_by("joined_at", "pk")
+            bans = room.bans.select_related("user", "banned_by").order_by("-banned_at")
+            if not readable:  # who is in a private room is for those who may look into it
+                members, bans = members.none(), bans.none()
+            context |= {
+                "members": members[:MAX_MEMBERS],
+                "more_members": members[MAX_MEMBERS : MAX_MEMBERS + 1].exists(),
+                "bans": bans[:50],
+                "readable": readable,
+                "room_actions": choices_for(
+                    request.user,
+                    AuditEntry.TargetKind.ROOM,
+                    {Action.ROOM_ARCHIVE if room.archived_at else Action.ROOM_UNARCHIVE},
+                ),
+                "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
+                "max_members": MAX_MEMBERS,
+                "subtitle": _("Room"),
+            }
+        return super().change_view(request, object_id, form_url, context)

@@ -1,0 +1,194 @@
+"""The door of the admin: who comes in, under which policy, and which pages there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chat.admin.base import AdminSite, without_inline_style
+
+View = Callable[..., HttpResponseBase]
+
+# The library that opens menus and remembers the theme evaluates expressions in attributes. Only
+# these pages may do so, and only what came with them: see docs/decisions/0019.
+POLICY = {"script-src": ["'unsafe-eval'"]}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page in the sidebar. `permission` is what its view asks for; None: staff is enough."""
+
+    title: Any
+    icon: str
+    url: str
+    permission: str | None = None
+
+
+PAGES: tuple[tuple[Any, tuple[Page, ...]], ...] = (
+    (
+        None,
+        (Page(_("Overview"), "dashboard", "admin:index"),),
+    ),
+    (
+        _("Moderation"),
+        (
+            Page(_("Reports"), "flag", "admin:reports", "chat.resolve_reports"),
+            Page(_("History"), "history", "admin:history", "chat.view_history"),
+            Page(_("People"), "group", "admin:chat_user_changelist", "chat.view_user"),
+            Page(_("Rooms"), "forum", "admin:chat_room_changelist", "chat.view_room"),
+        ),
+    ),
+    (
+        _("Delivery"),
+        (
+            Page(_("Delivery"), "conveyor_belt", "admin:delivery", "chat.view_delivery"),
+            Page(_("Dead letters"), "mail_off", "admin:dead_letters", "chat.view_dead_letters"),
+        ),
+    ),
+    (
+        _("Oversight"),
+        (
+            Page(_("Audit log"), "fact_check", "admin:audit", "chat.view_audit"),
+            Page(_("Groups"), "badge", "admin:auth_group_changelist", "auth.view_group"),
+            Page(_("API tokens"), "key", "admin:chat_apitoken_changelist", "chat.view_apitoken"),
+        ),
+    ),
+)
+
+
+class Site(AdminSite):
+    """The admin site. Sign-in goes through the same page, with the same limits, as everybody's."""
+
+    site_header = site_title = "Veche"
+    index_title = _("Overview")
+    enable_nav_sidebar = True
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self.login = secure_admin_login(super().login)  # type: ignore[method-assign]
+
+    def get_urls(self) -> list[Any]:
+        from chat.admin import routes
+
+        return [*self._guarded(routes.ROUTES), *super().get_urls()]
+
+    def _guarded(self, routes: tuple[tuple[str, View, str], ...]) -> Iterator[URLPattern]:
+        for route, view, name in routes:
+            yield path(route, self.admin_view(view), name=name)
+
+    def admin_view(self, view: View, cacheable: bool = False) -> Any:
+        """Every view of the site: for staff with a second factor, under the admin's policy."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if self.has_permission(request) and lacks_second_factor(request):
+                messages.warning(
+                    request, gettext("The admin opens when your second factor is set up.")
+                )
+                return redirect("mfa_activate_totp")
+            response: HttpResponseBase = inner(request, *args, **kwargs)
+            response._csp_update = POLICY  # type: ignore[attr-defined]
+            if not cacheable:
+                add_never_cache_headers(response)
+            return response
+
+        return guarded
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        from chat.admin.start import overview
+
+        return super().index(request, {**overview(request), **(extra_context or {})})
+
+    def search(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """unfold's search over models; the history has one that copes with its size."""
+        raise Http404
+
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One page for it, which asks for the password again and ends the other sessions."""
+        return redirect("account_change_password")
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return without_inline_style(
+            {
+                **super().each_context(request),
+                "account_links": [
+                    {"title": _("Second factor"), "link": reverse("mfa_index")},
+                    {"title": _("Sessions"), "link": reverse("usersessions_list")},
+                    {"title": _("Change password"), "link": reverse("account_change_password")},
+                ],
+                "weak_log": settings.ENV.allow_weak_log,
+            }
+        )
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """The sidebar of django-unfold: groups of pages that this person may open."""
+        groups = []
+        for title, pages in PAGES:
+            items = [
+                {
+                    "title": page.title,
+                    "icon": page.icon,
+                    "link": reverse(page.url),
+                    "active": is_active(request, page),
+                    "has_permission": True,
+                }
+                for page in pages
+                if page.permission is None or request.user.has_perm(page.permission)
+            ]
+            if items:
+                groups.append({"title": title, "items": items, "separator": title is not None})
+        analytics = analytics_url()
+        if analytics is not None:
+            groups[0]["items"].append(
+                {
+                    "title": _("Analytics"),
+                    "icon": "monitoring",
+                    "link": analytics,
+                    "active": False,
+                    "has_permission": True,
+                }
+            )
+        return groups
+
+
+def is_active(request: HttpRequest, page: Page) -> bool:
+    address = reverse(page.url)
+    if page.url == "admin:index":
+        return request.path == address
+    return request.path.startswith(address)
+
+
+def analytics_url() -> str | None:
+    """Where the analytics are; None in an installation without them."""
+    for name in ("analytics:index", "analytics"):
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return None
+
+
+def lacks_second_factor(request: HttpRequest) -> bool:
+    """Whether this member of the staff has still to set one up."""
+    return bool(settings.ENV.staff_mfa) and not is_mfa_enabled(request.user)

@@ -1,0 +1,184 @@
+"""What owners and moderators do in their rooms, and the record of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpResponse
+from ninja import Router
+from ninja.params.functions import Path, Query
+
+from chat import access, audit, people
+from chat.actions import moderation
+from chat.actions.moderation import Options
+from chat.api import schemas
+from chat.api.answers import answer, nothing
+from chat.api.requests import READS, WRITES, SignedInRequest, by
+from chat.api.rooms import ERRORS, NO_REASON, Key, RoomId, UserId
+from chat.database import in_database
+from chat.errors import ClientError
+from chat.events import Role
+from chat.models import AuditEntry
+from chat.permissions import RANK, SEES_AUDIT_AND_REPORTS
+from chat.protocol import MAX_ID
+
+router = Router(tags=["moderation"])
+
+MAX_ENTRIES = 200
+
+Seq = Annotated[int, Path(ge=1, le=MAX_ID)]
+
+
+async def check_moderates(user_id: int, room_id: int) -> None:
+    """Raises: ClientError unless the person is owner or moderator of the room."""
+    seen = await access.as_member(user_id, room_id)
+    if seen.role is None or RANK[seen.role] < RANK[SEES_AUDIT_AND_REPORTS]:
+        raise ClientError("forbidden", "Only owners and moderators of the room see this.")
+
+
+@router.post(
+    "/rooms/{room_id}/messages/{seq}/delete", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def delete_message(
+    request: SignedInRequest,
+    room_id: RoomId,
+    seq: Seq,
+    body: schemas.Because = NO_REASON,
+    key: Key = None,
+) -> HttpResponse:
+    """Delete somebody's message, as owner or moderator of the room."""
+    await moderation.delete_message(by(request), room_id, seq, Options(reason=body.reason, key=key))
+    return nothing()
+
+
+@router.post(
+    "/rooms/{room_id}/messages/{seq}/restore", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def restore_message(
+    request: SignedInRequest,
+    room_id: RoomId,
+    seq: Seq,
+    body: schemas.Because = NO_REASON,
+    key: Key = None,
+) -> HttpResponse:
+    """Show a message again that somebody else than its author deleted."""
+    options = Options(reason=body.reason, key=key)
+    await moderation.restore_message(by(request), room_id, seq, options)
+    return nothing()
+
+
+@router.post(
+    "/rooms/{room_id}/members/{user_id}/mute", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def mute(
+    request: SignedInRequest,
+    room_id: RoomId,
+    user_id: UserId,
+    body: schemas.Mute,
+    key: Key = None,
+) -> HttpResponse:
+    """Keep a member of lower rank from writing for some time."""
+    options = Options(reason=body.reason, key=key)
+    await moderation.mute_member(by(request), room_id, user_id, body.seconds, options)
+    return nothing()
+
+
+@router.delete(
+    "/rooms/{room_id}/members/{user_id}/mute", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def unmute(
+    request: SignedInRequest,
+    room_id: RoomId,
+    user_id: UserId,
+    body: schemas.Because = NO_REASON,
+    key: Key = None,
+) -> HttpResponse:
+    """Let a muted member write again."""
+    options = Options(reason=body.reason, key=key)
+    await moderation.unmute_member(by(request), room_id, user_id, options)
+    return nothing()
+
+
+@router.get("/rooms/{room_id}/bans", response={200: list[schemas.Banned], **ERRORS}, throttle=READS)
+async def bans(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
+    """Who may not come back, for owners and moderators."""
+    await check_moderates(request.auth.user_id, room_id)
+    return answer(await in_database(people.banned_from, room_id))
+
+
+@router.post(
+    "/rooms/{room_id}/members/{user_id}/ban", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def ban(
+    request: SignedInRequest,
+    room_id: RoomId,
+    user_id: UserId,
+    body: schemas.Because = NO_REASON,
+    key: Key = None,
+) -> HttpResponse:
+    """Put somebody out of a room for good, or keep somebody out who is not in it."""
+    options = Options(reason=body.reason, key=key)
+    await moderation.ban_member(by(request), room_id, user_id, options)
+    return nothing()
+
+
+@router.delete(
+    "/rooms/{room_id}/members/{user_id}/ban", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def unban(
+    request: SignedInRequest,
+    room_id: RoomId,
+    user_id: UserId,
+    body: schemas.Because = NO_REASON,
+    key: Key = None,
+) -> HttpResponse:
+    """Lift a ban; it brings nobody back in."""
+    options = Options(reason=body.reason, key=key)
+    await moderation.unban_member(by(request), room_id, user_id, options)
+    return nothing()
+
+
+@router.put(
+    "/rooms/{room_id}/members/{user_id}/role", response={204: None, **ERRORS}, throttle=WRITES
+)
+async def set_role(
+    request: SignedInRequest,
+    room_id: RoomId,
+    user_id: UserId,
+    body: schemas.RoleChange,
+    key: Key = None,
+) -> HttpResponse:
+    """Give a member another role, as owner. A room keeps at least one owner."""
+    options = Options(reason=body.reason, key=key)
+    await moderation.set_role(by(request), room_id, user_id, Role(body.role), options)
+    return nothing()
+
+
+@router.get("/rooms/{room_id}/audit", response={200: schemas.Deeds, **ERRORS}, throttle=READS)
+async def deeds(
+    request: SignedInRequest,
+    room_id: RoomId,
+    before: int = Query(MAX_ID, ge=1, le=MAX_ID, description="Entries before this id."),
+    limit: int = Query(50, ge=1, le=MAX_ENTRIES),
+) -> HttpResponse:
+    """What was done here by owners, moderators and staff, newest first."""
+    await check_moderates(request.auth.user_id, room_id)
+    found = await in_database(audit.of_room, room_id, before, limit + 1)
+    return answer({"entries": [_shown(one) for one in found[:limit]], "more": len(found) > limit})
+
+
+def _shown(entry: AuditEntry) -> dict[str, Any]:
+    # No address and no report: they are for staff.
+    outcome = getattr(entry, "outcome", None)
+    return {
+        "id": entry.pk,
+        "at": entry.at,
+        "actor": entry.actor_id,
+        "action": entry.action,
+        "subject": entry.user_id,
+        "seq": entry.seq,
+        "reason": entry.reason,
+        "before": entry.before,
+        "after": entry.after,
+        "outcome": "" if outcome is None else outcome.result,
+    }

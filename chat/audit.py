@@ -1,0 +1,255 @@
+"""Writes the audit log: an entry before an act, its outcome after it.
+
+Acts that change only PostgreSQL write both in their own transaction (`record`). Acts that become
+an event in a room's log cannot: their entry is committed first (`begin`), the event carries the
+entry's idempotency key, and the outcome follows (`settle`). So an act is never without its entry;
+an entry whose process died is completed from the log or from PostgreSQL, which know the key (see
+`chat.actions.settling` and decision 0018).
+
+Functions use the ORM; call them through `chat.database.in_database`.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from chat.errors import ClientError
+from chat.labels import check_label
+from chat.models import AuditEntry, AuditOutcome, User
+from chat.permissions import IN_ROOM, Action
+
+logger = logging.getLogger("chat.audit")
+
+MAX_REASON_CHARACTERS = 500
+
+Door = AuditEntry.Door
+Kind = AuditEntry.TargetKind
+Result = AuditOutcome.Result
+
+
+class By(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts, through which door.
+
+    `staff`: with the rights of staff, in all rooms; otherwise with their role in the room.
+    `name` is looked up for people who have an account and give none.
+    """
+
+    user_id: int | None
+    door: Door
+    name: str = ""
+    address: str | None = None
+    staff: bool = False
+
+    @property
+    def person(self) -> int:
+        """The account behind the act. Moderation is done by people who have one."""
+        if self.user_id is None:
+            raise ClientError("forbidden", "Sign in to do this.")
+        return self.user_id
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act is about: see the fields of `AuditEntry`."""
+
+    kind: Kind
+    id: str
+    room: int | None = None
+    seq: int | None = None
+    user: int | None = None
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody is about to do. `after` is what they ask for, `before` what is there."""
+
+    by: By
+    action: Action
+    target: Target
+    reason: str = ""
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    key: str | None = None
+    report: int | None = None
+    batch: str | None = None
+
+
+def message_target(room: int, seq: int, author: int | None) -> Target:
+    return Target(kind=Kind.MESSAGE, id=f"{room}:{seq}", room=room, seq=seq, user=author)
+
+
+def member_target(room: int, user: int) -> Target:
+    return Target(kind=Kind.MEMBER, id=f"{room}:{user}", room=room, user=user)
+
+
+def person_target(user: int) -> Target:
+    return Target(kind=Kind.PERSON, id=str(user), user=user)
+
+
+def room_target(room: int) -> Target:
+    return Target(kind=Kind.ROOM, id=str(room), room=room)
+
+
+def report_target(report: int, room: int, seq: int, author: int | None) -> Target:
+    return Target(kind=Kind.REPORT, id=str(report), room=room, seq=seq, user=author)
+
+
+def letter_target(letter: str) -> Target:
+    return Target(kind=Kind.DEAD_LETTER, id=letter[:64])
+
+
+def by_request(request: HttpRequest, door: Door, *, staff: bool = False) -> By:
+    """Who makes a request of Django's; they are signed in."""
+    assert isinstance(request.user, User)
+    return By(
+        user_id=request.user.pk,
+        name=request.user.username,
+        door=door,
+        address=address_of(request),
+        staff=staff,
+    )
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """Where a request comes from, past our own proxies; None where that cannot be told."""
+    try:
+        address: str = get_adapter().get_client_ip(request)
+    except PermissionDenied:
+        return None
+    return address
+
+
+def check_reason(reason: str, *, needed: bool) -> str:
+    """The reason in one line. Raises: ClientError `empty`, `too_large` or `bad_request`."""
+    return check_label(reason, "Reason", MAX_REASON_CHARACTERS, may_be_empty=not needed)
+
+
+class Begun(NamedTuple):
+    """The entry of an act: `is_new`, or that of the first time, with its outcome if it is known."""
+
+    entry: AuditEntry
+    outcome: AuditOutcome | None
+    is_new: bool
+
+
+def begin(act: Act) -> Begun:
+    """Commits the entry of an act that is about to be done.
+
+    For a key that was used before, the entry of that time: what was done is not done again, and
+    the entry's `after` says what was asked for.
+
+    Raises: ClientError `key_conflict` when the key was used for something else.
+    """
+    try:
+        with transaction.atomic():
+            return Begun(_insert(act), None, True)
+    except IntegrityError:
+        found = _earlier(act)
+        if found is None:
+            raise
+    same = (found.action, found.target_kind, found.target_id) == (
+        act.action,
+        act.target.kind,
+        act.target.id,
+    )
+    if not same:
+        raise ClientError("key_conflict", "This key was used before for something else.")
+    return Begun(found, AuditOutcome.objects.filter(pk=found.pk).first(), False)
+
+
+def record(act: Act, result: Result = Result.DONE, detail: str = "") -> AuditEntry:
+    """Entry and outcome in one go, within the caller's transaction."""
+    entry = _insert(act)
+    settle(entry.pk, result, detail=detail)
+    return entry
+
+
+def settle(entry: int, result: Result, *, seq: int | None = None, detail: str = "") -> None:
+    """Writes down how an act ended. The first outcome stands."""
+    AuditOutcome.objects.bulk_create(
+        [
+            AuditOutcome(
+                entry_id=entry, at=timezone.now(), result=result, seq=seq, detail=detail[:200]
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def record_private_read(by: By, room: int, what: str) -> None:
+    """Puts on record that staff read a private room or conversation; before it is shown.
+
+    `what` says which part, such as "history from 120": positions, no words.
+    """
+    record(Act(by=by, action=Action.ROOM_READ, target=room_target(room), after={"read": what}))
+
+
+def without_outcome(before: datetime, limit: int) -> QuerySet[AuditEntry]:
+    """Entries from before that moment of which nobody knows yet how they ended, oldest first."""
+    return AuditEntry.objects.filter(outcome=None, at__lt=before).order_by("at", "id")[:limit]
+
+
+def of_room(room: int, before_id: int, limit: int) -> list[AuditEntry]:
+    """What was done in a room, newest first, for its owners and moderators.
+
+    What staff read or verified is not theirs to see.
+    """
+    return list(
+        AuditEntry.objects.filter(room_id=room, id__lt=before_id, action__in=list(IN_ROOM))
+        .select_related("actor", "user", "outcome")
+        .order_by("-id")[:limit]
+    )
+
+
+def of_target(kind: Kind, ids: Iterable[str]) -> QuerySet[AuditEntry]:
+    """What was done to some things, newest first."""
+    return (
+        AuditEntry.objects.filter(target_kind=kind, target_id__in=list(ids))
+        .select_related("actor", "outcome")
+        .order_by("-id")
+    )
+
+
+def _earlier(act: Act) -> AuditEntry | None:
+    if act.key is None or act.by.user_id is None:
+        return None
+    return AuditEntry.objects.filter(actor_id=act.by.user_id, key=act.key).first()
+
+
+def _insert(act: Act) -> AuditEntry:
+    by, target = act.by, act.target
+    name = by.name
+    if not name and by.user_id is not None:
+        name = User.objects.values_list("username", flat=True).get(pk=by.user_id)
+    entry = AuditEntry.objects.create(
+        at=timezone.now(),
+        actor_id=by.user_id,
+        actor_name=name or "Veche",
+        door=by.door,
+        address=by.address,
+        action=act.action,
+        target_kind=target.kind,
+        target_id=target.id,
+        room_id=target.room,
+        seq=target.seq,
+        user_id=target.user,
+        report_id=act.report,
+        batch=None if act.batch is None else uuid.UUID(act.batch),
+        key=None if act.key is None else uuid.UUID(act.key),
+        reason=act.reason,
+        before=act.before,
+        after=act.after,
+    )
+    # %r: a name may hold line breaks. The reason stays in the database: it may name people.
+    logger.info("%s %s %s by %r", act.action, target.kind, target.id, entry.actor_name)
+    return entry

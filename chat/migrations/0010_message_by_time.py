@@ -1,0 +1,22 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False  # an index that is built concurrently has no transaction
+
+    dependencies = [
+        ("chat", "0009_sessions_ended"),
+    ]
+
+    operations = [
+        # Building it takes as long as it takes; the limits are those of a connection at work.
+        migrations.RunSQL(
+            "SET statement_timeout = 0; SET lock_timeout = 0", migrations.RunSQL.noop
+        ),
+        AddIndexConcurrently(
+            model_name="message",
+            index=models.Index(fields=["at", "id"], name="message_by_time"),
+        ),
+        migrations.RunSQL("RESET statement_timeout; RESET lock_timeout", migrations.RunSQL.noop),
+    ]

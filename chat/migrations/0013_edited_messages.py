@@ -1,0 +1,26 @@
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False  # an index that is built concurrently has no transaction
+
+    dependencies = [
+        ("chat", "0012_no_index_of_authors_alone"),
+    ]
+
+    operations = [
+        # Building it takes as long as it takes; the limits are those of a connection at work.
+        migrations.RunSQL(
+            "SET statement_timeout = 0; SET lock_timeout = 0", migrations.RunSQL.noop
+        ),
+        AddIndexConcurrently(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("edited_at", None), _negated=True),
+                fields=["at", "id"],
+                name="edited_message",
+            ),
+        ),
+        migrations.RunSQL("RESET statement_timeout; RESET lock_timeout", migrations.RunSQL.noop),
+    ]

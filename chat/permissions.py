@@ -1,0 +1,167 @@
+"""Who may do what above others: one table for staff, one for the roles in a room.
+
+Staff have rights in all rooms, through permissions that they get by their groups. Owners and
+moderators of a room have rights in it, by their role. Actions and doors ask here and nowhere else,
+and docs/moderation.md shows the same tables.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from chat.errors import ClientError
+from chat.events import Role
+from chat.models import User
+
+
+class Action(StrEnum):
+    """What is on record in the audit log."""
+
+    MESSAGE_DELETE = "message.delete"
+    MESSAGE_RESTORE = "message.restore"
+    MEMBER_MUTE = "member.mute"
+    MEMBER_UNMUTE = "member.unmute"
+    MEMBER_REMOVE = "member.remove"
+    MEMBER_BAN = "member.ban"
+    MEMBER_UNBAN = "member.unban"
+    MEMBER_ROLE = "member.role"
+    ROOM_SLOW_MODE = "room.slow_mode"
+    ROOM_ARCHIVE = "room.archive"
+    ROOM_UNARCHIVE = "room.unarchive"
+    ROOM_READ = "room.read"
+    PERSON_MUTE = "person.mute"
+    PERSON_UNMUTE = "person.unmute"
+    PERSON_DEACTIVATE = "person.deactivate"
+    PERSON_REACTIVATE = "person.reactivate"
+    PERSON_GROUPS = "person.groups"
+    REPORT_ASSIGN = "report.assign"
+    REPORT_DISMISS = "report.dismiss"
+    REPORT_RESOLVE = "report.resolve"
+    LETTER_RETRY = "dead_letter.retry"
+    LETTER_RELEASE = "dead_letter.release"
+    LETTER_DISCARD = "dead_letter.discard"
+    SHARD_RESUME = "shard.resume"
+    ROOM_VERIFY = "room.verify"
+    HISTORY_EXPORT = "history.export"
+    AUDIT_EXPORT = "audit.export"
+
+
+# The permission with which staff may do it, in any room and to anybody.
+STAFF: dict[Action, str] = {
+    Action.MESSAGE_DELETE: "chat.moderate_messages",
+    Action.MESSAGE_RESTORE: "chat.moderate_messages",
+    Action.MEMBER_MUTE: "chat.moderate_people",
+    Action.MEMBER_UNMUTE: "chat.moderate_people",
+    Action.MEMBER_REMOVE: "chat.moderate_people",
+    Action.MEMBER_BAN: "chat.moderate_people",
+    Action.MEMBER_UNBAN: "chat.moderate_people",
+    Action.MEMBER_ROLE: "chat.manage_roles",
+    Action.ROOM_SLOW_MODE: "chat.moderate_rooms",
+    Action.ROOM_ARCHIVE: "chat.moderate_rooms",
+    Action.ROOM_UNARCHIVE: "chat.moderate_rooms",
+    Action.ROOM_READ: "chat.view_private_rooms",
+    Action.PERSON_MUTE: "chat.moderate_people",
+    Action.PERSON_UNMUTE: "chat.moderate_people",
+    Action.PERSON_DEACTIVATE: "chat.deactivate_people",
+    Action.PERSON_REACTIVATE: "chat.deactivate_people",
+    Action.PERSON_GROUPS: "chat.manage_roles",
+    Action.REPORT_ASSIGN: "chat.resolve_reports",
+    Action.REPORT_DISMISS: "chat.resolve_reports",
+    Action.REPORT_RESOLVE: "chat.resolve_reports",
+    Action.LETTER_RETRY: "chat.retry_dead_letters",
+    Action.LETTER_RELEASE: "chat.retry_dead_letters",
+    Action.LETTER_DISCARD: "chat.discard_dead_letters",
+    Action.SHARD_RESUME: "chat.retry_dead_letters",
+    Action.ROOM_VERIFY: "chat.run_verification",
+    Action.HISTORY_EXPORT: "chat.view_history",
+    Action.AUDIT_EXPORT: "chat.view_audit",
+}
+
+# The least role with which a member may do it in their room. `append.lua` knows the same, and has
+# the last word; besides, nobody acts on somebody of their own rank or above.
+IN_ROOM: dict[Action, Role] = {
+    Action.MESSAGE_DELETE: Role.MODERATOR,
+    Action.MESSAGE_RESTORE: Role.MODERATOR,
+    Action.MEMBER_MUTE: Role.MODERATOR,
+    Action.MEMBER_UNMUTE: Role.MODERATOR,
+    Action.MEMBER_REMOVE: Role.MODERATOR,
+    Action.MEMBER_BAN: Role.MODERATOR,
+    Action.MEMBER_UNBAN: Role.MODERATOR,
+    Action.MEMBER_ROLE: Role.OWNER,
+    Action.ROOM_SLOW_MODE: Role.MODERATOR,
+    Action.ROOM_ARCHIVE: Role.OWNER,
+    Action.ROOM_UNARCHIVE: Role.OWNER,
+    Action.REPORT_ASSIGN: Role.MODERATOR,
+    Action.REPORT_DISMISS: Role.MODERATOR,
+    Action.REPORT_RESOLVE: Role.MODERATOR,
+}
+
+# What members with a role may see beside what everybody in the room does.
+SEES_AUDIT_AND_REPORTS = Role.MODERATOR
+
+RANK = {Role.MEMBER: 1, Role.MODERATOR: 2, Role.OWNER: 3}
+
+# Groups and their permissions as migration 0008 makes them. Who retries dead letters does not read
+# private rooms, and who reads private rooms does not keep the audit log.
+GROUPS: dict[str, frozenset[str]] = {
+    "moderator": frozenset(
+        {
+            "chat.view_history",
+            "chat.moderate_messages",
+            "chat.view_private_rooms",
+            "chat.moderate_rooms",
+            "chat.moderate_people",
+            "chat.resolve_reports",
+        }
+    ),
+    "administrator": frozenset(
+        {
+            "chat.view_history",
+            "chat.moderate_messages",
+            "chat.moderate_rooms",
+            "chat.manage_roles",
+            "chat.moderate_people",
+            "chat.deactivate_people",
+            "chat.resolve_reports",
+            "chat.view_delivery",
+            "chat.run_verification",
+            "chat.view_dead_letters",
+            "chat.retry_dead_letters",
+            "chat.discard_dead_letters",
+            "chat.view_audit",
+        }
+    ),
+    "auditor": frozenset({"chat.view_audit", "chat.view_delivery", "chat.run_verification"}),
+}
+
+
+def staff_may(user: User, action: Action) -> bool:
+    """Whether somebody may do it as staff. Their permissions are read from PostgreSQL once."""
+    return user.is_active and user.is_staff and user.has_perm(STAFF[action])
+
+
+def role_may(role: Role | None, action: Action) -> bool:
+    """Whether a member with that role may do it in their room; None is no member."""
+    least = IN_ROOM.get(action)
+    return role is not None and least is not None and RANK[role] >= RANK[least]
+
+
+def check_staff(user: User, action: Action) -> None:
+    """Raises: ClientError `forbidden`."""
+    if not staff_may(user, action):
+        raise ClientError("forbidden", "You may not do this.")
+
+
+def check_subject(actor: User, subject: User) -> None:
+    """Lets staff act on a person: not on themselves, and on other staff only from above.
+
+    Otherwise one moderator who turned, or whose session was stolen, could shut all others out.
+
+    Raises: ClientError `forbidden`.
+    """
+    if actor.pk == subject.pk:
+        raise ClientError("forbidden", "Nobody may do this to themselves.")
+    if subject.is_superuser and not actor.is_superuser:
+        raise ClientError("forbidden", "Only a superuser may do this to a superuser.")
+    if subject.is_staff and not actor.has_perm("chat.manage_roles"):
+        raise ClientError("forbidden", "Only administrators may do this to staff.")

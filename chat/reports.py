@@ -1,0 +1,83 @@
+"""Reads the queue of reports. Functions use the ORM; call them through `in_database`.
+
+Who may see what is decided by the callers: staff see everything, the moderators of a room what
+`of_room` gives, a reporter what `made_by` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from chat.events import Role
+from chat.models import Membership, Report
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Reports, newest first; `more` tells whether older ones exist."""
+
+    reports: list[Report]
+    more: bool
+
+
+def queue(
+    states: Sequence[str] = (), assignee: int | None = None, room: int | None = None
+) -> QuerySet[Report]:
+    """Reports for staff, those that wait longest first. Filters that are not given let all pass."""
+    found = Report.objects.select_related("room", "author", "reporter", "assignee", "closed_by")
+    if states:
+        found = found.filter(state__in=states)
+    if assignee is not None:
+        found = found.filter(assignee_id=assignee)
+    if room is not None:
+        found = found.filter(room_id=room)
+    return found.order_by("id")
+
+
+def of_room(room: int, viewer: int, *, waiting: bool, before: int, limit: int) -> Page:
+    """Reports of a room for one of its moderators: none about themselves."""
+    found = _for_moderator(viewer).filter(room_id=room, id__lt=before)
+    found = (
+        found.filter(state__in=Report.WAITING)
+        if waiting
+        else found.exclude(state__in=Report.WAITING)
+    )
+    return _page(found, limit)
+
+
+def made_by(reporter: int, *, before: int, limit: int) -> Page:
+    return _page(Report.objects.filter(reporter_id=reporter, id__lt=before), limit)
+
+
+def waiting_in(rooms: Iterable[int], viewer: int) -> dict[int, int]:
+    """How many reports wait in each of `rooms` for a moderator of them, where any do."""
+    found = _for_moderator(viewer).filter(room_id__in=list(rooms), state__in=Report.WAITING)
+    return dict(found.values_list("room_id").annotate(number=Count("id")).order_by())
+
+
+def waiting_for(moderator: int) -> dict[int, int]:
+    """The same for all rooms that somebody moderates, as PostgreSQL has their roles."""
+    rooms = Membership.objects.filter(
+        user_id=moderator, role__in=[Role.MODERATOR, Role.OWNER]
+    ).values_list("room_id", flat=True)
+    return waiting_in(rooms, moderator)
+
+
+def mark_seen(reporter: int, ids: Iterable[int]) -> None:
+    """The reporter has read how these ended; ids that are none of theirs are passed over."""
+    Report.objects.filter(
+        reporter_id=reporter, id__in=list(ids), closed_at__isnull=False, seen_at=None
+    ).update(seen_at=timezone.now())
+
+
+def _for_moderator(viewer: int) -> QuerySet[Report]:
+    # Not `exclude`, which would lose the reports of messages without an author.
+    return Report.objects.filter(Q(author=None) | ~Q(author_id=viewer))
+
+
+def _page(found: QuerySet[Report], limit: int) -> Page:
+    rows = list(found.order_by("-id")[: limit + 1])
+    return Page(rows[:limit], len(rows) > limit)

@@ -1,0 +1,38 @@
+"""Sessions of people at their browsers: when one is ended, its sockets end too.
+
+allauth keeps the list (`UserSession`) and its page for oneself; administrators have another one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.db.models.signals import post_delete
+
+from chat import revocation
+
+
+def connect() -> None:
+    """Starts listening to the ends of sessions; called once when the app is ready."""
+    post_delete.connect(_on_end, sender=UserSession, dispatch_uid="chat.sessions")
+
+
+def _on_end(instance: UserSession, **kwargs: Any) -> None:
+    revocation.announce(instance.user_id, instance.session_key)
+
+
+def sessions_of(user_id: int) -> list[UserSession]:
+    """The sessions that are in force, newest first."""
+    found: list[UserSession] = [
+        session
+        for session in UserSession.objects.filter(user_id=user_id).order_by("-created_at")
+        if session.exists()
+    ]
+    return found
+
+
+def end(sessions: list[UserSession]) -> None:
+    """Ends sessions, with their sockets, at once."""
+    for session in sessions:
+        session.end()

@@ -1,0 +1,100 @@
+"""Which web processes there are, with how many sockets, and what each of them takes for away.
+
+Sockets and circuit breakers belong to one process, so each says for itself how it is; whoever
+wants to know asks the bus and finds those that have said so a moment ago.
+
+| Key (bus) | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:web-processes` | hash | 1 min after the last | name → `WebProcess` as JSON |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from chat import bus, database
+from chat.errors import Unavailable
+from chat.room_log import clients
+
+if TYPE_CHECKING:
+    from chat.hub.core import Hub
+
+logger = logging.getLogger(__name__)
+
+KEY = "veche:web-processes"
+# As often as somebody who looks at the numbers would like to see them change.
+ANNOUNCED_EVERY_SECONDS = 5.0
+# Three announcements missed: the process is gone, or cut off from the bus.
+COUNTS_AS_GONE_AFTER = timedelta(seconds=3 * ANNOUNCED_EVERY_SECONDS)
+KEY_SECONDS = 60
+
+
+class WebProcess(msgspec.Struct, frozen=True, kw_only=True):
+    """How one process was at `at`. `breakers`: dependency → closed, half_open or open."""
+
+    name: str
+    at: datetime
+    started_at: datetime
+    sockets: int
+    rooms: int
+    draining: bool
+    breakers: dict[str, str]
+
+
+async def announce(hub: Hub) -> None:
+    """Says how this process is, for as long as its hub lives."""
+    name, started_at = f"{socket.gethostname()}:{os.getpid()}", datetime.now(UTC)
+    while True:
+        state = WebProcess(
+            name=name,
+            at=datetime.now(UTC),
+            started_at=started_at,
+            sockets=len(hub.sockets),
+            rooms=len(hub.feeds),
+            draining=hub.draining,
+            breakers=breakers(),
+        )
+        pipeline = bus.client().pipeline(transaction=False)
+        pipeline.hset(KEY, name, msgspec.json.encode(state))
+        pipeline.expire(KEY, KEY_SECONDS)
+        try:
+            await bus.ask(pipeline.execute)
+        except Unavailable:
+            logger.debug("the bus is away: nobody hears how this process is")
+        await asyncio.sleep(ANNOUNCED_EVERY_SECONDS)
+
+
+def breakers() -> dict[str, str]:
+    """The circuit breakers of this process."""
+    return {
+        "database": database.BREAKER.state,
+        "log": clients.BREAKER.state,
+        "bus": bus.BREAKER.state,
+    }
+
+
+def processes() -> list[WebProcess]:
+    """Those that said something a moment ago, by name. Raises: redis.RedisError."""
+    client = bus.blocking_client()
+    since = datetime.now(UTC) - COUNTS_AS_GONE_AFTER
+    found, gone = [], []
+    for name, raw in cast(dict[bytes, bytes], client.hgetall(KEY)).items():
+        try:
+            process = msgspec.json.decode(raw, type=WebProcess)
+        except msgspec.MsgspecError:  # of another version of Veche, during a deploy
+            gone.append(name)
+            continue
+        if process.at >= since:
+            found.append(process)
+        else:
+            gone.append(name)
+    if gone:
+        client.hdel(KEY, *gone)
+    return sorted(found, key=lambda process: process.name)

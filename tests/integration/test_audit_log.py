@@ -1,0 +1,71 @@
+"""The audit log: append-only, one entry for each act, complete after every crash."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from chat import permissions
+from chat.models import AuditEntry, AuditOutcome
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def an_entry() -> AuditEntry:
+    return AuditEntry.objects.create(
+        at=timezone.now(),
+        actor_name="anna",
+        door=AuditEntry.Door.COMMAND,
+        action=permissions.Action.ROOM_VERIFY,
+        target_kind=AuditEntry.TargetKind.ROOM,
+        target_id="5",
+        reason="Somebody asked",
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE chat_auditentry SET reason = ''",
+        "DELETE FROM chat_auditentry",
+        "UPDATE chat_auditoutcome SET result = 'refused'",
+        "DELETE FROM chat_auditoutcome",
+    ],
+)
+def test_postgresql_refuses_to_change_what_is_on_record(statement: str) -> None:
+    entry = an_entry()
+    AuditOutcome.objects.create(entry=entry, at=timezone.now(), result="done")
+
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+
+    entry.refresh_from_db()
+    assert (entry.reason, entry.outcome.result) == ("Somebody asked", "done")
+
+
+def test_migration_makes_the_groups_of_the_table_and_leaves_changed_ones_alone() -> None:
+    migration = importlib.import_module("chat.migrations.0008_groups")
+    Group.objects.all().delete()
+
+    migration.make_groups(apps, None)
+    made = {
+        group.name: {
+            f"{permission.content_type.app_label}.{permission.codename}"
+            for permission in group.permissions.select_related("content_type")
+        }
+        for group in Group.objects.all()
+    }
+    Group.objects.get(name="auditor").permissions.clear()
+    migration.make_groups(apps, None)
+
+    assert made == permissions.GROUPS
+    assert not Group.objects.get(name="auditor").permissions.exists()
