@@ -10,6 +10,7 @@ the event loop every call goes through one circuit breaker (`ask`), the channel 
 | `veche:delivery-health` | string | 1 d | the last check: JSON (`chat.delivery_health`) |
 | `veche:delivery-health:checking` | string | 2 min | a check is under way (the same) |
 | `veche:task:<id>:starts` | string | 1 d | how often a task was begun (`chat.task_runs`) |
+| `veche:beat` | string | 7 d | when beat last sent a task (`chat.beat_heartbeat`) |
 | `veche:tasks:later`, `…:later:calls` | zset, hash | – | tasks to send again, and when (the same) |
 """
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 
-from chat import counters, history, live
+from chat import history, live, metrics
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable
 from chat.flow_control import NeverSent
@@ -123,7 +123,7 @@ class Connection:
     def _error(
         self, id: str | None, code: str, message: str, retry_after: float | None = None
     ) -> None:
-        counters.FRAMES_REFUSED.labels(code=str(code)).inc()
+        metrics.FRAMES_REFUSED.labels(code=str(code)).inc()
         error = Error(id=id, code=ErrorCode(code), message=message)
         if retry_after is not None:
             error = Error(

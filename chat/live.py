@@ -25,7 +25,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chat import bus, counters
+from chat import bus, metrics
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.protocol import Event
@@ -134,7 +134,7 @@ class Publisher:
             for event in events:
                 self._for_own_hub.setdefault(event.room, []).append(event)
         if self._waiting_events + len(events) > MAX_WAITING_EVENTS:
-            counters.HINTS_DROPPED.inc(len(events))
+            metrics.HINTS_DROPPED.inc(len(events))
             return
         self._waiting_events += len(events)
         for event in events:
@@ -154,7 +154,7 @@ class Publisher:
 
     def _put(self, group: str, message: Message) -> None:
         if len(self._messages) >= MAX_WAITING_MESSAGES:
-            counters.HINTS_DROPPED.inc()
+            metrics.HINTS_DROPPED.inc()
             return
         self._messages.append((group, _plain(message)))
         self._wake()
@@ -189,7 +189,7 @@ class Publisher:
         try:
             await bus.ask(functools.partial(get_channel_layer().group_send, group, message))
         except Unavailable:
-            counters.HINTS_DROPPED.inc()
+            metrics.HINTS_DROPPED.inc()
 
 
 _publishers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Publisher] = (
@@ -217,7 +217,7 @@ def publish_blocking(group: str, message: Message) -> None:
     try:
         _client_for(channel).publish(channel, _serializer().serialize(_plain(message)))
     except (redis.RedisError, OSError) as error:
-        counters.HINTS_DROPPED.inc()
+        metrics.HINTS_DROPPED.inc()
         logger.warning("the bus takes no hints: %s", type(error).__name__)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat import bus, counters, live
+from chat import bus, live, metrics
 from chat.errors import Unavailable
 from chat.protocol import Presence as PresenceFrame
 
@@ -185,7 +185,7 @@ class Presence:
         try:
             answers = await bus.ask(pipe.execute)
         except Unavailable:
-            counters.PRESENCE_FAILURES.inc()
+            metrics.PRESENCE_FAILURES.inc()
             return {}
         lists = [answer for answer in answers if isinstance(answer, list)]
         return {room: set(map(int, users)) for room, users in zip(rooms, lists, strict=True)}

@@ -1,8 +1,11 @@
 """The web process: `python -m chatsite.server`. Starts Daphne or uvicorn with Veche's limits.
 
 Neither server's own command line can set all of them, nor let people go before it stops: at
-SIGTERM or SIGINT the process reports itself as draining, the hub says `bye` and closes its
-sockets, requests under way are finished, and then it exits with 0.
+SIGTERM or SIGINT the process stops to listen and reports itself as draining, the hub says `bye`
+and closes its sockets, requests under way are finished, and then it exits with 0.
+
+It stops to listen first, because a balancer that asks nobody's health, as nginx does, learns from
+a refused connection that it must go elsewhere, and may then do so with any request.
 """
 
 from __future__ import annotations
@@ -72,9 +75,9 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
             self.stopping = loop.create_task(self.let_go())
 
         async def let_go(self) -> None:
-            await drain()
             for listener in self.listeners:
                 listener.addCallback(lambda listening: listening.stopListening())
+            await drain()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HANDSHAKE_SECONDS):
                     # Daphne tells nobody when a request ends.
@@ -121,6 +124,8 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
 
     class DrainingServer(uvicorn.Server):
         async def shutdown(self, sockets: Any = None) -> None:
+            for listening in self.servers:
+                listening.close()
             await drain()
             await super().shutdown(sockets)
 

@@ -227,6 +227,11 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+# --- Metrics ----------------------------------------------------------------------------------
+# What other parts add to the metrics of the installation: name → dotted path of a function (see
+# `chat.installation_metrics`).
+METRIC_SOURCES: dict[str, str] = {}
+
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"
 # allauth's backend is Django's with sign-in by user name; both together would hash every password

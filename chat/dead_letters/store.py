@@ -26,7 +26,7 @@ from typing import cast
 
 import msgspec
 
-from chat import counters
+from chat import metrics
 from chat.backoff import delay_seconds
 from chat.crash_points import crash_point
 from chat.dead_letters.letters import (
@@ -132,7 +132,7 @@ def add(
     )
     crash_point("dead_letters.after_add")
     if new:
-        counters.DEAD_LETTERS.labels(source=source, reason=reason).inc()
+        metrics.DEAD_LETTERS.labels(source=source, reason=reason).inc()
     return found.decode()
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from chat import counters
+from chat import metrics
 from chat.hub.batches import Batch, events_frame_rest
 from chat.hub.sockets import HubSocket
 
@@ -128,7 +128,7 @@ class RoomFeed:
     def _heal_if_needed(self) -> None:
         self._heal_timer = None
         if self.position < self.target:
-            counters.HUB_GAPS.inc()
+            metrics.HUB_GAPS.inc()
             self._owner.heal(self)
 
     def _next_held(self) -> Batch | None:

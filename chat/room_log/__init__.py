@@ -5,7 +5,7 @@ file that is flushed before every answer (`durability`), and PostgreSQL for room
 it (`loading`).
 """
 
-from chat.room_log.appender import append, close
+from chat.room_log.appender import append, close, waiting
 from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.loading import ensure_loaded
 from chat.room_log.reading import (
@@ -29,4 +29,5 @@ __all__ = [
     "hot_tail_start",
     "roles",
     "room_states",
+    "waiting",
 ]

@@ -104,6 +104,11 @@ class Appender:
             self._task = asyncio.create_task(self._run(), name="append")
         return waiting.done
 
+    @property
+    def waiting(self) -> int:
+        """How many events have no place yet."""
+        return self._waiting
+
     async def close(self) -> None:
         """Waits for what is under way, then drops the connection."""
         if self._task is not None:
@@ -283,6 +288,12 @@ async def append(event: NewEvent) -> Appended:
     except _ColdTarget:
         author = await in_database(find_author, event)
         return await _appender().enqueue(structs.replace(event, target_author=author))
+
+
+def waiting() -> int:
+    """How many events of the running loop have no place yet."""
+    appender = _appenders.get(asyncio.get_running_loop())
+    return 0 if appender is None else appender.waiting
 
 
 async def close() -> None:
