@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import cast
 
 import msgspec
+import redis
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
@@ -132,7 +133,8 @@ def _client(url: str) -> Redis:
             url,
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 1),
+            # A connection that broke shows only when it is used; who is silent is not asked again.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
     return _clients[url]
 
@@ -176,8 +178,8 @@ def _weaknesses(client: Redis) -> list[str]:
     configuration: dict[str, str] = {}
     try:
         for name in durability.REQUIRED:
-            answer = cast(dict[bytes, bytes], client.config_get(name))
-            configuration |= {key.decode(): value.decode() for key, value in answer.items()}
+            # The driver decodes this answer, whatever the client is told.
+            configuration |= cast(dict[str, str], client.config_get(name))
     except ResponseError:
         return []  # This account may not ask; who appends has asked, or it would not append.
     return durability.weaknesses(configuration)
