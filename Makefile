@@ -31,6 +31,11 @@ run: $(INSTALLED) $(BUILT) ## Start everything on this machine; Ctrl-C stops it 
 kafka: $(INSTALLED) ## Start an Apache Kafka alone; its jars come through Maven (run KAFKA=1 uses one)
 	@exec $(PY) -m localstack.kafka
 
+.PHONY: monitor
+monitor: $(INSTALLED) ## Watch what make run has started with a Prometheus; Ctrl-C stops it
+	@.ci/prometheus >/dev/null
+	@exec $(PY) -m localstack.monitor
+
 .PHONY: setup
 setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 
@@ -84,6 +89,10 @@ format: $(INSTALLED) $(MODULES) ## Format the code
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
 	$(NPM) run format
+
+.PHONY: dashboards
+dashboards: $(INSTALLED) ## Make Grafana's dashboards again
+	$(PY) -m deploy.grafana.generator
 
 .PHONY: lock
 lock: $(INSTALLED) ## Compile the requirements with hashes again
