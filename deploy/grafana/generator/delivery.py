@@ -231,7 +231,7 @@ LETTERS = Row(
             "`due` is retried with growing pauses; `parked` waits for a person to decide.",
             Query("max by (state) (veche_dead_letters_waiting) or vector(0)", "{{state}}"),
             width=6,
-            runbook="dead-letters-parked",
+            runbook="dead-letters-old",
         ),
         lines(
             "New, by source and reason",

@@ -277,7 +277,8 @@ MACHINE = Row(
         ),
         lines(
             "Memory in use",
-            "Of each machine, without caches that it can give back. Full: the kernel ends processes.",
+            "Of each machine, without caches that it can give back. Full: the kernel ends "
+            "processes.",
             Query(
                 '1 - node_memory_MemAvailable_bytes{job="node"}'
                 ' / node_memory_MemTotal_bytes{job="node"}',
