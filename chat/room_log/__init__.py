@@ -15,6 +15,7 @@ from chat.room_log.reading import (
     hot_tail_start,
     roles,
     room_states,
+    states_and_roles,
 )
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "hot_tail_start",
     "roles",
     "room_states",
+    "states_and_roles",
     "waiting",
 ]
