@@ -160,9 +160,12 @@ def main() -> int:
 
     # Sets Django up, so it comes before all that needs models.
     from chatsite.asgi import application  # isort:skip
+    from chat import process_metrics
     from chat.protocol import MAX_FRAME_BYTES
     from chatsite.log_guard import refuse_weak_log
+    from chatsite.version import VERSION
 
+    process_metrics.say_what_runs(VERSION)
     refuse_weak_log()
     env = settings.ENV
     run = {"daphne": run_daphne, "uvicorn": run_uvicorn}[env.asgi_server]
