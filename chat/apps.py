@@ -9,8 +9,9 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
-        from chat import revocation
+        from chat import revocation, task_metrics
         from chat.actions.accounts import on_sign_up
 
         revocation.connect()
+        task_metrics.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

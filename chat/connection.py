@@ -61,6 +61,11 @@ TYPING_EVERY_SECONDS = 3.0
 MAX_PAGE_BYTES = 512 * 1024
 
 
+def type_of(frame: AnyClientFrame) -> str:
+    """The frame's `t`."""
+    return str(frame.__struct_config__.tag)
+
+
 def is_plain_send(frame: AppendingFrame) -> bool:
     return isinstance(frame, Send) and frame.reply_to is None
 
@@ -86,9 +91,13 @@ class Connection:
             self._too_much(None, "Too many frames.", wait)
             return
         try:
-            self._handle(parse_frame(data))
+            frame = parse_frame(data)
         except RefusedFrame as refused:
+            metrics.FRAMES_RECEIVED.add(label="refused")
             self._refuse(refused.id, refused.code, refused.message)
+        else:
+            metrics.FRAMES_RECEIVED.add(label=type_of(frame))
+            self._handle(frame)
 
     def _handle(self, frame: AnyClientFrame) -> None:
         if isinstance(frame, Send | Edit | Delete | React):
@@ -145,6 +154,7 @@ class Connection:
     # Frames that append
 
     def _append(self, frame: AppendingFrame) -> None:
+        received_at = time.perf_counter()
         if self._hub.draining:
             self._error(frame.id, ErrorCode.UNAVAILABLE, "This server is restarting.", 1.0)
             return
@@ -164,7 +174,9 @@ class Connection:
         # takes its place in the log's queue before it waits. An old key, or a target that has
         # left the log, makes it wait for PostgreSQL first; so what follows waits for that one.
         before = self._last if self._last is not None and not self._last.done() else None
-        task = asyncio.create_task(self._answer_append(frame, before), name="append frame")
+        task = asyncio.create_task(
+            self._answer_append(frame, before, received_at), name="append frame"
+        )
         if age is KeyAge.OLD or before is not None or not is_plain_send(frame):
             self._last = task
         self._appends += 1
@@ -176,13 +188,13 @@ class Connection:
         self._hub.in_flight.discard(task)
 
     async def _answer_append(
-        self, frame: AppendingFrame, before: asyncio.Task[None] | None
+        self, frame: AppendingFrame, before: asyncio.Task[None] | None, received_at: float
     ) -> None:
         if before is not None:
             await asyncio.wait({before})
-        await self._answer(frame.id, self._do_append(frame))
+        await self._answer(frame.id, self._do_append(frame, received_at))
 
-    async def _do_append(self, frame: AppendingFrame) -> None:
+    async def _do_append(self, frame: AppendingFrame, received_at: float) -> None:
         appended = await self._action(frame)
         event = appended.event
         self._socket.send(
@@ -195,6 +207,7 @@ class Connection:
                 at=event.at,
             )
         )
+        metrics.ACK_SECONDS.observe(time.perf_counter() - received_at)
 
     def _action(self, frame: AppendingFrame) -> Awaitable[Appended]:
         user_id, room, key = self._socket.user_id, frame.room, frame.key

@@ -19,7 +19,7 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from chat import hub as hubs
-from chat import room_list, socket_auth
+from chat import metrics, room_list, socket_auth
 from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
 from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
@@ -141,8 +141,10 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
         except RefusedFrame:
             frame = None
         if not isinstance(frame, Hello):
+            metrics.FRAMES_RECEIVED.add(label="refused")
             self._close(CloseCode.PROTOCOL_VIOLATION)
             return
+        metrics.FRAMES_RECEIVED.add(label="hello")
         self._hello_timer.cancel()
         self._hello_timer = None
         self._hub.spawn(self._welcome(self._hub, self._socket, frame), "welcome")

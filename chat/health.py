@@ -115,14 +115,23 @@ def installation() -> CollectorRegistry:
 
 
 def may_read_metrics(request: HttpRequest) -> bool:
+    return may_read_metrics_from(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("Authorization", ""),
+        # Behind a proxy everybody's peer may be on loopback.
+        proxied=bool(settings.ENV.trusted_proxies) or "X-Forwarded-For" in request.headers,
+    )
+
+
+def may_read_metrics_from(peer: str, authorization: str, *, proxied: bool) -> bool:
+    """Whether `peer`, an address, may: with METRICS_TOKEN, or where there is none, from here."""
     token = settings.ENV.metrics_token
     if token:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = authorization.removeprefix("Bearer ")
         return secrets.compare_digest(given.encode(), token.encode())
-    # Behind a proxy everybody's peer may be on loopback.
-    if settings.ENV.trusted_proxies or "X-Forwarded-For" in request.headers:
+    if proxied:
         return False
     try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+        return ipaddress.ip_address(peer).is_loopback
     except ValueError:
         return False

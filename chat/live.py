@@ -86,6 +86,7 @@ def events_message(events: Sequence[RoomEvent]) -> Message:
         "epoch": events[0].epoch,
         "first": events[0].seq,
         "last": events[-1].seq,
+        "at_ms": int(events[0].at.timestamp() * 1000),
         "special": any(event.type not in PLAIN_EVENTS for event in events),
         "events": _encoder.encode([wire_event(event) for event in events]),
     }

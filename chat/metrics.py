@@ -18,6 +18,7 @@ FRAME_TYPES = (
     "hello", "send", "edit", "delete", "react", "sync", "history",
     "read", "typing", "seen", "ping", "refused",
 )  # fmt: skip
+APPEND_OUTCOMES = ("logged", "repeat", "unchanged", "refused", "unavailable")
 PROBE_STAGES = ("ack", "delivery", "stored", "exported", "rolled_up")
 
 # --- Any process --------------------------------------------------------------------------------
@@ -150,10 +151,10 @@ APPENDS = _counter(
     unit="requests",
     where=Where.ANY,
     labels={
-        "outcome": "`logged`, `repeat` (had its place), `refused` (by the room's rules), "
-        "`unavailable` (sent again by whoever asked)"
+        "outcome": "`logged`, `repeat` (had its place), `unchanged` (nothing to log), `refused` "
+        "(by the room's rules), `unavailable` (sent again by whoever asked)"
     },
-    each=["logged", "repeat", "refused", "unavailable"],
+    each=APPEND_OUTCOMES,
 )
 APPEND_SECONDS = _histogram(
     "veche_append_seconds",

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from chat import metrics
 from chat.protocol import CloseCode
 
 logger = logging.getLogger(__name__)
@@ -34,9 +35,9 @@ class SocketOutbox:
 
     def send_text(self, text: str) -> None:
         if len(self._waiting) >= MAX_WAITING_FRAMES:
-            self._waiting.clear()
-            self.close(CloseCode.SLOW_READER)
+            self._give_up("queue_full")
         else:
+            metrics.FRAMES_SENT.add()
             self._put({"type": "websocket.send", "text": text})
 
     def close(self, code: int) -> None:
@@ -48,6 +49,13 @@ class SocketOutbox:
         """The connection has ended: nothing can be sent any more."""
         self._closing = True
         self._waiting.clear()
+
+    def _give_up(self, reason: str) -> None:
+        """What waits would come too late; the client comes back and asks for it."""
+        self._waiting.clear()
+        if not self._closing:
+            metrics.SLOW_READERS.labels(reason).inc()
+        self.close(CloseCode.SLOW_READER)
 
     def _put(self, message: dict[str, Any]) -> None:
         if self._closing:
@@ -64,8 +72,7 @@ class SocketOutbox:
                 # The connection broke, or the server refuses the frame. Either way the client
                 # would miss something it could not notice, so it has to come back.
                 logger.info("a connection takes nothing more: %s", type(error).__name__)
-                closed = self._closing
-                self._waiting.clear()
-                if closed:
+                if self._closing:
+                    self._waiting.clear()
                     return
-                self.close(CloseCode.SLOW_READER)
+                self._give_up("broken")

@@ -4,7 +4,7 @@ Messages of the channel layer, msgpack dicts (see `chat.live`):
 
 | Group | Message |
 |---|---|
-| `room.<id>` | `{type: events, room, epoch, first, last, special, events}`: JSON array as bytes |
+| `room.<id>` | `{type: events, room, epoch, first, last, at_ms, special, events}`: JSON as bytes |
 | `room.<id>` | `{type: typing, room, user}` · `{type: presence, room, online, offline}` |
 | `hubs` | `{type: stored, rooms: {room: seq}}` · `{type: reset, shard, epoch}` |
 | `hubs` | `{type: revoke, user, session}`: close these · `{type: joined, user, room}` |
@@ -17,6 +17,7 @@ import weakref
 
 from django.conf import settings
 
+from chat import metrics, process_metrics
 from chat.hub import heartbeat
 from chat.hub.core import Hub
 from chat.hub.source import LoggedRooms
@@ -44,6 +45,7 @@ def hub() -> Hub:
         found.draining = _draining
         found.start()
         found.spawn(heartbeat.run(found), "heartbeat")
+        found.spawn(process_metrics.pulse(found), "pulse")
     return found
 
 
@@ -56,6 +58,7 @@ async def drain() -> None:
     """Say `bye`, wait for appends under way and close every connection; for the server's end."""
     global _draining
     _draining = True
+    metrics.DRAINING.set(1)
     found = _hubs.get(asyncio.get_running_loop())
     if found is not None:
         await found.drain(settings.ENV.drain_seconds / 2)

@@ -102,6 +102,7 @@ class Hub:
         mine.add(socket)
         self.sockets.add(socket)
         metrics.SOCKETS.inc()
+        metrics.SOCKETS_OPENED.add()
         return True
 
     def people(self) -> int:
@@ -274,6 +275,7 @@ class Hub:
         self._stored.put(feed, seq)
 
     def too_slow(self, socket: HubSocket) -> None:
+        metrics.SLOW_READERS.labels("unconfirmed").inc()
         self.close(socket, CloseCode.SLOW_READER)
 
     # What the channel layer says

@@ -10,14 +10,14 @@ import asyncio
 import logging
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 from django.conf import settings
 from msgspec import structs
 from redis.exceptions import NoScriptError, ResponseError
 
-from chat import events, live, waker
+from chat import events, live, metrics, waker
 from chat.crash_points import crash_point
 from chat.database import in_database
 from chat.errors import ClientError, RetryableError, Unavailable
@@ -75,6 +75,19 @@ def _refusal(place: Sequence[bytes]) -> Exception:
     return ClientError(code, codec.REFUSALS[code])
 
 
+def _outcome(done: asyncio.Future[Appended]) -> str:
+    error = done.exception()
+    if error is None:
+        return "repeat" if done.result().repeat else "logged"
+    if isinstance(error, Unchanged):
+        return "unchanged"
+    return "unavailable" if isinstance(error, Unavailable) else "refused"
+
+
+# Looked up once: this happens for every message.
+_OUTCOMES = {name: metrics.APPENDS.labels(name) for name in metrics.APPEND_OUTCOMES}
+
+
 class Appender:
     """The queue of one event loop and the task that empties it."""
 
@@ -98,7 +111,7 @@ class Appender:
             raise Unavailable("Too many messages are waiting for the log.")
         waiting = _Waiting(event)
         self._waiting += 1
-        waiting.done.add_done_callback(self._one_less)
+        waiting.done.add_done_callback(self._ended)
         self._admit(waiting)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="append")
@@ -117,8 +130,10 @@ class Appender:
             )
         await self._connection.close()
 
-    def _one_less(self, _: object) -> None:
+    def _ended(self, done: asyncio.Future[Appended]) -> None:
         self._waiting -= 1
+        if not done.cancelled() and not isinstance(done.exception(), _ColdTarget):
+            _OUTCOMES[_outcome(done)].inc()
 
     def _admit(self, waiting: _Waiting) -> None:
         held = self._loading.get(waiting.event.room)
@@ -162,10 +177,13 @@ class Appender:
             shard = events.shard_of(waiting.event.room, self._shards)
             by_shard.setdefault(shard, []).append(waiting)
         crash_point("append.before_send")
+        began = time.perf_counter()
         answers = await self._connection.call(
             [self._command(shard, part) for shard, part in by_shard.items()]
         )
         crash_point("append.after_answer")
+        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
+        metrics.APPEND_BATCH_EVENTS.observe(len(batch))
         fresh: list[events.RoomEvent] = []
         unsettled: list[tuple[int, list[_Waiting], object]] = []
         for (shard, part), answer in zip(by_shard.items(), answers, strict=True):
@@ -176,6 +194,8 @@ class Appender:
         # What is logged is told before anything else can fail.
         if fresh:
             live.publisher().events(fresh)
+            for kind, number in Counter(event.type for event in fresh).items():
+                metrics.EVENTS_LOGGED.labels(kind).inc(number)
         for shard, part, answer in unsettled:
             # Nothing ran: the shard has no epoch yet, or the server does not know the script.
             if isinstance(answer, NoScriptError):

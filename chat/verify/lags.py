@@ -13,8 +13,9 @@ MAX_COUNTED = 10_000
 
 NOT_EXPORTED = """
     SELECT (SELECT count(*) FROM (
-               SELECT FROM chat_roomevent AS event
-               WHERE event.shard = waiting.shard AND event.id > waiting.position LIMIT %s) AS counted),
+                SELECT FROM chat_roomevent AS event
+                WHERE event.shard = waiting.shard AND event.id > waiting.position
+                LIMIT %s) AS counted),
            (SELECT extract(epoch FROM clock_timestamp() - event.at) FROM chat_roomevent AS event
             WHERE event.shard = waiting.shard AND event.id > waiting.position
             ORDER BY event.id LIMIT 1)
