@@ -32,7 +32,7 @@ kafka: $(INSTALLED) ## Start an Apache Kafka alone; its jars come through Maven 
 	@exec $(PY) -m localstack.kafka
 
 .PHONY: monitor
-monitor: $(INSTALLED) ## Watch what make run has started with a Prometheus; Ctrl-C stops it
+monitor: $(INSTALLED) ## Watch what make run has started with a Prometheus (PROMETHEUS_PORT=9090)
 	@.ci/prometheus >/dev/null
 	@exec $(PY) -m localstack.monitor
 
@@ -42,8 +42,11 @@ setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 .PHONY: test
 test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium
 	@.ci/chromium >/dev/null
+	@.ci/prometheus >/dev/null
 	$(NPM) test
 	$(PY) -m pytest tests/unit tests/integration tests/drill -q -n $(JOBS)
+	@# One after the other: they share a running stack.
+	$(PY) -m pytest tests/monitoring -q
 	@if ls tests/acceptance/test_*.py >/dev/null 2>&1; then \
 	    CHROMIUM="$$(.ci/chromium)" $(PY) -m pytest tests/acceptance -q; \
 	fi

@@ -11,6 +11,7 @@ import copy
 import os
 import shutil
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +61,12 @@ def local_configuration(
     configuration: Configuration = yaml.safe_load((SOURCE / "prometheus.yml").read_text())
     configuration["rule_files"] = [str(SOURCE / name) for name in configuration["rule_files"]]
     found: dict[str, Configuration] = {
-        job: {"file_sd_configs": [{"files": [str(targets_folder(data) / f"{job}.json")]}]}
+        job: {
+            "file_sd_configs": [
+                # Read when it changes; the pause is for file systems that do not tell.
+                {"files": [str(targets_folder(data) / f"{job}.json")], "refresh_interval": "10s"}
+            ]
+        }
         for job in OURS
     }
     for job, addresses in (also or {}).items():
@@ -116,6 +122,14 @@ class Prometheus:
     def check(self) -> None:
         """Raise unless the server answers queries."""
         _ask(f"{self.url}/-/ready")
+
+    def page(self, name: str) -> str:
+        """The address of one of its pages; Debian's package has the older ones, elsewhere."""
+        try:
+            _ask(f"{self.url}/{name}")
+        except urllib.error.HTTPError:
+            return f"{self.url}/classic/{name}"
+        return f"{self.url}/{name}"
 
 
 class NodeExporter:
@@ -175,10 +189,10 @@ def banner(prometheus: Prometheus, data: Path) -> str:
             "",
             f"  Prometheus runs at  {prometheus.url}",
             "",
-            f"  alerts      {prometheus.url}/alerts      what is wrong, each with its runbook",
-            f"  targets     {prometheus.url}/targets     what is asked, and whether it answers",
-            f"  queries     {prometheus.url}/graph?g0.expr=veche_watermark_lag_seconds&g0.tab=0",
-            f"  runbooks    {prometheus.url}/user/runbooks/",
+            f"  alerts    {prometheus.page('alerts')}",
+            f"  targets   {prometheus.page('targets')}",
+            f"  queries   {prometheus.url}/graph?g0.expr=veche_watermark_lag_seconds&g0.tab=0",
+            f"  runbooks  {prometheus.url}/user/runbooks/",
             "",
             "  Dashboards need Grafana: docker compose --profile ops up -d, then port 3000;",
             "  or import deploy/grafana/dashboards/*.json where Grafana reads this Prometheus.",
@@ -204,6 +218,8 @@ def main(folder: Path = PROJECT / "var") -> int:
         token_file = token_file_of(os.environ, folder)
         prometheus = Prometheus(folder, port, local_configuration(folder, also, token_file))
         prometheus.prepare()
+        # Prometheus looks only into a folder that is there when it starts.
+        targets_folder(folder).mkdir(parents=True, exist_ok=True)
         supervisor.start_group(
             [Part(node.program, node.check), Part(prometheus.program, prometheus.check)]
         )

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localstack.ports import holder, is_free
+from localstack.ports import free_port, holder, is_free
 from localstack.process import Program, StartFailed, tail
 from localstack.servers import READY_SECONDS, LocalServers, is_given, write_private
 from localstack.supervisor import Interrupted, Part, Supervisor, python
+from localstack.targets import remove_targets, write_targets
 
 SETUP_SECONDS = 300.0
 PROJECT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,7 @@ class Stack:
                 self.environment[name] = given[name]
         self.supervisor = Supervisor(say)
         self.demo_file = folder / "demo-accounts.json"
+        self.metrics = {name: f"{LOOPBACK}:{free_port()}" for name in ("worker", "beat")}
 
     def run(self) -> int:
         """Run until somebody stops it; returns the exit code."""
@@ -66,6 +68,7 @@ class Stack:
                     stack_file, json.dumps({"pid": os.getpid(), "environment": self.environment})
                 )
                 self._start_veche()
+                write_targets(self.folder, self._targets())
                 print(self.banner(), flush=True)
                 self.supervisor.watch()
                 say("stopping")
@@ -73,6 +76,7 @@ class Stack:
                 say("stopping before everything has started")
             finally:
                 stack_file.unlink(missing_ok=True)
+                remove_targets(self.folder)
                 self.supervisor.stop_all()
         say("stopped")
         return 0
@@ -113,26 +117,29 @@ class Stack:
         web = self._program("web", *python("chatsite.server"))
         self.supervisor.start_group([Part(web, self._check_ready)])
 
+    def _targets(self) -> dict[str, list[str]]:
+        """Where Prometheus finds the metrics of each process."""
+        web = f"{LOOPBACK if self.bind in WILDCARDS else self.bind}:{self.port}"
+        return {"web": [web]} | {name: [address] for name, address in self.metrics.items()}
+
     def _program(self, name: str, *argv: str) -> Program:
+        environment = {**self.environment, "PYTHONUNBUFFERED": "1"}
+        if name in self.metrics:
+            host, _, port = self.metrics[name].rpartition(":")
+            environment |= {"METRICS_BIND": host, "METRICS_PORT": port}
         return Program(
             name=name,
             argv=argv,
             log=self.folder / "log" / f"{name}.log",
             pid_file=self.folder / "run" / f"{name}.pid",
-            environment={**self.environment, "PYTHONUNBUFFERED": "1"},
+            environment=environment,
             cwd=PROJECT,
             stop_seconds=20.0,
         )
 
     def _check_ready(self) -> None:
         """Raise unless people can chat."""
-        host = LOOPBACK if self.bind in WILDCARDS else self.bind
-        connection = http.client.HTTPConnection(host, self.port, timeout=3)
-        with contextlib.closing(connection):
-            connection.request("GET", "/readyz", headers={"Host": "localhost"})
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise ConnectionError(answer.read(500).decode(errors="replace"))
+        is_ready(LOOPBACK if self.bind in WILDCARDS else self.bind, self.port)
 
     def banner(self) -> str:
         lines = [
@@ -141,16 +148,21 @@ class Stack:
             "",
             *self._account_lines(),
             "",
-            f"  database   {self._place('DATABASE_URL', 'PostgreSQL')}",
-            f"  log        {self._place('LOG_REDIS_URL', 'Valkey')}",
-            f"  bus        {self._place('BUS_REDIS_URL', 'Valkey')}",
-            f"  event bus  {self._event_bus()}",
+            *self._part_lines(),
             f"  logs       {self.folder / 'log'}/*.log",
             "",
             "  Ctrl-C stops everything. The data stays.",
             "",
         ]
         return "\n".join(lines)
+
+    def _part_lines(self) -> list[str]:
+        return [
+            f"  database   {self._place('DATABASE_URL', 'PostgreSQL')}",
+            f"  log        {self._place('LOG_REDIS_URL', 'Valkey')}",
+            f"  bus        {self._place('BUS_REDIS_URL', 'Valkey')}",
+            f"  event bus  {self._event_bus()}",
+        ]
 
     def _account_lines(self) -> list[str]:
         if not self._embeds("DATABASE_URL") or not self.demo_file.exists():
@@ -182,6 +194,16 @@ class Stack:
 
     def _embeds(self, variable: str) -> bool:
         return variable in self.servers.of
+
+
+def is_ready(host: str, port: int) -> None:
+    """Raise unless people can chat through the web process at this address."""
+    connection = http.client.HTTPConnection(host, port, timeout=3)
+    with contextlib.closing(connection):
+        connection.request("GET", "/readyz", headers={"Host": "localhost"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ConnectionError(answer.read(500).decode(errors="replace"))
 
 
 def port_of(given: Mapping[str, str]) -> int:

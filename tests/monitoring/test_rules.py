@@ -83,7 +83,9 @@ def test_local_configuration_asks_our_jobs_where_their_files_say(tmp_path: Path)
     assert jobs == {
         name: {
             "authorization": {"credentials_file": "token"},
-            "file_sd_configs": [{"files": [str(tmp_path / "targets" / f"{name}.json")]}],
+            "file_sd_configs": [
+                {"files": [str(tmp_path / "targets" / f"{name}.json")], "refresh_interval": "10s"}
+            ],
         }
         for name in OURS
     }
