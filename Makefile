@@ -27,6 +27,11 @@ help: ## List the targets
 run: $(INSTALLED) $(BUILT) ## Start everything on this machine; Ctrl-C stops it (PORT=8000)
 	@exec $(PY) -m localstack run
 
+.PHONY: cluster
+cluster: $(INSTALLED) $(BUILT) ## The same with nginx in front of three web processes, and two workers
+	@.ci/nginx >/dev/null
+	@exec $(PY) -m localstack cluster
+
 .PHONY: kafka
 kafka: $(INSTALLED) ## Start an Apache Kafka alone; its jars come through Maven (run KAFKA=1 uses one)
 	@exec $(PY) -m localstack.kafka
@@ -68,6 +73,11 @@ drill-control: $(INSTALLED) ## Show that the judge finds losses: power cuts unde
 .PHONY: drill-lost-log
 drill-lost-log: $(INSTALLED) ## Empty the log, and bring back an old copy: the loss must be told
 	@exec $(PY) -m tests.drill lost-log --seed $(SEED)
+
+.PHONY: cluster-drill
+cluster-drill: $(INSTALLED) $(BUILT) ## Kill and restart web processes and workers behind nginx under load
+	@.ci/nginx >/dev/null
+	@exec $(PY) -m tests.cluster
 
 CHECKS := check-style check-types check-imports check-django check-ui
 
