@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
@@ -39,6 +40,7 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
+from chat.request_ids import id_of_headers
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +97,11 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             self._come_back_later()
             return
         await self._accept()
+        if identity is not None:
+            # Everything that is done for this connection inherits it.
+            structlog.contextvars.bind_contextvars(
+                request_id=id_of_headers(self.scope["headers"]), user_id=identity.user_id
+            )
         if identity is None:
             # Accepted first, because a browser shows no reason for a refused handshake.
             self._outbox.close(CloseCode.NOT_SIGNED_IN)

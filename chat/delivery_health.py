@@ -81,7 +81,9 @@ def _check() -> DeliveryHealth:
     findings = [finding for report in reports for finding in report.findings]
     for finding in findings:
         # By place, never by content: this is what an operator searches for.
-        logger.error("delivery violation: %s", finding)
+        logger.error(
+            "delivery violation: %s", finding, extra={"room": finding.room, "seq": finding.seq}
+        )
     still_wrong = {one.room: wrong.get(one.room, since) for one in findings if one.room is not None}
     return DeliveryHealth(
         checked_at=began,

@@ -14,6 +14,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 import msgspec
@@ -162,7 +163,7 @@ class Publisher:
 
     def _wake(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="publish hints")
+            self._task = asyncio.create_task(self._run(), name="publish hints", context=Context())
 
     async def _run(self) -> None:
         while self._events or self._messages:

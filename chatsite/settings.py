@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
 
+from chatsite import logs
 from chatsite.env import BASE_DIR, env
 
 ENV = env()
@@ -52,6 +54,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "chatsite.request_log.request_log",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -231,6 +234,15 @@ CELERY_BEAT_SCHEDULE = {
 # What other parts add to the metrics of the installation: name → dotted path of a function (see
 # `chat.installation_metrics`).
 METRIC_SOURCES: dict[str, str] = {}
+# What a command that goes on for ever calls when it begins, with its role, so that it can be
+# watched: metrics on METRICS_PORT, traces, errors.
+BEGIN_PROCESS = "chatsite.observing.begin"
+# What a reader of the event bus calls when its work with some records is done: a list of their
+# `traceparent`s, and when the work began (`time.time_ns`).
+RECORDS_ROLLED_UP = "chat.tracing.rolled_up"
+# Whether the analytics have counted the event at (room, seq): dotted path of a function of both
+# that returns a bool. Without one the probe does not measure that stage.
+PROBE_ROLLED_UP = ""
 
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"
@@ -370,27 +382,6 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Logs: to stdout, ids only ----------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-    },
-    "handlers": {
-        "stdout": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
-            "formatter": "line",
-        },
-    },
-    "root": {"handlers": ["stdout"], "level": ENV.log_level},
-    "loggers": {
-        # Django would mail the admins and print through handlers of its own.
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.channels.server": {"level": "WARNING"},
-        "daphne": {"level": "INFO"},
-        # At DEBUG it writes every record that it sends, message texts included.
-        "kafka": {"level": "WARNING"},
-    },
-}
+# --- Logs: ids only ---------------------------------------------------------------------------
+_output = logs.output_of(sys.argv[0])
+LOGGING = logs.configuration(ENV, _output, getattr(sys, _output))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextvars import Context
 
 from django.conf import settings
 
@@ -43,10 +44,15 @@ def hub() -> Hub:
             sends_burst=env.sends_burst,
         )
         found.draining = _draining
-        found.start()
-        found.spawn(heartbeat.run(found), "heartbeat")
-        found.spawn(process_metrics.pulse(found), "pulse")
+        # In a context of their own: their log lines are not about who came first.
+        Context().run(_start, found)
     return found
+
+
+def _start(hub: Hub) -> None:
+    hub.start()
+    hub.spawn(heartbeat.run(hub), "heartbeat")
+    hub.spawn(process_metrics.pulse(hub), "pulse")
 
 
 def draining() -> bool:
