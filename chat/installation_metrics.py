@@ -72,14 +72,20 @@ class _Source:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"metrics of {name}")
         self._reading: Future[list[Metric]] | None = None
         self._began = 0.0
+        self._was_away = False
 
     def begin(self) -> Future[list[Metric]]:
         """Reads anew when it is time to; a reading that hangs is not joined by another."""
         now = time.monotonic()
         if self._reading is None or (self._reading.done() and now - self._began >= KEPT_SECONDS):
             self._began = now
+            self._was_away = self._reading is not None and self._reading.exception() is not None
             self._reading = self._thread.submit(self._read)
         return self._reading
+
+    def patience_seconds(self) -> float:
+        """How long the reading is worth waiting for: whoever was away has shown it before."""
+        return 0.0 if self._was_away else self._began + WAIT_SECONDS - time.monotonic()
 
 
 class InstallationCollector:
@@ -92,7 +98,8 @@ class InstallationCollector:
     def collect(self) -> Iterator[Metric]:
         with self._lock:
             readings = {source.name: source.begin() for source in self._sources}
-            wait(readings.values(), WAIT_SECONDS)
+            for source in self._sources:
+                wait([readings[source.name]], max(0.0, source.patience_seconds()))
         up = {}
         for name, reading in readings.items():
             found = _result(name, reading)

@@ -292,7 +292,7 @@ class Env:
         low=1,
         high=600,
         unit="seconds",
-        help="How long the probe waits for each stage before it counts as failed.",
+        help="How long after sending a stage of the probe may end before it counts as failed.",
     )
     otel_exporter_otlp_endpoint: str = setting(
         "",
