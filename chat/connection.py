@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 
-from chat import history, live, metrics
+from chat import history, live, metrics, tracing
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable
 from chat.flow_control import NeverSent
@@ -140,14 +140,14 @@ class Connection:
             )
         self._socket.send(error)
 
-    async def _answer(self, id: str, work: Coroutine[None, None, None]) -> None:
-        """Run `work`; whatever it raises becomes the answer to the frame."""
+    async def _answer(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:
+        """Run `work`; whatever it raises becomes the answer to the frame about `room`."""
         try:
             await work
         except ClientError as error:
             self._error(id, error.code, error.message, error.retry_after_seconds)
         except Exception:
-            logger.exception("a frame could not be handled")
+            logger.exception("a frame could not be handled", extra={"room": room})
             sorry = Unavailable("Something went wrong here. Please try again.")
             self._error(id, sorry.code, sorry.message, sorry.retry_after_seconds)
 
@@ -190,9 +190,10 @@ class Connection:
     async def _answer_append(
         self, frame: AppendingFrame, before: asyncio.Task[None] | None, received_at: float
     ) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        await self._answer(frame.id, self._do_append(frame, received_at))
+        with tracing.frame(type_of(frame), self._socket.user_id, frame.room, frame.key):
+            if before is not None:
+                await asyncio.wait({before})
+            await self._answer(frame.id, frame.room, self._do_append(frame, received_at))
 
     async def _do_append(self, frame: AppendingFrame, received_at: float) -> None:
         appended = await self._action(frame)
@@ -235,11 +236,11 @@ class Connection:
             work = lambda: self._sync(frame)  # noqa: E731
         else:
             work = lambda: self._history(frame)  # noqa: E731
-        self._hub.spawn(self._answer_read(frame.id, work()), "read")
+        self._hub.spawn(self._answer_read(frame.id, frame.room, work()), "read")
 
-    async def _answer_read(self, id: str, work: Coroutine[None, None, None]) -> None:
+    async def _answer_read(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:
         try:
-            await self._answer(id, work)
+            await self._answer(id, room, work)
         finally:
             self._reads -= 1
 

@@ -22,7 +22,7 @@ import msgspec
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, dead_letters, events, metrics
+from chat import backoff, dead_letters, events, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -276,7 +276,7 @@ def _publish(
     Returns how many from the first one on are on the bus, all of them acknowledged, and why the
     next one is not. Raises: TooManyLetters.
     """
-    began = time.monotonic()
+    began, began_ns = time.monotonic(), time.time_ns()
     deadline = began + PUBLISH_SECONDS
     records = [_record(row.event) for row in rows]
     missing = list(range(len(rows)))
@@ -304,6 +304,8 @@ def _publish(
         if not progress:
             break
     _measure(rows, set(missing), len(refused), time.monotonic() - began)
+    left = set(missing)
+    tracing.exported((row.event for i, row in enumerate(rows) if i not in left), began_ns)
     letters.add(len(refused), len(rows))
     return (missing[0] if missing else len(rows)), (failure if missing else None)
 
@@ -323,7 +325,7 @@ def _measure(rows: Sequence[_Row], missing: set[int], refused: int, seconds: flo
 
 
 def _record(event: RoomEvent) -> Record:
-    return Record(event.room, event.seq, envelope.encode(event))
+    return Record(event.room, event.seq, envelope.encode(event, tracing.traceparent(event)))
 
 
 def _placeholder(shard: int, event: RoomEvent, record: Record, error: PermanentError) -> Record:

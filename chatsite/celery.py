@@ -53,24 +53,27 @@ def prepare_worker(**_: Any) -> None:
     settings["CONN_MAX_AGE"] = 600
 
 
+@worker_init.connect
+def name_tasks_in_logs(**_: Any) -> None:
+    from chatsite import logs
+
+    logs.connect_tasks()
+
+
 @worker_process_init.connect
 def begin_child(**_: Any) -> None:
-    from chat import process_metrics
-    from chatsite import metrics
-    from chatsite.version import VERSION
+    from chatsite import metrics, observing
 
     metrics.leave_door_to_parent()
-    process_metrics.say_what_runs(VERSION)
+    observing.begin("worker", door=False)
 
 
 @beat_init.connect
 def prepare_beat(**_: Any) -> None:
-    from chat import beat_heartbeat, process_metrics
-    from chatsite import metrics
-    from chatsite.version import VERSION
+    from chat import beat_heartbeat
+    from chatsite import observing
 
-    process_metrics.say_what_runs(VERSION)
-    metrics.open_door()
+    observing.begin("beat")
     after_task_publish.connect(
         lambda **_: beat_heartbeat.write(), weak=False, dispatch_uid="chat.beat_heartbeat"
     )
@@ -81,8 +84,10 @@ def prepare_beat(**_: Any) -> None:
 def let_go(**_: Any) -> None:
     """Close the event bus of this process, so that its thread does not hold up the exit."""
     from chat import event_bus
+    from chatsite import observing
 
     event_bus.close()
+    observing.end()
 
 
 @worker_shutdown.connect

@@ -43,6 +43,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # CloudEvents has no null: what Veche itself did has neither of these.
     key: str | None = None
     actor: int | None = None
+    # W3C trace context, for messages that are traced (CloudEvents' distributed tracing extension).
+    traceparent: str | None = None
     data: msgspec.Raw
 
 
@@ -50,8 +52,8 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
 
 
-def encode(event: RoomEvent) -> bytes:
-    """The bytes of `event` on the bus."""
+def encode(event: RoomEvent, traceparent: str | None = None) -> bytes:
+    """The bytes of `event` on the bus; `traceparent` when it is traced."""
     # A placeholder may be followed by the event itself, which is no repeat of it.
     suffix = "-placeholder" if event.type is EventType.EVENT_QUARANTINED else ""
     return _encoder.encode(
@@ -70,6 +72,7 @@ def encode(event: RoomEvent) -> bytes:
             epoch=event.epoch,
             key=event.key,
             actor=event.actor,
+            traceparent=traceparent,
             data=event.data,
         )
     )

@@ -12,12 +12,13 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextvars import Context
 
 from django.conf import settings
 from msgspec import structs
 from redis.exceptions import NoScriptError, ResponseError
 
-from chat import events, live, metrics, waker
+from chat import events, live, metrics, tracing, waker
 from chat.crash_points import crash_point
 from chat.database import in_database
 from chat.errors import ClientError, RetryableError, Unavailable
@@ -114,7 +115,8 @@ class Appender:
         waiting.done.add_done_callback(self._ended)
         self._admit(waiting)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="append")
+            # Of nobody's request: it works for all that wait.
+            self._task = asyncio.create_task(self._run(), name="append", context=Context())
         return waiting.done
 
     @property
@@ -257,7 +259,7 @@ class Appender:
         if later:
             self._queue = deque(other for other in self._queue if other.event.room != room)
         self._loading[room] = [*held, *later]
-        task = asyncio.create_task(self._load_room(room), name="load room")
+        task = asyncio.create_task(self._load_room(room), name="load room", context=Context())
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
 
@@ -268,7 +270,7 @@ class Appender:
         except ClientError as refused:
             error = refused
         except Exception:
-            logger.exception("room could not be loaded")
+            logger.exception("room could not be loaded", extra={"room": room})
             error = Unavailable("The room cannot be loaded at the moment.")
         held = self._loading.pop(room)
         if error is not None:
@@ -277,7 +279,7 @@ class Appender:
             return
         self._again(held)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="append")
+            self._task = asyncio.create_task(self._run(), name="append", context=Context())
 
 
 _appenders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Appender] = (
@@ -303,11 +305,12 @@ async def append(event: NewEvent) -> Appended:
     Unavailable when the log did not answer, in which case the event may or may not have been
     logged and is to be sent again with the same key; Unchanged when there is nothing to log.
     """
-    try:
-        return await _appender().enqueue(event)
-    except _ColdTarget:
-        author = await in_database(find_author, event)
-        return await _appender().enqueue(structs.replace(event, target_author=author))
+    with tracing.append(event.actor, event.room, event.key):
+        try:
+            return await _appender().enqueue(event)
+        except _ColdTarget:
+            author = await in_database(find_author, event)
+            return await _appender().enqueue(structs.replace(event, target_author=author))
 
 
 def waiting() -> int:
