@@ -7,6 +7,7 @@ var/data/prometheus, and its pages are open to this machine alone.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import os
 import shutil
@@ -159,7 +160,7 @@ def _ask(url: str) -> None:
         return
 
 
-def usual_port(given: Mapping[str, str]) -> int:
+def chosen_port(given: Mapping[str, str]) -> int:
     """PROMETHEUS_PORT, or 9090, or any that is free when nobody chose. Raises: StartFailed."""
     text = given.get("PROMETHEUS_PORT", "")
     if not text:
@@ -204,8 +205,8 @@ def banner(prometheus: Prometheus, data: Path) -> str:
     )
 
 
-def main(folder: Path = PROJECT / "var") -> int:
-    """Run until Ctrl-C; returns the exit code."""
+def main(folder: Path) -> int:
+    """Run until Ctrl-C, with the data in `folder`; returns the exit code."""
 
     def say(text: str) -> None:
         print(f"veche: {text}", flush=True)
@@ -213,7 +214,7 @@ def main(folder: Path = PROJECT / "var") -> int:
     supervisor = Supervisor(say)
     try:
         node = NodeExporter(folder, free_port())
-        port = usual_port(os.environ)
+        port = chosen_port(os.environ)
         also = {"node": [node.address], "prometheus": [f"{LOOPBACK}:{port}"]}
         token_file = token_file_of(os.environ, folder)
         prometheus = Prometheus(folder, port, local_configuration(folder, also, token_file))
@@ -236,4 +237,6 @@ def main(folder: Path = PROJECT / "var") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(prog="python -m localstack.monitor", description=__doc__)
+    parser.add_argument("--data", type=Path, default=PROJECT / "var", help="folder of all data")
+    sys.exit(main(parser.parse_args().data.resolve()))

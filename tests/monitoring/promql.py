@@ -1,10 +1,10 @@
-"""Which metrics a query asks for."""
+"""Which metrics and labels a query asks for."""
 
 from __future__ import annotations
 
 import re
 
-from chat.metric_types import DEFINITIONS
+from chat.metric_types import DEFINITIONS, Definition
 
 # Not ours: Prometheus's own, prometheus_client's, django-prometheus's, the node exporter's. That
 # they exist is shown by running every query.
@@ -13,7 +13,7 @@ WORDS = re.compile(r"[a-zA-Z_:][\w:]*")
 # Operators, functions and what stands between.
 LANGUAGE = {
     "sum", "max", "min", "avg", "count", "by", "on", "or", "and", "unless", "rate", "increase",
-    "delta", "histogram_quantile", "absent", "time", "vector",
+    "delta", "label_replace", "histogram_quantile", "absent", "time", "vector",
 }  # fmt: skip
 
 
@@ -27,6 +27,29 @@ def metrics_in(query: str) -> set[str]:
 def unknown_metrics(query: str) -> set[str]:
     """Those that neither `chat.metrics` nor anybody else defines."""
     return {name for name in metrics_in(query) if not OTHERS.fullmatch(name) and not _is_ours(name)}
+
+
+def unknown_labels(query: str, legend: str = "") -> set[str]:
+    """Labels that a query or its legend names and that none of its metrics has.
+
+    Queries of others' metrics are not looked at.
+    """
+    names = metrics_in(query)
+    if not all(map(_is_ours, names)):
+        return set()
+    known = {"job", "instance", "le"}
+    for name in names:
+        known |= definition_of(name).labels.keys()
+    named = set(re.findall(r"\{\{(\w+)\}\}", legend))
+    for matchers in re.findall(r"\{([^}]*)\}", query):
+        named |= set(re.findall(r"(\w+)\s*[=!]", matchers))
+    for labels in re.findall(r"\bby\s*\(([^)]*)\)", query):
+        named |= set(re.findall(r"\w+", labels))
+    return named - known
+
+
+def definition_of(name: str) -> Definition:
+    return DEFINITIONS.get(name) or DEFINITIONS[re.sub(r"_(bucket|sum|count)$", "", name)]
 
 
 def _is_ours(name: str) -> bool:

@@ -12,7 +12,7 @@ from chatsite.env import BASE_DIR
 from deploy.grafana.generator.board import Board
 from deploy.grafana.generator.boards import BOARDS, FOLDER
 from deploy.grafana.generator.panels import DATA_SOURCE, WIDTH, Panel
-from tests.monitoring.promql import unknown_metrics
+from tests.monitoring.promql import unknown_labels, unknown_metrics
 
 GRAFANA = BASE_DIR / "deploy" / "grafana"
 PANELS = [
@@ -54,9 +54,10 @@ def test_panel_says_what_it_shows_and_what_to_do(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_panel_asks_for_metrics_that_are_defined(panel: Panel) -> None:
+def test_panel_asks_for_metrics_and_labels_that_are_defined(panel: Panel) -> None:
     for query in panel.queries:
         assert unknown_metrics(query.expr) == set()
+        assert unknown_labels(query.expr, query.legend) == set()
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)

@@ -16,7 +16,7 @@ from django.core.management import get_commands
 from chatsite.env import BASE_DIR
 from localstack.monitor import OURS, SOURCE, local_configuration
 from localstack.targets import remove_targets, targets_folder, write_targets
-from tests.monitoring.promql import unknown_metrics
+from tests.monitoring.promql import unknown_labels, unknown_metrics
 
 ALERTS = sorted((SOURCE / "alerts").glob("*.yml"))
 TESTS = sorted((SOURCE / "tests").glob("*.yml"))
@@ -152,8 +152,9 @@ def test_alert_says_how_urgent_it_is_what_is_wrong_and_where_to_read_on(rule: Ru
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule['alert']}")
-def test_alert_asks_for_metrics_that_are_defined(rule: Rule) -> None:
+def test_alert_asks_for_metrics_and_labels_that_are_defined(rule: Rule) -> None:
     assert unknown_metrics(rule["expr"]) == set()
+    assert unknown_labels(rule["expr"]) == set()
 
 
 def test_every_runbook_belongs_to_an_alert_and_is_listed_with_its_severities() -> None:

@@ -10,6 +10,7 @@ from deploy.grafana.generator.panels import (
     Query,
     lines,
     number,
+    or_none,
     percentiles,
 )
 
@@ -67,7 +68,7 @@ PROMISE = Row(
             "Dead letters",
             "What could not be stored, exported or carried out and is still open. Each is kept "
             "with its bytes; those that are parked wait for a decision.",
-            "sum(max by (state) (veche_dead_letters_waiting)) or vector(0)",
+            "sum(max by (state) (veche_dead_letters_waiting))",
             width=3,
             limits=Limits(1, 100),
             runbook="dead-letters-growing",
@@ -222,14 +223,14 @@ LETTERS = Row(
         lines(
             "Open, by source",
             "`persist` leaves a placeholder in the room, `export` one on the bus.",
-            Query("max by (source) (veche_dead_letters_open) or vector(0)", "{{source}}"),
+            Query("max by (source) (veche_dead_letters_open)", "{{source}}"),
             width=6,
             runbook="dead-letters-growing",
         ),
         lines(
             "Open, by what they wait for",
             "`due` is retried with growing pauses; `parked` waits for a person to decide.",
-            Query("max by (state) (veche_dead_letters_waiting) or vector(0)", "{{state}}"),
+            Query("max by (state) (veche_dead_letters_waiting)", "{{state}}"),
             width=6,
             runbook="dead-letters-old",
         ),
@@ -238,7 +239,9 @@ LETTERS = Row(
             "In the last five minutes. One reason for all of them: a mistake in a new version, or "
             "a change to the database.",
             Query(
-                "sum by (source, reason) (increase(veche_dead_letters_total[5m])) or vector(0)",
+                or_none(
+                    "sum by (source, reason) (increase(veche_dead_letters_total[5m]))", "source"
+                ),
                 "{{source}} {{reason}}",
             ),
             width=6,
@@ -248,7 +251,9 @@ LETTERS = Row(
             "Retries, by how they ended",
             "In the last five minutes. `done`: it is where it belongs and the letter is gone.",
             Query(
-                "sum by (outcome) (increase(veche_dead_letter_retries_total[5m])) or vector(0)",
+                or_none(
+                    "sum by (outcome) (increase(veche_dead_letter_retries_total[5m]))", "outcome"
+                ),
                 "{{outcome}}",
             ),
             width=6,

@@ -10,6 +10,7 @@ from deploy.grafana.generator.panels import (
     Query,
     lines,
     number,
+    or_none,
     percentiles,
 )
 
@@ -245,7 +246,8 @@ KAFKA = Row(
             "In the last five minutes, by class. A few while brokers restart; always some: the "
             "brokers or the way to them.",
             Query(
-                "sum by (error) (increase(veche_kafka_errors_total[5m])) or vector(0)", "{{error}}"
+                or_none("sum by (error) (increase(veche_kafka_errors_total[5m]))", "error"),
+                "{{error}}",
             ),
             width=12,
             runbook="exported-lag",

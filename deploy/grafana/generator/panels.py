@@ -1,8 +1,8 @@
 """What all dashboards are made of: numbers, lines, rows, and how they look.
 
 A query may use `$__rate_interval`, and the variables `$instance` and `$task` where its dashboard
-has them. A series that exists only once something went wrong ends in `or vector(0)`: a panel
-without data would look like a broken one.
+has them. Series that exist only once something went wrong are asked for with `or vector(0)` or
+`or_none`: a panel without data would look like a broken one.
 """
 
 from __future__ import annotations
@@ -130,6 +130,11 @@ def percentiles(histogram: str, by: str = "", matchers: str = "") -> list[Query]
         )
         for share, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))
     ]
+
+
+def or_none(query: str, label: str) -> str:
+    """The series of `query`; while there are none, a line at 0 whose `label` is `none`."""
+    return f'{query} or on () label_replace(vector(0), "{label}", "none", "", "")'
 
 
 def built(panel: Panel) -> stat.Panel | timeseries.Panel:

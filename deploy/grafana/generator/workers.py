@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana.generator.board import Board, Choice, Row
-from deploy.grafana.generator.panels import Limits, Query, lines, number, percentiles
+from deploy.grafana.generator.panels import Limits, Query, lines, number, or_none, percentiles
 
 TASK = '{task=~"$task"}'
 
@@ -75,8 +75,10 @@ TASKS = Row(
             "In the last five minutes. `left_to_sweep` and `later` take care of themselves; "
             "`dead_letter` is there to be looked at.",
             Query(
-                f"sum by (task, outcome) (increase(veche_task_failures_total{TASK}[5m]))"
-                " or vector(0)",
+                or_none(
+                    f"sum by (task, outcome) (increase(veche_task_failures_total{TASK}[5m]))",
+                    "task",
+                ),
                 "{{task}} {{outcome}}",
             ),
             width=12,
