@@ -47,6 +47,11 @@ DEFAULT_SUFFICES = {
     "HEARTBEAT_SECONDS",
     "MAX_SOCKETS_PER_USER",
     "MAX_SOCKETS",
+    "LOG_FORMAT",  # json where there is no terminal
+    "PROBE_STAGE_SECONDS",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",  # nothing is traced
+    "TRACES_SAMPLE_RATIO",
+    "SENTRY_DSN",  # nothing is reported
     "VECHE_CRASH_POINT",  # for tests
 }
 # Made by deploy/make-secrets, or by the person who has a certificate.
@@ -149,7 +154,9 @@ def test_every_host_that_is_named_is_a_service() -> None:
 
 def test_every_file_that_is_mounted_exists_and_every_volume_is_declared() -> None:
     for name, source, _ in mounts():
-        if not source.startswith("./"):
+        if source == "/":
+            assert name == "node-exporter"
+        elif not source.startswith("./"):
             assert source in FILE["volumes"], f"{name} mounts {source}"
         elif source[2:] not in MADE_LATER:
             assert (BASE_DIR / source).exists(), f"{name} mounts {source}"
@@ -247,6 +254,27 @@ def test_only_the_gateway_is_open_to_the_world() -> None:
     }
 
     assert published == {"gateway": "8080:8080", "grafana": "127.0.0.1:3000:3000"}
+
+
+def test_prometheus_asks_services_that_are_there_at_ports_that_they_listen_on() -> None:
+    asked: dict[str, str] = {}
+    prometheus = yaml.safe_load((BASE_DIR / "deploy/prometheus/prometheus.yml").read_text())
+    for job in prometheus["scrape_configs"]:
+        for found in job.get("dns_sd_configs", []):
+            asked |= {name: str(found["port"]) for name in found["names"]}
+        targets = [one for found in job.get("static_configs", []) for one in found["targets"]]
+        replaced = [rule.get("replacement", "") for rule in job.get("relabel_configs", [])]
+        for target in [*targets, *replaced]:
+            if target and "$" not in target and "localhost" not in target:
+                name, _, port = target.removeprefix("redis://").rpartition(":")
+                asked[name] = port
+
+    for name, port in asked.items():
+        listens = {"log": "6379", "bus": "6379"}.get(name) or SERVICES[name].get("expose", [""])[0]
+        if name in OURS and name != "web":
+            listens = OURS[name]["environment"]["METRICS_PORT"]
+        assert listens == port, name
+    assert "web" in asked
 
 
 def test_kafka_is_the_version_that_tests_run_against() -> None:
