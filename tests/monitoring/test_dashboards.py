@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from chatsite.env import BASE_DIR
-from deploy.grafana.generator.board import Board
+from deploy.grafana.generator.board import RUNBOOKS, Board
 from deploy.grafana.generator.boards import BOARDS, FOLDER
 from deploy.grafana.generator.panels import DATA_SOURCE, WIDTH, Panel
 from tests.monitoring.promql import unknown_labels, unknown_metrics
@@ -104,6 +104,18 @@ def test_grafana_finds_the_dashboards_and_their_data_at_its_first_start() -> Non
     assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
     assert ("./deploy/grafana/dashboards", provider["options"]["path"]) in mounted
     assert ("./deploy/grafana/provisioning", "/etc/grafana/provisioning") in mounted
+
+
+def test_prometheus_of_compose_shows_the_runbooks_where_links_lead() -> None:
+    services = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["services"]
+    prometheus = services["prometheus"]
+
+    assert "--web.external-url=http://localhost:${PROMETHEUS_PORT:-9090}" in prometheus["command"]
+    assert "--web.user-assets=/etc/veche/docs" in prometheus["command"]
+    assert "./docs:/etc/veche/docs:ro" in prometheus["volumes"]
+    assert RUNBOOKS == "http://localhost:9090/user/runbooks"
+    # People's messages are not in it, but nobody else needs to see it.
+    assert prometheus["ports"] == ["127.0.0.1:${PROMETHEUS_PORT:-9090}:9090"]
 
 
 def test_prometheus_of_compose_asks_every_service_that_shows_metrics() -> None:

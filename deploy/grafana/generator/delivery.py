@@ -27,12 +27,12 @@ PROMISE = Row(
         ),
         number(
             "Probe came through",
-            "How long ago the probe's message went all the way. It does so every few seconds; "
-            "after minutes, something that people notice is broken.",
+            "How long ago the probe's message went all the way. It does so once a minute or "
+            "oftener; after minutes, something that people notice is broken.",
             "time() - max(veche_probe_last_success_timestamp_seconds)",
             "s",
             width=3,
-            limits=Limits(60, 180),
+            limits=Limits(120, 240),
             runbook="probe-failing",
         ),
         number(
