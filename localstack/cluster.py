@@ -11,6 +11,7 @@ from pathlib import Path
 from localstack.gateway import Gateway
 from localstack.ports import free_port
 from localstack.process import StartFailed
+from localstack.servers import is_given
 from localstack.stack import LOOPBACK, Stack, is_ready
 from localstack.supervisor import Part, python
 
@@ -24,6 +25,9 @@ class ClusterStack(Stack):
     def __init__(self, folder: Path, given: Mapping[str, str]) -> None:
         super().__init__(folder, given)
         self.environment["TRUSTED_PROXIES"] = "1"
+        if not is_given(given, "METRICS_TOKEN"):
+            # Behind a proxy, being on loopback opens no door; `make monitor` knows this one.
+            self.environment["METRICS_TOKEN"] = self.servers.metrics_token
         self.web_ports = {web: free_port() for web in WEBS}
         del self.metrics["worker"]
         self.metrics |= {worker: f"{LOOPBACK}:{free_port()}" for worker in WORKERS}

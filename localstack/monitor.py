@@ -22,7 +22,7 @@ import yaml
 
 from localstack.ports import free_port, holder, is_free
 from localstack.process import Program, StartFailed
-from localstack.servers import write_private
+from localstack.servers import kept_secrets, write_private
 from localstack.supervisor import Interrupted, Part, Supervisor
 from localstack.targets import targets_folder
 
@@ -172,15 +172,16 @@ def chosen_port(given: Mapping[str, str]) -> int:
     return int(text)
 
 
-def token_file_of(given: Mapping[str, str], folder: Path) -> Path | None:
-    """The file with the METRICS_TOKEN that `make run` was given, if it was given one."""
+def token_file_of(given: Mapping[str, str], folder: Path) -> Path:
+    """A file with the METRICS_TOKEN that Veche was given, or else the one that a cluster has.
+
+    `make run` without a token needs none, and does not mind one.
+    """
     if given.get("METRICS_TOKEN_FILE"):
         return Path(given["METRICS_TOKEN_FILE"]).resolve()
-    if given.get("METRICS_TOKEN"):
-        file = folder / "run" / "metrics-token"
-        write_private(file, given["METRICS_TOKEN"])
-        return file
-    return None
+    file = folder / "run" / "metrics-token"
+    write_private(file, given.get("METRICS_TOKEN") or kept_secrets(folder)["metrics_token"])
+    return file
 
 
 def banner(prometheus: Prometheus, data: Path) -> str:

@@ -19,6 +19,10 @@ from localstack.supervisor import Interrupted, Part, Supervisor, python
 from localstack.targets import remove_targets, write_targets
 
 SETUP_SECONDS = 300.0
+# Each run is a message that is kept.
+PROBE_EVERY_SECONDS = "15"
+# Programs that show their metrics on a port of their own.
+METERED = ("worker", "beat", "probe")
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104
@@ -49,7 +53,7 @@ class Stack:
                 self.environment[name] = given[name]
         self.supervisor = Supervisor(say)
         self.demo_file = folder / "demo-accounts.json"
-        self.metrics = {name: f"{LOOPBACK}:{free_port()}" for name in ("worker", "beat")}
+        self.metrics = {name: f"{LOOPBACK}:{free_port()}" for name in METERED}
 
     def run(self) -> int:
         """Run until somebody stops it; returns the exit code."""
@@ -68,6 +72,7 @@ class Stack:
                     stack_file, json.dumps({"pid": os.getpid(), "environment": self.environment})
                 )
                 self._start_veche()
+                self._start_probe()
                 write_targets(self.folder, self._targets())
                 print(self.banner(), flush=True)
                 self.supervisor.watch()
@@ -116,6 +121,12 @@ class Stack:
         )
         web = self._program("web", *python("chatsite.server"))
         self.supervisor.start_group([Part(web, self._check_ready)])
+
+    def _start_probe(self) -> None:
+        """What a person would notice, before one does; without it, its alert would fire."""
+        manage = (sys.executable, str(PROJECT / "manage.py"))
+        probe = self._program("probe", *manage, "probe", "--every", PROBE_EVERY_SECONDS)
+        self.supervisor.start_group([Part(probe)])
 
     def _targets(self) -> dict[str, list[str]]:
         """Where Prometheus finds the metrics of each process."""

@@ -17,9 +17,10 @@ from typing import IO, Any
 import pytest
 
 from chatsite.env import BASE_DIR
-from localstack.monitor import Prometheus, chosen_port
+from localstack.monitor import Prometheus, chosen_port, token_file_of
 from localstack.ports import free_port
 from localstack.process import StartFailed
+from localstack.servers import kept_secrets
 from localstack.targets import remove_targets, write_targets
 from tests.monitoring.conftest import program
 from tests.monitoring.watched_stack import wait_for
@@ -84,17 +85,22 @@ def test_monitor_says_where_to_look_and_follows_what_is_started_and_stopped(
     assert "Nothing of Veche runs here yet" in banner
 
 
-def test_monitor_asks_with_the_token_that_make_run_was_given(port: int, tmp_path: Path) -> None:
-    token = "a token for the metrics"
-    with monitor(tmp_path, port, METRICS_TOKEN=token) as printed:
-        printed.readline()
-        configuration = (tmp_path / "data/prometheus/prometheus.yml").read_text()
+@pytest.mark.parametrize("given", [{}, {"METRICS_TOKEN": "a token for the metrics"}])
+def test_monitor_has_the_token_that_veche_was_given_or_that_a_cluster_has(
+    given: dict[str, str], tmp_path: Path
+) -> None:
+    of_cluster = kept_secrets(tmp_path)["metrics_token"]
 
-    kept = tmp_path / "run" / "metrics-token"
-    assert token not in configuration
-    assert configuration.count(f"credentials_file: {kept}") == 4
-    assert kept.read_text() == token
-    assert kept.stat().st_mode & 0o077 == 0
+    file = token_file_of(given, tmp_path)
+
+    assert file.read_text() == given.get("METRICS_TOKEN", of_cluster)
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_file_with_the_token_is_used_where_it_is(tmp_path: Path) -> None:
+    assert token_file_of({"METRICS_TOKEN_FILE": "/run/secrets/token"}, tmp_path) == Path(
+        "/run/secrets/token"
+    )
 
 
 def test_monitor_refuses_a_taken_port_and_one_that_is_none() -> None:
