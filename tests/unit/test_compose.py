@@ -253,7 +253,11 @@ def test_only_the_gateway_is_open_to_the_world() -> None:
         for port in service.get("ports", [])
     }
 
-    assert published == {"gateway": "8080:8080", "grafana": "127.0.0.1:3000:3000"}
+    assert published == {
+        "gateway": "8080:8080",
+        "grafana": "127.0.0.1:3000:3000",
+        "prometheus": "127.0.0.1:9090:9090",
+    }
 
 
 def test_prometheus_asks_services_that_are_there_at_ports_that_they_listen_on() -> None:
