@@ -169,9 +169,9 @@ def test_gateway_has_every_file_that_its_configuration_includes(gateway: str) ->
         source, target = interpolated(volume, {"GATEWAY": gateway}).split(":")[:2]
         mounted[target] = BASE_DIR / source
     included = {"nginx.conf"}
-    for target, source in mounted.items():
-        if source.is_file():
-            found = re.findall(r"^\s*include (\S+);", source.read_text(), re.MULTILINE)
+    for target, path in mounted.items():
+        if path.is_file():
+            found = re.findall(r"^\s*include (\S+);", path.read_text(), re.MULTILINE)
             included |= {name for name in found if not name.startswith("/")}
             assert target.startswith("/etc/veche/")
 
