@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 # Readers of the log or of PostgreSQL at a time: who is behind and rooms that are healed share it.
 TURNS = 16
 # Clients come back spread over this time after a `bye`, and have missed less than 5 s.
-RECONNECT_SPREAD_MS = 3_500
+RECONNECT_SPREAD_MS = 2_500
 RECONNECT_AFTER_MS = 500
 # Connections handled in one go before others get the loop.
 SLICE = 100

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.typing import Origin, Subprotocol
 from websockets.uri import WebSocketURI
 
@@ -67,7 +68,8 @@ class Wire(asyncio.Protocol):
         self._on_end(self._code)
 
     def send(self, text: bytes) -> None:
-        if not self._transport.is_closing():
+        """Sends a frame, unless the connection is at its end."""
+        if self._protocol.state is State.OPEN and not self._transport.is_closing():
             self._protocol.send_text(text)
             self._flush()
 
