@@ -47,6 +47,7 @@ setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 .PHONY: test
 test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium
 	@.ci/chromium >/dev/null
+	@.ci/nginx >/dev/null
 	@.ci/prometheus >/dev/null
 	$(NPM) test
 	$(PY) -m pytest tests/unit tests/integration tests/drill -q -n $(JOBS)
