@@ -75,10 +75,12 @@ drill-control: $(INSTALLED) ## Show that the judge finds losses: power cuts unde
 drill-lost-log: $(INSTALLED) ## Empty the log, and bring back an old copy: the loss must be told
 	@exec $(PY) -m tests.drill lost-log --seed $(SEED)
 
+WATCHERS ?= 240
+GAP ?= 5
 .PHONY: cluster-drill
-cluster-drill: $(INSTALLED) $(BUILT) ## Kill and restart web processes and workers behind nginx under load
+cluster-drill: $(INSTALLED) $(BUILT) ## Kill and restart processes behind nginx under load (WATCHERS, GAP, SEED)
 	@.ci/nginx >/dev/null
-	@exec $(PY) -m tests.cluster
+	@exec $(PY) -m tests.cluster --watchers $(WATCHERS) --gap $(GAP) --seed $(SEED)
 
 CHECKS := check-style check-types check-imports check-django check-ui
 
