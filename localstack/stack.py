@@ -43,6 +43,8 @@ class Stack:
             **self.servers.environment,
             "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
             "STATIC_ROOT": str(folder / "static"),
+            # Whatever the world calls it: the probe runs on this machine.
+            "PROBE_URL": self.address,
         }
         # Everything that `manage.py` in another terminal needs to be part of this stack.
         self.environment = {

@@ -17,7 +17,7 @@ from typing import IO
 from localstack.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 STOP_SECONDS = 60.0
 # What pytest's own servers put into the environment; the stack under test has servers of its own.
 NOT_INHERITED = (
