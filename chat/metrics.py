@@ -300,6 +300,7 @@ KAFKA_ERRORS = _counter(
     unit="errors",
     where=Where.ANY,
     labels={"error": "class of the error: `KafkaTimeoutError` …"},
+    each=["KafkaTimeoutError", "KafkaConnectionError"],
 )
 DEAD_LETTERS = _counter(
     "veche_dead_letters_total",
@@ -316,7 +317,11 @@ DEAD_LETTER_RETRIES = _counter(
     "Retries of dead letters, by how they ended.",
     unit="retries",
     where=Where.ANY,
-    labels={"outcome": "`done`, `sent`, `due`, `parked` …"},
+    labels={
+        "outcome": "`done`, `sent` (a task has it), `waiting`, `parked`, `gone`, `busy`, `early`, "
+        "`lost` (took too long)"
+    },
+    each=["done", "sent", "waiting", "parked", "gone", "busy", "early", "lost"],
 )
 
 # --- Workers: Celery ----------------------------------------------------------------------------

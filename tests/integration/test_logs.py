@@ -24,7 +24,8 @@ from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.test_metrics_worker import MeasuredWorker
 from tests.integration.web_process import ChatClient, WebProcess, web_process
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Several processes have to start, on whatever else the machine does.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 WORDS = "zebra-and-quagga-walked"
 SEARCHED = "okapi-is-searched"

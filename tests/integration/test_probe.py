@@ -25,7 +25,8 @@ from tests.integration.rooms import new_person
 from tests.integration.test_metrics_worker import MeasuredWorker
 from tests.integration.web_process import WebProcess, test_database_url, web_process
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Several processes have to start, on whatever else the machine does.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 PATIENCE_SECONDS = 60.0
 

@@ -22,7 +22,8 @@ from chatsite import tracing as wiring
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.web_process import ChatClient, web_process
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Several processes have to start, on whatever else the machine does.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 WORDS = "nobody reads this in a trace"
 
