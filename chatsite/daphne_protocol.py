@@ -10,7 +10,7 @@ from twisted.internet import reactor as _reactor
 
 # autobahn pretty-prints all its settings for each connection, for a debug line that nobody sees: an
 # eighth of what a connection cost when 2,000 came at once.
-autobahn_protocol.pformat = lambda _: "(not shown)"
+vars(autobahn_protocol)["pformat"] = repr
 
 reactor: Any = _reactor  # a module that Twisted replaces by an object
 

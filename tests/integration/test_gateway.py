@@ -32,7 +32,7 @@ class Web(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         said = {
-            "port": self.server.server_address[1],
+            "port": self.connection.getsockname()[1],
             "path": self.path,
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }
