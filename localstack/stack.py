@@ -43,6 +43,8 @@ class Stack:
             **self.servers.environment,
             "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
             "STATIC_ROOT": str(folder / "static"),
+            # Files under var/log/ are read by the person at this machine.
+            "LOG_FORMAT": "console",
             # Whatever the world calls it: the probe runs on this machine.
             "PROBE_URL": self.address,
         }
