@@ -282,12 +282,17 @@ def _read_database() -> list[Metric]:
         stopped = Counter(
             ShardCursor.objects.filter(stopped_at__isnull=False).values_list("kind", flat=True)
         )
+        persist = ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST)
+        epochs_begun = persist.filter(epoch__gt=0).values_list("epoch", flat=True)
+        # The first one is how a shard begins.
+        epoch_changes = sum(epoch - 1 for epoch in epochs_begun)
     return [
         metrics.WATERMARK_LAG_EVENTS.sample(exported=lag.events),
         metrics.WATERMARK_LAG_SECONDS.sample(exported=lag.seconds),
         metrics.SHARDS_STOPPED.sample(
             **{kind.value: stopped[kind.value] for kind in ShardCursor.Kind}
         ),
+        metrics.EPOCH_CHANGES.sample(epoch_changes),
         metrics.PEOPLE_ACTIVE.sample(people),
         metrics.DATABASE_BYTES.sample(size_bytes),
         metrics.DATABASE_CONNECTIONS.sample(used=used, max=most),

@@ -441,6 +441,12 @@ SHARDS_STOPPED = Installation(
     unit="shards",
     labels={"stage": "`persist`, `export`"},
 )
+EPOCH_CHANGES = Installation(
+    "veche_epoch_changes",
+    "How often a shard has had to begin a new epoch, all shards together: its log was lost, or a "
+    "backup was restored.",
+    unit="changes",
+)
 DEAD_LETTERS_OPEN = Installation(
     "veche_dead_letters_open",
     "Dead letters that are neither retried with success nor discarded, by source; when there are "
