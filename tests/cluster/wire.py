@@ -83,7 +83,8 @@ class Wire(asyncio.Protocol):
                 if event.opcode is Opcode.TEXT:
                     self._on_frame(_decode(event.data))
                 elif event.opcode is Opcode.CLOSE:
-                    self._code = self._protocol.close_code
+                    received = self._protocol.close_rcvd
+                    self._code = None if received is None else received.code
             elif not self._opened:
                 self._opened = True
                 if self._protocol.handshake_exc is None:
