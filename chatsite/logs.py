@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
-from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
@@ -42,13 +41,11 @@ _CONTROLS = {
 }
 
 
-def output_of(program: str) -> str:
-    """Where a program logs. What management commands print on standard output is their result."""
-    return "stderr" if Path(program).name == "manage.py" else "stdout"
+def configuration(env: Env, stream: TextIO) -> dict[str, Any]:
+    """Django's LOGGING: everything to standard error, which is now `stream`.
 
-
-def configuration(env: Env, output: str, stream: TextIO) -> dict[str, Any]:
-    """Django's LOGGING: everything to `output`, stdout or stderr, which is now `stream`."""
+    What commands print on standard output is their result, for programs to read.
+    """
     terminal = stream.isatty()
     console = env.log_format == "console" or (env.log_format == "auto" and (terminal or env.debug))
     return {
@@ -59,13 +56,13 @@ def configuration(env: Env, output: str, stream: TextIO) -> dict[str, Any]:
         },
         "filters": {"route": {"()": RouteInsteadOfPath}},
         "handlers": {
-            "output": {
+            "stderr": {
                 "class": "logging.StreamHandler",
-                "stream": f"ext://sys.{output}",
+                "stream": "ext://sys.stderr",
                 "formatter": "line",
             },
         },
-        "root": {"handlers": ["output"], "level": env.log_level},
+        "root": {"handlers": ["stderr"], "level": env.log_level},
         "loggers": {
             # Django would mail the admins and print through handlers of its own.
             "django": {"handlers": [], "level": "INFO", "propagate": True},

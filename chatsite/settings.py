@@ -382,6 +382,5 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Logs: ids only ---------------------------------------------------------------------------
-_output = logs.output_of(sys.argv[0])
-LOGGING = logs.configuration(ENV, _output, getattr(sys, _output))
+# --- Logs: ids only, to stderr, as what a command prints is for programs to read ----------------
+LOGGING = logs.configuration(ENV, sys.stderr)

@@ -121,15 +121,9 @@ def test_lines_are_json_unless_a_person_reads_them(
 ) -> None:
     env = read_env({**GOOD, "LOG_FORMAT": setting, "DEBUG": str(debug)})
 
-    chosen = logs.configuration(env, "stdout", Terminal() if terminal else io.StringIO())
+    chosen = logs.configuration(env, Terminal() if terminal else io.StringIO())
 
     assert chosen["formatters"]["line"]["console"] is console
-
-
-def test_results_of_commands_do_not_mix_with_log_lines() -> None:
-    outputs = [logs.output_of(name) for name in ("/srv/manage.py", "/bin/celery", "server.py")]
-
-    assert outputs == ["stderr", "stdout", "stdout"]
 
 
 def test_path_of_a_failed_request_is_replaced_by_its_route() -> None:
