@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 from chatsite.env import BASE_DIR
 from localstack.monitor import OURS, SOURCE, local_configuration
@@ -178,8 +179,12 @@ def test_runbook_has_all_parts_and_names_commands_that_exist(page: Path) -> None
 
     assert page_of(text.splitlines()[0].removeprefix("# ")) == page
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
-    named = set(re.findall(r"manage\.py (\w+)", text))
-    assert named <= get_commands().keys()
+    for command in re.findall(r"python manage\.py ([^#\n`|>]+)", text):
+        name, *arguments = shlex.split(command)
+        # Raises, with the reason on the terminal, when it does not take these arguments.
+        load_command_class(get_commands()[name], name).create_parser("manage.py", name).parse_args(
+            arguments
+        )
     services = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["services"]
     for command in re.findall(r"docker compose (?:up -d|ps|exec|restart) ([^#\n`|]*)", text):
         words = command.split(" sh ")[0].split(" df ")[0].split(" python ")[0]
