@@ -1,9 +1,11 @@
-# One image for every role; the command decides: chatsite.server, celery worker, celery beat,
-# manage.py. Pinned by version; renew with the dependencies.
+# Two images. `veche` is for every role, and the command decides: chatsite.server, celery worker,
+# celery beat, manage.py. `gateway` is nginx with the static files. Pinned by version; renew them
+# with the dependencies.
 
 FROM node:24-bookworm-slim AS ui
 WORKDIR /src/chat/ui
 COPY chat/ui/package.json chat/ui/package-lock.json ./
+# Not `npm ci`: it refuses a lock file that lacks the optional binaries of other platforms.
 RUN npm install --no-save --no-audit --no-fund
 COPY chat/ui ./
 RUN npm run build
@@ -13,7 +15,7 @@ RUN python -m venv /venv
 COPY requirements.txt .
 RUN /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11-slim-bookworm AS veche
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin veche
 WORKDIR /srv/veche
 COPY --from=packages /venv /venv
@@ -39,3 +41,8 @@ RUN DATABASE_URL=postgresql://build@127.0.0.1:1/none \
 USER 10001:10001
 EXPOSE 8000
 CMD ["python", "-m", "chatsite.server"]
+
+FROM nginx:1.28-alpine AS gateway
+COPY --from=veche /srv/veche/staticfiles /srv/veche/public/static
+USER 101:101
+EXPOSE 8080

@@ -27,9 +27,19 @@ help: ## List the targets
 run: $(INSTALLED) $(BUILT) ## Start everything on this machine; Ctrl-C stops it (PORT=8000)
 	@exec $(PY) -m localstack run
 
+.PHONY: cluster
+cluster: $(INSTALLED) $(BUILT) ## The same with nginx in front of three web processes, and two workers
+	@.ci/nginx >/dev/null
+	@exec $(PY) -m localstack cluster
+
 .PHONY: kafka
 kafka: $(INSTALLED) ## Start an Apache Kafka alone; its jars come through Maven (run KAFKA=1 uses one)
 	@exec $(PY) -m localstack.kafka
+
+.PHONY: monitor
+monitor: $(INSTALLED) ## Watch what make run has started with a Prometheus (PROMETHEUS_PORT=9090)
+	@.ci/prometheus >/dev/null
+	@exec $(PY) -m localstack.monitor
 
 .PHONY: setup
 setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
@@ -37,8 +47,12 @@ setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 .PHONY: test
 test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium
 	@.ci/chromium >/dev/null
+	@.ci/nginx >/dev/null
+	@.ci/prometheus >/dev/null
 	$(NPM) test
 	$(PY) -m pytest tests/unit tests/integration tests/drill -q -n $(JOBS)
+	@# One after the other: they share a running stack.
+	$(PY) -m pytest tests/monitoring -q
 	@if ls tests/acceptance/test_*.py >/dev/null 2>&1; then \
 	    CHROMIUM="$$(.ci/chromium)" $(PY) -m pytest tests/acceptance -q; \
 	fi
@@ -60,6 +74,13 @@ drill-control: $(INSTALLED) ## Show that the judge finds losses: power cuts unde
 .PHONY: drill-lost-log
 drill-lost-log: $(INSTALLED) ## Empty the log, and bring back an old copy: the loss must be told
 	@exec $(PY) -m tests.drill lost-log --seed $(SEED)
+
+WATCHERS ?= 240
+GAP ?= 5
+.PHONY: cluster-drill
+cluster-drill: $(INSTALLED) $(BUILT) ## Kill and restart processes behind nginx under load (WATCHERS, GAP, SEED)
+	@.ci/nginx >/dev/null
+	@exec $(PY) -m tests.cluster --watchers $(WATCHERS) --gap $(GAP) --seed $(SEED)
 
 CHECKS := check-style check-types check-imports check-django check-ui
 
@@ -84,6 +105,10 @@ format: $(INSTALLED) $(MODULES) ## Format the code
 	$(PY) -m ruff check --fix-only --quiet .
 	$(PY) -m ruff format .
 	$(NPM) run format
+
+.PHONY: dashboards
+dashboards: $(INSTALLED) ## Make Grafana's dashboards again
+	$(PY) -m deploy.grafana.generator
 
 .PHONY: lock
 lock: $(INSTALLED) ## Compile the requirements with hashes again

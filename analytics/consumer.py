@@ -13,7 +13,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from analytics.bus_reader import BusReader
 from analytics.errors import Away, TooManyLetters
 from analytics.records import Bad, BadReason
 from analytics.rollups import Batch, Counted
+from chat.events import envelope
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Consumer:
         schema: str | None = None,
         batch_records: int = BATCH_RECORDS,
         on_counted: Callable[[Counted], None] = lambda _: None,
+        on_rolled_up: Callable[[Iterable[str | None], int], None] = lambda *_: None,
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +74,7 @@ class Consumer:
         self._schema = schema
         self._batch_records = batch_records
         self._on_counted = on_counted
+        self._on_rolled_up = on_rolled_up
         self.stopping = stopping or threading.Event()
         self._clock = clock
         self._reader: BusReader | None = None
@@ -126,8 +129,12 @@ class Consumer:
         ]
         total = Counted()
         if batches:
-            began = self._clock()
+            began, began_ns = self._clock(), time.time_ns()
             self._count(reader, batches, total)
+            self._on_rolled_up(
+                (envelope.traceparent(one.value) for batch in batches for one in batch.read),
+                began_ns,
+            )
             metrics.BATCH_SECONDS.observe(self._clock() - began)
             _measure(batches, total)
             self._on_counted(total)

@@ -10,6 +10,7 @@ import msgspec
 from django.db import connection, transaction
 
 from analytics.counting import COUNTERS
+from analytics.models import CountedRoom
 from analytics.places import MISSING
 from analytics.statements import run
 
@@ -27,6 +28,11 @@ class RoomTotals(msgspec.Struct, frozen=True):
     open: list[tuple[int, int]]
     missing: list[tuple[int, int]]
     sums: dict[str, dict[str, int]]
+
+
+def is_counted(room: int, seq: int) -> bool:
+    """Whether the event at (room, seq) is in the rollups. Raises: DatabaseError."""
+    return CountedRoom.objects.filter(room=room, seq__gte=seq).exists()
 
 
 def totals(rooms: Sequence[int], since: datetime | None) -> list[RoomTotals]:

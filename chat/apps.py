@@ -9,9 +9,10 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
-        from chat import revocation, sessions
+        from chat import revocation, sessions, task_metrics
         from chat.actions.accounts import on_sign_up
 
         revocation.connect()
         sessions.connect()
+        task_metrics.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

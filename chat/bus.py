@@ -14,6 +14,7 @@ the event loop every call goes through one circuit breaker (`ask`), the channel 
 | `veche:verification:<room>…` | string | 1 h | checks of single rooms (`chat.admin.verification`) |
 | `veche:drain-samples` | list | 1 h | how far all rooms were (`chat.admin.drain_rates`) |
 | `veche:web-processes` | hash | 1 min | how each web process is (`chat.web_processes`) |
+| `veche:beat` | string | 7 d | when beat last sent a task (`chat.beat_heartbeat`) |
 | `veche:tasks:later`, `…:later:calls` | zset, hash | – | tasks to send again, and when (the same) |
 """
 

@@ -25,7 +25,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from chat import counters, dead_letters, task_runs
+from chat import dead_letters, metrics, task_runs
 from chat.backoff import delay_seconds
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
@@ -122,7 +122,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
         self._log(error, "dead_letter", letter)
 
     def _log(self, error: BaseException, outcome: str, letter: str = "") -> None:
-        counters.TASK_FAILURES.labels(task=self.name, outcome=outcome).inc()
+        metrics.TASK_FAILURES.labels(task=self.name, outcome=outcome).inc()
         severity = logging.ERROR if letter else logging.WARNING
         # Only the kind of error and where it was raised: its text may quote what was refused.
         logger.log(

@@ -25,7 +25,7 @@ from fluxgate.trackers import Custom
 from fluxgate.trippers import Closed, FailureStreak, HalfOpened
 from fluxgate.windows import CountWindow
 
-from chat import counters
+from chat import metrics
 from chat.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class CircuitBreaker:
         self._probe_at = 0.0
         self._last_failure = ""
         self._noted: State = "closed"
-        counters.BREAKER_STATE.labels(self._name).set(0)
+        metrics.BREAKER_STATE.labels(self._name).set(0)
 
     @property
     def state(self) -> State:
@@ -95,7 +95,7 @@ class CircuitBreaker:
         wait = self._probe_at - self._clock()
         if wait <= 0 and self._probes + waiting < MAX_PROBES:
             return
-        counters.BREAKER_REFUSALS.labels(self._name).inc()
+        metrics.BREAKER_REFUSALS.labels(self._name).inc()
         raise Unavailable(
             f"The {self._name} is away at the moment.",
             max(wait, SHORTEST_RETRY_SECONDS) if self.state == "open" else PROBE_AFTER_SECONDS,
@@ -134,8 +134,8 @@ class CircuitBreaker:
         self._noted = now
         if now == "open":
             self._probe_at = self._clock() + PROBE_AFTER_SECONDS
-        counters.BREAKER_STATE.labels(self._name).set(GAUGE_OF_STATE[now])
-        counters.BREAKER_TRANSITIONS.labels(self._name, now).inc()
+        metrics.BREAKER_STATE.labels(self._name).set(GAUGE_OF_STATE[now])
+        metrics.BREAKER_TRANSITIONS.labels(self._name, now).inc()
         if now == "closed":
             logger.warning("the %s answers again: its circuit breaker is closed", self._name)
         elif before == "closed":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 
-from chat import counters, history, live
+from chat import history, live, metrics, tracing
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable
 from chat.flow_control import NeverSent
@@ -61,6 +61,11 @@ TYPING_EVERY_SECONDS = 3.0
 MAX_PAGE_BYTES = 512 * 1024
 
 
+def type_of(frame: AnyClientFrame) -> str:
+    """The frame's `t`."""
+    return str(frame.__struct_config__.tag)
+
+
 def is_plain_send(frame: AppendingFrame) -> bool:
     return isinstance(frame, Send) and frame.reply_to is None
 
@@ -86,9 +91,13 @@ class Connection:
             self._too_much(None, "Too many frames.", wait)
             return
         try:
-            self._handle(parse_frame(data))
+            frame = parse_frame(data)
         except RefusedFrame as refused:
+            metrics.FRAMES_RECEIVED.add(label="refused")
             self._refuse(refused.id, refused.code, refused.message)
+        else:
+            metrics.FRAMES_RECEIVED.add(label=type_of(frame))
+            self._handle(frame)
 
     def _handle(self, frame: AnyClientFrame) -> None:
         if isinstance(frame, Send | Edit | Delete | React):
@@ -123,7 +132,7 @@ class Connection:
     def _error(
         self, id: str | None, code: str, message: str, retry_after: float | None = None
     ) -> None:
-        counters.FRAMES_REFUSED.labels(code=str(code)).inc()
+        metrics.FRAMES_REFUSED.labels(code=str(code)).inc()
         error = Error(id=id, code=ErrorCode(code), message=message)
         if retry_after is not None:
             error = Error(
@@ -131,20 +140,21 @@ class Connection:
             )
         self._socket.send(error)
 
-    async def _answer(self, id: str, work: Coroutine[None, None, None]) -> None:
-        """Run `work`; whatever it raises becomes the answer to the frame."""
+    async def _answer(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:
+        """Run `work`; whatever it raises becomes the answer to the frame about `room`."""
         try:
             await work
         except ClientError as error:
             self._error(id, error.code, error.message, error.retry_after_seconds)
         except Exception:
-            logger.exception("a frame could not be handled")
+            logger.exception("a frame could not be handled", extra={"room": room})
             sorry = Unavailable("Something went wrong here. Please try again.")
             self._error(id, sorry.code, sorry.message, sorry.retry_after_seconds)
 
     # Frames that append
 
     def _append(self, frame: AppendingFrame) -> None:
+        received_at = time.perf_counter()
         if self._hub.draining:
             self._error(frame.id, ErrorCode.UNAVAILABLE, "This server is restarting.", 1.0)
             return
@@ -164,7 +174,9 @@ class Connection:
         # takes its place in the log's queue before it waits. An old key, or a target that has
         # left the log, makes it wait for PostgreSQL first; so what follows waits for that one.
         before = self._last if self._last is not None and not self._last.done() else None
-        task = asyncio.create_task(self._answer_append(frame, before), name="append frame")
+        task = asyncio.create_task(
+            self._answer_append(frame, before, received_at), name="append frame"
+        )
         if age is KeyAge.OLD or before is not None or not is_plain_send(frame):
             self._last = task
         self._appends += 1
@@ -176,13 +188,14 @@ class Connection:
         self._hub.in_flight.discard(task)
 
     async def _answer_append(
-        self, frame: AppendingFrame, before: asyncio.Task[None] | None
+        self, frame: AppendingFrame, before: asyncio.Task[None] | None, received_at: float
     ) -> None:
-        if before is not None:
-            await asyncio.wait({before})
-        await self._answer(frame.id, self._do_append(frame))
+        with tracing.frame(type_of(frame), self._socket.user_id, frame.room, frame.key):
+            if before is not None:
+                await asyncio.wait({before})
+            await self._answer(frame.id, frame.room, self._do_append(frame, received_at))
 
-    async def _do_append(self, frame: AppendingFrame) -> None:
+    async def _do_append(self, frame: AppendingFrame, received_at: float) -> None:
         appended = await self._action(frame)
         event = appended.event
         self._socket.send(
@@ -195,6 +208,7 @@ class Connection:
                 at=event.at,
             )
         )
+        metrics.ACK_SECONDS.observe(time.perf_counter() - received_at)
 
     def _action(self, frame: AppendingFrame) -> Awaitable[Appended]:
         user_id, room, key = self._socket.user_id, frame.room, frame.key
@@ -222,11 +236,11 @@ class Connection:
             work = lambda: self._sync(frame)  # noqa: E731
         else:
             work = lambda: self._history(frame)  # noqa: E731
-        self._hub.spawn(self._answer_read(frame.id, work()), "read")
+        self._hub.spawn(self._answer_read(frame.id, frame.room, work()), "read")
 
-    async def _answer_read(self, id: str, work: Coroutine[None, None, None]) -> None:
+    async def _answer_read(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:
         try:
-            await self._answer(id, work)
+            await self._answer(id, room, work)
         finally:
             self._reads -= 1
 

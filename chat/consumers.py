@@ -14,12 +14,13 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from chat import hub as hubs
-from chat import room_list, socket_auth
+from chat import metrics, room_list, socket_auth
 from chat.actions import accounts
 from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
@@ -40,6 +41,7 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
+from chat.request_ids import id_of_headers
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +98,11 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             self._come_back_later()
             return
         await self._accept()
+        if identity is not None:
+            # Everything that is done for this connection inherits it.
+            structlog.contextvars.bind_contextvars(
+                request_id=id_of_headers(self.scope["headers"]), user_id=identity.user_id
+            )
         if identity is None:
             # Accepted first, because a browser shows no reason for a refused handshake.
             self._outbox.close(CloseCode.NOT_SIGNED_IN)
@@ -142,8 +149,10 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
         except RefusedFrame:
             frame = None
         if not isinstance(frame, Hello):
+            metrics.FRAMES_RECEIVED.add(label="refused")
             self._close(CloseCode.PROTOCOL_VIOLATION)
             return
+        metrics.FRAMES_RECEIVED.add(label="hello")
         self._hello_timer.cancel()
         self._hello_timer = None
         self._hub.spawn(self._welcome(self._hub, self._socket, frame), "welcome")

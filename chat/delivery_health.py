@@ -1,9 +1,7 @@
 """What the periodic verification found, kept where every process that shows metrics can read it.
 
-A Celery child that runs a check has metrics of its own, which nobody scrapes. So the result lies
-on the bus, and a web process puts it into its gauges when it is asked for them: the same numbers
-everywhere, whoever ran the check. Without a bus the gauges stay as they were and their timestamp
-gets old, which is what to alert on.
+The result lies on the bus, and a web process shows it when it is asked for metrics
+(`chat.installation_metrics`): the same numbers everywhere, whoever ran the check.
 """
 
 from __future__ import annotations
@@ -15,11 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 from django.conf import settings
-from redis.exceptions import RedisError
 
-from chat import bus, counters
+from chat import bus
 from chat.event_bus import event_bus
-from chat.verify import Check, Report, Verifier
+from chat.verify import Report, Verifier
 from chat.verify.lags import Lag, exported_lag, stored_lag
 from chat.verify.log_reader import active_rooms
 
@@ -84,7 +81,9 @@ def _check() -> DeliveryHealth:
     findings = [finding for report in reports for finding in report.findings]
     for finding in findings:
         # By place, never by content: this is what an operator searches for.
-        logger.error("delivery violation: %s", finding)
+        logger.error(
+            "delivery violation: %s", finding, extra={"room": finding.room, "seq": finding.seq}
+        )
     still_wrong = {one.room: wrong.get(one.room, since) for one in findings if one.room is not None}
     if any(report.rooms_left for report in reports[1:]):
         still_wrong = wrong | still_wrong  # which of them were not looked at is not known
@@ -109,22 +108,3 @@ def last_check() -> DeliveryHealth | None:
     """The result of the last check; None when there was none. Raises: redis.RedisError."""
     found = bus.blocking_client().get(KEY)
     return None if found is None else msgspec.json.decode(found, type=DeliveryHealth)
-
-
-def show_in_metrics() -> None:
-    """Puts the last check into this process's gauges. Never raises."""
-    try:
-        health = last_check()
-    except (RedisError, OSError, msgspec.MsgspecError) as error:
-        logger.warning("the last check of the delivery is not known: %s", type(error).__name__)
-        return
-    if health is None:
-        return
-    for check in Check:
-        counters.DELIVERY_VIOLATIONS.labels(check=check).set(health.violations.get(check, 0))
-    counters.DELIVERY_CHECKED_AT.set(health.checked_at.timestamp())
-    counters.DELIVERY_ROOMS.labels(state="checked").set(health.rooms)
-    counters.DELIVERY_ROOMS.labels(state="left").set(health.rooms_left)
-    for stage, lag in (("stored", health.stored), ("exported", health.exported)):
-        counters.WATERMARK_LAG_EVENTS.labels(stage=stage).set(lag.events)
-        counters.WATERMARK_LAG_SECONDS.labels(stage=stage).set(lag.seconds)

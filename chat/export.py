@@ -22,7 +22,7 @@ import msgspec
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, dead_letters, events
+from chat import backoff, dead_letters, events, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -141,6 +141,7 @@ def export_when_rested(shard: int) -> Exported:
     try:
         exported = export(shard)
     except RetryableError:
+        metrics.EXPORT_FAILURES.labels("away").inc()
         _rest.failed()
         raise
     _rest.worked()
@@ -278,7 +279,8 @@ def _publish(
     Returns how many from the first one on are on the bus, all of them acknowledged, and why the
     next one is not. Raises: TooManyLetters.
     """
-    deadline = time.monotonic() + PUBLISH_SECONDS
+    began, began_ns = time.monotonic(), time.time_ns()
+    deadline = began + PUBLISH_SECONDS
     records = [_record(row.event) for row in rows]
     missing = list(range(len(rows)))
     failure: RetryableError | None = None
@@ -306,12 +308,29 @@ def _publish(
         # What was held back behind a refused event can go now; anything else waits for its time.
         if not progress:
             break
+    _measure(rows, set(missing), len(refused), time.monotonic() - began)
+    left = set(missing)
+    tracing.exported((row.event for i, row in enumerate(rows) if i not in left), began_ns)
     letters.add(new_letters, len(rows))
     return (missing[0] if missing else len(rows)), (failure if missing else None)
 
 
+def _measure(rows: Sequence[_Row], missing: set[int], refused: int, seconds: float) -> None:
+    if not rows:
+        return
+    now = time.time()
+    for i, row in enumerate(rows):
+        if i not in missing:
+            metrics.EXPORTED_SECONDS.observe(max(0.0, now - row.event.at.timestamp()))
+    metrics.EVENTS_EXPORTED.inc(len(rows) - len(missing))
+    metrics.EXPORT_BATCH_EVENTS.observe(len(rows))
+    metrics.EXPORT_SECONDS.observe(seconds)
+    metrics.EXPORT_FAILURES.labels("unacknowledged").inc(len(missing))
+    metrics.EXPORT_FAILURES.labels("refused").inc(refused)
+
+
 def _record(event: RoomEvent) -> Record:
-    return Record(event.room, event.seq, envelope.encode(event))
+    return Record(event.room, event.seq, envelope.encode(event, tracing.traceparent(event)))
 
 
 def _placeholder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import secrets
 from collections.abc import Awaitable
@@ -11,9 +12,9 @@ import redis.asyncio as redis
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django_prometheus.exports import ExportToDjangoView
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from chat import bus, database, delivery_health
+from chat import bus, database, installation_metrics, process_metrics
 from chat.errors import Unavailable
 from chat.room_log import clients
 
@@ -102,20 +103,35 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus metrics, for this machine or for the holder of METRICS_TOKEN."""
     if not may_read_metrics(request):
         return HttpResponse("not found\n", status=404, content_type="text/plain")
-    delivery_health.show_in_metrics()
-    page: HttpResponse = ExportToDjangoView(request)
-    return page
+    process_metrics.refresh()
+    page = generate_latest(REGISTRY) + generate_latest(installation())
+    return HttpResponse(page, content_type=CONTENT_TYPE_LATEST)
+
+
+@functools.cache
+def installation() -> CollectorRegistry:
+    """What is true of the whole installation, as this process reads it."""
+    return installation_metrics.registry()
 
 
 def may_read_metrics(request: HttpRequest) -> bool:
+    return may_read_metrics_from(
+        request.META.get("REMOTE_ADDR", ""),
+        request.headers.get("Authorization", ""),
+        # Behind a proxy everybody's peer may be on loopback.
+        proxied=bool(settings.ENV.trusted_proxies) or "X-Forwarded-For" in request.headers,
+    )
+
+
+def may_read_metrics_from(peer: str, authorization: str, *, proxied: bool) -> bool:
+    """Whether `peer`, an address, may: with METRICS_TOKEN, or where there is none, from here."""
     token = settings.ENV.metrics_token
     if token:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = authorization.removeprefix("Bearer ")
         return secrets.compare_digest(given.encode(), token.encode())
-    # Behind a proxy everybody's peer may be on loopback.
-    if settings.ENV.trusted_proxies or "X-Forwarded-For" in request.headers:
+    if proxied:
         return False
     try:
-        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+        return ipaddress.ip_address(peer).is_loopback
     except ValueError:
         return False

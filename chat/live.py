@@ -14,6 +14,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import Context
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chat import bus, counters
+from chat import bus, metrics
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.protocol import Event
@@ -86,6 +87,7 @@ def events_message(events: Sequence[RoomEvent]) -> Message:
         "epoch": events[0].epoch,
         "first": events[0].seq,
         "last": events[-1].seq,
+        "at_ms": int(events[0].at.timestamp() * 1000),
         "special": any(event.type not in PLAIN_EVENTS for event in events),
         "events": _encoder.encode([wire_event(event) for event in events]),
     }
@@ -134,7 +136,7 @@ class Publisher:
             for event in events:
                 self._for_own_hub.setdefault(event.room, []).append(event)
         if self._waiting_events + len(events) > MAX_WAITING_EVENTS:
-            counters.HINTS_DROPPED.inc(len(events))
+            metrics.HINTS_DROPPED.inc(len(events))
             return
         self._waiting_events += len(events)
         for event in events:
@@ -154,14 +156,14 @@ class Publisher:
 
     def _put(self, group: str, message: Message) -> None:
         if len(self._messages) >= MAX_WAITING_MESSAGES:
-            counters.HINTS_DROPPED.inc()
+            metrics.HINTS_DROPPED.inc()
             return
         self._messages.append((group, _plain(message)))
         self._wake()
 
     def _wake(self) -> None:
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="publish hints")
+            self._task = asyncio.create_task(self._run(), name="publish hints", context=Context())
 
     async def _run(self) -> None:
         while self._events or self._messages:
@@ -189,7 +191,7 @@ class Publisher:
         try:
             await bus.ask(functools.partial(get_channel_layer().group_send, group, message))
         except Unavailable:
-            counters.HINTS_DROPPED.inc()
+            metrics.HINTS_DROPPED.inc()
 
 
 _publishers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Publisher] = (
@@ -217,7 +219,7 @@ def publish_blocking(group: str, message: Message) -> None:
     try:
         _client_for(channel).publish(channel, _serializer().serialize(_plain(message)))
     except (redis.RedisError, OSError) as error:
-        counters.HINTS_DROPPED.inc()
+        metrics.HINTS_DROPPED.inc()
         logger.warning("the bus takes no hints: %s", type(error).__name__)
 
 

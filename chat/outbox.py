@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from chat import metrics
 from chat.protocol import CloseCode
 
 logger = logging.getLogger(__name__)
@@ -46,10 +47,12 @@ class SocketOutbox:
         ):
             self._overflowed = True
             self._drop()
+            metrics.SLOW_READERS.labels("queue_full").inc()
             # Not at once: the caller may be going through the connections of a room.
             asyncio.get_running_loop().call_soon(self._on_overflow)
         else:
             self._waiting_characters += len(text)
+            metrics.FRAMES_SENT.add()
             self._put({"type": "websocket.send", "text": text})
 
     def close(self, code: int) -> None:
@@ -83,8 +86,8 @@ class SocketOutbox:
                 # The connection broke, or the server refuses the frame. Either way the client
                 # would miss something it could not notice, so it has to come back.
                 logger.info("a connection takes nothing more: %s", type(error).__name__)
-                closed = self._closing
                 self._drop()
-                if closed:
+                if self._closing:
                     return
+                metrics.SLOW_READERS.labels("broken").inc()
                 self.close(CloseCode.SLOW_READER)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from chat.models import AuditEntry, Ban, Membership, User
 from chat.permissions import Action
 from chat.protocol import UserInfo
+from chat.usernames import PROBE_USERNAME
 
 MAX_PEOPLE = 200
 
@@ -51,6 +52,7 @@ def search(text: str, limit: int = 20) -> list[UserInfo]:
     starts = Q(username__istartswith=text) | Q(display_name__istartswith=text)
     users = (
         User.objects.filter(is_active=True)
+        .exclude(username=PROBE_USERNAME)
         .filter(Q(username__icontains=text) | Q(display_name__icontains=text))
         .annotate(
             rank=Case(When(starts, then=Value(0)), default=Value(1), output_field=IntegerField())

@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import ingest, live, projections
+from chat import ingest, live, metrics, projections, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
@@ -94,6 +94,7 @@ def resume(shard: int) -> None:
 
 def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
     """Stores one batch; False when there is nothing more to do."""
+    began, began_ns = time.perf_counter(), time.time_ns()
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -127,7 +128,18 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
     result.stored += len(candidates)
     heads = {one.placed.event.room: one.placed.event.seq for one in candidates}
     _tell_log(shard, position, heads)
+    _measure(candidates, time.perf_counter() - began)
+    tracing.persisted((one.placed.event for one in candidates), began_ns)
     return True
+
+
+def _measure(candidates: Sequence[Candidate], seconds: float) -> None:
+    now = time.time()
+    for one in candidates:
+        metrics.STORED_SECONDS.observe(max(0.0, now - one.placed.event.at.timestamp()))
+    metrics.EVENTS_STORED.inc(len(candidates))
+    metrics.DRAIN_SECONDS.observe(seconds)
+    metrics.DRAIN_BATCH_EVENTS.observe(len(candidates))
 
 
 def _store(shard: int, candidates: Sequence[Candidate]) -> int:

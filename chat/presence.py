@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat import bus, counters, live
+from chat import bus, live, metrics
 from chat.errors import Unavailable
 from chat.protocol import Presence as PresenceFrame
+from chat.protocol import encode
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub
@@ -123,10 +124,11 @@ class Presence:
     def _tell(self, feed: RoomFeed, came: set[int], went: set[int]) -> None:
         if not came and not went:
             return
-        frame = PresenceFrame(room=feed.room, online=sorted(came), offline=sorted(went))
+        # Encoded once: a room of hundreds that comes back tells everybody of everybody.
+        text = encode(PresenceFrame(room=feed.room, online=sorted(came), offline=sorted(went)))
         for socket in list(feed.sockets()):
             if went or came != {socket.user_id}:
-                socket.send(frame)
+                socket.send_text(text)
 
     def _wake(self) -> None:
         if self._task is None or self._task.done():
@@ -156,9 +158,11 @@ class Presence:
                         "offline": sorted(went[room]),
                     },
                 )
+            if shows[room]:
+                text = encode(PresenceFrame(room=room, online=sorted(online), full=True))
             for socket in shows[room]:
-                if online - {socket.user_id}:
-                    socket.send(PresenceFrame(room=room, online=sorted(online), full=True))
+                if not online <= {socket.user_id}:
+                    socket.send_text(text)
 
     async def _exchange(
         self,
@@ -185,7 +189,7 @@ class Presence:
         try:
             answers = await bus.ask(pipe.execute)
         except Unavailable:
-            counters.PRESENCE_FAILURES.inc()
+            metrics.PRESENCE_FAILURES.inc()
             return {}
         lists = [answer for answer in answers if isinstance(answer, list)]
         return {room: set(map(int, users)) for room, users in zip(rooms, lists, strict=True)}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from django.db import connection
 
-from chat import counters
+from chat import metrics
 from chat.database import in_database
 from chat.errors import Unavailable
 
@@ -57,7 +57,7 @@ class ReadMarkers:
         """Note that the person has read the room up to `seq`; returns at once."""
         key = (user_id, room)
         if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
-            counters.READ_MARKERS_DROPPED.inc()
+            metrics.READ_MARKERS_DROPPED.inc()
             return
         self._waiting[key] = max(seq, self._waiting.get(key, 0))
         if self._task is None or self._task.done():
@@ -87,7 +87,7 @@ class ReadMarkers:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.flush()
         except (Unavailable, TimeoutError):
-            counters.READ_MARKERS_DROPPED.inc(len(self._waiting))
+            metrics.READ_MARKERS_DROPPED.inc(len(self._waiting))
 
     async def _run(self) -> None:
         wait = FLUSH_SECONDS
@@ -99,5 +99,5 @@ class ReadMarkers:
             except Unavailable:
                 wait = min(wait * 2, LONGEST_RETRY_SECONDS)
             except Exception:
-                counters.READ_MARKERS_DROPPED.inc()
+                metrics.READ_MARKERS_DROPPED.inc()
                 logger.exception("read markers could not be stored")

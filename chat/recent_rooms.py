@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 from chat import bus
 from chat.errors import Unavailable
@@ -37,14 +38,14 @@ async def remember(user_id: int, room_id: int) -> None:
         logger.warning("The bus did not take note of user %s entering room %s", user_id, room_id)
 
 
-async def entered(user_id: int) -> list[int]:
-    """Ids of rooms the person may have entered recently; [] when the bus is away."""
-    key = f"veche:recent-rooms:{user_id}"
+async def entered_by(user_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Ids of rooms that each of the people may have entered recently; none when the bus is away."""
     oldest = int((time.time() - REMEMBERED_SECONDS) * 1000)
     pipe = bus.client().pipeline(transaction=False)
-    pipe.zrange(key, oldest, "+inf", byscore=True)
+    for user_id in user_ids:
+        pipe.zrange(f"veche:recent-rooms:{user_id}", oldest, "+inf", byscore=True)
     try:
-        [found] = await bus.ask(pipe.execute, TIMEOUT_SECONDS)
+        found = await bus.ask(pipe.execute, TIMEOUT_SECONDS)
     except Unavailable:
-        return []
-    return [int(room_id) for room_id in found]
+        return {user_id: [] for user_id in user_ids}
+    return {user_id: list(map(int, rooms)) for user_id, rooms in zip(user_ids, found, strict=True)}

@@ -8,8 +8,7 @@ least once a minute for all connections together.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -20,6 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chat import people, tickets
+from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.models import ApiToken, User
 from chat.origins import Headers, is_allowed_origin
@@ -45,6 +45,13 @@ class Identity(msgspec.Struct, frozen=True):
     staff: bool
 
 
+class Claim(NamedTuple):
+    """What somebody came with: a session's key or a token; and, for tickets, whose it is."""
+
+    user_id: int | None
+    origin: str
+
+
 class Rejected(Exception):
     """The handshake itself is refused, as HTTP 403."""
 
@@ -63,7 +70,7 @@ async def identify(headers: Headers, subprotocols: Collection[str]) -> Identity 
     if not is_allowed_origin(headers, settings.ENV.allowed_origins):
         raise Rejected
     session_key = _session_key(headers)
-    return None if session_key is None else await in_database(_find_by_session, session_key)
+    return None if session_key is None else await _identities.get(Claim(None, session_key))
 
 
 async def _identify_by_ticket(offered: Collection[str]) -> Identity | None:
@@ -71,11 +78,15 @@ async def _identify_by_ticket(offered: Collection[str]) -> Identity | None:
         raise Rejected
     [name] = offered
     ticket = await tickets.redeem(name.removeprefix(TICKET_SUBPROTOCOL_PREFIX))
-    return (
-        None
-        if ticket is None
-        else await in_database(_find_by_ticket, ticket.user_id, ticket.origin)
-    )
+    return None if ticket is None else await _identities.get(Claim(ticket.user_id, ticket.origin))
+
+
+async def _identify_all(claims: Collection[Claim]) -> dict[Claim, Identity]:
+    people_behind = await in_database(_people_behind, set(claims))
+    return {claim: _identity(user, claim.origin) for claim, user in people_behind.items()}
+
+
+_identities: Coalescer[Claim, Identity] = Coalescer(_identify_all, at_most=64, at_once=2)
 
 
 def _session_key(headers: Headers) -> str | None:
@@ -86,25 +97,6 @@ def _session_key(headers: Headers) -> str | None:
     key = jar.get(settings.SESSION_COOKIE_NAME, "")
     # Django's own keys look like this; anything else was made up and is not asked for.
     return key if key.isascii() and key.isalnum() and len(key) <= MAX_SESSION_KEY else None
-
-
-def _find_by_session(session_key: str) -> Identity | None:
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key).load()
-    user_id = str(session.get(SESSION_KEY))
-    if not user_id.isascii() or not user_id.isdigit():
-        return None
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    if user is None or not _is_in_force(session, user):
-        return None
-    return _identity(user, session_key)
-
-
-def _find_by_ticket(user_id: int, origin: str) -> Identity | None:
-    user = User.objects.filter(pk=user_id).first()
-    if user is None:
-        return None
-    identity = _identity(user, origin)
-    return None if _not_allowed({identity}) else identity
 
 
 def _identity(user: User, origin: str) -> Identity:
@@ -121,33 +113,57 @@ async def those_who_may_not_stay(identities: Iterable[Identity]) -> set[Identity
 
 
 def _not_allowed(identities: set[Identity]) -> set[Identity]:
-    users = User.objects.filter(is_active=True).in_bulk({one.user_id for one in identities})
-    tokens = {one.origin.removeprefix(TOKEN_ORIGIN) for one in identities if _is_program(one)}
-    valid_tokens = {
-        (user_id, f"{TOKEN_ORIGIN}{token_id}")
-        for user_id, token_id in ApiToken.objects.filter(
-            pk__in=tokens, revoked_at=None
-        ).values_list("user_id", "pk")
+    in_force = _people_behind({Claim(one.user_id, one.origin) for one in identities})
+    return {one for one in identities if Claim(one.user_id, one.origin) not in in_force}
+
+
+def _people_behind(claims: Collection[Claim]) -> dict[Claim, User]:
+    """The active person behind each claim that is in force; at most three queries for all."""
+    sessions = _sessions({one.origin for one in claims if not _is_program(one)})
+    claimed = {
+        claim: _signed_in(sessions.get(claim.origin, {}))
+        if claim.user_id is None
+        else claim.user_id
+        for claim in claims
     }
-    sessions = _sessions({one.origin for one in identities if not _is_program(one)})
-    refused = set()
-    for one in identities:
-        user = users.get(one.user_id)
+    users = User.objects.filter(is_active=True).in_bulk(set(claimed.values()) - {None})
+    tokens = _tokens({one.origin for one in claims if _is_program(one)})
+    found = {}
+    for claim, user_id in claimed.items():
+        user = None if user_id is None else users.get(user_id)
         if user is None:
-            refused.add(one)
-        elif _is_program(one):
-            if (one.user_id, one.origin) not in valid_tokens:
-                refused.add(one)
-        elif not _is_in_force(sessions.get(one.origin, {}), user):
-            refused.add(one)
-    return refused
+            continue
+        if _is_program(claim):
+            in_force = (user.pk, claim.origin) in tokens
+        else:
+            in_force = _is_in_force(sessions.get(claim.origin, {}), user)
+        if in_force:
+            found[claim] = user
+    return found
 
 
-def _is_program(identity: Identity) -> bool:
-    return identity.origin.startswith(TOKEN_ORIGIN)
+def _is_program(claim: Claim) -> bool:
+    return claim.origin.startswith(TOKEN_ORIGIN)
+
+
+def _tokens(origins: Collection[str]) -> set[tuple[int, str]]:
+    """Those of the tokens that are not revoked, with whose they are."""
+    if not origins:
+        return set()
+    ids = {origin.removeprefix(TOKEN_ORIGIN) for origin in origins}
+    valid = ApiToken.objects.filter(pk__in=ids, revoked_at=None).values_list("user_id", "pk")
+    return {(user_id, f"{TOKEN_ORIGIN}{token_id}") for user_id, token_id in valid}
+
+
+def _signed_in(session: dict[str, Any]) -> int | None:
+    """The id in a session, in force or not."""
+    user_id = str(session.get(SESSION_KEY))
+    return int(user_id) if user_id.isascii() and user_id.isdigit() else None
 
 
 def _sessions(keys: Collection[str]) -> dict[str, dict[str, Any]]:
+    if not keys:
+        return {}
     found = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     return {session.session_key: session.get_decoded() for session in found}
 

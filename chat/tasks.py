@@ -6,6 +6,7 @@ import logging
 
 from celery import shared_task
 from django.conf import settings
+from structlog.contextvars import bound_contextvars
 
 from chat import dead_letters, delivery_health, export, persistence, task_runs
 from chat.actions import settling
@@ -24,7 +25,8 @@ EXPORT_EXPIRES_SECONDS = 60
 def persist_shard(shard: int) -> None:
     """Drains one shard. What it cannot do now, the sweep asks for again."""
     try:
-        drained = persistence.drain(shard)
+        with bound_contextvars(shard=shard):
+            drained = persistence.drain(shard)
     except RetryableError as error:
         logger.warning("shard %s left to the sweep: %s", shard, error)
         return
@@ -36,7 +38,8 @@ def persist_shard(shard: int) -> None:
 def export_shard(shard: int) -> None:
     """Publishes what is stored of one shard. What it cannot do now, the sweep asks for again."""
     try:
-        export.export_when_rested(shard)
+        with bound_contextvars(shard=shard):
+            export.export_when_rested(shard)
     except export.Resting:
         return
     except RetryableError as error:

@@ -24,6 +24,9 @@ CYRILLIC_NAME = re.compile(SHAPE.format(letters=CYRILLIC))
 # Cyrillic small letters that look like a Latin one; names are shown in lower case.
 LOOK_LATIN = frozenset("аеёорсухіїјѕў")
 
+# The account of `chat.probe`: not a name that anybody can choose, so nobody has it already.
+PROBE_USERNAME = "(probe)"
+
 # Names that people would take for the software or those who run it.
 RESERVED = frozenset(
     {

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_shutdown, worker_shutdown
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutdown,
+)
 
+from chatsite import worker_metrics
 from chatsite.broker_slots import give_back_slots
+from chatsite.env import env
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
+
+# Before anything that has metrics is imported.
+if worker_metrics.is_worker(sys.argv) and env().metrics_port:
+    worker_metrics.prepare()
 
 give_back_slots()
 app = Celery("veche", task_cls="chat.celery_task:WakeUp")
@@ -27,13 +41,42 @@ def prepare_worker(**_: Any) -> None:
     from django.db import connections
 
     from chat import event_bus
+    from chatsite import metrics
     from chatsite.log_guard import refuse_weak_log
 
     refuse_weak_log()
+    if worker_metrics.prepared():
+        metrics.open_door(worker_metrics.registry(), tend=worker_metrics.sweep)
     event_bus.check_at_start()
     settings = connections.settings["default"]
     settings["OPTIONS"].pop("pool", None)
     settings["CONN_MAX_AGE"] = 600
+
+
+@worker_init.connect
+def name_tasks_in_logs(**_: Any) -> None:
+    from chatsite import logs
+
+    logs.connect_tasks()
+
+
+@worker_process_init.connect
+def begin_child(**_: Any) -> None:
+    from chatsite import metrics, observing
+
+    metrics.leave_door_to_parent()
+    observing.begin("worker", door=False)
+
+
+@beat_init.connect
+def prepare_beat(**_: Any) -> None:
+    from chat import beat_heartbeat
+    from chatsite import observing
+
+    observing.begin("beat")
+    after_task_publish.connect(
+        lambda **_: beat_heartbeat.write(), weak=False, dispatch_uid="chat.beat_heartbeat"
+    )
 
 
 @worker_process_shutdown.connect
@@ -41,5 +84,12 @@ def prepare_worker(**_: Any) -> None:
 def let_go(**_: Any) -> None:
     """Close the event bus of this process, so that its thread does not hold up the exit."""
     from chat import event_bus
+    from chatsite import observing
 
     event_bus.close()
+    observing.end()
+
+
+@worker_shutdown.connect
+def remove_metrics(**_: Any) -> None:
+    worker_metrics.remove_own()

@@ -74,6 +74,17 @@ def check_secret_key(key: str) -> None:
         raise BadValue("must be 32 random characters or more")
 
 
+def check_http_url(url: str) -> None:
+    if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+        raise BadValue("must look like https://host[:port]")
+
+
+def check_probe_url(url: str) -> None:
+    check_http_url(url)
+    if url and urlsplit(url)._replace(scheme="", netloc="").geturl():
+        raise BadValue("must be scheme://host[:port] with nothing after it")
+
+
 def check_crash_point(text: str) -> None:
     if text and not re.fullmatch(r"[a-z_]+\.[a-z_]+(:[1-9][0-9]{0,5})?", text):
         raise BadValue("must look like persist.after_commit:3")
@@ -142,13 +153,6 @@ class Env:
         help="Memory that the event bus may take of the log server while there is no Kafka.",
     )
 
-    analytics_metrics_port: int = setting(
-        0,
-        low=0,
-        high=65535,
-        help="Port on which `consume_events` serves its Prometheus metrics; 0 serves none.",
-    )
-
     # What the world sees
     allowed_origins: tuple[str, ...] = setting(
         help="Addresses people open, exactly as in their browser, separated by commas: "
@@ -186,11 +190,26 @@ class Env:
         "",
         secret=True,
         check=check_metrics_token,
-        help="Bearer token for /metrics; when empty, only this machine may read it.",
+        help="Bearer token for /metrics and METRICS_PORT; when empty, only this machine may read "
+        "them.",
     )
+    metrics_port: int = setting(
+        0,
+        low=0,
+        high=65535,
+        help="Port on which a worker, beat or the probe shows its metrics, each its own; 0: none. "
+        "Web processes have /metrics.",
+    )
+    metrics_bind: str = setting("127.0.0.1", help="Address of METRICS_PORT.")
     debug: bool = setting(False, help="Development only: shows source code in error pages.")
     log_level: str = setting(
         "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="Least level that is logged."
+    )
+    log_format: str = setting(
+        "auto",
+        choices=("auto", "json", "console"),
+        help="json: one object a line. console: lines for people. auto: console on a terminal or "
+        "with DEBUG, else json.",
     )
     static_root: Path = setting(
         BASE_DIR / "staticfiles", help="Folder that collectstatic fills and the web process serves."
@@ -264,6 +283,38 @@ class Env:
     )
     max_sockets: int = setting(
         5_000, low=1, high=1_000_000, unit="connections", help="Sockets of one web process."
+    )
+
+    # Watching it work
+    probe_url: str = setting(
+        "",
+        check=check_probe_url,
+        help="Address through which manage.py probe writes, as people do: https://chat.example.org."
+        " When empty, the first of ALLOWED_ORIGINS.",
+    )
+    probe_stage_seconds: float = setting(
+        30.0,
+        low=1,
+        high=600,
+        unit="seconds",
+        help="How long after sending a stage of the probe may end before it counts as failed.",
+    )
+    otel_exporter_otlp_endpoint: str = setting(
+        "",
+        secret=True,
+        check=check_http_url,
+        help="OpenTelemetry collector for traces, over HTTP: http://collector:4318. When empty, "
+        "nothing is traced.",
+    )
+    traces_sample_ratio: float = setting(
+        0.05, low=0, high=1, help="Part of all messages that are traced, 0 to 1."
+    )
+    sentry_dsn: str = setting(
+        "",
+        secret=True,
+        check=check_http_url,
+        help="Where errors are reported, in Sentry's protocol; when empty, nowhere. No texts, "
+        "names or addresses are sent.",
     )
 
     # For tests

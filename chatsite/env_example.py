@@ -22,6 +22,7 @@ HEADLINES = {
     "shards": "The log",
     "redis_timeout_seconds": "Time limits",
     "worker_concurrency": "Limits for people and processes",
+    "probe_url": "Watching it work",
     "veche_crash_point": "For tests",
 }
 # What stands behind the `=` where there is no default, or one of this machine.

@@ -1,8 +1,11 @@
 """The web process: `python -m chatsite.server`. Starts Daphne or uvicorn with Veche's limits.
 
 Neither server's own command line can set all of them, nor let people go before it stops: at
-SIGTERM or SIGINT the process reports itself as draining, the hub says `bye` and closes its
-sockets, requests under way are finished, and then it exits with 0.
+SIGTERM or SIGINT the process stops to listen and reports itself as draining, the hub says `bye`
+and closes its sockets, requests under way are finished, and then it exits with 0.
+
+It stops to listen first, because a balancer that asks nobody's health, as nginx does, learns from
+a refused connection that it must go elsewhere, and may then do so with any request.
 """
 
 from __future__ import annotations
@@ -23,7 +26,14 @@ logger = logging.getLogger("chatsite.server")
 # Dead peers are noticed within PING + PONG + 2 s; the servers' own defaults take up to 52 s.
 PING_SECONDS = 10
 PONG_SECONDS = 10
-HANDSHAKE_SECONDS = 5
+# How long a stopping process waits for requests under way.
+REQUEST_SECONDS = 5
+# From the first byte to the answer. When everybody comes back at once it takes a while, and who is
+# cut off then comes back once more.
+HANDSHAKE_SECONDS = 10
+# Connections that wait to be accepted when everybody comes back at once. Twisted's own 50 are full
+# in a moment, and who finds no place waits for the kernel to try again, a second or longer.
+BACKLOG = 2048
 # A little above the protocol's own limit, so that the protocol can answer a frame that is just
 # too large instead of losing the connection.
 FRAME_MARGIN_BYTES = 1024
@@ -72,11 +82,11 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
             self.stopping = loop.create_task(self.let_go())
 
         async def let_go(self) -> None:
-            await drain()
             for listener in self.listeners:
                 listener.addCallback(lambda listening: listening.stopListening())
+            await drain()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                async with asyncio.timeout(REQUEST_SECONDS):
                     # Daphne tells nobody when a request ends.
                     while any(is_busy(details) for details in self.connections.values()):  # noqa: ASYNC110
                         await asyncio.sleep(0.05)
@@ -102,7 +112,9 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
 
     server = DrainingServer(
         application=application,
-        endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}"],
+        endpoints=[
+            f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}:backlog={BACKLOG}"
+        ],
         signal_handlers=False,
         ping_interval=PING_SECONDS,
         ping_timeout=PONG_SECONDS,
@@ -121,6 +133,8 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
 
     class DrainingServer(uvicorn.Server):
         async def shutdown(self, sockets: Any = None) -> None:
+            for listening in self.servers:
+                listening.close()
             await drain()
             await super().shutdown(sockets)
 
@@ -138,9 +152,10 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
             lifespan="off",
             log_config=None,
             access_log=False,
+            backlog=BACKLOG,
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=HANDSHAKE_SECONDS,
+            timeout_graceful_shutdown=REQUEST_SECONDS,
         )
     )
     # uvicorn raises the signal again when it has stopped, which would be our exit status.
@@ -156,12 +171,16 @@ def main() -> int:
     # Sets Django up, so it comes before all that needs models.
     from chatsite.asgi import application  # isort:skip
     from chat.protocol import MAX_FRAME_BYTES
+    from chatsite import observing
     from chatsite.log_guard import refuse_weak_log
 
+    observing.begin("web", door=False)
     refuse_weak_log()
     env = settings.ENV
     run = {"daphne": run_daphne, "uvicorn": run_uvicorn}[env.asgi_server]
-    return run(application, env.bind, env.port, MAX_FRAME_BYTES + FRAME_MARGIN_BYTES)
+    code = run(application, env.bind, env.port, MAX_FRAME_BYTES + FRAME_MARGIN_BYTES)
+    observing.end()
+    return code
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -9,6 +10,7 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 from django.templatetags.static import static
 
+from chatsite import logs
 from chatsite.env import BASE_DIR, env
 
 ENV = env()
@@ -58,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "chatsite.request_log.request_log",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -254,6 +257,19 @@ ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
 DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
 # Who tells `verify_delivery` what was counted.
 DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
+# --- Metrics ----------------------------------------------------------------------------------
+# What other parts add to the metrics of the installation: name → dotted path of a function (see
+# `chat.installation_metrics`).
+METRIC_SOURCES: dict[str, str] = {}
+# What a command that goes on for ever calls when it begins, with its role, so that it can be
+# watched: metrics on METRICS_PORT, traces, errors.
+BEGIN_PROCESS = "chatsite.observing.begin"
+# What a reader of the event bus calls when its work with some records is done: a list of their
+# `traceparent`s, and when the work began (`time.time_ns`).
+RECORDS_ROLLED_UP = "chat.tracing.rolled_up"
+# Whether the analytics have counted the event at (room, seq): dotted path of a function of both
+# that returns a bool. Without one the probe does not measure that stage.
+PROBE_ROLLED_UP = "analytics.verification.is_counted"
 
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"
@@ -428,26 +444,4 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 # --- Logs: ids only, to stderr, as what a command prints is for programs to read ----------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stderr",
-            "formatter": "line",
-        },
-    },
-    "root": {"handlers": ["stderr"], "level": ENV.log_level},
-    "loggers": {
-        # Django would mail the admins and print through handlers of its own.
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.channels.server": {"level": "WARNING"},
-        "daphne": {"level": "INFO"},
-        # At DEBUG it writes every record that it sends, message texts included.
-        "kafka": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.configuration(ENV, sys.stderr)

@@ -1,4 +1,4 @@
-"""`python -m localstack run`: all of Veche on this machine, until Ctrl-C."""
+"""`python -m localstack run|cluster`: all of Veche on this machine, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from localstack.stack import PROJECT, main
+from localstack import cluster, stack
 
 parser = argparse.ArgumentParser(prog="python -m localstack", description=__doc__)
-parser.add_argument("command", choices=["run"])
-parser.add_argument("--data", type=Path, default=PROJECT / "var", help="folder of all data")
-sys.exit(main(parser.parse_args().data))
+parser.add_argument("command", choices=["run", "cluster"])
+parser.add_argument("--data", type=Path, default=stack.PROJECT / "var", help="folder of all data")
+given = parser.parse_args()
+sys.exit({"run": stack.main, "cluster": cluster.main}[given.command](given.data))

@@ -40,7 +40,8 @@ def kept_secrets(folder: Path) -> dict[str, str]:
         kept: dict[str, str] = json.loads(path.read_text())
     except FileNotFoundError:
         kept = {}
-    wanted = {name: secrets.token_urlsafe(32) for name in ("postgres", "log", "bus", "secret_key")}
+    names = ("postgres", "log", "bus", "secret_key", "metrics_token")
+    wanted = {name: secrets.token_urlsafe(32) for name in names}
     if wanted.keys() - kept.keys():
         kept = wanted | kept
         write_private(path, json.dumps(kept, indent=1))
@@ -69,6 +70,7 @@ class LocalServers:
         folder.mkdir(parents=True, exist_ok=True)
         kept = kept_secrets(folder)
         self.secret_key = kept["secret_key"]
+        self.metrics_token = kept["metrics_token"]
         self.of: dict[str, Server] = {}
         given = given or {}
         if not is_given(given, "DATABASE_URL"):

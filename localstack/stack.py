@@ -12,12 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localstack.ports import holder, is_free
+from localstack.ports import free_port, holder, is_free
 from localstack.process import Program, StartFailed, tail
 from localstack.servers import READY_SECONDS, LocalServers, is_given, write_private
 from localstack.supervisor import Interrupted, Part, Supervisor, python
+from localstack.targets import remove_targets, write_targets
 
 SETUP_SECONDS = 300.0
+# Each run is a message that is kept.
+PROBE_EVERY_SECONDS = "15"
+# Programs that show their metrics on a port of their own.
+METERED = ("worker", "beat", "analytics", "probe")
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104
@@ -38,6 +43,10 @@ class Stack:
             **self.servers.environment,
             "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
             "STATIC_ROOT": str(folder / "static"),
+            # Files under var/log/ are read by the person at this machine.
+            "LOG_FORMAT": "console",
+            # Whatever the world calls it: the probe runs on this machine.
+            "PROBE_URL": self.address,
         }
         if self._embeds("DATABASE_URL"):
             # The demo administrator, whose password is in the banner, gets in without a phone.
@@ -51,6 +60,7 @@ class Stack:
                 self.environment[name] = given[name]
         self.supervisor = Supervisor(say)
         self.demo_file = folder / "demo-accounts.json"
+        self.metrics = {name: f"{LOOPBACK}:{free_port()}" for name in METERED}
 
     def run(self) -> int:
         """Run until somebody stops it; returns the exit code."""
@@ -69,6 +79,8 @@ class Stack:
                     stack_file, json.dumps({"pid": os.getpid(), "environment": self.environment})
                 )
                 self._start_veche()
+                self._start_probe()
+                write_targets(self.folder, self._targets())
                 print(self.banner(), flush=True)
                 self.supervisor.watch()
                 say("stopping")
@@ -76,6 +88,7 @@ class Stack:
                 say("stopping before everything has started")
             finally:
                 stack_file.unlink(missing_ok=True)
+                remove_targets(self.folder)
                 self.supervisor.stop_all()
         say("stopped")
         return 0
@@ -122,26 +135,35 @@ class Stack:
         # The name lets it go on at once when it is started again.
         return (sys.executable, "manage.py", "consume_events", "--instance", "local")
 
+    def _start_probe(self) -> None:
+        """What a person would notice, before one does; without it, its alert would fire."""
+        manage = (sys.executable, str(PROJECT / "manage.py"))
+        probe = self._program("probe", *manage, "probe", "--every", PROBE_EVERY_SECONDS)
+        self.supervisor.start_group([Part(probe)])
+
+    def _targets(self) -> dict[str, list[str]]:
+        """Where Prometheus finds the metrics of each process."""
+        web = f"{LOOPBACK if self.bind in WILDCARDS else self.bind}:{self.port}"
+        return {"web": [web]} | {name: [address] for name, address in self.metrics.items()}
+
     def _program(self, name: str, *argv: str) -> Program:
+        environment = {**self.environment, "PYTHONUNBUFFERED": "1"}
+        if name in self.metrics:
+            host, _, port = self.metrics[name].rpartition(":")
+            environment |= {"METRICS_BIND": host, "METRICS_PORT": port}
         return Program(
             name=name,
             argv=argv,
             log=self.folder / "log" / f"{name}.log",
             pid_file=self.folder / "run" / f"{name}.pid",
-            environment={**self.environment, "PYTHONUNBUFFERED": "1"},
+            environment=environment,
             cwd=PROJECT,
             stop_seconds=20.0,
         )
 
     def _check_ready(self) -> None:
         """Raise unless people can chat."""
-        host = LOOPBACK if self.bind in WILDCARDS else self.bind
-        connection = http.client.HTTPConnection(host, self.port, timeout=3)
-        with contextlib.closing(connection):
-            connection.request("GET", "/readyz", headers={"Host": "localhost"})
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise ConnectionError(answer.read(500).decode(errors="replace"))
+        is_ready(LOOPBACK if self.bind in WILDCARDS else self.bind, self.port)
 
     def banner(self) -> str:
         lines = [
@@ -150,10 +172,7 @@ class Stack:
             "",
             *self._account_lines(),
             "",
-            f"  database   {self._place('DATABASE_URL', 'PostgreSQL')}",
-            f"  log        {self._place('LOG_REDIS_URL', 'Valkey')}",
-            f"  bus        {self._place('BUS_REDIS_URL', 'Valkey')}",
-            f"  event bus  {self._event_bus()}",
+            *self._part_lines(),
             *self._staff_mfa_line(),
             f"  logs       {self.folder / 'log'}/*.log",
             "",
@@ -161,6 +180,14 @@ class Stack:
             "",
         ]
         return "\n".join(lines)
+
+    def _part_lines(self) -> list[str]:
+        return [
+            f"  database   {self._place('DATABASE_URL', 'PostgreSQL')}",
+            f"  log        {self._place('LOG_REDIS_URL', 'Valkey')}",
+            f"  bus        {self._place('BUS_REDIS_URL', 'Valkey')}",
+            f"  event bus  {self._event_bus()}",
+        ]
 
     def _account_lines(self) -> list[str]:
         if not self._embeds("DATABASE_URL") or not self.demo_file.exists():
@@ -198,6 +225,16 @@ class Stack:
 
     def _embeds(self, variable: str) -> bool:
         return variable in self.servers.of
+
+
+def is_ready(host: str, port: int) -> None:
+    """Raise unless people can chat through the web process at this address."""
+    connection = http.client.HTTPConnection(host, port, timeout=3)
+    with contextlib.closing(connection):
+        connection.request("GET", "/readyz", headers={"Host": "localhost"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ConnectionError(answer.read(500).decode(errors="replace"))
 
 
 def port_of(given: Mapping[str, str]) -> int:

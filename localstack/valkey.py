@@ -18,6 +18,8 @@ LOG_SETTINGS = {
     "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
     "save": '""',
+    # A backup reads as a replica does; nobody else is waited for.
+    "repl-diskless-sync-delay": "0",
 }
 BUS_SETTINGS = {
     "appendonly": "no",

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chat import counters
+from chat import metrics
 from chat.audit import By
 from chat.crash_points import crash_point
 from chat.dead_letters import audit, sources, store
@@ -168,4 +168,4 @@ def _settle(id: str, token: str, attempts: int, error: BaseException) -> Result:
 
 
 def _count(outcome: Outcome) -> None:
-    counters.DEAD_LETTER_RETRIES.labels(outcome=outcome).inc()
+    metrics.DEAD_LETTER_RETRIES.labels(outcome=outcome).inc()

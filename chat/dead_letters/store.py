@@ -17,6 +17,7 @@ See `chat.dead_letters.discarding` for what is kept of discarded ones.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from chat import counters
+from chat import metrics
 from chat.backoff import delay_seconds
 from chat.crash_points import crash_point
 from chat.dead_letters.letters import (
@@ -41,6 +42,8 @@ from chat.dead_letters.letters import (
 )
 from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import Script
+
+logger = logging.getLogger(__name__)
 
 STREAM = "veche:dead-letters"
 BESIDE = f"{{{STREAM}}}:"
@@ -124,14 +127,14 @@ def enter(
     Raises: redis.RedisError when the log server is away: the caller must not go on then.
     """
     now = datetime.now(UTC).isoformat()
-    place = msgspec.json.encode(origin)
+    encoded_origin = msgspec.json.encode(origin)
     fields: dict[str, str | bytes] = {
         "source": source,
         "reason": reason,
         "error": describe(error),
         "attempts": "1",
         "first_at": now,
-        "origin": place,
+        "origin": encoded_origin,
         "payload": payload,
     }
     flat = [part for pair in fields.items() for part in pair]
@@ -141,13 +144,21 @@ def enter(
         _ADD.call(
             blocking_client(),
             [STREAM, ORIGINS, DUE, PARKED],
-            [source.encode() + b" " + place, wait, *flat],
+            [source.encode() + b" " + encoded_origin, wait, *flat],
         ),
     )
     crash_point("dead_letters.after_add")
+    letter = found.decode()
     if new:
-        counters.DEAD_LETTERS.labels(source=source, reason=reason).inc()
-    return Entered(found.decode(), bool(new))
+        metrics.DEAD_LETTERS.labels(source=source, reason=reason).inc()
+        place = {
+            "shard": origin.shard,
+            "room": origin.room,
+            "seq": origin.seq,
+            "dead_letter": letter,
+        }
+        logger.warning("new dead letter of %s: %s", source, reason, extra=place)
+    return Entered(letter, bool(new))
 
 
 def claim(id: str, *, asked: bool) -> Claim | Refused:

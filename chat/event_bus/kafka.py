@@ -27,6 +27,7 @@ from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 from kafka.structs import TopicPartition
 
+from chat import metrics
 from chat.errors import PermanentError, RetryableError, VecheError
 from chat.event_bus.interface import TOPIC, BusMisconfigured, Delivered, HeldBack, Record
 from chat.events import envelope
@@ -374,6 +375,7 @@ def _waves(records: Sequence[Record], max_bytes: int) -> Iterator[list[Record]]:
 
 def _translated(error: BaseException) -> VecheError:
     """The class name is all that is kept: texts of Kafka's errors can hold what was sent."""
+    metrics.KAFKA_ERRORS.labels(type(error).__name__).inc()
     if isinstance(error, REFUSALS):
         return PermanentError("Kafka does not take a record of this size.")
     return RetryableError(f"Kafka did not acknowledge it: {type(error).__name__}")
@@ -385,4 +387,5 @@ def _translating() -> Iterator[None]:
     try:
         yield
     except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
+        metrics.KAFKA_ERRORS.labels(type(error).__name__).inc()
         raise RetryableError(f"Kafka does not answer: {type(error).__name__}") from error

@@ -54,7 +54,7 @@ def _envelope() -> dict[str, Any]:
     schema["properties"]["type"]["pattern"] = f"^{name_of_type}"
     schema["properties"]["dataschema"]["pattern"] = f"^urn:veche:schema:{name_of_type}"
     # An attribute that has no value is absent; null never stands for it.
-    for name in ("key", "actor"):
+    for name in ("key", "actor", "traceparent"):
         [schema["properties"][name]] = [
             choice for choice in schema["properties"][name]["anyOf"] if choice != {"type": "null"}
         ]

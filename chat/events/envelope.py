@@ -47,6 +47,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     # CloudEvents has no null: what Veche itself did has neither of these.
     key: str | None = None
     actor: int | None = None
+    # W3C trace context, for messages that are traced (CloudEvents' distributed tracing extension).
+    traceparent: str | None = None
     data: msgspec.Raw
 
 
@@ -54,8 +56,15 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Envelope)
 
 
-def encode(event: RoomEvent) -> bytes:
-    """The bytes of `event` on the bus."""
+class _Traced(msgspec.Struct):
+    traceparent: str | None = None
+
+
+_traced = msgspec.json.Decoder(_Traced)
+
+
+def encode(event: RoomEvent, traceparent: str | None = None) -> bytes:
+    """The bytes of `event` on the bus; `traceparent` when it is traced."""
     # A placeholder may be followed by the event itself, which is no repeat of it.
     suffix = "-placeholder" if event.type is EventType.EVENT_QUARANTINED else ""
     return _encoder.encode(
@@ -74,9 +83,18 @@ def encode(event: RoomEvent) -> bytes:
             epoch=event.epoch,
             key=event.key,
             actor=event.actor,
+            traceparent=traceparent,
             data=event.data,
         )
     )
+
+
+def traceparent(value: bytes) -> str | None:
+    """The trace context of a record of the bus; None when it has none, or is no event."""
+    try:
+        return _traced.decode(value).traceparent
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def decode(value: bytes) -> RoomEvent:

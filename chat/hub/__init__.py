@@ -4,7 +4,7 @@ Messages of the channel layer, msgpack dicts (see `chat.live`):
 
 | Group | Message |
 |---|---|
-| `room.<id>` | `{type: events, room, epoch, first, last, special, events}`: JSON array as bytes |
+| `room.<id>` | `{type: events, room, epoch, first, last, at_ms, special, events}`: JSON as bytes |
 | `room.<id>` | `{type: typing, room, user}` · `{type: presence, room, online, offline}` |
 | `hubs` | `{type: stored, rooms: {room: seq}}` · `{type: reset, shard, epoch}` |
 | `hubs` | `{type: revoke, user, session}`: close these · `{type: joined, user, room}` |
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextvars import Context
 
 from django.conf import settings
 
-from chat import web_processes
+from chat import metrics, process_metrics, web_processes
 from chat.hub import heartbeat
 from chat.hub.core import Hub
 from chat.hub.source import LoggedRooms
@@ -43,10 +44,16 @@ def hub() -> Hub:
             sends_burst=env.sends_burst,
         )
         found.draining = _draining
-        found.start()
-        found.spawn(heartbeat.run(found), "heartbeat")
-        found.spawn(web_processes.announce(found), "announcement")
+        # In a context of their own: their log lines are not about who came first.
+        Context().run(_start, found)
     return found
+
+
+def _start(hub: Hub) -> None:
+    hub.start()
+    hub.spawn(heartbeat.run(hub), "heartbeat")
+    hub.spawn(process_metrics.pulse(hub), "pulse")
+    hub.spawn(web_processes.announce(hub), "announcement")
 
 
 def draining() -> bool:
@@ -58,6 +65,7 @@ async def drain() -> None:
     """Say `bye`, wait for appends under way and close every connection; for the server's end."""
     global _draining
     _draining = True
+    metrics.DRAINING.set(1)
     found = _hubs.get(asyncio.get_running_loop())
     if found is not None:
         await found.drain(settings.ENV.drain_seconds / 2)

@@ -29,7 +29,8 @@ _member = msgspec.json.Decoder(Member)
 class Batch(msgspec.Struct, frozen=True):
     """Events `first` … `last` of a room. `body` is their JSON, separated by commas.
 
-    `special` says that something else than messages and reactions may be among them.
+    `special` says that something else than messages and reactions may be among them. `at_ms` is
+    when the first one was logged, in ms since 1970; 0 when that is not known.
     """
 
     room: int
@@ -38,12 +39,13 @@ class Batch(msgspec.Struct, frozen=True):
     last: int
     special: bool
     body: bytes
+    at_ms: int = 0
 
     def after(self, seq: int) -> Batch:
         """The part of it after `seq`, which lies within it."""
         items = _items.decode(b"[" + self.body + b"]")
         body = b",".join(map(bytes, items[seq - self.first + 1 :]))
-        return Batch(self.room, self.epoch, seq + 1, self.last, self.special, body)
+        return Batch(self.room, self.epoch, seq + 1, self.last, self.special, body, self.at_ms)
 
     def split_where_people_leave(self) -> Iterator[tuple[Batch, int | None]]:
         """Parts of it in order, each with the user id of whom its last event takes out, if any."""
@@ -60,7 +62,7 @@ class Batch(msgspec.Struct, frozen=True):
     def _part(self, items: Sequence[msgspec.Raw], start: int, end: int) -> Batch:
         body = b",".join(map(bytes, items[start:end]))
         first = self.first + start
-        return Batch(self.room, self.epoch, first, self.first + end - 1, True, body)
+        return Batch(self.room, self.epoch, first, self.first + end - 1, True, body, self.at_ms)
 
 
 def batch_of_message(message: dict[str, Any]) -> Batch:
@@ -78,6 +80,7 @@ def batch_of_message(message: dict[str, Any]) -> Batch:
         last,
         bool(message["special"]),
         bytes(message["events"])[1:-1],
+        int(message.get("at_ms", 0)),
     )
 
 

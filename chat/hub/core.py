@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
-from chat import counters, live
+from chat import live, metrics
 from chat.errors import ClientError
 from chat.hub.batches import batch_of_message
 from chat.hub.catch_up import CatchUp
@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 # Readers of the log or of PostgreSQL at a time: who is behind and rooms that are healed share it.
 TURNS = 16
-# Clients come back spread over this time after a `bye`.
-RECONNECT_SPREAD_MS = 4_000
+# Clients come back spread over this time after a `bye`, and have missed less than 5 s.
+RECONNECT_SPREAD_MS = 2_500
 RECONNECT_AFTER_MS = 500
 # Connections handled in one go before others get the loop.
 SLICE = 100
@@ -102,8 +102,13 @@ class Hub:
             return False
         self._of_user.setdefault(socket.user_id, mine).add(socket)
         self.sockets.add(socket)
-        counters.SOCKETS.inc()
+        metrics.SOCKETS.inc()
+        metrics.SOCKETS_OPENED.add()
         return True
+
+    def people(self) -> int:
+        """How many people and programs are connected."""
+        return len(self._of_user)
 
     def sockets_of(self, user_id: int) -> list[HubSocket]:
         return list(self._of_user.get(user_id, ()))
@@ -113,7 +118,7 @@ class Hub:
         if socket not in self.sockets:
             return
         self.sockets.discard(socket)
-        counters.SOCKETS.dec()
+        metrics.SOCKETS.dec()
         mine = self._of_user[socket.user_id]
         mine.discard(socket)
         if not mine:
@@ -271,6 +276,7 @@ class Hub:
         self._stored.put(feed, seq)
 
     def too_slow(self, socket: HubSocket) -> None:
+        metrics.SLOW_READERS.labels("unconfirmed").inc()
         self.close(socket, CloseCode.SLOW_READER)
 
     # What the channel layer says

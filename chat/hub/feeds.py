@@ -7,11 +7,12 @@ without a gap; what is missing comes from the room log (`Hub.heal`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from chat import counters
+from chat import metrics
 from chat.hub.batches import Batch, events_frame_rest
 from chat.hub.sockets import HubSocket
 
@@ -74,6 +75,7 @@ class RoomFeed:
         self._timers = timers
         self._buffer: list[bytes] = []
         self._buffered_bytes = 0
+        self._oldest_ms = 0  # when the first event in the buffer was logged
         self._held: dict[int, Batch] = {}
         self._last_flush = -COALESCE_SECONDS
         self._timer: Any = None
@@ -128,7 +130,7 @@ class RoomFeed:
     def _heal_if_needed(self) -> None:
         self._heal_timer = None
         if self.position < self.target:
-            counters.HUB_GAPS.inc()
+            metrics.HUB_GAPS.inc()
             self._owner.heal(self)
 
     def _next_held(self) -> Batch | None:
@@ -156,6 +158,8 @@ class RoomFeed:
 
     def _put(self, batch: Batch) -> None:
         self.position = batch.last
+        if not self._buffer:
+            self._oldest_ms = batch.at_ms
         self._buffer.append(batch.body)
         self._buffered_bytes += len(batch.body)
         wait = self._last_flush + COALESCE_SECONDS - self._timers.time()
@@ -179,7 +183,15 @@ class RoomFeed:
         for socket in list(self.live):
             if not socket.send_events(rest, size):
                 self._owner.too_slow(socket)
+        self._measure()
         self._delivered(self.position)
+
+    def _measure(self) -> None:
+        """Once for each frame and not for each socket: a full room has thousands."""
+        if self.live:
+            metrics.HUB_BATCH_EVENTS.observe(self.position - self.delivered)
+            if self._oldest_ms:
+                metrics.DELIVERY_SECONDS.observe(max(0.0, time.time() - self._oldest_ms / 1000))
 
     def _delivered(self, seq: int) -> None:
         self.delivered = seq

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from chat import counters
+from chat import metrics
 from chat.flow_control import SeenWindow
 from chat.protocol import AnyServerFrame, CloseCode, encode
 from chat.rate_limit import TokenBucket
@@ -78,5 +78,5 @@ class HubSocket:
         if not self.closed:
             self.closed = True
             self._progress.set()
-            counters.SOCKETS_CLOSED.labels(code=int(code)).inc()
+            metrics.SOCKETS_CLOSED.labels(code=int(code)).inc()
             self._transport.close(code)

@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chat import history, room_list, room_log
+from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import RoomEvent
 from chat.protocol import RoomInfo
 from chat.room_log import RoomState, epochs
+
+Events = list[RoomEvent]
+
+# As many as the hub has readers at a time.
+READS_AT_ONCE = 16
+
+
+async def _read(questions: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], Events]:
+    return {question: await history.events_after(*question) for question in questions}
+
+
+# After an outage all of a room's people lack the same events.
+_reads: Coalescer[tuple[int, int, int], Events] = Coalescer(_read, at_most=1, at_once=READS_AT_ONCE)
 
 
 class LoggedRooms:
@@ -21,7 +35,7 @@ class LoggedRooms:
         await room_log.ensure_loaded(rooms)
 
     async def events_after(self, room: int, after: int, limit: int) -> list[RoomEvent]:
-        return await history.events_after(room, after, limit)
+        return await _reads.get((room, after, limit)) or []
 
     async def report_regress(self, room: int, seen: int, epoch: int) -> None:
         await in_database(epochs.report_regress, room, seen, epoch)

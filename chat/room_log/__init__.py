@@ -5,7 +5,7 @@ file that is flushed before every answer (`durability`), and PostgreSQL for room
 it (`loading`).
 """
 
-from chat.room_log.appender import append, close
+from chat.room_log.appender import append, close, waiting
 from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.loading import ensure_loaded
 from chat.room_log.reading import (
@@ -15,6 +15,7 @@ from chat.room_log.reading import (
     hot_tail_start,
     roles,
     room_states,
+    states_and_roles,
 )
 
 __all__ = [
@@ -29,4 +30,6 @@ __all__ = [
     "hot_tail_start",
     "roles",
     "room_states",
+    "states_and_roles",
+    "waiting",
 ]

@@ -10,14 +10,15 @@ import asyncio
 import logging
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
+from contextvars import Context
 
 from django.conf import settings
 from msgspec import structs
 from redis.exceptions import NoScriptError, ResponseError
 
-from chat import events, live, waker
+from chat import events, live, metrics, tracing, waker
 from chat.crash_points import crash_point
 from chat.database import in_database
 from chat.errors import ClientError, RetryableError, Unavailable
@@ -76,6 +77,19 @@ def _refusal(place: Sequence[bytes]) -> Exception:
     return ClientError(code, codec.REFUSALS[code], None if wait_ms is None else int(wait_ms) / 1000)
 
 
+def _outcome(done: asyncio.Future[Appended]) -> str:
+    error = done.exception()
+    if error is None:
+        return "repeat" if done.result().repeat else "logged"
+    if isinstance(error, Unchanged):
+        return "unchanged"
+    return "unavailable" if isinstance(error, Unavailable) else "refused"
+
+
+# Looked up once: this happens for every message.
+_OUTCOMES = {name: metrics.APPENDS.labels(name) for name in metrics.APPEND_OUTCOMES}
+
+
 class Appender:
     """The queue of one event loop and the task that empties it."""
 
@@ -99,11 +113,17 @@ class Appender:
             raise Unavailable("Too many messages are waiting for the log.")
         waiting = _Waiting(event)
         self._waiting += 1
-        waiting.done.add_done_callback(self._one_less)
+        waiting.done.add_done_callback(self._ended)
         self._admit(waiting)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="append")
+            # Of nobody's request: it works for all that wait.
+            self._task = asyncio.create_task(self._run(), name="append", context=Context())
         return waiting.done
+
+    @property
+    def waiting(self) -> int:
+        """How many events have no place yet."""
+        return self._waiting
 
     async def close(self) -> None:
         """Waits for what is under way, then drops the connection."""
@@ -113,8 +133,10 @@ class Appender:
             )
         await self._connection.close()
 
-    def _one_less(self, _: object) -> None:
+    def _ended(self, done: asyncio.Future[Appended]) -> None:
         self._waiting -= 1
+        if not done.cancelled() and not isinstance(done.exception(), _ColdTarget):
+            _OUTCOMES[_outcome(done)].inc()
 
     def _admit(self, waiting: _Waiting) -> None:
         held = self._loading.get(waiting.event.room)
@@ -158,10 +180,13 @@ class Appender:
             shard = events.shard_of(waiting.event.room, self._shards)
             by_shard.setdefault(shard, []).append(waiting)
         crash_point("append.before_send")
+        began = time.perf_counter()
         answers = await self._connection.call(
             [self._command(shard, part) for shard, part in by_shard.items()]
         )
         crash_point("append.after_answer")
+        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
+        metrics.APPEND_BATCH_EVENTS.observe(len(batch))
         fresh: list[events.RoomEvent] = []
         unsettled: list[tuple[int, list[_Waiting], object]] = []
         for (shard, part), answer in zip(by_shard.items(), answers, strict=True):
@@ -172,6 +197,8 @@ class Appender:
         # What is logged is told before anything else can fail.
         if fresh:
             live.publisher().events(fresh)
+            for kind, number in Counter(event.type for event in fresh).items():
+                metrics.EVENTS_LOGGED.labels(kind).inc(number)
         for shard, part, answer in unsettled:
             # Nothing ran: the shard has no epoch yet, or the server does not know the script.
             if isinstance(answer, NoScriptError):
@@ -233,7 +260,7 @@ class Appender:
         if later:
             self._queue = deque(other for other in self._queue if other.event.room != room)
         self._loading[room] = [*held, *later]
-        task = asyncio.create_task(self._load_room(room), name="load room")
+        task = asyncio.create_task(self._load_room(room), name="load room", context=Context())
         self._loads.add(task)
         task.add_done_callback(self._loads.discard)
 
@@ -244,7 +271,7 @@ class Appender:
         except ClientError as refused:
             error = refused
         except Exception:
-            logger.exception("room could not be loaded")
+            logger.exception("room could not be loaded", extra={"room": room})
             error = Unavailable("The room cannot be loaded at the moment.")
         held = self._loading.pop(room)
         if error is not None:
@@ -253,7 +280,7 @@ class Appender:
             return
         self._again(held)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="append")
+            self._task = asyncio.create_task(self._run(), name="append", context=Context())
 
 
 _appenders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Appender] = (
@@ -279,11 +306,18 @@ async def append(event: NewEvent) -> Appended:
     Unavailable when the log did not answer, in which case the event may or may not have been
     logged and is to be sent again with the same key; Unchanged when there is nothing to log.
     """
-    try:
-        return await _appender().enqueue(event)
-    except _ColdTarget:
-        author = await in_database(find_author, event)
-        return await _appender().enqueue(structs.replace(event, target_author=author))
+    with tracing.append(event.actor, event.room, event.key):
+        try:
+            return await _appender().enqueue(event)
+        except _ColdTarget:
+            author = await in_database(find_author, event)
+            return await _appender().enqueue(structs.replace(event, target_author=author))
+
+
+def waiting() -> int:
+    """How many events of the running loop have no place yet."""
+    appender = _appenders.get(asyncio.get_running_loop())
+    return 0 if appender is None else appender.waiting
 
 
 async def close() -> None:

@@ -153,6 +153,23 @@ def establish(shard: int) -> None:
         raise RetryableError("The log does not answer.") from error
 
 
+def begin_anew(shard: int) -> None:
+    """Gives the shard a new epoch, after a backup was restored: what clients saw after it is gone.
+
+    Everything in the log must be stored; the rooms load anew from PostgreSQL.
+
+    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    """
+    try:
+        with transaction.atomic():
+            cursor = lock_cursor(shard, wait=True)
+            assert cursor is not None
+            agree(cursor)
+            _raise_epoch(cursor, cursor.epoch + 1)
+    except RedisError as error:
+        raise RetryableError("The log does not answer.") from error
+
+
 def establish_all() -> None:
     """`establish` for those shards that do not agree, found by two look-ups.
 

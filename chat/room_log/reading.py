@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -44,9 +44,9 @@ async def room_states(rooms: Sequence[int]) -> dict[int, RoomState]:
     answers = await clients.ask(pipeline.execute)
     states = {}
     for room, epoch, values in zip(rooms, answers[::2], answers[1::2], strict=True):
-        if epoch is not None and values[0] == epoch:
-            room_epoch, head, n, stored = map(int, values[:4])
-            states[room] = RoomState(room_epoch, head, n, stored, values[4] == b"1")
+        state = _state(epoch, values)
+        if state is not None:
+            states[room] = state
     return states
 
 
@@ -68,9 +68,57 @@ async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
         rooms, answers[::3], answers[1::3], answers[2::3], strict=True
     ):
         if epoch is not None and room_epoch == epoch:
-            name = None if entry is None else entry.partition(b":")[0].decode()
-            found[room] = None if name in (None, "banned") else Role(name)
+            found[room] = _role(entry)
     return found
+
+
+async def states_and_roles(
+    rooms_of_people: Mapping[int, Sequence[int]],
+) -> tuple[dict[int, RoomState], dict[int, dict[int, Role | None]]]:
+    """`room_states` of all the rooms, and of each person the `roles` in theirs: one round trip.
+
+    Raises: Unavailable.
+    """
+    people_in: dict[int, list[int]] = {}
+    for person, their_rooms in rooms_of_people.items():
+        for room in their_rooms:
+            people_in.setdefault(room, []).append(person)
+    if not people_in:
+        return {}, {}
+    shards = {_shard(room) for room in people_in}
+    pipeline = clients.async_client().pipeline(transaction=False)
+    for shard in shards:
+        pipeline.get(keys.epoch(shard))
+    for room, members in people_in.items():
+        pipeline.hmget(keys.room(_shard(room), room), "epoch", "head", "n", "stored", "archived")
+        pipeline.hmget(keys.acl(_shard(room), room), *map(str, members))
+    answers = await clients.ask(pipeline.execute)
+    epochs = dict(zip(shards, answers, strict=False))
+    states: dict[int, RoomState] = {}
+    found: dict[int, dict[int, Role | None]] = {}
+    of_rooms = answers[len(shards) :]
+    for (room, members), values, entries in zip(
+        people_in.items(), of_rooms[::2], of_rooms[1::2], strict=True
+    ):
+        state = _state(epochs[_shard(room)], values)
+        if state is not None:
+            states[room] = state
+            for person, entry in zip(members, entries, strict=True):
+                found.setdefault(person, {})[room] = _role(entry)
+    return states, found
+
+
+def _state(epoch: bytes | None, values: Sequence[bytes | None]) -> RoomState | None:
+    """From a room's hash; None when the room is not in the log, or in a lost one."""
+    if epoch is None or values[0] != epoch:
+        return None
+    room_epoch, head, n, stored = (int(value) for value in values[:4] if value is not None)
+    return RoomState(room_epoch, head, n, stored, values[4] == b"1")
+
+
+def _role(entry: bytes | None) -> Role | None:
+    name = None if entry is None else entry.partition(b":")[0].decode()
+    return None if name in (None, "banned") else Role(name)
 
 
 async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | None:

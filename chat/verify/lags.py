@@ -8,9 +8,14 @@ from django.db import connection
 from chat.room_log import epochs, keys, streams
 from chat.room_log.clients import blocking_client
 
+# A shard's backlog is not counted beyond that: how long it has waited says more then.
+MAX_COUNTED = 10_000
+
 NOT_EXPORTED = """
-    SELECT (SELECT count(*) FROM chat_roomevent AS event
-            WHERE event.shard = waiting.shard AND event.id > waiting.position),
+    SELECT (SELECT count(*) FROM (
+                SELECT FROM chat_roomevent AS event
+                WHERE event.shard = waiting.shard AND event.id > waiting.position
+                LIMIT %s) AS counted),
            (SELECT extract(epoch FROM clock_timestamp() - event.at) FROM chat_roomevent AS event
             WHERE event.shard = waiting.shard AND event.id > waiting.position
             ORDER BY event.id LIMIT 1)
@@ -42,9 +47,12 @@ def stored_lag(shards: int) -> Lag:
 
 
 def exported_lag(shards: int) -> Lag:
-    """What is stored and not yet on the bus. Raises: OperationalError."""
+    """What is stored and not yet on the bus; at most `MAX_COUNTED` events a shard.
+
+    Raises: OperationalError.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(NOT_EXPORTED, [list(range(shards))])
+        cursor.execute(NOT_EXPORTED, [MAX_COUNTED, list(range(shards))])
         rows = cursor.fetchall()
     return Lag(
         sum(events for events, _ in rows),

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -32,10 +33,12 @@ NOT_INHERITED = (
 
 
 class RunningStack:
-    """One installation in `folder`, which outlives a stop and a start."""
+    """One installation in `folder`, which outlives a stop and a start; `settings` are variables
+    that it is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self.settings = dict(settings or {})
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.output = folder / "terminal.log"
@@ -45,7 +48,7 @@ class RunningStack:
     def start(self) -> None:
         """Starts everything and returns when people can chat."""
         environment = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
-        environment["PORT"] = str(self.port)
+        environment |= {"PORT": str(self.port), **self.settings}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._terminal = self.output.open("ab")
         self._process = subprocess.Popen(

@@ -51,6 +51,8 @@ class Installation:
     `settings` are variables for all processes of Veche.
     """
 
+    webs: tuple[str, ...] = WEBS
+
     def __init__(
         self, folder: Path, *, kafka: bool = False, settings: Mapping[str, str] | None = None
     ) -> None:
@@ -58,7 +60,7 @@ class Installation:
         self.messages: list[str] = []  # what the supervisor says
         self.servers = LocalServers(folder / "var", kafka=kafka)
         self.links: dict[str, Link] = {}
-        self.web_ports = {web: free_port() for web in WEBS}
+        self.web_ports = {web: free_port() for web in self.webs}
         self._settings = dict(settings or {})
         self._supervisor = Supervisor(self.messages.append)
         self._watching: asyncio.Task[None] | None = None
@@ -67,7 +69,7 @@ class Installation:
             postgres.program,
             argv=(*postgres.program.argv, "-c", f"max_connections={POSTGRES_CONNECTIONS}"),
         )
-        for web in WEBS:
+        for web in self.webs:
             self._add_link(f"clients-{web}", self.web_ports[web])
         for side in ("web", "worker"):
             for name, variable in SERVERS.items():
@@ -138,7 +140,7 @@ class Installation:
         ]
         beat = Part(self._program("beat", "worker", *celery, "beat"))
         await self._start_group([*workers, beat])
-        await self._start_group([Part(self._web(web), self._ready(web)) for web in WEBS])
+        await self._start_group([Part(self._web(web), self._ready(web)) for web in self.webs])
         self._watching = asyncio.create_task(self._watch(), name="supervisor")
 
     async def _start_group(self, parts: list[Part]) -> None:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import AsyncClient
 
-from chat import bus, delivery_health, events, export, persistence, room_log
+from chat import delivery_health, events, export, installation_metrics, persistence, room_log
 from chat.delivery_health import DeliveryHealth, check_recent_rooms
 from chat.models import Room
 from chat.tasks import verify_recent_rooms
@@ -26,6 +26,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def connections_end_with_the_loop() -> AsyncIterator[None]:
     yield
     await room_log.close()
+
+
+@pytest.fixture(autouse=True)
+def every_scrape_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation_metrics, "KEPT_SECONDS", 0.0)
 
 
 def shard_of(room: Room) -> int:
@@ -157,10 +162,12 @@ async def test_lags_are_what_waits_and_for_how_long(log_redis: redis.Redis) -> N
     assert 0 <= logged.seconds < 60
 
 
-async def test_metrics_answer_while_the_bus_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> None:
-        raise redis.ConnectionError
+async def test_metrics_answer_while_the_bus_does_not(bus_redis: redis.Redis) -> None:
+    bus_redis.client_pause(int(installation_metrics.ANSWER_SECONDS * 1000) + 1000)
 
-    monkeypatch.setattr(bus, "blocking_client", away)
+    shown = await metrics()
 
-    assert "veche_delivery_checked_timestamp_seconds" in await metrics()
+    assert shown['veche_source_up{source="bus"}'] == 0
+    assert shown['veche_source_up{source="log"}'] == 1
+    assert shown['veche_source_up{source="database"}'] == 1
+    assert "veche_delivery_checked_timestamp_seconds" not in shown

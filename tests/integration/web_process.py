@@ -28,7 +28,8 @@ from chat.models import User
 from tests.integration.rooms import new_key
 
 ORIGIN = "http://testserver"
-START_SECONDS = 30.0
+# On a machine that does many other things.
+START_SECONDS = 90.0
 ANSWER_SECONDS = 10.0
 
 Frame = dict[str, Any]

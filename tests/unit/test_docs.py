@@ -66,8 +66,10 @@ def test_every_variable_that_is_named_is_a_setting(document: Path) -> None:
     settings = {field.name.upper() for field in dataclasses.fields(Env)}
     named = {found for code in code_in(document) for found in VARIABLE.findall(code)}
 
-    of_make = set(re.findall(r"\b[A-Z]+\b", (BASE_DIR / "Makefile").read_text()))
-    assert {variable.removesuffix("_FILE") for variable in named} - settings - of_make == set()
+    of_make = set(re.findall(r"\b[A-Z_]+\b", (BASE_DIR / "Makefile").read_text()))
+    compose = (BASE_DIR / "docker-compose.yml").read_text()
+    known = settings | of_make | set(re.findall(r"\$\{([A-Z_]+)", compose))
+    assert {variable.removesuffix("_FILE") for variable in named} - known == set()
 
 
 @pytest.mark.parametrize("document", OURS, ids=name)

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils.module_loading import import_string
-from prometheus_client import start_http_server
 
 from analytics import pruning, rollups
 from analytics.bus_reader import open_reader
@@ -36,12 +35,6 @@ class Command(BaseCommand):
             "has: with Kafka it then goes on at once after a crash",
         )
         parser.add_argument(
-            "--metrics-port",
-            type=int,
-            default=settings.ENV.analytics_metrics_port,
-            help="serve Prometheus metrics on this port; 0 serves none",
-        )
-        parser.add_argument(
             "--resume",
             action="store_true",
             help="let partitions go on that stopped because of bad records, and end; a running "
@@ -55,14 +48,14 @@ class Command(BaseCommand):
         if options["resume"]:
             self._resume()
             return
-        if options["metrics_port"]:
-            start_http_server(options["metrics_port"], addr=settings.ENV.bind)
+        import_string(settings.BEGIN_PROCESS)("analytics")
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         consumer = Consumer(
             functools.partial(open_reader, options["instance"]),
             import_string(settings.ANALYTICS_DEAD_LETTERS)(),
+            on_rolled_up=import_string(settings.RECORDS_ROLLED_UP),
             stopping=stopping,
         )
         logger.info("counting events")

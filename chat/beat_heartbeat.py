@@ -1,0 +1,44 @@
+"""When beat last sent a task. It lies on the bus, beside the queue that beat fills.
+
+A dead beat stops nothing at once, and nobody sees it: lost wake-ups are not made up for, dead
+letters are not retried, rooms are not verified. So it is a metric with an alert.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from chat import bus
+
+logger = logging.getLogger(__name__)
+
+KEY = "veche:beat"
+KEPT_SECONDS = 7 * 24 * 3600
+# Beat sends several tasks in two seconds.
+EVERY_SECONDS = 1.0
+
+_written_at = 0.0
+
+
+def write() -> None:
+    """Says that beat has just sent a task. Never raises: beat goes on without a bus."""
+    global _written_at
+    now = time.time()
+    if 0 <= now - _written_at < EVERY_SECONDS:
+        return
+    try:
+        bus.blocking_client().set(KEY, f"{now:.3f}", ex=KEPT_SECONDS)
+    except RedisError as error:
+        logger.warning("the bus does not take beat's heartbeat: %s", type(error).__name__)
+    else:
+        _written_at = now
+
+
+def read(client: Redis) -> float:
+    """Seconds since 1970; 0 when there was none. Raises: redis.RedisError."""
+    found = client.get(KEY)
+    return float(found) if isinstance(found, bytes) else 0.0

@@ -1,0 +1,91 @@
+"""One call for all who ask at the same time.
+
+When a web process goes, its people come back to the others within seconds. Asked one by one, the
+same few queries would run thousands of times; here, who asks while a call is under way waits for
+the next one, which answers all who have come by then. Who asks alone is answered as before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import weakref
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Asked(Generic[K, V]):
+    """What is going on in one event loop."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[K, asyncio.Future[V | None]] = {}
+        self.under_way: set[asyncio.Task[None]] = set()
+
+
+class Coalescer(Generic[K, V]):
+    """Calls `load` for at most `at_most` keys, and at most `at_once` times in parallel.
+
+    An answer is never older than its question: a key that somebody asks for while a call for it
+    is under way goes into the next call. One loop's questions do not meet another's.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        at_most: int,
+        at_once: int,
+    ) -> None:
+        self._load = load
+        self._at_most = at_most
+        self._at_once = at_once
+        self._of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked[K, V]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def get(self, key: K) -> V | None:
+        """What `load` has for `key`; None when it has nothing.
+
+        Raises: what `load` raises, for all whom that call was to answer.
+        """
+        loop = asyncio.get_running_loop()
+        asked = self._of_loop.get(loop)
+        if asked is None:
+            asked = self._of_loop[loop] = _Asked()
+        future = asked.waiting.get(key)
+        if future is None:
+            future = asked.waiting[key] = loop.create_future()
+            self._start(asked)
+        # Somebody who does not wait to the end takes nobody along.
+        return await asyncio.shield(future)
+
+    def _start(self, asked: _Asked[K, V]) -> None:
+        while asked.waiting and len(asked.under_way) < self._at_once:
+            keys = list(itertools.islice(asked.waiting, self._at_most))
+            answers = {key: asked.waiting.pop(key) for key in keys}
+            task = asyncio.create_task(self._answer(asked, answers), name="coalesced call")
+            asked.under_way.add(task)
+
+    async def _answer(
+        self, asked: _Asked[K, V], answers: Mapping[K, asyncio.Future[V | None]]
+    ) -> None:
+        try:
+            found = await self._load(list(answers))
+            for key, future in answers.items():
+                future.set_result(found.get(key))
+        except BaseException as error:
+            for future in answers.values():
+                if not future.done():
+                    future.set_exception(error)
+                    # Those who asked may all have gone, and then nobody looks at it.
+                    future.exception()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            asked.under_way.discard(task)
+            self._start(asked)

@@ -1,0 +1,54 @@
+"""How long Celery tasks wait and run, counted where they run.
+
+Every message carries the time at which it was sent, set wherever a task is published from: web
+process, beat or another task.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from celery import Task
+from celery.signals import (
+    before_task_publish,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+)
+
+from chat import metrics
+
+SENT_AT_HEADER = "veche_sent_at"
+_BEGAN = "veche_began"
+
+
+def connect() -> None:
+    """Measures from now on. Calling it again changes nothing."""
+    before_task_publish.connect(_stamp, dispatch_uid="chat.task_metrics")
+    task_prerun.connect(_begin, dispatch_uid="chat.task_metrics")
+    task_postrun.connect(_end, dispatch_uid="chat.task_metrics")
+    worker_process_init.connect(_count_child, dispatch_uid="chat.task_metrics")
+
+
+def _stamp(headers: dict[str, Any], **_: Any) -> None:
+    headers[SENT_AT_HEADER] = time.time()
+
+
+def _begin(task: Task[Any, Any], **_: Any) -> None:
+    setattr(task.request, _BEGAN, time.monotonic())
+    sent_at = getattr(task.request, SENT_AT_HEADER, None)
+    # From the broker, so it could be anything.
+    if isinstance(sent_at, int | float):
+        wait = max(0.0, time.time() - sent_at)
+        metrics.TASK_WAIT_SECONDS.labels(task.name).observe(wait)
+
+
+def _end(task: Task[Any, Any], **_: Any) -> None:
+    began = getattr(task.request, _BEGAN, None)
+    if began is not None:
+        metrics.TASK_SECONDS.labels(task.name).observe(time.monotonic() - began)
+
+
+def _count_child(**_: Any) -> None:
+    metrics.WORKER_CHILDREN.set(1)

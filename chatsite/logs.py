@@ -1,0 +1,200 @@
+"""How log records become lines: JSON for programs, or one readable line for people.
+
+Each line carries the ids of what it is about: `request_id` and `user_id` (`chatsite.request_log`),
+`task_id` (`connect_tasks`), and what the place itself knows: `shard`, `room`, `seq`, given as
+`extra={"room": …}` or bound with structlog's context variables. Never what people wrote, nor a
+token, nor a mail address. So of an error only its class and where it was raised are written, as
+its text may quote what was refused; texts of Veche's own errors and of the operating system are
+ours and stay. With DEBUG all texts are shown.
+
+django-structlog is not used: it writes addresses with their queries, and texts of errors.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, TextIO, cast
+
+import structlog
+from celery.signals import task_postrun, task_prerun
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from chatsite.env import Env
+
+IDS = frozenset(
+    {"request_id", "user_id", "task_id", "task", "shard", "room", "seq", "dead_letter"}
+    | {"method", "route", "status", "ms"}
+)
+# Everything that ends a line somewhere, moves the cursor, or hides the text beside it.
+_CONTROLS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        *(0x061C, 0x200E, 0x200F),
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+        0xFEFF,
+    )
+}
+
+
+def configuration(env: Env, stream: TextIO) -> dict[str, Any]:
+    """Django's LOGGING: everything to standard error, which is now `stream`.
+
+    What commands print on standard output is their result, for programs to read.
+    """
+    terminal = stream.isatty()
+    console = env.log_format == "console" or (env.log_format == "auto" and (terminal or env.debug))
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {"()": formatter, "console": console, "colors": terminal, "texts": env.debug}
+        },
+        "filters": {"route": {"()": RouteInsteadOfPath}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stderr",
+                "formatter": "line",
+            },
+        },
+        "root": {"handlers": ["stderr"], "level": env.log_level},
+        "loggers": {
+            # Django would mail the admins and print through handlers of its own.
+            "django": {"handlers": [], "level": "INFO", "propagate": True},
+            "django.channels.server": {"level": "WARNING"},
+            # What 4xx are about is in `veche.requests`, without the path.
+            "django.request": {"level": "ERROR", "filters": ["route"]},
+            "django.security.csrf": {"filters": ["route"]},
+            "daphne": {"level": "INFO"},
+            # At DEBUG it writes every record that it sends, message texts included.
+            "kafka": {"level": "WARNING"},
+            "opentelemetry": {"level": "WARNING"},
+        },
+    }
+
+
+def formatter(*, console: bool, colors: bool, texts: bool) -> logging.Formatter:
+    """A formatter of all records. `texts`: whether texts of errors may be shown."""
+    renderer: list[Processor]
+    if console:
+        renderer = [
+            one_line,
+            structlog.dev.ConsoleRenderer(
+                colors=colors, exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
+    else:
+        renderer = [structlog.processors.JSONRenderer()]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(allow=IDS),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            ErrorFormatter(texts),
+            *renderer,
+        ],
+    )
+
+
+def one_line(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    """Control characters as escapes, so that nobody's words make a line of their own.
+
+    JSON does that by itself. A traceback has lines, which are ours.
+    """
+    for field, value in event.items():
+        if isinstance(value, str) and field != "exception":
+            event[field] = value.translate(_CONTROLS)
+    return event
+
+
+class ErrorFormatter:
+    """Puts a traceback in the place of `exc_info`."""
+
+    def __init__(self, texts: bool) -> None:
+        self._texts = texts
+
+    def __call__(
+        self, logger: WrappedLogger, name: str, event: MutableMapping[str, Any]
+    ) -> Mapping[str, Any]:
+        found = event.pop("exc_info", None)
+        if isinstance(found, tuple) and found[1] is not None:
+            event["exception"] = "".join(self._lines(cast(ExcInfo, found)[1])).rstrip()
+        return event
+
+    def _lines(self, error: BaseException) -> Iterator[str]:
+        if error.__cause__ is not None:
+            yield from self._lines(error.__cause__)
+            yield "The above was the direct cause of:\n"
+        elif error.__context__ is not None and not error.__suppress_context__:
+            yield from self._lines(error.__context__)
+            yield "While that was handled:\n"
+        yield from traceback.format_list(traceback.extract_tb(error.__traceback__))
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        text = str(error) if self._texts or is_ours(error) else ""
+        # Its control characters would look like lines of the traceback.
+        yield f"{kind}: {text.translate(_CONTROLS)}\n" if text else f"{kind}\n"
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether the error's text cannot hold anybody's words: Veche's own, or the system's."""
+    return type(error).__module__.startswith("chat.") or type(error) in {
+        OSError,
+        ConnectionRefusedError,
+        ConnectionResetError,
+        BrokenPipeError,
+        TimeoutError,
+    }
+
+
+class RouteInsteadOfPath(logging.Filter):
+    """Django names the path of a request that failed; paths may hold one-time secrets."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        if request is not None:
+            record.msg, record.args = "a request failed", ()
+            record.method, record.route = request.method, route_of(request)
+            record.user_id = known_user_id(request)
+            record.status = getattr(record, "status_code", None)
+        return True
+
+
+def route_of(request: Any) -> str:
+    """The pattern that the path matched, `-` when none did."""
+    match = getattr(request, "resolver_match", None)
+    return "-" if match is None else f"/{match.route}"
+
+
+def known_user_id(request: Any) -> int | None:
+    """The id of who asked, if that has been looked up; looks nothing up itself."""
+    caller = getattr(getattr(request, "auth", None), "user_id", None)
+    if isinstance(caller, int):
+        return caller
+    user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
+    found = getattr(user, "pk", None)
+    return found if isinstance(found, int) else None
+
+
+def connect_tasks() -> None:
+    """Gives the lines of a Celery task its name and id. Calling it again changes nothing."""
+    task_prerun.connect(_bind_task, dispatch_uid="chatsite.logs")
+    task_postrun.connect(_unbind_task, dispatch_uid="chatsite.logs")
+
+
+def _bind_task(task_id: str, task: Any, **_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+def _unbind_task(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()

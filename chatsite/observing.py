@@ -1,0 +1,24 @@
+"""What every process does so that it can be watched: versions, metrics, traces, errors."""
+
+from __future__ import annotations
+
+from chat import process_metrics
+from chatsite import metrics, sentry, tracing
+from chatsite.version import VERSION
+
+
+def begin(role: str, *, door: bool = True) -> None:
+    """Call once in each process, after any fork. `door`: whether METRICS_PORT is its own.
+
+    `role` is what it does: web, worker, beat, probe, analytics.
+    """
+    process_metrics.say_what_runs(VERSION)
+    sentry.start(role)
+    tracing.start(role)
+    if door:
+        metrics.open_door()
+
+
+def end() -> None:
+    """Sends what still waits to be sent."""
+    tracing.stop()

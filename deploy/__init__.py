@@ -1,0 +1,1 @@
+"""What runs Veche on servers. The only Python here makes Grafana's dashboards."""

@@ -1,0 +1,1 @@
+"""Dashboards and how Grafana finds them."""

@@ -1,0 +1,190 @@
+"""Who chats, how much, and what they are refused."""
+
+from __future__ import annotations
+
+from deploy.grafana.generator.board import Board, Choice, Row
+from deploy.grafana.generator.panels import Limits, Query, lines, number, percentiles
+
+WEB = '{job="web", instance=~"$instance"}'
+
+NOW = Row(
+    "Now",
+    [
+        number(
+            "People writing",
+            "People and programs who wrote something in the last five minutes, as far as it is "
+            "stored. It falls to 0 when storing stands still: look at Delivery then.",
+            "max(veche_people_active)",
+        ),
+        number(
+            "Rooms in use",
+            "Rooms in which something happened in the last five minutes.",
+            "max(veche_rooms_active)",
+        ),
+        number(
+            "Connections",
+            "WebSocket connections of all web processes. A sudden fall means that a process ended "
+            "or the gateway lost it; people should be back within seconds.",
+            f"sum(veche_sockets{WEB})",
+        ),
+        number(
+            "Messages a minute",
+            "Messages that got their place in the log, averaged over the last moments.",
+            'sum(rate(veche_events_logged_total{type="message.posted"}[$__rate_interval])) * 60',
+        ),
+        number(
+            "Refused",
+            "Share of frames that were answered with an error. Some are normal (rate limits, "
+            "rooms that one has left). Many at once: see below which error it is.",
+            f"sum(rate(veche_frames_refused_total{WEB}[$__rate_interval]))"
+            f" / sum(rate(veche_frames_received_total{WEB}[$__rate_interval]))",
+            unit="percentunit",
+            limits=Limits(0.05, 0.2),
+        ),
+        number(
+            "Slow readers closed, 1 h",
+            "Connections that did not take what they were sent and were ended; they come back and "
+            "catch up. A few are phones in tunnels. Many: one room says more than people's "
+            "networks carry, or a program reads and never confirms.",
+            f"sum(increase(veche_slow_readers_total{WEB}[1h]))",
+            limits=Limits(20, 200),
+        ),
+    ],
+)
+MESSAGES = Row(
+    "What happens in rooms",
+    [
+        lines(
+            "Events by type",
+            "What got a place in the log, each second. Flat at 0 with people connected: nobody can "
+            "send, see Delivery.",
+            Query("sum by (type) (rate(veche_events_logged_total[$__rate_interval]))", "{{type}}"),
+            unit="cps",
+            stacked=True,
+        ),
+        lines(
+            "Requests to append, by outcome",
+            "`repeat`: a request came again and kept its place, as after a lost answer. "
+            "`refused`: the room's rules. `unavailable`: the log did not answer, and the outbox "
+            "sends it again; more than a moment of it is an outage.",
+            Query("sum by (outcome) (rate(veche_appends_total[$__rate_interval]))", "{{outcome}}"),
+            unit="cps",
+            runbook="breaker-open",
+        ),
+        lines(
+            "Refused frames, by error",
+            "`rate_limited` of one person is a program; of many, the limits are too narrow "
+            "(SENDS_PER_SECOND). `unavailable` is an outage. `bad_request` after an upgrade: old "
+            "pages, which a reload mends.",
+            Query(
+                f"sum by (code) (rate(veche_frames_refused_total{WEB}[$__rate_interval]))",
+                "{{code}}",
+            ),
+            unit="cps",
+        ),
+    ],
+)
+CONNECTIONS = Row(
+    "Connections",
+    [
+        lines(
+            "Connections of each process",
+            "Should be about the same for all. After a restart they even out as people come and "
+            "go; the limit of a process is MAX_SOCKETS.",
+            Query(f"veche_sockets{WEB}", "{{instance}}"),
+            width=6,
+        ),
+        lines(
+            "People and rooms connected",
+            "Summed over the processes: who is connected to two of them counts twice.",
+            Query(f"sum(veche_people_connected{WEB})", "people"),
+            Query(f"sum(veche_rooms_open{WEB})", "rooms"),
+            width=6,
+        ),
+        lines(
+            "Opened",
+            "Connections that were let in, each second. A peak is a reconnect storm, as after a "
+            "restart; it should be over within ten seconds.",
+            Query(f"sum(rate(veche_sockets_opened_total{WEB}[$__rate_interval]))", "opened"),
+            unit="cps",
+            width=6,
+        ),
+        lines(
+            "Ended by the server, by close code",
+            "1012 restart, 4400 protocol violation, 4401 not signed in, 4403 revoked, 4408 slow "
+            "reader, 4429 too many. 4400 is a client with a mistake in it; 4429 is MAX_SOCKETS.",
+            Query(
+                f"sum by (code) (rate(veche_sockets_closed_total{WEB}[$__rate_interval]))",
+                "{{code}}",
+            ),
+            unit="cps",
+            width=6,
+        ),
+    ],
+)
+FRAMES = Row(
+    "Frames and fan-out",
+    [
+        lines(
+            "Frames of clients, by type",
+            "`sync` in quantity means that many had gaps to fill: a bus that loses hints, or "
+            "people coming back.",
+            Query(
+                f"sum by (type) (rate(veche_frames_received_total{WEB}[$__rate_interval]))",
+                "{{type}}",
+            ),
+            unit="cps",
+        ),
+        lines(
+            "Frames to clients",
+            "Each second, of all processes. This is what a web process's CPU goes into.",
+            Query(f"sum(rate(veche_frames_sent_total{WEB}[$__rate_interval]))", "sent"),
+            unit="cps",
+        ),
+        lines(
+            "Events in a frame",
+            "How many events the hub put into one frame, on average. Near 1 when it is quiet; "
+            "more under load, which is what keeps the load bearable.",
+            Query(
+                f"sum(rate(veche_hub_batch_events_sum{WEB}[$__rate_interval]))"
+                f" / sum(rate(veche_hub_batch_events_count{WEB}[$__rate_interval]))",
+                "events",
+            ),
+        ),
+    ],
+)
+PAGES = Row(
+    "Pages and API",
+    [
+        lines(
+            "Answers, by status",
+            "Everything over HTTP. Any 5xx is a mistake or an outage: the web process's log has "
+            "the request id.",
+            Query(
+                "sum by (status) (rate("
+                f"django_http_responses_total_by_status_total{WEB}[$__rate_interval]))",
+                "{{status}}",
+            ),
+            unit="reqps",
+            width=12,
+        ),
+        lines(
+            "Time to answer",
+            "From the first middleware to the answer, WebSockets not included. Slow while the "
+            "chat is quick: PostgreSQL, see Infrastructure.",
+            *percentiles(
+                "django_http_requests_latency_including_middlewares_seconds", matchers=WEB
+            ),
+            unit="s",
+            width=12,
+        ),
+    ],
+)
+ACTIVITY = Board(
+    "activity",
+    "Chat activity",
+    "Who chats, how much, and what they are refused. Start here when somebody says that the chat "
+    "is strange; go on with Delivery when something does not arrive.",
+    [NOW, MESSAGES, CONNECTIONS, FRAMES, PAGES],
+    choices=[Choice("instance", "Web process", 'up{job="web"}', "instance")],
+)

@@ -1,0 +1,184 @@
+"""What the Celery workers do: tasks, storing, exporting."""
+
+from __future__ import annotations
+
+from deploy.grafana.generator.board import Board, Choice, Row
+from deploy.grafana.generator.panels import Limits, Query, lines, number, or_none, percentiles
+
+TASK = '{task=~"$task"}'
+
+NOW = Row(
+    "Now",
+    [
+        number(
+            "Processes that run tasks",
+            "Of all workers. 0: nothing is stored, see the runbook.",
+            "sum(veche_worker_children)",
+            limits=Limits(1, 1, low=True),
+            runbook="worker-down",
+        ),
+        number(
+            "Tasks in the queue",
+            "Tasks only say “look”, so a long queue is no backlog of messages; but it does mean "
+            "that the workers do not keep up.",
+            "max(veche_tasks_queued)",
+            limits=Limits(100, 1000),
+        ),
+        number(
+            "Put off",
+            "Tasks whose dependency was away, and which are sent again later.",
+            "max(veche_tasks_put_off)",
+            limits=Limits(10, 100),
+        ),
+        number(
+            "Beat sent a task",
+            "How long ago. It sends one every 2 s; after 30 s nothing periodic is done any more.",
+            "time() - max(veche_beat_heartbeat_timestamp_seconds)",
+            "s",
+            limits=Limits(10, 30),
+            runbook="no-beat",
+        ),
+        number(
+            "Failed runs, 1 h",
+            "Runs of tasks that failed. Some while a server restarts are normal; what they leave "
+            "is taken up by the sweep.",
+            "sum(increase(veche_task_failures_total[1h])) or vector(0)",
+            limits=Limits(50, 500),
+        ),
+        number(
+            "Busy",
+            "Share of the workers' processes that is at work. Near 100 % for long: more processes "
+            "(WORKER_CONCURRENCY) or more workers.",
+            "sum(rate(veche_task_seconds_sum[$__rate_interval])) / sum(veche_worker_children)",
+            unit="percentunit",
+            limits=Limits(0.7, 0.9),
+        ),
+    ],
+)
+TASKS = Row(
+    "Tasks",
+    [
+        lines(
+            "Runs, by task",
+            "Each second. The sweeps run every 2 s, so all of them at 0 means no beat, no worker "
+            "or no bus.",
+            Query(
+                f"sum by (task) (rate(veche_task_seconds_count{TASK}[$__rate_interval]))",
+                "{{task}}",
+            ),
+            unit="cps",
+            width=12,
+            runbook="no-beat",
+        ),
+        lines(
+            "Failed runs, by task and what became of them",
+            "In the last five minutes. `left_to_sweep` and `later` take care of themselves; "
+            "`dead_letter` is there to be looked at.",
+            Query(
+                or_none(
+                    f"sum by (task, outcome) (increase(veche_task_failures_total{TASK}[5m]))",
+                    "task",
+                ),
+                "{{task}} {{outcome}}",
+            ),
+            width=12,
+            runbook="dead-letters-growing",
+        ),
+        lines(
+            "Time of a run, 95 %, by task",
+            "A drain or an export works for at most 10 s and then lets others have the worker.",
+            Query(
+                "histogram_quantile(0.95, sum by (le, task) "
+                f"(rate(veche_task_seconds_bucket{TASK}[$__rate_interval])))",
+                "{{task}}",
+            ),
+            unit="s",
+            width=12,
+        ),
+        lines(
+            "Wait in the queue, 95 %, by task",
+            "From sending to the start. Seconds of it: too few processes, or one long task holds "
+            "them.",
+            Query(
+                "histogram_quantile(0.95, sum by (le, task) "
+                f"(rate(veche_task_wait_seconds_bucket{TASK}[$__rate_interval])))",
+                "{{task}}",
+            ),
+            unit="s",
+            width=12,
+        ),
+    ],
+)
+STORING = Row(
+    "Storing: from the log to PostgreSQL",
+    [
+        lines(
+            "Events stored",
+            "Each second, of all workers. With a backlog this is as fast as it goes.",
+            Query("sum(rate(veche_events_stored_total[$__rate_interval]))", "stored"),
+            unit="cps",
+            runbook="stored-lag",
+        ),
+        lines(
+            "Time of a batch",
+            "From taking the shard's cursor to telling the log: PostgreSQL's part and the log's.",
+            *percentiles("veche_drain_batch_seconds"),
+            unit="s",
+        ),
+        lines(
+            "Events in a batch",
+            "On average, at most 500. It grows with the load, and each event costs less then.",
+            Query(
+                "sum(rate(veche_drain_batch_events_sum[$__rate_interval]))"
+                " / sum(rate(veche_drain_batch_events_count[$__rate_interval]))",
+                "events",
+            ),
+        ),
+    ],
+)
+EXPORTING = Row(
+    "Exporting: from PostgreSQL to the event bus",
+    [
+        lines(
+            "Events exported",
+            "Each second. Events that are published again after a crash count again.",
+            Query("sum(rate(veche_events_exported_total[$__rate_interval]))", "exported"),
+            unit="cps",
+            width=6,
+            runbook="exported-lag",
+        ),
+        lines(
+            "Time of a batch",
+            "All acknowledgements included: at most 12 s, then the batch has failed and is tried "
+            "again.",
+            *percentiles("veche_export_batch_seconds"),
+            unit="s",
+            width=6,
+        ),
+        lines(
+            "Events in a batch",
+            "On average, at most 1,000. It grows with the load, as for storing.",
+            Query(
+                "sum(rate(veche_export_batch_events_sum[$__rate_interval]))"
+                " / sum(rate(veche_export_batch_events_count[$__rate_interval]))",
+                "events",
+            ),
+            width=6,
+        ),
+        lines(
+            "Not taken by the bus",
+            "In the last five minutes. `unacknowledged` and `away` are tried again; `refused` is a "
+            "dead letter.",
+            Query("sum by (kind) (increase(veche_export_failures_total[5m]))", "{{kind}}"),
+            width=6,
+            runbook="exported-lag",
+        ),
+    ],
+)
+WORKERS = Board(
+    "workers",
+    "Workers",
+    "What the Celery workers do and how long it takes them: tasks, storing, exporting, beat.",
+    [NOW, TASKS, STORING, EXPORTING],
+    choices=[Choice("task", "Task", "veche_task_seconds_count", "task")],
+)

@@ -1,0 +1,288 @@
+"""A backup that is made while people write brings back all that was acknowledged before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from chatsite.env import BASE_DIR
+from localstack.postgres import binaries
+from localstack.servers import LocalServers
+
+# Of one command, on a machine that does much else.
+SECONDS = 180.0
+pytestmark = pytest.mark.timeout(600)
+SETTINGS = {"ALLOWED_ORIGINS": "http://localhost", "SHARDS": "4", "LOG_LEVEL": "ERROR"}
+
+# Plays `docker compose run|exec` for deploy/backup.
+DOCKER = """#!/usr/bin/env python3
+import os, sys
+words = sys.argv[1:]
+if "manage.py" in words:
+    [folder] = [word.removesuffix(":/backup") for word in words if word.endswith(":/backup")]
+    command = words[words.index("python") + 1 :]
+    command = [os.environ["PYTHON"], *(folder if word == "/backup" else word for word in command)]
+else:
+    options = [word for word in words[words.index("pg_dump") + 1 : -1] if "username" not in word]
+    command = [os.environ["PG_DUMP"], "--dbname=" + os.environ["DATABASE_URL"], *options]
+os.execv(command[0], command)
+"""
+
+Places = dict[int, int]  # room → last seq
+
+
+class Home:
+    """An installation of servers and commands; the data can be destroyed and made anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.servers = LocalServers(folder / "var", durable=False)
+        self.journal = folder / "journal"
+        self.backup = folder / "backup"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **SETTINGS, **self.servers.environment}
+
+    def run(self, *argv: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            argv,
+            env=self.environment,
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode in codes, done.stderr
+        return done
+
+    def manage(self, *argv: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "manage.py", *argv, codes=codes)
+
+    def make_backup(self) -> None:
+        self.manage("backup", str(self.backup), "--pg-dump", str(binaries() / "pg_dump"))
+
+    def destroy_and_restore(self) -> None:
+        """As docs/operations.md says: PostgreSQL, the log's files, and then the command."""
+        self.servers.stop()
+        shutil.rmtree(self.folder / "var" / "data")
+        log = self.servers.of["LOG_REDIS_URL"].data
+        self.run("sh", "deploy/restore-log", str(self.backup / "log.rdb"), str(log))
+        self.servers = LocalServers(self.folder / "var", durable=False)
+        self.servers.start()
+        self.run(
+            str(binaries() / "pg_restore"),
+            "--exit-on-error",
+            "--no-owner",
+            f"--dbname={self.servers.environment['DATABASE_URL']}",
+            str(self.backup / "database.dump"),
+        )
+        self.manage("after_restore")
+
+    def verify(self) -> list[object]:
+        """What `verify_delivery` finds when everything is stored and published."""
+        self.run(sys.executable, "-m", "tests.integration.backup_work", "settle")
+        said = self.manage("verify_delivery", "--json", codes=(0, 1)).stdout
+        findings: list[object] = json.loads(said.splitlines()[-1])["findings"]
+        return findings
+
+    def acknowledged(self) -> Places:
+        """The last place that was acknowledged in each room, so far."""
+        places: Places = {}
+        for line in self.journal.read_text().splitlines():
+            room, seq = map(int, line.split())
+            places[room] = max(seq, places.get(room, 0))
+        return places
+
+    def stored(self) -> dict[int, list[tuple[int, int]]]:
+        """(seq, epoch) of the events of each room."""
+        events = defaultdict(list)
+        with psycopg.connect(self.servers.environment["DATABASE_URL"]) as connection:
+            for room, seq, epoch in connection.execute(
+                "SELECT room_id, seq, epoch FROM chat_roomevent ORDER BY room_id, seq"
+            ):
+                events[room].append((seq, epoch))
+        return events
+
+
+class Writers:
+    """People who write until told to stop; a context manager."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def __enter__(self) -> Writers:
+        with (self.home.folder / "writers.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.backup_work", str(self.home.journal)],
+                env=self.home.environment,
+                cwd=BASE_DIR,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    def until(self, more: int) -> Places:
+        """Waits until so many more places are acknowledged, and returns them all."""
+        wanted = self._count() + more
+        deadline = time.monotonic() + SECONDS
+        while self._count() < wanted:
+            assert self.process.poll() is None, (self.home.folder / "writers.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return self.home.acknowledged()
+
+    def _count(self) -> int:
+        journal = self.home.journal
+        return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(SECONDS)
+        finally:
+            self.process.kill()
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Home]:
+    # Not pytest's folder, which is closed to the account that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="veche-backup-") as folder:
+        made = Home(Path(folder))
+        with made.servers:
+            made.manage("migrate", "--verbosity", "0")
+            yield made
+        made.servers.stop()
+
+
+@pytest.fixture
+def home(installation: Home) -> Home:
+    """With the events of the tests before, but without their backup."""
+    shutil.rmtree(installation.backup, ignore_errors=True)
+    installation.journal.unlink(missing_ok=True)
+    return installation
+
+
+def test_backup_under_load_brings_back_all_that_was_acknowledged_before_it(home: Home) -> None:
+    with Writers(home) as writers:
+        before = writers.until(200)
+        home.make_backup()
+        after = writers.until(100)
+
+    home.destroy_and_restore()
+    restored = home.stored()
+    verified = home.verify()
+    with Writers(home) as writers:
+        writers.until(50)
+    verified_later = home.verify()
+
+    assert (verified, verified_later) == ([], [])
+    assert restored.keys() == before.keys()
+    for room, events in home.stored().items():
+        [*_, (last, epoch)] = restored[room]
+        assert before[room] <= last < after[room]
+        assert [seq for seq, _ in events] == list(range(1, len(events) + 1))
+        # Who has seen more than the backup holds is told, and mistakes nothing new for it.
+        assert {new for seq, new in events if seq > last} == {epoch + 1}
+
+
+def test_script_for_compose_makes_the_same_backup(home: Home) -> None:
+    """With a `docker` that runs the containers' commands on this machine."""
+    tools = home.folder / "bin"
+    tools.mkdir()
+    (tools / "docker").write_text(DOCKER)
+    (tools / "docker").chmod(0o755)
+    variables = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "PG_DUMP": str(binaries() / "pg_dump"),
+    }
+    with Writers(home) as writers:
+        writers.until(50)
+        made = subprocess.run(
+            ["sh", "deploy/backup", str(home.backup)],
+            env={**home.environment, **variables},
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    assert made.returncode == 0, made.stderr
+    assert {path.name for path in home.backup.iterdir()} == {
+        "backup.json",
+        "database.dump",
+        "log.rdb",
+    }
+    listed = home.run(str(binaries() / "pg_restore"), "--list", f"{home.backup}/database.dump")
+    assert "TABLE DATA public chat_roomevent" in listed.stdout
+
+
+def test_backup_whose_dump_fails_is_no_backup(home: Home) -> None:
+    held = subprocess.run(
+        [sys.executable, "manage.py", "backup", "--elsewhere", str(home.backup)],
+        env=home.environment,
+        cwd=BASE_DIR,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+    assert held.returncode == 1
+    assert "No database.dump was made" in held.stderr
+    assert not (home.backup / "backup.json").exists()
+
+
+def test_backup_does_not_write_into_a_folder_with_something_in_it(home: Home) -> None:
+    home.backup.mkdir()
+    (home.backup / "log.rdb").write_text("an older backup")
+
+    refused = home.manage("backup", str(home.backup), codes=(2,))
+
+    assert "is not empty" in refused.stderr
+    assert (home.backup / "log.rdb").read_text() == "an older backup"
+
+
+def test_backup_without_pg_dump_or_log_says_so_and_fails(home: Home) -> None:
+    no_program = home.manage("backup", str(home.folder / "a"), "--pg-dump", "/no/such", codes=(1,))
+    with redis.Redis.from_url(home.servers.environment["LOG_REDIS_URL"]) as log:
+        log.acl_setuser("default", commands=["-sync"])
+        no_copy = home.manage("backup", str(home.folder / "b"), codes=(1,))
+        log.acl_setuser("default", commands=["+sync"])
+
+    assert "/no/such cannot be run" in no_program.stderr
+    assert "The log server gives no copy" in no_copy.stderr
+
+
+def test_log_that_is_there_is_not_overwritten_by_a_restore(tmp_path: Path) -> None:
+    (tmp_path / "appendonlydir").mkdir()
+    (tmp_path / "log.rdb").write_bytes(b"copy")
+
+    refused = subprocess.run(
+        ["sh", str(BASE_DIR / "deploy/restore-log"), str(tmp_path / "log.rdb"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert refused.returncode == 1
+    assert "holds a log already" in refused.stderr
+    assert list((tmp_path / "appendonlydir").iterdir()) == []
