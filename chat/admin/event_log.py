@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
+from django.db import connection
 from django.db.models import BigIntegerField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
@@ -16,6 +17,12 @@ from chat.models.events import MESSAGE_CHANGES
 
 # Changes of one message that a page shows; a message that was edited more often is a program's.
 MAX_CHANGES = 500
+
+EPOCHS = """
+    SELECT event.room_id, event.seq, event.epoch
+    FROM unnest(%s::bigint[], %s::bigint[]) AS place (room, seq)
+    JOIN chat_roomevent AS event ON event.room_id = place.room AND event.seq = place.seq
+"""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,12 +79,8 @@ def _told(rows: Iterable[RoomEvent]) -> Iterable[Change]:
 
 
 def epochs_of(places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """(room, seq) → epoch of the events that stand there."""
-    by_room: dict[int, list[int]] = {}
-    for room, seq in places:
-        by_room.setdefault(room, []).append(seq)
-    found: dict[tuple[int, int], int] = {}
-    for room, seqs in by_room.items():
-        rows = RoomEvent.objects.filter(room=room, seq__in=seqs).values_list("seq", "epoch")
-        found |= {(room, seq): epoch for seq, epoch in rows}
-    return found
+    """(room, seq) → epoch of the events that stand there; one statement, however many rooms."""
+    wanted = list(places)
+    with connection.cursor() as cursor:
+        cursor.execute(EPOCHS, [[room for room, _ in wanted], [seq for _, seq in wanted]])
+        return {(room, seq): epoch for room, seq, epoch in cursor.fetchall()}

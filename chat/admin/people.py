@@ -53,6 +53,7 @@ class PersonAdmin(_AccountAdmin):
     list_filter = ("is_staff", "is_active", "groups")
     ordering = ("-pk",)
     search_fields = ("username", "display_name")
+    filter_horizontal = ()  # there is a handful of groups, and a phone is narrow
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password")}),
         (_("State"), {"fields": ("is_active", "deactivated_at", "muted_until")}),
