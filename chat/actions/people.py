@@ -178,8 +178,9 @@ async def _tell_rooms(entry: AuditEntry, kind: EventType, data: EventData) -> Ou
     A repeat with the same key goes on where it broke off: the keys of the events follow from it.
     """
     assert entry.user_id is not None
-    recent = await recent_rooms.entered(entry.user_id)
-    told = sorted({*await in_database(_rooms_of, entry.user_id), *recent})
+    user_id = entry.user_id
+    recent = await recent_rooms.entered_by([user_id])
+    told = sorted({*await in_database(_rooms_of, user_id), *recent[user_id]})
     for first in range(0, len(told), ROOMS_AT_A_TIME):
         await asyncio.gather(
             *(_tell_room(entry, room, kind, data) for room in told[first : first + ROOMS_AT_A_TIME])
