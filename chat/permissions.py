@@ -34,6 +34,8 @@ class Action(StrEnum):
     PERSON_DEACTIVATE = "person.deactivate"
     PERSON_REACTIVATE = "person.reactivate"
     PERSON_GROUPS = "person.groups"
+    PERSON_SESSIONS = "person.sessions"
+    PERSON_PASSWORD = "person.password"  # noqa: S105 - the name of an act
     REPORT_ASSIGN = "report.assign"
     REPORT_DISMISS = "report.dismiss"
     REPORT_RESOLVE = "report.resolve"
@@ -65,6 +67,8 @@ STAFF: dict[Action, str] = {
     Action.PERSON_DEACTIVATE: "chat.deactivate_people",
     Action.PERSON_REACTIVATE: "chat.deactivate_people",
     Action.PERSON_GROUPS: "chat.manage_roles",
+    Action.PERSON_SESSIONS: "chat.deactivate_people",
+    Action.PERSON_PASSWORD: "chat.manage_roles",
     Action.REPORT_ASSIGN: "chat.resolve_reports",
     Action.REPORT_DISMISS: "chat.resolve_reports",
     Action.REPORT_RESOLVE: "chat.resolve_reports",

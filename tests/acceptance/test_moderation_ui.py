@@ -121,6 +121,8 @@ def test_report_is_resolved_by_a_mute_and_the_reporter_is_told(
     clara.page.get_by_test_id("report-done").click()
     appears(clara.page, "you-reported")
 
+    # Pages ask every 30 s, and when somebody comes back to the window.
+    anna.page.evaluate("dispatchEvent(new Event('focus'))")
     appears(anna.page, "room-reports").click()
     report = appears(anna.page, "report")
     expect(report).to_contain_text("The third time this week.")
