@@ -36,15 +36,20 @@ VARIABLES = {"$__rate_interval": "15s", "$instance": ".*", "$task": ".*"}
 FEW_LETTERS, MANY_LETTERS = 15, 60
 
 QUERIES = {
-    f"{board.name}: {panel.title}: {query.legend or query.expr}": query.expr
+    f"{board.name}: {row.title}: {panel.title}: {query.legend or query.expr}": query.expr
     for board in BOARDS
-    for panel in board.panels
+    for row in board.rows
+    for panel in row.panels
     for query in panel.queries
 } | {
     f"{board.name}: variable {choice.name}": f"count by ({choice.label}) ({choice.metric})"
     for board in BOARDS
     for choice in board.choices
 }
+# No name stands for two, or one of them would not be asked.
+assert len(QUERIES) == sum(
+    len(board.choices) + sum(len(panel.queries) for panel in board.panels) for board in BOARDS
+)
 
 
 @pytest.fixture(scope="module")
