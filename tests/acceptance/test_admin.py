@@ -187,6 +187,7 @@ def test_bulk_discard_moves_by_itself_and_ends(desks: Any, stack: RunningStack) 
     desk.page.get_by_role("button", name="Discard", exact=True).click()
 
     expect(desk.page.get_by_text("finished")).to_be_visible(timeout=PATIENCE_MS)
+    expect(desk.page.get_by_role("button", name="Stop here")).to_be_hidden()
     desk.shoot("bulk-discard")
     desk.open("/admin/dead-letters/?reason=no_room")
     expect(desk.page.get_by_text("No dead letter matches.")).to_be_visible()
