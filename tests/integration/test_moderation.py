@@ -225,7 +225,11 @@ async def test_two_at_once_with_one_key_are_one_act() -> None:
     assert await AuditOutcome.objects.filter(entry__key=options.key).acount() == 1
 
 
-@pytest.mark.parametrize("key", [key_of_age(hours=7), "no-key", new_key().upper()])
+@pytest.mark.parametrize(
+    "key",
+    [key_of_age(hours=7), "no-key", new_key().upper()],
+    ids=["too old", "none", "in upper case"],
+)
 async def test_old_or_wrong_key_is_refused_before_anything_is_on_record(key: str) -> None:
     world = await make_world()
     entries = await AuditEntry.objects.acount()
