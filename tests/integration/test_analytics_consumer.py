@@ -178,14 +178,19 @@ def test_database_that_ends_the_connection_is_waited_for(
     world.happen(300)
     events = list(world.events())
     publish(on_redis, events[:100])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        [began] = cursor.fetchone()
     running(new_consumer(on_redis, batch_records=20))
     wait_until(lambda: counted_events() > 0)
 
     for _ in range(3):
         with connection.cursor() as cursor:
+            # Those of the consumer: what other threads hold is older.
             cursor.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                " WHERE datname = current_database() AND backend_start > %s",
+                [began],
             )
     publish(on_redis, events[100:])
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
@@ -80,6 +81,7 @@ async def eventually(is_so: Any) -> None:
 
 
 async def test_conversation_leaves_no_words_and_no_secrets_in_the_logs(
+    log_redis: redis.Redis,
     processes: tuple[WebProcess, MeasuredWorker],
 ) -> None:
     web, worker = processes

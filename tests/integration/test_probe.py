@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
@@ -43,6 +44,18 @@ def worker(tmp_path: Path) -> Iterator[MeasuredWorker]:
     started.ready_samples()
     yield started
     started.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def analytics(web: WebProcess) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "consume_events"],
+        env=environment(web),
+        stdout=subprocess.DEVNULL,
+    )
+    yield
+    process.kill()
+    process.wait()
 
 
 def environment(web: WebProcess, **more: str) -> dict[str, str]:
@@ -76,7 +89,7 @@ def samples(port: int) -> dict[str, float]:
 
 
 def test_probe_measures_every_stage_by_hand_and_again_and_again(
-    web: WebProcess, worker: MeasuredWorker
+    log_redis: redis.Redis, web: WebProcess, worker: MeasuredWorker, analytics: None
 ) -> None:
     by_hand = run_probe(web, "--json")
     port = free_port()
@@ -99,8 +112,8 @@ def test_probe_measures_every_stage_by_hand_and_again_and_again(
     assert by_hand.returncode == 0, by_hand.stderr
     assert measured["failures"] == {}
     seconds = measured["seconds"]
-    assert set(seconds) == {"ack", "delivery", "stored", "exported"}
-    assert 0 < seconds["ack"] <= seconds["stored"] <= seconds["exported"]
+    assert set(seconds) == {"ack", "delivery", "stored", "exported", "rolled_up"}
+    assert 0 < seconds["ack"] <= seconds["stored"] <= seconds["exported"] <= seconds["rolled_up"]
     for stage in seconds:
         assert shown[f'veche_probe_seconds_count{{stage="{stage}"}}'] >= 1
     assert abs(shown["veche_probe_last_success_timestamp_seconds"] - time.time()) < 120
