@@ -64,6 +64,13 @@ def prepare_environment() -> None:
         os.environ.update(servers.environment, SECRET_KEY=ENVIRONMENT["SECRET_KEY"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tables_are_emptied_quickly() -> None:
+    from tests import quick_flush  # imports what needs the settings
+
+    quick_flush.install()
+
+
 @pytest.fixture
 def log_redis() -> Iterator[redis.Redis]:
     """The log server, empty."""
