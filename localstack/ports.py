@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 import psutil
 
 
+# Below the ports that systems give to outgoing connections, one of which could take the place of a
+# server while it is restarted.
+FIRST, LAST = 20_000, 32_767
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    while not is_free("127.0.0.1", port := random.randint(FIRST, LAST)):
+        pass
     return port
 
 
