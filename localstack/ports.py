@@ -7,7 +7,6 @@ import socket
 
 import psutil
 
-
 # Below the ports that systems give to outgoing connections, one of which could take the place of a
 # server while it is restarted.
 FIRST, LAST = 20_000, 32_767
