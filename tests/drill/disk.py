@@ -16,6 +16,8 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
 ATTACH_SECONDS = 10.0
 CALLS = "openat,write,pwrite64,fdatasync,fsync"
 # 4711  write(9</folder/file>, ""..., 123) = 123
@@ -72,6 +74,19 @@ class Disk:
 
     async def watch(self) -> None:
         """From here on it is known what was flushed."""
+        # Stopped, or what it writes between the look at its files and the first line of strace
+        # would be missing from their lengths.
+        server = psutil.Process(self._pid)
+        server.suspend()
+        try:
+            async with asyncio.timeout(ATTACH_SECONDS):
+                while server.status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            await self._begin()
+        finally:
+            server.resume()
+
+    async def _begin(self) -> None:
         shutil.copytree(self._folder, self._copy)
         self._lengths = {str(path): path.stat().st_size for path in self._files()}
         if shutil.which("strace") is None:
