@@ -264,9 +264,12 @@ def test_backup_does_not_write_into_a_folder_with_something_in_it(home: Home) ->
 def test_backup_without_pg_dump_or_log_says_so_and_fails(home: Home) -> None:
     no_program = home.manage("backup", str(home.folder / "a"), "--pg-dump", "/no/such", codes=(1,))
     with redis.Redis.from_url(home.servers.environment["LOG_REDIS_URL"]) as log:
-        log.acl_setuser("default", commands=["-sync"])
-        no_copy = home.manage("backup", str(home.folder / "b"), codes=(1,))
-        log.acl_setuser("default", commands=["+sync"])
+        # Not by acl_setuser, which switches the account off unless told otherwise.
+        log.execute_command("ACL SETUSER", "default", "-sync")
+        try:
+            no_copy = home.manage("backup", str(home.folder / "b"), codes=(1,))
+        finally:
+            log.execute_command("ACL SETUSER", "default", "+sync")
 
     assert "/no/such cannot be run" in no_program.stderr
     assert "The log server gives no copy" in no_copy.stderr
