@@ -19,7 +19,8 @@ from chat.tasks import verify_recent_rooms
 from chat.verify.lags import Lag, exported_lag, stored_lag
 from tests.integration.rooms import new_person, new_room, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What one test left on the bus, the rooms that were wrong, would be looked at by the next.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_redis")]
 
 
 @pytest.fixture(autouse=True)
