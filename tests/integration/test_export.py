@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import textwrap
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -273,8 +274,16 @@ def test_bus_killed_and_restarted_in_the_middle_of_a_backlog_loses_nothing(
     while made[1].pk % SHARDS != made[0].pk % SHARDS:
         made[1] = stored_room(0)
     store(made[1], range(1, 1_001))
-    killer = threading.Timer(0.15, on.server.kill)
-    killer.start()
+    killer = threading.Thread(target=on.server.kill)
+    batches = itertools.count(1)
+    publish = on.bus.publish
+
+    def publish_while_it_dies(records: Sequence[Record], within_seconds: float) -> Any:
+        if next(batches) == 5:
+            killer.start()
+        return publish(records, within_seconds)
+
+    monkeypatch.setattr(on.bus, "publish", publish_while_it_dies)
 
     while min(exported(room) for room in made) < 1_000:
         try:
