@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_HEAL_EVENTS = 2_000
 HEAL_RETRY_SECONDS = 1.0
 ROOMS_PER_CALL = 500
+BRING_UP_SECONDS = 5.0
 
 
 class RoomSource(Protocol):
@@ -58,6 +59,18 @@ class Healer:
         if feed not in self._resetting:
             self._resetting.add(feed)
             self._hub.spawn(self._reset(feed), "reset")
+
+    async def bring_up(self, room: int) -> None:
+        """Wait until the feed has handed on what the log has now, but not long.
+
+        Raises: Unavailable, TimeoutError.
+        """
+        async with asyncio.timeout(BRING_UP_SECONDS):
+            await self.look_at([room])
+            while (feed := self._hub.feeds.get(room)) and feed.delivered < feed.target:
+                moved = feed.moved
+                self.heal(feed)
+                await moved.wait()
 
     async def look_at(self, rooms: Sequence[int]) -> None:
         """Compare with the room log, and get what is missing here.

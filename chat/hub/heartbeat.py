@@ -7,11 +7,12 @@ sessions and memberships at least once a minute.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.conf import settings
 
@@ -100,16 +101,40 @@ async def check_memberships(hub: Hub) -> None:
     for socket in hub.sockets:
         if socket.greeted:
             rooms_here[socket.user_id] |= socket.rooms
-    stored = await in_database(stored_memberships, list(rooms_here))
+    members = await memberships(rooms_here)
     for user_id, here in rooms_here.items():
-        logged = await room_log.roles(user_id, sorted(here | stored[user_id]))
-        for room in here | stored[user_id]:
-            # The log decides where it holds the room; PostgreSQL may lag behind it.
-            is_member = logged[room] is not None if room in logged else room in stored[user_id]
-            if not is_member and room in here:
-                hub.expel(user_id, room)
-            elif is_member and room not in here:
-                await hub.welcome_to(user_id, room)
+        for room in here - members[user_id]:
+            hub.spawn(put_out(hub, user_id, room), "put out")
+        for room in members[user_id] - here:
+            await hub.welcome_to(user_id, room)
+
+
+async def put_out(hub: Hub, user_id: int, room: int) -> None:
+    """Take the room away from somebody who is not in it any more, though no hint has said so.
+
+    They get the events up to that first, so that they learn what has happened.
+
+    Raises: Unavailable.
+    """
+    with contextlib.suppress(ClientError, TimeoutError):
+        await hub.healer.bring_up(room)
+    if room not in (await memberships({user_id: {room}}))[user_id]:
+        hub.expel(user_id, room)
+
+
+async def memberships(supposed: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+    """The rooms of each person, those that they are supposed to be in looked at as well.
+
+    Raises: Unavailable.
+    """
+    stored = await in_database(stored_memberships, list(supposed))
+    found: dict[int, set[int]] = {}
+    for user_id, here in supposed.items():
+        logged = await room_log.roles(user_id, sorted(stored[user_id].union(here)))
+        # The log decides where it holds the room; PostgreSQL may lag behind it.
+        unloaded = stored[user_id] - logged.keys()
+        found[user_id] = unloaded | {room for room, role in logged.items() if role is not None}
+    return found
 
 
 def stored_memberships(users: Collection[int]) -> defaultdict[int, set[int]]:

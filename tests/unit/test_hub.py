@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 import pytest
 
 from chat.events import EventType
-from chat.hub import healing
+from chat.hub import healing, heartbeat
 from chat.hub.feeds import COALESCE_SECONDS, HEAL_AFTER_SECONDS
 from chat.hub.stored_notices import EVERY_SECONDS
 from chat.protocol import Position
@@ -368,6 +368,51 @@ async def test_who_leaves_while_catching_up_gets_nothing_of_after_that(world: Wo
 
     assert wire.seqs() == list(range(1, 1_002))
     assert not world.hub.feeds
+
+
+def now_in(monkeypatch: pytest.MonkeyPatch, *rooms: int) -> None:
+    """What the room log and PostgreSQL say of everybody."""
+
+    async def memberships(supposed: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+        return {user_id: set(rooms) for user_id in supposed}
+
+    monkeypatch.setattr(heartbeat, "memberships", memberships)
+
+
+async def test_who_was_taken_out_unnoticed_gets_that_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, wire = world.enter()
+    world.rooms.posts(3)
+    world.rooms.post(kind=EventType.MEMBER_REMOVED, data={"user": 1})
+    world.rooms.post()
+    now_in(monkeypatch)
+
+    await heartbeat.put_out(world.hub, 1, ROOM)
+
+    assert wire.seqs() == [1, 2, 3, 4]
+    assert not world.hub.feeds
+
+
+async def test_who_was_taken_out_is_out_although_the_log_does_not_say_when(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket, wire = world.enter()
+    world.rooms.away = True
+    now_in(monkeypatch)
+
+    await heartbeat.put_out(world.hub, 1, ROOM)
+
+    assert (wire.seqs(), socket.rooms, wire.code) == ([], set(), None)
+
+
+async def test_who_came_back_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    socket, _ = world.enter()
+    now_in(monkeypatch, ROOM)
+
+    await heartbeat.put_out(world.hub, 1, ROOM)
+
+    assert socket.rooms == {ROOM}
 
 
 async def test_room_that_one_enters_is_announced_before_its_events(world: World) -> None:
