@@ -6,6 +6,10 @@ SHELL := bash
 # Two at a time: the packages of Python and of the UI come in together.
 MAKEFLAGS += --no-builtin-rules -j2
 
+# Where a machine's environment forbids it to keep bytecode, every process would compile a thousand
+# modules again at its start: two seconds of it.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null) python3)
 PY := .venv/bin/python
 NPM := $(PY) -m localstack.node --prefix chat/ui --no-audit --no-fund --no-update-notifier
