@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from chat.metric_types import LAG_SECONDS, Where, counter, gauge, histogram
 
-EVENTS = Counter(
+EVENTS = counter(
     "veche_analytics_events_total",
     "Records of the event bus that were done with, by what they were.",
-    ["outcome"],  # counted, repeat, placeholder, bad
+    unit="records",
+    where=Where.ANALYTICS,
+    labels={"outcome": "`counted`, `repeat`, `placeholder`, `bad`"},
+    each=("counted", "repeat", "placeholder", "bad"),
 )
-BATCH_SECONDS = Histogram(
+BATCH_SECONDS = histogram(
     "veche_analytics_batch_seconds",
     "Time that a batch took to be counted and committed.",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    unit="seconds",
+    where=Where.ANALYTICS,
+    buckets=LAG_SECONDS,
 )
-FENCED = Counter(
+FENCED = counter(
     "veche_analytics_fenced_total",
     "Batches that were dropped because another process had moved the partition.",
+    unit="batches",
+    where=Where.ANALYTICS,
 )
-FAILURES = Counter(
+FAILURES = counter(
     "veche_analytics_failures_total",
     "Times that the bus, PostgreSQL or the dead letters did not answer.",
+    unit="failures",
+    where=Where.ANALYTICS,
 )
-WAITING = Gauge(
+WAITING = gauge(
     "veche_analytics_waiting_records",
     "Records of a partition that wait to be counted.",
-    ["partition"],
+    unit="records",
+    where=Where.ANALYTICS,
+    labels={"partition": "number of the partition, of which this process has some"},
 )
-DELAY = Gauge(
+DELAY = gauge(
     "veche_analytics_delay_seconds",
     "From an event's time to its commit in the rollups, for the newest event of the last batch.",
+    unit="seconds",
+    where=Where.ANALYTICS,
 )
-STOPPED = Gauge(
+STOPPED = gauge(
     "veche_analytics_stopped_partitions",
     "Partitions of this process that have stopped because too much was bad.",
+    unit="partitions",
+    where=Where.ANALYTICS,
 )

@@ -4,9 +4,6 @@ Every web process shows it, and all of them the same within seconds, so Promethe
 largest (`max`) and never the sum. Nothing is read more often than every `KEPT_SECONDS`, however
 many ask; each source has a thread and a time limit of its own, so that one which is away hides
 nothing of the others. Everything that is counted has a bound.
-
-`settings.METRIC_SOURCES` adds sources of other parts: name → dotted path of a function that takes
-nothing and returns metrics of prometheus_client.
 """
 
 from __future__ import annotations
@@ -23,7 +20,6 @@ import msgspec
 import redis
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils.module_loading import import_string
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from redis import Redis
@@ -124,8 +120,6 @@ def registry() -> CollectorRegistry:
     """A registry of what is true of the whole installation; one for each process."""
     made = CollectorRegistry()
     sources: dict[str, Read] = {"log": read_log, "bus": read_bus, "database": read_database}
-    for name, path in settings.METRIC_SOURCES.items():
-        sources[name] = import_string(path)
     made.register(InstallationCollector(sources))
     return made
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from chat import metrics  # noqa: F401  defines them
+from importlib import import_module
+
+from django.conf import settings
+
 from chat.metric_types import DEFINITIONS, Definition, Where
 
 HEAD = """\
 # Metrics
 
-Made by `manage.py metrics_page` from `chat/metrics.py`; a test compares the two.
+Made by `manage.py metrics_page` from `chat/metrics.py` and `analytics/metrics.py`; a test compares
+the two.
 
 Who shows them, and how Prometheus puts the values of several processes together:
 
@@ -17,6 +21,7 @@ Who shows them, and how Prometheus puts the values of several processes together
 | web | `/metrics` of each web process | `sum by (…)`; histograms `sum by (le, …)` |
 | worker | each worker on `METRICS_PORT`, its children added up | as above |
 | probe | `manage.py probe --every` on `METRICS_PORT` | as above |
+| analytics | `manage.py consume_events` on `METRICS_PORT` | as above |
 | any process | whichever process does it | as above |
 | installation | `/metrics` of every web process, all the same | `max by (…)`, never a sum |
 
@@ -30,18 +35,26 @@ TITLES = {
     Where.WEB: "Web processes",
     Where.WORKER: "Workers",
     Where.PROBE: "The probe",
+    Where.ANALYTICS: "The analytics",
     Where.INSTALLATION: "The installation",
 }
 
 
 def text() -> str:
     """The text of docs/metrics.md."""
+    define_all()
     parts = [HEAD]
     for where, title in TITLES.items():
         parts += [f"## {title}\n", "| Name | Type, unit | Labels | Meaning |", "|---|---|---|---|"]
         parts += [_row(one) for one in DEFINITIONS.values() if one.where is where]
         parts.append("")
     return "\n".join(parts).rstrip() + "\n"
+
+
+def define_all() -> None:
+    """Import every module that defines metrics, so that `DEFINITIONS` is complete."""
+    for module in settings.METRIC_MODULES:
+        import_module(module)
 
 
 def _row(one: Definition) -> str:

@@ -258,9 +258,8 @@ DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
 # Who tells `verify_delivery` what was counted.
 DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
 # --- Metrics ----------------------------------------------------------------------------------
-# What other parts add to the metrics of the installation: name → dotted path of a function (see
-# `chat.installation_metrics`).
-METRIC_SOURCES: dict[str, str] = {}
+# The modules that define metrics: what docs/metrics.md lists.
+METRIC_MODULES = ["chat.metrics", "analytics.metrics"]
 # What a command that goes on for ever calls when it begins, with its role, so that it can be
 # watched: metrics on METRICS_PORT, traces, errors.
 BEGIN_PROCESS = "chatsite.observing.begin"

@@ -34,7 +34,7 @@ LOOPBACK = "127.0.0.1"
 USUAL_PORT = 9090
 KEPT = "15d"
 # Found through files; of the other jobs, only those that run here.
-OURS = ("web", "worker", "beat", "probe")
+OURS = ("web", "worker", "beat", "probe", "analytics")
 
 Configuration = dict[str, Any]
 

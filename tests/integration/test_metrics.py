@@ -23,6 +23,7 @@ from django.test import Client
 
 from chat import events, room_log
 from chat.metric_types import DEFINITIONS, Where
+from chat.metrics_page import define_all
 from chat.models import Membership
 from chat.room_log import keys
 from chat.room_log.clients import blocking_client
@@ -42,7 +43,7 @@ Samples = dict[str, float]
 
 
 class Door:
-    """A process with a METRICS_PORT: beat, or the probe."""
+    """A process with a METRICS_PORT: beat, the probe, or the analytics."""
 
     def __init__(self, log: Path, *command: str, **environment: str) -> None:
         self.port = free_port()
@@ -76,7 +77,7 @@ def read(port: int) -> Samples:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[dict[str, int]]:
-    """Port of the metrics of each part: web, worker, beat, probe."""
+    """Port of the metrics of each part: web, worker, beat, probe, analytics."""
     with contextlib.ExitStack() as parts:
         web = parts.enter_context(web_process(tmp_path / "web.log"))
         worker = MeasuredWorker(tmp_path)
@@ -86,7 +87,11 @@ def stack(tmp_path: Path) -> Iterator[dict[str, int]]:
         url = f"http://127.0.0.1:{web.port}"
         probe = Door(tmp_path / "probe.log", "manage.py", "probe", "--every", "10", PROBE_URL=url)
         parts.callback(probe.end)
-        yield {"web": web.port, "worker": worker.port, "beat": beat.port, "probe": probe.port}
+        analytics = Door(tmp_path / "analytics.log", "manage.py", "consume_events")
+        parts.callback(analytics.end)
+        doors = {"beat": beat, "probe": probe, "analytics": analytics}
+        ports = {name: door.port for name, door in doors.items()}
+        yield {"web": web.port, "worker": worker.port, **ports}
 
 
 async def talk(port: int) -> None:
@@ -119,7 +124,8 @@ def missing(shown: dict[str, Samples]) -> list[str]:
         Where.WEB: ("web",),
         Where.WORKER: ("worker",),
         Where.PROBE: ("probe",),
-        Where.ANY: ("web", "worker", "beat", "probe"),
+        Where.ANALYTICS: ("analytics",),
+        Where.ANY: ("web", "worker", "beat", "probe", "analytics"),
         Where.INSTALLATION: ("web",),
     }
     found = []
@@ -136,6 +142,7 @@ def missing(shown: dict[str, Samples]) -> list[str]:
 async def test_every_metric_has_samples_when_everything_runs_and_people_talk(
     stack: dict[str, int],
 ) -> None:
+    define_all()
     await talk(stack["web"])
 
     def look() -> dict[str, Samples]:
@@ -167,6 +174,8 @@ async def test_every_metric_has_samples_when_everything_runs_and_people_talk(
         assert definition is not None, name
         assert set(LABEL.findall(labels)) - {"le"} <= definition.labels.keys(), name
     web, worker = shown["web"], shown["worker"]
+    assert shown["probe"]['veche_probe_runs_total{result="ok"}'] >= 1
+    assert shown["analytics"]['veche_analytics_events_total{outcome="counted"}'] >= 4
     assert web["veche_ack_seconds_count"] >= 1
     assert web["veche_delivery_seconds_count"] >= 1
     assert web['veche_frames_received_total{type="send"}'] >= 2

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 from chat.metric_types import DEFINITIONS, Definition
+from chat.metrics_page import define_all
+
+define_all()
 
 # Not ours: Prometheus's own, prometheus_client's, django-prometheus's, the node exporter's. That
 # they exist is shown by running every query.
@@ -25,7 +28,7 @@ def metrics_in(query: str) -> set[str]:
 
 
 def unknown_metrics(query: str) -> set[str]:
-    """Those that neither `chat.metrics` nor anybody else defines."""
+    """Those that neither we nor anybody else defines."""
     return {name for name in metrics_in(query) if not OTHERS.fullmatch(name) and not _is_ours(name)}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chat.events import envelope
 from chat.room_log import keys
 from deploy.grafana.generator.boards import BOARDS
 from localstack.monitor import SOURCE
@@ -129,6 +130,8 @@ def test_alerts_see_real_faults_and_are_silent_before(watched: Watched, talk: Ta
     with seen.firing("DeadLettersGrowing warning", "ShardStopped critical"):
         poison(watched, shard=0, entries=FEW_LETTERS)
         poison(watched, shard=1, entries=MANY_LETTERS)
+    with seen.firing("AnalyticsStopped warning"):
+        poison_the_bus(watched, entries=MANY_LETTERS)
     of_letters = {name: query for name, query in QUERIES.items() if "veche_dead_letters" in query}
     wait_for(
         lambda: all(has_data(watched.recent(without_none(one))) for one in of_letters.values()),
@@ -174,6 +177,14 @@ def poison(watched: Watched, shard: int, entries: int) -> None:
     pipeline = watched.log.pipeline()
     for number in range(entries):
         pipeline.xadd(keys.ingest(shard), {"poison": str(number)})
+    pipeline.execute()
+
+
+def poison_the_bus(watched: Watched, entries: int) -> None:
+    """Records that no reader of the event bus can read."""
+    pipeline = watched.log.pipeline()
+    for number in range(entries):
+        pipeline.xadd(envelope.STREAM, {"poison": str(number)})
     pipeline.execute()
 
 

@@ -12,6 +12,7 @@ from chat.metric_types import DEFINITIONS, Definition, Installation, Where
 from chatsite.env import BASE_DIR
 from chatsite.version import VERSION
 
+metrics_page.define_all()
 ALL = pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=lambda one: one.name)
 # What a label must never hold, as there is no end of them.
 UNBOUNDED = {"room", "user", "actor", "key", "seq", "name", "id", "path", "url"}

@@ -1,4 +1,4 @@
-"""What the Celery workers do: tasks, storing, exporting."""
+"""What works behind the web processes: tasks, storing, exporting, counting."""
 
 from __future__ import annotations
 
@@ -175,10 +175,55 @@ EXPORTING = Row(
         ),
     ],
 )
+COUNTING = Row(
+    "Counting: from the event bus to the analytics",
+    [
+        lines(
+            "Records, by what became of them",
+            "Each second. `repeat` counts what was published twice, as after a crash; `bad` is a "
+            "dead letter.",
+            Query(
+                "sum by (outcome) (rate(veche_analytics_events_total[$__rate_interval]))",
+                "{{outcome}}",
+            ),
+            unit="cps",
+        ),
+        lines(
+            "Time of a batch",
+            "Reading, counting and the commit of figures and position together.",
+            *percentiles("veche_analytics_batch_seconds"),
+            unit="s",
+        ),
+        lines(
+            "Records that wait",
+            "Of all partitions. When it climbs, the consumer does not keep up, or stands still.",
+            Query("sum(veche_analytics_waiting_records)", "records"),
+            runbook="analytics-lag",
+        ),
+        lines(
+            "How late",
+            "From an event to its place in the figures, for the newest one of a batch.",
+            Query("max(veche_analytics_delay_seconds)", "delay"),
+            unit="s",
+            width=12,
+            runbook="analytics-lag",
+        ),
+        lines(
+            "Stopped, dropped and failed",
+            "Partitions that stand still for too many bad records (a person must look); batches "
+            "that another process had counted, and calls without an answer, in five minutes.",
+            Query("sum(veche_analytics_stopped_partitions)", "stopped"),
+            Query("sum(increase(veche_analytics_fenced_total[5m]))", "dropped"),
+            Query("sum(increase(veche_analytics_failures_total[5m]))", "failed"),
+            width=12,
+            runbook="analytics-stopped",
+        ),
+    ],
+)
 WORKERS = Board(
     "workers",
     "Workers",
-    "What the Celery workers do and how long it takes them: tasks, storing, exporting, beat.",
-    [NOW, TASKS, STORING, EXPORTING],
+    "What works behind the web processes: tasks, storing, exporting, counting, beat.",
+    [NOW, TASKS, STORING, EXPORTING, COUNTING],
     choices=[Choice("task", "Task", "veche_task_seconds_count", "task")],
 )
