@@ -31,7 +31,10 @@ class Person:
         expect(self.page.get_by_test_id("room-list")).to_be_visible(timeout=PATIENCE_MS)
 
     def enter(self, room_slug: str) -> None:
-        self.page.locator(f"[data-testid=room-item][data-room-slug={room_slug}]").click()
+        item = self.page.locator(f"[data-testid=room-item][data-room-slug={room_slug}]")
+        item.click()
+        # The address changes first and the page a moment later, and the room before had a composer.
+        expect(item).to_have_attribute("aria-current", "page", timeout=PATIENCE_MS)
         expect(self.page.get_by_test_id("composer")).to_be_visible(timeout=PATIENCE_MS)
 
     def write(self, text: str) -> None:
