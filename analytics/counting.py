@@ -13,11 +13,15 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from analytics import words
 from analytics.records import Countable
 from chat.events import (
+    EventData,
     EventType,
+    MemberJoined,
+    MemberRemoved,
     MessagePosted,
     Reaction,
     RoomArchived,
@@ -142,7 +146,7 @@ class Sums:
             self._add_message(event, data, second, facts)
         else:
             field = _FIELD_OF.get(kind)
-            if field is not None:
+            if field is not None and not _moves_nobody(data):
                 self.minutes[room, second // MINUTE][field] += 1
             if isinstance(data, Reaction):
                 self.emoji[room, second // DAY, data.emoji][kind is EventType.REACTION_REMOVED] += 1
@@ -197,6 +201,16 @@ def _created(facts: RoomFacts, event: RoomEvent, data: RoomCreated) -> None:
 def _updated(facts: RoomFacts, event: RoomEvent, data: RoomUpdated) -> None:
     if data.name is not None:
         _named(facts, event.seq, data.name)
+
+
+def _moves_nobody(data: EventData) -> bool:
+    """Whether an event of a member is another role, a ban of somebody outside, or its end."""
+    match data:
+        case MemberJoined():
+            return data.previous is not UNSET
+        case MemberRemoved():
+            return data.outside or data.banned is False
+    return False
 
 
 def _named(facts: RoomFacts, seq: int, name: str) -> None:

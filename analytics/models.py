@@ -135,9 +135,11 @@ class Counters(models.Model):
     reactions = models.BigIntegerField(default=0, help_text="`reaction.added` events.")
     reactions_removed = models.BigIntegerField(default=0)
     joins = models.BigIntegerField(
-        default=0, help_text="`member.joined` events; a change of role is one, too."
+        default=0, help_text="`member.joined` events of people who were not in the room."
     )
-    departures = models.BigIntegerField(default=0, help_text="Left or removed.")
+    departures = models.BigIntegerField(
+        default=0, help_text="Left or removed; a ban of somebody who is outside is neither."
+    )
 
     class Meta:
         abstract = True

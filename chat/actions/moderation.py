@@ -132,8 +132,8 @@ async def mute_member(
         before=before,
         after={"muted_until": until.isoformat()},
         kind=EventType.MEMBER_MUTED,
-        data=lambda after: MemberMuted(
-            user=user_id, until=datetime.fromisoformat(after["muted_until"])
+        data=lambda entry: MemberMuted(
+            user=user_id, until=datetime.fromisoformat((entry.after or {})["muted_until"])
         ),
     )
 
@@ -183,7 +183,7 @@ async def ban_member(by: By, room_id: int, user_id: int, options: Options = NO_O
         before=before,
         after={"role": None, "banned": True},
         kind=EventType.MEMBER_REMOVED,
-        data=lambda _: MemberRemoved(user=user_id, banned=True),
+        data=lambda entry: MemberRemoved(user=user_id, banned=True, outside=_was(entry) is None),
     )
 
 
@@ -200,7 +200,7 @@ async def unban_member(
         before=before,
         after={"banned": False},
         kind=EventType.MEMBER_REMOVED,
-        data=lambda _: MemberRemoved(user=user_id, banned=False),
+        data=lambda entry: MemberRemoved(user=user_id, banned=False, outside=_was(entry) is None),
     )
 
 
@@ -224,7 +224,7 @@ async def set_role(
         before=before,
         after={"role": str(role)},
         kind=EventType.MEMBER_JOINED,
-        data=lambda _: MemberJoined(user=user_id, role=role),
+        data=lambda entry: MemberJoined(user=user_id, role=role, previous=_was(entry) or role),
     )
 
 
@@ -381,10 +381,13 @@ async def _act(
     before: Values,
     after: Values,
     kind: EventType,
-    data: Callable[[Values], EventData],
+    data: Callable[[AuditEntry], EventData],
     author: int | None = None,
 ) -> Outcome:
-    """Entry, event, outcome. `data` makes the event's data of what the entry says was asked for."""
+    """Entry, event, outcome.
+
+    `data` makes the event's data of what the entry says, so that a repeat makes the same.
+    """
     reason = audit.check_reason(options.reason, needed=by.door == Door.ADMIN)
     key = str(uuid7()) if options.key is None else options.key
     is_old = check_key(key, timezone.now()) is KeyAge.OLD
@@ -409,11 +412,10 @@ async def _act(
         return await _settle(entry.pk, Result.DONE, seq=seq)
     crash_point("moderation.before_append")
     assert target.room is not None
-    assert entry.after is not None
     event = NewEvent(
         room=target.room,
         type=kind,
-        data=data(entry.after),
+        data=data(entry),
         actor=by.user_id,
         key=key,
         trusted=by.staff,
@@ -430,6 +432,12 @@ async def _act(
         raise
     crash_point("moderation.after_append")
     return await _settle(entry.pk, Result.DONE, seq=appended.event.seq)
+
+
+def _was(entry: AuditEntry) -> Role | None:
+    """The member's role before the act."""
+    role = (entry.before or {})["role"]
+    return None if role is None else Role(role)
 
 
 async def _settle(

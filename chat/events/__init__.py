@@ -96,8 +96,11 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):
+    """`previous`: the role until now of somebody who was in the room; absent for who comes in."""
+
     user: int
     role: Role = Role.MEMBER
+    previous: Role | msgspec.UnsetType = msgspec.UNSET
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +110,14 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberRemoved(Member, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody is out of the room. `banned` says whether they may come back; absent: as before."""
+    """Somebody is out of the room.
+
+    `banned` says whether they may come back; absent: as before. `outside`: they were not in it, so
+    nobody leaves.
+    """
 
     banned: bool | None = None
+    outside: bool = False
 
 
 class MemberUnmuted(Member, frozen=True, kw_only=True, omit_defaults=True):

@@ -50,6 +50,11 @@ _COUNT_TYPES = """
     JOIN chat_roomevent AS event
         ON event.room_id = span.room AND event.seq BETWEEN span.first AND span.last
     WHERE (%(since)s::timestamptz IS NULL OR event.at >= %(since)s)
+      -- Another role, a ban of somebody outside and its end: nobody comes or goes.
+      AND NOT (event.type = 'member.joined' AND event.data->'previous' IS NOT NULL)
+      AND NOT (event.type = 'member.removed' AND
+          (event.data->'outside' IS NOT NULL
+              OR event.data->>'banned' IS NOT DISTINCT FROM 'false'))
       AND NOT EXISTS (
           SELECT FROM unnest(
               %(out_room)s::bigint[], %(out_first)s::bigint[], %(out_last)s::bigint[]
@@ -211,7 +216,8 @@ def count_types(
 ) -> list[tuple[int, str, int, int]]:
     """(room, event type, events, characters of messages) in `spans` of (room, first, last seq).
 
-    Leaves out the stretches in `without`, and what happened before `since`.
+    Leaves out the stretches in `without`, what happened before `since`, and events of members with
+    whom nobody comes in or leaves.
     """
     values = {
         "span_room": [room for room, _, _ in spans],

@@ -37,9 +37,13 @@ _COUNTERS = """
     count(*) FILTER (WHERE type = 'member.joined'),
     count(*) FILTER (WHERE type IN ('member.left', 'member.removed'))
 """
+# Another role, a ban of somebody outside and its end: nobody comes or goes.
 _COUNTED = """ type IN (
     'message.posted', 'message.edited', 'message.deleted', 'message.restored', 'reaction.added',
     'reaction.removed', 'member.joined', 'member.left', 'member.removed')
+    AND NOT (type = 'member.joined' AND data ? 'previous')
+    AND NOT (type = 'member.removed' AND
+        (data ? 'outside' OR data->>'banned' IS NOT DISTINCT FROM 'false'))
 """
 _COLUMNS = (
     "messages, characters, edits, deletions, restorations, reactions, reactions_removed, joins,"

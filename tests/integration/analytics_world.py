@@ -28,6 +28,17 @@ from tests.integration.buses import BusUnderTest
 SHARDS = 4
 # Words that the truth looks for begin with w.
 WORDS = ["wolf", "water", "winter", "wire", "wonder", "words", "дом", "hunter2", "the", "и"]
+# Who comes and goes, and what is neither: another role, a ban of somebody outside, its end.
+MEMBERSHIPS: list[tuple[EventType, dict[str, Any]]] = [
+    (EventType.MEMBER_JOINED, {"role": "member"}),
+    (EventType.MEMBER_JOINED, {"role": "moderator", "previous": "member"}),
+    (EventType.MEMBER_LEFT, {}),
+    (EventType.MEMBER_REMOVED, {}),
+    (EventType.MEMBER_REMOVED, {"banned": True}),
+    (EventType.MEMBER_REMOVED, {"banned": True, "outside": True}),
+    (EventType.MEMBER_REMOVED, {"banned": False}),
+    (EventType.MEMBER_REMOVED, {"banned": False, "outside": True}),
+]
 EMOJI = ["👍", "🎉", "👀", "❤️"]
 # The buses under test give up early, and the machine may be busy.
 PUBLISH_SECONDS = 100.0
@@ -105,10 +116,9 @@ class World:
             return EventType.MESSAGE_DELETED, target
         if share < 0.93:
             return EventType.MESSAGE_RESTORED, target
-        if share < 0.96:
-            return EventType.MEMBER_JOINED, {"user": pick.choice(self.people).pk, "role": "member"}
         if share < 0.98:
-            return EventType.MEMBER_LEFT, {"user": pick.choice(self.people).pk}
+            kind, more = pick.choice(MEMBERSHIPS)
+            return kind, {"user": pick.choice(self.people).pk, **more}
         return EventType.ROOM_UPDATED, {"name": f"name {pick.randint(1, 99)}"}
 
     def _row(

@@ -86,7 +86,7 @@ ACTS: dict[str, tuple[Do, EventType, dict[str, Any]]] = {
     Action.MEMBER_ROLE: (
         lambda who, w, _: moderation.set_role(who, w.room.pk, w.boris.pk, Role.MODERATOR, WHY),
         EventType.MEMBER_JOINED,
-        {"user": "boris", "role": "moderator"},
+        {"user": "boris", "role": "moderator", "previous": "member"},
     ),
     Action.ROOM_SLOW_MODE: (
         lambda who, w, _: moderation.set_slow_mode(who, w.room.pk, 30, WHY),
@@ -284,6 +284,44 @@ async def test_somebody_outside_can_be_banned_but_not_twice_and_not_an_equal() -
     assert owner == "forbidden"
     assert lifted_for_nobody.result == Result.UNCHANGED
     assert await code_of(rooms.join_room(world.vera.pk, room)) == "forbidden"
+
+
+async def test_events_tell_who_comes_and_goes_from_who_only_changes() -> None:
+    world = await make_world(RoomKind.PUBLIC)
+    room = world.room.pk
+    before = len(await log_of(room))
+
+    await moderation.set_role(by(world.anna), room, world.boris.pk, Role.MODERATOR)
+    await moderation.ban_member(by(world.anna), room, world.boris.pk, WHY)
+    await moderation.unban_member(by(world.anna), room, world.boris.pk, WHY)
+    await moderation.ban_member(by(world.anna), room, world.vera.pk, WHY)
+    events = (await log_of(room))[before:]
+
+    boris, vera = world.boris.pk, world.vera.pk
+    assert [json.loads(bytes(event.data)) for event in events] == [
+        {"user": boris, "role": "moderator", "previous": "member"},
+        {"user": boris, "banned": True},
+        {"user": boris, "banned": False, "outside": True},
+        {"user": vera, "banned": True, "outside": True},
+    ]
+
+
+async def test_ban_that_is_sent_again_is_the_same_ban_although_the_member_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await make_world(RoomKind.PUBLIC)
+    options = moderation.Options(reason="spam", key=new_key())
+
+    def away(*args: Any, **values: Any) -> None:
+        raise Unavailable("PostgreSQL is away.")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(audit, "settle", away)  # nobody can write down that it was done
+        first = await moderation.ban_member(by(world.mod), world.room.pk, world.boris.pk, options)
+    again = await moderation.ban_member(by(world.mod), world.room.pk, world.boris.pk, options)
+
+    assert (first.result, again.result) == (Result.DONE, Result.DONE)
+    assert again.seq == first.seq
 
 
 async def test_mute_everywhere_holds_in_rooms_that_are_loaded_later_and_ends() -> None:

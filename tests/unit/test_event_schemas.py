@@ -202,7 +202,8 @@ def test_removed_retyped_and_newly_required_fields_are_refused() -> None:
     assert changed(joined, "required", value=["user", "role"]) == ["data.role is newly required."]
     assert changed(edited, "required", value=["body"]) == ["data.target may be absent now."]
     assert changed(joined, "$defs", "Role", "enum", value=["member", "owner"]) == [
-        "data.role cannot be 'moderator' any more."
+        "data.role cannot be 'moderator' any more.",
+        "data.previous cannot be 'moderator' any more.",
     ]
     assert changed(EventType.MESSAGE_POSTED, "properties", "reply_to", value={"type": "integer"})
     assert changed(EventType.MESSAGE_POSTED, "properties", "body", "anyOf", value=[])
