@@ -1,4 +1,8 @@
-"""Whose numbers a person may see: administrators everybody's, owners those of their rooms."""
+"""Whose numbers a person may see: administrators everybody's, owners those of their rooms.
+
+Who writes in a private room, and which words, is nothing that its numbers tell: that is for its
+owners, and for those who may read private rooms.
+"""
 
 from __future__ import annotations
 
@@ -36,3 +40,12 @@ async def scope_for(user_id: int, room_id: int | None) -> Scope:
     if room is None:
         raise HttpError(404, "There is no such room.")
     return Scope(room)
+
+
+async def look_inside(user_id: int, scope: Scope) -> None:
+    """Raises: HttpError 403 when people and words of this room are not for the person."""
+    if scope.room is not None and not await host().may_look_inside(user_id, scope.room):
+        raise HttpError(
+            403,
+            "People and words of a private room are for its owners and for those who may read it.",
+        )

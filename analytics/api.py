@@ -16,7 +16,7 @@ from ninja import Query, Router
 from ninja.errors import HttpError
 
 from analytics import periods, schemas
-from analytics.access import Scope, scope_for
+from analytics.access import Scope, look_inside, scope_for
 from analytics.answers import json_answer, table_answer
 from analytics.host import host
 from analytics.models import ALL_ROOMS
@@ -326,8 +326,12 @@ async def top_rooms(request: SignedInRequest, asked: Query[schemas.RankedAsked])
 async def active_people(
     request: SignedInRequest, asked: Query[schemas.RankedAsked]
 ) -> HttpResponse:
-    """People by the quarters of an hour in which they were active."""
+    """People by the quarters of an hour in which they were active.
+
+    Of a private room only for its owners and for those who may read private rooms.
+    """
     scope, period, _ = await _asked(request, asked)
+    await look_inside(request.auth.user_id, scope)
     found = await _in_database(_people, scope.room_id, period, asked.limit)
     body = {"period": shown(period), "rows": found}
     return table_answer(asked.format, "people", schemas.PersonRow, body)
@@ -359,8 +363,12 @@ async def emoji(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> 
 
 @router.get("/words", response={200: schemas.Words, **ERRORS})
 async def words(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
-    """Words that several people used in a room, by messages; without what every text is made of."""
+    """Words that several people used in a room, by messages; without what every text is made of.
+
+    Of a private room only for its owners and for those who may read private rooms.
+    """
     scope, period, _ = await _asked(request, asked)
+    await look_inside(request.auth.user_id, scope)
     if scope.room_id == ALL_ROOMS:
         raise HttpError(400, "room: words are counted for single rooms only.")
     first, last = ranks.whole_utc_days(period.begin, period.end)

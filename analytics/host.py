@@ -44,6 +44,10 @@ class Host(Protocol):
         """The room if the person owns it, or is an administrator; None if not, or if none is so."""
         ...
 
+    async def may_look_inside(self, user_id: int, room: NamedRoom) -> bool:
+        """Whether one of those may know who writes in the room, and which words."""
+        ...
+
     def names_of(self, user_ids: Iterable[int]) -> Mapping[int, str]:
         """What people are called, for those who exist. Uses the database and blocks."""
         ...

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from chat import access, people, room_list
 from chat.database import in_database
-from chat.errors import ClientError
+from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import Room, RoomEvent, User
 from chat.protocol import MAX_ID, RoomInfo
@@ -20,6 +20,7 @@ from chat.protocol import MAX_ID, RoomInfo
 __all__ = [
     "in_database",
     "is_administrator",
+    "may_look_inside",
     "names_of",
     "newest_event_at",
     "room_for",
@@ -57,13 +58,29 @@ async def room_for(user_id: int, room_id: int) -> NamedRoom | None:
         return None
     if await is_administrator(user_id):
         return await in_database(_find, room_id)
-    try:
-        seen = await access.look_up(user_id, room_id)
-    except ClientError:
-        return None
-    if seen.role != Role.OWNER:
+    if not await _owns(user_id, room_id):
         return None
     return await in_database(_find, room_id)
+
+
+async def may_look_inside(user_id: int, room: NamedRoom) -> bool:
+    """Whether somebody who may see the room's numbers may know its people and words as well.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    if room.kind == RoomKind.PUBLIC or await _owns(user_id, room.id):
+        return True
+    return await in_database(_may_read_private_rooms, user_id)
+
+
+async def _owns(user_id: int, room_id: int) -> bool:
+    try:
+        seen = await access.look_up(user_id, room_id)
+    except Unavailable:
+        raise
+    except ClientError:
+        return False
+    return seen.role == Role.OWNER
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
@@ -79,6 +96,11 @@ def newest_event_at() -> datetime | None:
 
 def _is_staff(user_id: int) -> bool:
     return User.objects.filter(pk=user_id, is_staff=True, is_active=True).exists()
+
+
+def _may_read_private_rooms(user_id: int) -> bool:
+    person = User.objects.filter(pk=user_id, is_staff=True, is_active=True).first()
+    return person is not None and person.has_perm("chat.view_private_rooms")
 
 
 def _is_owned(room: RoomInfo) -> bool:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Permission
 
 from analytics import schemas
 from analytics.models import CountedRoom
@@ -50,6 +51,8 @@ ONLY_ALL_ROOMS: dict[str, tuple[type[Any], type[Any]]] = {
     "top-rooms": (schemas.TopRooms, schemas.TopRoomRow)
 }
 ONLY_ONE_ROOM: dict[str, tuple[type[Any], type[Any]]] = {"words": (schemas.Words, schemas.WordRow)}
+# What tells more of a private room than its numbers.
+INSIDE = {"people", "words"}
 OPERATIONS = ["live", *TABLES, *ONLY_ALL_ROOMS, *ONLY_ONE_ROOM]
 
 
@@ -97,9 +100,28 @@ async def test_numbers_are_for_owners_of_the_room_and_administrators_alone() -> 
         one: dict[str, int] = {"room": room.pk}
         all_: dict[str, int] = {}
         none = {"room": 999_999_999}
-        assert await statuses(operation, one) == [401, 404, 404, in_one, in_one], operation
+        in_private = 403 if operation in INSIDE else in_one
+        assert await statuses(operation, one) == [401, 404, 404, in_one, in_private], operation
         assert await statuses(operation, all_) == [401, 403, 403, 403, in_all], operation
         assert await statuses(operation, none) == [401, 404, 404, 404, 404], operation
+
+
+async def test_people_and_words_of_a_private_room_are_for_who_may_read_it() -> None:
+    boss, reader = [await make_user(name, is_staff=True) for name in ("boss", "reader")]
+    member = await make_user("rita")
+    for person in (reader, member):
+        right = await Permission.objects.aget(codename="view_private_rooms")
+        await person.user_permissions.aadd(right)
+    private = await sync_to_async(told_room)(Story(), datetime.now(UTC), RoomKind.PRIVATE, "Plan")
+    public = await sync_to_async(told_room)(Story(), datetime.now(UTC), RoomKind.PUBLIC, "Tea")
+
+    for operation in INSIDE:
+        answers = [
+            (await Asker(person).ask(operation, {"room": room})).status
+            for person in (boss, reader, member)
+            for room in (private, public)
+        ]
+        assert answers == [403, 200, 200, 200, 404, 404], operation
 
 
 async def test_room_of_others_and_no_room_are_refused_in_the_same_words() -> None:

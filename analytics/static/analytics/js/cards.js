@@ -18,6 +18,7 @@ import { words } from "analytics/words";
  * @property {string} operation
  * @property {(choice: Choice) => Record<string, string>} [query] What is asked beside the choice.
  * @property {(choice: Choice) => boolean} [suits] Whether the card makes sense.
+ * @property {string} [closed] What to say to who may see the room's numbers and not this.
  * @property {(body: any) => Nothing | null} nothing What to say when there is nothing to draw.
  * @property {(body: any, box: HTMLElement) => (() => void) | void} draw Returns what stops it.
  * @property {(body: any) => {columns: import("analytics/table").Column[], rows: import("analytics/types").Row[]}} table
@@ -162,13 +163,14 @@ export class Card {
 		const again = () => {
 			if (this.choice) void this.load(this.choice);
 		};
+		const closed = failure.code === "forbidden" ? this.subject.closed : undefined;
 		this.box.append(
 			element(
 				"div",
 				{ class: "n-nothing", role: "alert" },
-				element("b", {}, words.failedTitle),
-				element("p", {}, explain(failure.code)),
-				...ways.out(failure, again),
+				element("b", {}, closed ? words.closedTitle : words.failedTitle),
+				element("p", {}, closed ?? explain(failure.code)),
+				...(closed ? [] : ways.out(failure, again)),
 			),
 		);
 		this.root.dataset.state = "failed";

@@ -381,6 +381,7 @@ const personName = (row) => row.name || words.someone;
 /** @type {Subject} */
 const people = {
 	operation: "people",
+	closed: words.closedRoom,
 	query: () => ({ limit: "10" }),
 	nothing: (body) => (body.rows.length === 0 ? noMessages(body) : null),
 	draw(body, box) {
@@ -437,6 +438,7 @@ const emoji = {
 /** @type {Subject} */
 const wordsOfRoom = {
 	operation: "words",
+	closed: words.closedRoom,
 	query: () => ({ limit: "10" }),
 	suits: (choice) => choice.room !== null,
 	nothing: (body) =>

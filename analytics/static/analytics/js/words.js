@@ -104,6 +104,9 @@ export const en = {
 	signedOut: "You are signed out.",
 	signIn: "Sign in",
 	goneRoom: "There is no such room, or its numbers are not for you.",
+	closedTitle: "Not for everybody",
+	closedRoom:
+		"People and words of a private room are for its owners, and for those who may read private rooms.",
 	showAll: "Show my rooms",
 	unavailable: "The server cannot answer right now.",
 	network: "The server cannot be reached.",
@@ -236,6 +239,8 @@ export const ru = {
 	signedOut: "Вы вышли из системы.",
 	signIn: "Войти",
 	goneRoom: "Такой комнаты нет, или её числа не для вас.",
+	closedTitle: "Не для всех",
+	closedRoom: "Люди и слова закрытой комнаты видны её владельцам и тем, кому можно читать закрытые комнаты.",
 	showAll: "Показать мои комнаты",
 	unavailable: "Сервер сейчас не может ответить.",
 	network: "Сервер недоступен.",
