@@ -103,8 +103,10 @@ class Presence:
         rooms = list(self._hub.feeds)
         for start in range(0, len(rooms), ROOMS_PER_CALL):
             part = rooms[start : start + ROOMS_PER_CALL]
-            here = {room: set(self._hub.feeds[room].users) for room in part}
-            found = await self._exchange(part, here, {}, expire=True)
+            # While the bus answered about the rooms before, the last one of these may have left.
+            feeds = {room: feed for room in part if (feed := self._hub.feeds.get(room))}
+            here = {room: set(feed.users) for room, feed in feeds.items()}
+            found = await self._exchange(list(here), here, {}, expire=True) if here else {}
             for room, online in found.items():
                 feed = self._hub.feeds.get(room)
                 if feed is not None:

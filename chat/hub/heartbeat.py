@@ -18,7 +18,7 @@ from django.conf import settings
 
 from chat import room_log, socket_auth
 from chat.database import in_database
-from chat.errors import ClientError
+from chat.errors import ClientError, Unavailable
 from chat.hub.core import SLICE, Hub
 from chat.hub.sockets import HubSocket
 from chat.models import Membership
@@ -35,22 +35,19 @@ async def run(hub: Hub) -> None:
     """Beat for as long as the hub lives."""
     for beats in itertools.count(1):
         await asyncio.sleep(settings.ENV.heartbeat_seconds * random.uniform(1 - JITTER, 1 + JITTER))
-        try:
-            await beat(hub)
-            if beats % BEATS_PER_CHECK == 0:
-                await check_people(hub)
-        except Exception:
-            logger.exception("a heartbeat failed")
+        for part in PARTS if beats % BEATS_PER_CHECK == 0 else PARTS_OF_EVERY_BEAT:
+            try:
+                await part(hub)
+            except ClientError as error:
+                logger.warning("%s: %s", part.__name__, error.code)
+            except Exception:
+                # The others are done all the same.
+                logger.exception("%s failed", part.__name__)
 
 
-async def beat(hub: Hub) -> None:
-    """Heads to everybody, missing events to the hub, signs of life to the others."""
-    try:
-        await hub.healer.look_at(list(hub.feeds))
-    except ClientError:
-        logger.warning("the log does not answer; clients get the heads of the last time")
-    await send_heads(hub)
-    await hub.presence.refresh()
+async def look_at_heads(hub: Hub) -> None:
+    """Missing events to the hub."""
+    await hub.healer.look_at(list(hub.feeds))
 
 
 async def send_heads(hub: Hub) -> None:
@@ -78,16 +75,13 @@ def heads_of(hub: Hub, rooms: Collection[int]) -> dict[str, tuple[int, int]]:
     }
 
 
-async def check_people(hub: Hub) -> None:
-    """Close what was revoked, take away and give rooms: for when the hints about it were lost."""
-    try:
-        await check_sessions(hub)
-        await check_memberships(hub)
-    except ClientError:
-        logger.warning("sessions and memberships cannot be checked at the moment")
+async def tell_presence(hub: Hub) -> None:
+    """Signs of life to the other hubs."""
+    await hub.presence.refresh()
 
 
 async def check_sessions(hub: Hub) -> None:
+    """Close what was revoked, for when the hint about it was lost."""
     by_identity: defaultdict[socket_auth.Identity, list[HubSocket]] = defaultdict(list)
     for socket in hub.sockets:
         by_identity[socket.identity].append(socket)
@@ -97,16 +91,22 @@ async def check_sessions(hub: Hub) -> None:
 
 
 async def check_memberships(hub: Hub) -> None:
+    """Take away and give rooms, for when the hints about it were lost."""
     rooms_here: defaultdict[int, set[int]] = defaultdict(set)
     for socket in hub.sockets:
         if socket.greeted:
-            rooms_here[socket.user_id] |= socket.rooms
+            rooms_here[socket.user_id] |= socket.rooms.keys()
     members = await memberships(rooms_here)
     for user_id, here in rooms_here.items():
         for room in here - members[user_id]:
             hub.spawn(put_out(hub, user_id, room), "put out")
+    for user_id, here in rooms_here.items():
         for room in members[user_id] - here:
             await hub.welcome_to(user_id, room)
+
+
+PARTS_OF_EVERY_BEAT = (look_at_heads, send_heads, tell_presence)
+PARTS = (*PARTS_OF_EVERY_BEAT, check_sessions, check_memberships)
 
 
 async def put_out(hub: Hub, user_id: int, room: int) -> None:
@@ -125,19 +125,24 @@ async def put_out(hub: Hub, user_id: int, room: int) -> None:
 async def memberships(supposed: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
     """The rooms of each person, those that they are supposed to be in looked at as well.
 
-    Raises: Unavailable.
+    Raises: Unavailable when the log is away.
     """
-    stored = await in_database(stored_memberships, list(supposed))
+    try:
+        stored = await in_database(stored_memberships, list(supposed))
+    except Unavailable:
+        # Nobody comes or goes there meanwhile, so what is supposed still holds.
+        stored = {user_id: set(here) for user_id, here in supposed.items()}
     found: dict[int, set[int]] = {}
     for user_id, here in supposed.items():
-        logged = await room_log.roles(user_id, sorted(stored[user_id].union(here)))
+        there = stored.get(user_id, set())
+        logged = await room_log.roles(user_id, sorted(there.union(here)))
         # The log decides where it holds the room; PostgreSQL may lag behind it.
-        unloaded = stored[user_id] - logged.keys()
+        unloaded = there - logged.keys()
         found[user_id] = unloaded | {room for room, role in logged.items() if role is not None}
     return found
 
 
-def stored_memberships(users: Collection[int]) -> defaultdict[int, set[int]]:
+def stored_memberships(users: Collection[int]) -> dict[int, set[int]]:
     """The rooms of each person as PostgreSQL has them. Uses the ORM."""
     found: defaultdict[int, set[int]] = defaultdict(set)
     memberships = Membership.objects.filter(user_id__in=users)
