@@ -65,6 +65,11 @@ class Batch(msgspec.Struct, frozen=True):
         return Batch(self.room, self.epoch, first, self.first + end - 1, True, body, self.at_ms)
 
 
+def who_leaves(event: RoomEvent) -> int | None:
+    """The person whom the event takes out of the room, if it does so to anybody."""
+    return _member.decode(event.data).user if event.type in LEAVING else None
+
+
 def batch_of_message(message: dict[str, Any]) -> Batch:
     """What a layer message of type `events` holds.
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from chat.errors import Unavailable
 from chat.events import RoomEvent
-from chat.hub.batches import batch_of_events, events_frame_rest
+from chat.hub.batches import batch_of_events, events_frame_rest, who_leaves
 from chat.hub.feeds import RoomFeed
 from chat.hub.sockets import HubSocket
 from chat.live import runs
@@ -43,11 +43,13 @@ class CatchUp:
         events_after: EventsAfter,
         turns: asyncio.Semaphore,
         too_slow: Callable[[HubSocket], None],
+        left: Callable[[RoomFeed, int, int], None],
     ) -> None:
         self._socket = socket
         self._events_after = events_after
         self._turns = turns
         self._too_slow = too_slow
+        self._left = left
         self._positions: dict[RoomFeed, int] = {}
         self._ends: dict[RoomFeed, int] = {}  # where somebody was taken out
         self._retry_seconds = FIRST_RETRY_SECONDS
@@ -84,16 +86,23 @@ class CatchUp:
             self.drop(feed)
 
     async def _run(self) -> None:
+        failed: set[RoomFeed] = set()
         while self._positions and not self._socket.closed:
             feed, after = next(iter(self._positions.items()))
             try:
                 await self._step(feed, after)
+            except Exception as error:
+                if not isinstance(error, Unavailable):
+                    logger.exception("a connection could not be fed")
+                failed.add(feed)
+                if feed in self._positions:  # The others come first now.
+                    self._positions[feed] = self._positions.pop(feed)
+                if self._positions.keys() <= failed:
+                    await self._back_off()
+                    failed.clear()
+            else:
+                failed.discard(feed)
                 self._retry_seconds = FIRST_RETRY_SECONDS
-            except Unavailable:
-                await self._back_off()
-            except Exception:
-                logger.exception("a connection could not be fed")
-                await self._back_off()
 
     async def _back_off(self) -> None:
         await asyncio.sleep(self._retry_seconds * random.uniform(0.5, 1.5))
@@ -144,7 +153,25 @@ class CatchUp:
         if not run or run[0].seq != after + 1 or run[-1].epoch > feed.epoch:
             # The log was lost and began anew. The hub finds out with its next heartbeat.
             raise Unavailable("The room's log does not fit.")
+        leaves_at = self._leaves_at(feed, run)
+        if leaves_at is not None:
+            run = [event for event in run if event.seq <= leaves_at]
         rest, size = events_frame_rest(feed.room, [batch_of_events(run).body])
         self._socket.reading.spend(size)
         self._socket.send_events(rest, size)
         self._positions[feed] = run[-1].seq
+        if leaves_at is not None:
+            self._left(feed, self._socket.user_id, leaves_at)
+
+    def _leaves_at(self, feed: RoomFeed, run: Sequence[RoomEvent]) -> int | None:
+        """Where the person was taken out since the log last had them for a member.
+
+        A feed that jumped over a gap, or was made after it, has not seen that.
+        """
+        known = self._socket.rooms.get(feed.room)
+        if known is None:
+            return None
+        for event in run:
+            if event.seq > known and who_leaves(event) == self._socket.user_id:
+                return event.seq
+        return None

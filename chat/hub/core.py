@@ -147,7 +147,7 @@ class Hub:
         for info in rooms:
             self._attach(socket, info, positions.get(str(info.id)))
         self.presence.show(socket)
-        for room in socket.entered_meanwhile - socket.rooms:
+        for room in socket.entered_meanwhile - socket.rooms.keys():
             self.spawn(self.welcome_to(socket.user_id, room), "entered meanwhile")
         socket.entered_meanwhile.clear()
 
@@ -164,7 +164,8 @@ class Hub:
                 after = at.seq
             else:
                 socket.send(Reset(room=info.id, epoch=info.epoch, head=info.head))
-        socket.rooms.add(info.id)
+        # The log was asked for the head first and for the members then, so they were members there.
+        socket.rooms[info.id] = min(info.head, after) if info.epoch < feed.epoch else info.head
         feed.users[socket.user_id] += 1
         if feed.users[socket.user_id] == 1:
             self.presence.came(feed.room, socket.user_id)
@@ -187,12 +188,12 @@ class Hub:
     def _catch_up_of(self, socket: HubSocket) -> CatchUp:
         found = self._catch_ups.get(socket)
         if found is None:
-            found = CatchUp(socket, self.source.events_after, self._turns, self.too_slow)
+            found = CatchUp(socket, self.source.events_after, self._turns, self.too_slow, self.left)
             self._catch_ups[socket] = found
         return found
 
     def _detach(self, socket: HubSocket, feed: RoomFeed) -> None:
-        socket.rooms.discard(feed.room)
+        socket.rooms.pop(feed.room, None)
         catch_up = self._catch_ups.get(socket)
         if catch_up is not None:
             catch_up.drop(feed)
@@ -258,18 +259,26 @@ class Hub:
             self._catch_ups[socket].drop(feed)
             feed.live.add(socket)
         for socket in list(feed.live):
+            socket.rooms[feed.room] = min(socket.rooms[feed.room], head)
             socket.send_text(text)
 
     def left(self, feed: RoomFeed, user_id: int, seq: int) -> None:
-        for socket in self.sockets_of(user_id):
-            if feed.room not in socket.rooms:
-                continue
+        leaving = [
+            socket
+            for socket in self.sockets_of(user_id)
+            # What was before they came, or came back, does not take them out.
+            if feed.room in socket.rooms and seq > socket.rooms[feed.room]
+        ]
+        for socket in leaving:
             if socket in feed.behind:
-                socket.rooms.discard(feed.room)
+                del socket.rooms[feed.room]
                 self._catch_ups[socket].end_at(feed, seq)
                 self._forget_member(socket, feed)
             else:
                 self._detach(socket, feed)
+        if leaving:
+            # They may have come back since, and the hint that said so found them still there.
+            self.spawn(self.welcome_to(user_id, feed.room), "back again")
 
     def stored(self, feed: RoomFeed, seq: int) -> None:
         """PostgreSQL has the room up to `seq`."""
@@ -339,7 +348,10 @@ class Hub:
         """A placeholder became the event it stood for, behind what clients have seen."""
         feed = self.feeds.get(room)
         if feed is not None:
-            self.restart(feed, feed.epoch, feed.target)
+            feed.flush()
+            head = feed.target
+            self.restart(feed, feed.epoch, feed.position)
+            feed.head_is(head)
 
     async def _on_joined_groups(self, groups: set[str]) -> None:
         rooms = [room for room in self.feeds if room_group(room) in groups]

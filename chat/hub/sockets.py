@@ -30,7 +30,8 @@ class HubSocket:
     def __init__(self, identity: Identity, transport: Transport, unseen_limit_bytes: int) -> None:
         self.identity = identity
         self.user_id = identity.user_id
-        self.rooms: set[int] = set()
+        # Room → the seq up to which the log had the person for a member when it was asked.
+        self.rooms: dict[int, int] = {}
         self.stored: dict[int, int] = {}  # watermarks that wait for the next `stored` frame
         self.closed = False
         self.greeted = False  # whether `welcome` was sent

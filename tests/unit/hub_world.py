@@ -104,6 +104,7 @@ class MemoryRooms:
         self.asked: list[tuple[int, int]] = []  # (room, after) of every `events_after`
         self.regressed: list[tuple[int, int, int]] = []  # (room, seq, epoch) that were reported
         self.members: set[tuple[int, int]] = set()
+        self.unreadable: set[int] = set()  # rooms whose events nobody gets
 
     def head(self, room: int = ROOM) -> int:
         events = self.events[room]
@@ -149,6 +150,8 @@ class MemoryRooms:
         await asyncio.sleep(0)
         self._check()
         self.asked.append((room, after))
+        if room in self.unreadable:
+            raise Unavailable("unreadable")
         return [event for event in self.events[room] if event.seq > after][:limit]
 
     async def report_regress(self, room: int, seen: int, epoch: int) -> None:

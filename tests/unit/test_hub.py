@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chat import presence
 from chat.events import EventType
 from chat.hub import healing, heartbeat
 from chat.hub.feeds import COALESCE_SECONDS, HEAL_AFTER_SECONDS
@@ -370,6 +371,87 @@ async def test_who_leaves_while_catching_up_gets_nothing_of_after_that(world: Wo
     assert not world.hub.feeds
 
 
+async def test_who_was_taken_out_in_a_gap_that_is_jumped_over_gets_nothing_of_after_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healing, "MAX_HEAL_EVENTS", 5)
+    _, gone = world.enter(user_id=1)
+    _, stays = world.enter(user_id=2)
+    world.rooms.posts(4)
+    world.rooms.post(kind=EventType.MEMBER_REMOVED, data={"user": 1})
+    world.rooms.posts(5)
+
+    world.hint(world.rooms.post())
+    await stays.until(lambda: 11 in stays.seqs())
+    await gone.until(lambda: 5 in gone.seqs())
+    world.hint(world.rooms.post())
+    await stays.until(lambda: 12 in stays.seqs())
+
+    assert gone.seqs() == [1, 2, 3, 4, 5]
+
+
+async def test_who_was_taken_out_while_the_welcome_was_made_gets_nothing_of_after_that(
+    world: World,
+) -> None:
+    _, stays = world.enter(user_id=2)
+    socket, gone = world.connect(user_id=1)
+    rooms = [world.rooms.info()]
+    world.hint(world.rooms.post(kind=EventType.MEMBER_REMOVED, data={"user": 1}))
+    world.hint(world.rooms.post())
+
+    world.hub.enter(socket, rooms, {})
+    await gone.until(lambda: 1 in gone.seqs())
+    world.hint(world.rooms.post())
+    await stays.until(lambda: 3 in stays.seqs())
+
+    assert gone.seqs() == [1]
+
+
+async def test_who_came_back_stays_when_the_removal_is_only_heard_of_later(world: World) -> None:
+    world.rooms.members.add((1, ROOM))
+    socket, wire = world.enter(user_id=1)
+    removed = world.rooms.post(kind=EventType.MEMBER_REMOVED, data={"user": 1})
+    joined = world.rooms.post(kind=EventType.MEMBER_JOINED, data={"user": 1})
+
+    # The hint that they are back finds them still there.
+    world.hub.on_message({"type": "joined", "user": 1, "room": ROOM})
+    world.hint(removed, joined)
+    await wire.until(lambda: wire.of_type("room"))
+    world.hint(world.rooms.post())
+    await wire.until(lambda: 3 in wire.seqs())
+
+    assert socket.rooms.keys() == {ROOM}
+
+
+async def test_removal_of_before_one_came_back_takes_nobody_out(world: World) -> None:
+    world.enter(user_id=2)  # so that the feed is there, and behind
+    world.rooms.post(kind=EventType.MEMBER_REMOVED, data={"user": 1})
+    world.rooms.post(kind=EventType.MEMBER_JOINED, data={"user": 1})
+    socket, wire = world.enter(user_id=1)
+
+    world.hint(*world.rooms.events[ROOM])
+    world.hint(world.rooms.post())
+    await wire.until(lambda: 3 in wire.seqs())
+
+    assert (wire.seqs(), set(socket.rooms)) == ([3], {ROOM})
+
+
+async def test_room_that_cannot_be_read_holds_up_no_other(world: World) -> None:
+    world.rooms.events[9] = []
+    world.rooms.posts(3)
+    world.rooms.posts(3, room=9)
+    world.rooms.unreadable.add(ROOM)
+    socket, wire = world.connect()
+    at = {str(room): Position(1, 0) for room in (ROOM, 9)}
+
+    world.hub.enter(socket, [world.rooms.info(room) for room in (ROOM, 9)], at)
+    await wire.until(lambda: wire.seqs(9) == [1, 2, 3])
+    world.hint(world.rooms.post(room=9))
+    await wire.until(lambda: wire.seqs(9) == [1, 2, 3, 4])
+
+    assert wire.seqs() == []
+
+
 def now_in(monkeypatch: pytest.MonkeyPatch, *rooms: int) -> None:
     """What the room log and PostgreSQL say of everybody."""
 
@@ -403,7 +485,7 @@ async def test_who_was_taken_out_is_out_although_the_log_does_not_say_when(
 
     await heartbeat.put_out(world.hub, 1, ROOM)
 
-    assert (wire.seqs(), socket.rooms, wire.code) == ([], set(), None)
+    assert (wire.seqs(), socket.rooms, wire.code) == ([], {}, None)
 
 
 async def test_who_came_back_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +494,7 @@ async def test_who_came_back_meanwhile_stays(world: World, monkeypatch: pytest.M
 
     await heartbeat.put_out(world.hub, 1, ROOM)
 
-    assert socket.rooms == {ROOM}
+    assert socket.rooms.keys() == {ROOM}
 
 
 async def test_room_that_one_enters_is_announced_before_its_events(world: World) -> None:
@@ -605,3 +687,24 @@ async def test_draining_hub_says_bye_waits_for_answers_and_closes(world: World) 
     assert order == ["answered"]
     assert wire.code == 1012
     assert 0 < wire.of_type("bye")[0]["reconnect_after_ms"] < 10_000
+
+
+async def test_presence_is_renewed_although_a_room_empties_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "ROOMS_PER_CALL", 1)
+    world.rooms.events[9] = []
+    world.enter(user_id=1, rooms=[ROOM])
+    gone, _ = world.enter(user_id=2, rooms=[9])
+    renewed: list[list[int]] = []
+
+    async def exchange(rooms: list[int], *args: Any, **options: Any) -> dict[int, set[int]]:
+        renewed.append(rooms)
+        world.hub.dismiss(gone)
+        return {}
+
+    monkeypatch.setattr(world.hub.presence, "_exchange", exchange)
+
+    await world.hub.presence.refresh()
+
+    assert renewed == [[ROOM]]
