@@ -22,7 +22,7 @@ import msgspec
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, dead_letters, events, metrics, tracing
+from chat import backoff, batch_ends, dead_letters, events, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -407,6 +407,7 @@ def _move(position: ShardCursor, rows: Sequence[_Row]) -> None:
     position.position = str(rows[-1].id)
     position.moved_at = datetime.now(UTC)
     position.save(update_fields=["position", "moved_at"])
+    batch_ends.note_exported(position.shard, rows[-1].id)
     heads = {row.event.room: row.event.seq for row in rows}
     with connection.cursor() as cursor:
         cursor.execute(MOVE_WATERMARKS, [list(heads), list(heads.values())])

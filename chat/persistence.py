@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import ingest, live, metrics, projections, tracing
+from chat import batch_ends, ingest, live, metrics, projections, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
@@ -123,6 +123,8 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
             position.position = sorter.upto
         position.moved_at = datetime.now(UTC)
         position.save(update_fields=["position", "moved_at"])
+        if candidates:
+            batch_ends.note_stored(shard)
         crash_point("persist.before_commit")
     crash_point("persist.after_commit")
     result.stored += len(candidates)

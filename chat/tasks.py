@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import dead_letters, delivery_health, export, persistence, task_runs
+from chat import batch_ends, dead_letters, delivery_health, export, persistence, task_runs
 from chat.actions import settling
 from chat.errors import RetryableError
 from chat.room_log import epochs, keys, restrictions
@@ -75,6 +75,12 @@ def unload_idle_rooms() -> None:
     """Takes rooms out of the log that are wholly stored and idle for a day; once an hour."""
     for shard in range(settings.ENV.shards):
         unload_idle(shard)
+
+
+@shared_task(name="chat.tasks.forget_batch_ends", ignore_result=True)
+def forget_batch_ends() -> None:
+    """Deletes the times of storing and exporting that are too old to be kept; once an hour."""
+    batch_ends.forget()
 
 
 @shared_task(name="chat.tasks.agree_on_restrictions", ignore_result=True)

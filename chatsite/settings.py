@@ -225,6 +225,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 600.0},
     },
+    "forget-batch-ends": {
+        "task": "chat.tasks.forget_batch_ends",
+        "schedule": 3600.0,
+        "options": {"expires": 600.0},
+    },
     "agree-on-restrictions": {
         "task": "chat.tasks.agree_on_restrictions",
         "schedule": 10.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from msgspec import structs
 
+from chat import batch_ends
 from chat.admin import event_log, export
 from chat.admin.doors import act, page, reading_form, render
 from chat.admin.history_filter import (
@@ -34,7 +36,15 @@ from chat.admin.keyset_paging import (
 from chat.admin.marked_words import marked, matching_words
 from chat.admin.moderation import choices_for
 from chat.admin.records import note
-from chat.models import AuditEntry, ExportedRoom, Message, Reaction, Report
+from chat.models import (
+    AuditEntry,
+    ExportedRoom,
+    Message,
+    Reaction,
+    Report,
+    RoomEvent,
+    ShardCursor,
+)
 from chat.permissions import Action
 
 # Before and after a message: enough to see what it answers.
@@ -103,6 +113,7 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
             "more_changes": more,
             "exported_seq": exported,
             "is_exported": exported >= seq,
+            **times_of(first),
             "around": nearby,
             "reactions": reactions_of(found),
             "reports": Report.objects.filter(room=room, seq=seq)
@@ -119,6 +130,17 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
             "person_actions": choices_for(request.user, AuditEntry.TargetKind.PERSON),
         },
     )
+
+
+def times_of(event: RoomEvent | None) -> dict[str, datetime | None]:
+    """When the event was stored and exported, as far as that is still known."""
+    if event is None:
+        return {}
+    stored, exported = [
+        batch_ends.time_of(kind, event.shard, event.pk)
+        for kind in (ShardCursor.Kind.PERSIST, ShardCursor.Kind.EXPORT)
+    ]
+    return {"stored_at": stored, "exported_at": exported}
 
 
 @reading_form("chat.view_history")

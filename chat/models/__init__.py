@@ -1,7 +1,13 @@
 """What PostgreSQL holds: people, rooms, the immutable event log and the projections of it."""
 
 from chat.models.audit import AuditEntry, AuditOutcome
-from chat.models.events import EventReplacement, ExportedRoom, RoomEvent, ShardCursor
+from chat.models.events import (
+    BatchEnd,
+    EventReplacement,
+    ExportedRoom,
+    RoomEvent,
+    ShardCursor,
+)
 from chat.models.messages import Message, Reaction, ReadMarker
 from chat.models.people import ApiToken, User
 from chat.models.reports import Report
@@ -12,6 +18,7 @@ __all__ = [
     "AuditEntry",
     "AuditOutcome",
     "Ban",
+    "BatchEnd",
     "EventReplacement",
     "ExportedRoom",
     "Membership",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
@@ -112,6 +113,27 @@ class ExportedRoom(models.Model):
 
     def __str__(self) -> str:
         return f"{self.room_id} exported to {self.seq}"
+
+
+class BatchEnd(models.Model):
+    """When a batch was stored or exported, and how far it went: see `chat.batch_ends`.
+
+    Inserted in the transaction that moves the cursor.
+    """
+
+    kind = models.CharField(max_length=8, choices=[("persist", "persist"), ("export", "export")])
+    shard = models.SmallIntegerField()
+    upto = models.BigIntegerField(help_text="The last `RoomEvent.id` of the shard by then.")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["kind", "shard", "upto"], name="batch_end_by_event"),
+            BrinIndex(fields=["at"], name="batch_end_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of shard {self.shard} up to {self.upto} at {self.at}"
 
 
 class ShardCursor(models.Model):
