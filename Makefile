@@ -13,8 +13,8 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null) python3)
 PY := .venv/bin/python
 NPM := $(PY) -m localstack.node --prefix chat/ui --no-audit --no-fund --no-update-notifier
-# Test processes: one for each core, four at most.
-JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
+# Test processes: one more than there are cores, because they wait half of the time; four at most.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 3 ? 4 : n + 1)))
 
 INSTALLED := .venv/installed
 MODULES := chat/ui/node_modules/.installed
@@ -55,11 +55,12 @@ test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in C
 	@.ci/prometheus >/dev/null
 	$(NPM) test
 	$(PY) -m pytest tests/unit tests/integration tests/drill -q -n $(JOBS)
-	@# One after the other: they share a running stack.
-	$(PY) -m pytest tests/monitoring -q
-	@if ls tests/acceptance/test_*.py >/dev/null 2>&1; then \
-	    CHROMIUM="$$(.ci/chromium)" $(PY) -m pytest tests/acceptance -q; \
-	fi
+	@# Each of these has a stack of its own and a single process, which mostly waits.
+	@mkdir -p var
+	$(PY) -m pytest tests/monitoring -q >var/monitoring.log 2>&1 & monitoring=$$!; \
+	CHROMIUM="$$(.ci/chromium)" $(PY) -m pytest tests/acceptance -q && acceptance=0 || acceptance=$$?; \
+	wait $$monitoring && monitoring=0 || monitoring=$$?; \
+	cat var/monitoring.log; exit $$((acceptance | monitoring))
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Unit and integration tests only
