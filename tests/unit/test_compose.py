@@ -163,7 +163,7 @@ def test_every_file_that_is_mounted_exists_and_every_volume_is_declared() -> Non
             assert (BASE_DIR / source).exists(), f"{name} mounts {source}"
 
 
-@pytest.mark.parametrize("gateway", ["http", "https"])
+@pytest.mark.parametrize("gateway", ["http", "https", "proxied"])
 def test_gateway_has_every_file_that_its_configuration_includes(gateway: str) -> None:
     mounted = {}
     for volume in SERVICES["gateway"]["volumes"]:
@@ -177,6 +177,14 @@ def test_gateway_has_every_file_that_its_configuration_includes(gateway: str) ->
             assert target.startswith("/etc/veche/")
 
     assert {f"/etc/veche/{name}" for name in included} | {"/etc/veche/tls"} == mounted.keys()
+
+
+def test_gateway_believes_the_scheme_of_those_whose_address_it_believes() -> None:
+    text = (BASE_DIR / "deploy/nginx/proxied.conf").read_text()
+    believed = re.findall(r"^    (\S+) 1;", text, re.MULTILINE)
+
+    assert believed
+    assert believed == re.findall(r"^    set_real_ip_from (\S+);", text, re.MULTILINE)
 
 
 def test_every_command_of_ours_exists() -> None:
