@@ -297,6 +297,34 @@ def test_kafka_is_the_version_that_tests_run_against() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{tested}"
 
 
+# What the documents tell an operator to write
+
+OPERATIONS = (BASE_DIR / "docs/operations.md").read_text()
+BLOCKS = re.findall(r"^```\n(.*?)^```$", OPERATIONS, re.DOTALL | re.MULTILINE)
+DOT_ENV = [block for block in BLOCKS if re.fullmatch(r"(?:[A-Z_]+=\S*\n)+", block)]
+
+
+@pytest.mark.parametrize("block", [block for block in DOT_ENV if "ALLOWED_ORIGINS" in block])
+def test_env_file_of_an_installation_leads_people_and_probe_to_the_port_that_is_open(
+    block: str,
+) -> None:
+    given = dict(line.split("=", 1) for line in block.split())
+    proxied = given["GATEWAY"] == "proxied"
+
+    assert (BASE_DIR / f"deploy/nginx/{given['GATEWAY']}.conf").exists()
+    assert given["ALLOWED_ORIGINS"].startswith("https://")
+    assert given["GATEWAY_PORT"] == ("127.0.0.1:8080" if proxied else "443")
+    assert given["PROBE_URL"] == given["ALLOWED_ORIGINS"]
+    assert given.keys() <= set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+
+
+def test_env_files_of_both_kinds_of_tls_are_shown_and_none_is_given_for_one_command() -> None:
+    kinds = {line for block in DOT_ENV for line in block.split() if line.startswith("GATEWAY=")}
+
+    assert kinds == {"GATEWAY=https", "GATEWAY=proxied"}
+    assert re.findall(r"^[A-Z_]+=\S+ .*docker compose", OPERATIONS, re.MULTILINE) == []
+
+
 # The images
 
 
