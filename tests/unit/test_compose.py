@@ -354,6 +354,17 @@ def test_stages_copy_from_stages_before_them_and_compose_builds_what_there_is() 
     assert targets <= set(stages)
 
 
+def test_each_image_is_built_by_one_service_that_all_others_of_it_wait_for() -> None:
+    builders: dict[str, list[str]] = {}
+    for name, service in SERVICES.items():
+        if "build" in service:
+            builders.setdefault(service["image"], []).append(name)
+
+    assert builders == {"veche:0.1.0": ["migrate"], "veche-gateway:0.1.0": ["gateway"]}
+    for name in OURS.keys() - {"migrate"}:
+        assert "migrate" in OURS[name]["depends_on"], name
+
+
 def test_packages_are_installed_by_their_hashes() -> None:
     assert "--require-hashes -r requirements.txt" in DOCKERFILE
     requirements = (BASE_DIR / "requirements.txt").read_text()
