@@ -202,6 +202,16 @@ def test_every_command_of_ours_exists() -> None:
             assert command[3] in {"worker", "beat"}, name
 
 
+def test_number_of_processes_stands_in_the_env_file_where_every_up_finds_it() -> None:
+    scales = {name: service["scale"] for name, service in SERVICES.items() if "scale" in service}
+    documents = [*(BASE_DIR / "docs").rglob("*.md"), BASE_DIR / "README.md"]
+    lines = [line for path in documents for line in path.read_text().splitlines()]
+
+    assert scales == {"web": "${WEB_PROCESSES:-1}", "worker": "${WORKERS:-1}"}
+    # An upgrade doubles them for one step.
+    assert all("--no-recreate" in line for line in lines if re.search(r" up .*--scale", line))
+
+
 def test_whoever_is_waited_for_says_when_it_is_ready() -> None:
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
