@@ -27,7 +27,8 @@ DOCKERFILE = (BASE_DIR / "Dockerfile").read_text()
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"] == "veche:0.1.0"}
-# For these the default is right in every container; whoever needs another value adds a line.
+# For these the default is right in every container; whoever needs another value writes it into
+# veche.env.
 DEFAULT_SUFFICES = {
     "EVENT_STREAM_MB",  # there is a Kafka
     "DEBUG",
@@ -55,6 +56,8 @@ DEFAULT_SUFFICES = {
     "SENTRY_DSN",  # nothing is reported
     "VECHE_CRASH_POINT",  # for tests
 }
+# These are for no installation.
+NOT_FOR_OPERATORS = {"DEBUG", "STATIC_ROOT", "VECHE_CRASH_POINT"}
 # Made by deploy/make-secrets, or by the person who has a certificate.
 MADE_LATER = {"tls", "secrets"}
 
@@ -333,6 +336,23 @@ def test_env_files_of_both_kinds_of_tls_are_shown_and_none_is_given_for_one_comm
 
     assert kinds == {"GATEWAY=https", "GATEWAY=proxied"}
     assert re.findall(r"^[A-Z_]+=\S+ .*docker compose", OPERATIONS, re.MULTILINE) == []
+
+
+def test_settings_that_compose_does_not_pass_come_from_an_optional_file() -> None:
+    for name, service in OURS.items():
+        assert service["env_file"] == [{"path": "veche.env", "required": False}], name
+    assert "veche.env" in (BASE_DIR / ".gitignore").read_text().split()
+
+
+def test_operations_say_of_each_setting_in_which_file_it_goes() -> None:
+    [section] = re.findall(r"^## Settings\n(.*?)^## ", OPERATIONS, re.DOTALL | re.MULTILINE)
+    lists = {
+        file: set(re.findall(r"`([A-Z_]+)`", text))
+        for file, text in re.findall(r"(?ms)^- \*\*`(.+?)`\*\*(.*?)(?=^- |\Z)", section)
+    }
+
+    assert lists[".env"] == set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    assert lists["veche.env"] == DEFAULT_SUFFICES - NOT_FOR_OPERATORS
 
 
 # The images
