@@ -220,9 +220,23 @@ def test_whoever_is_waited_for_says_when_it_is_ready() -> None:
         for other, how in service.get("depends_on", {}).items():
             if how["condition"] == "service_healthy":
                 assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
+            elif other == "kafka":
+                assert how["condition"] == "service_started"
             else:
                 assert how["condition"] == "service_completed_successfully"
                 assert SERVICES[other]["command"][2] == "migrate"
+
+
+def test_nobody_of_ours_waits_for_a_kafka_that_answers() -> None:
+    waiting = {
+        name: how["condition"]
+        for name, service in OURS.items()
+        for other, how in service.get("depends_on", {}).items()
+        if other == "kafka"
+    }
+
+    assert {"web", "worker", "analytics"} <= waiting.keys()
+    assert set(waiting.values()) == {"service_started"}
 
 
 def test_every_secret_is_declared_and_made() -> None:
