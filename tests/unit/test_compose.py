@@ -369,6 +369,44 @@ def test_operations_say_of_each_setting_in_which_file_it_goes() -> None:
     assert lists["veche.env"] == DEFAULT_SUFFICES - NOT_FOR_OPERATORS
 
 
+RUNBOOKS = {path.name: path.read_text() for path in (BASE_DIR / "docs/runbooks").glob("*.md")}
+
+
+def test_commands_of_runbooks_work_where_no_port_is_published_and_no_file_can_be_written() -> None:
+    """The image has no curl, and the file system of its containers is read-only."""
+    for name, text in RUNBOOKS.items():
+        commands = re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+        assert [line for line in commands if re.search(r"\b(?:curl|wget)\b", line)] == [], name
+        assert [line for line in commands if "--output" in line] == [], name
+
+
+def test_services_that_runbooks_name_are_there() -> None:
+    named = re.compile(r"docker compose (?:up -d|ps|exec(?: -T)?|logs(?: --since \w+)?) ([a-z -]+)")
+    for name, text in RUNBOOKS.items():
+        for found in named.findall(re.sub(r" +#.*", "", text)):
+            services = re.split(r" -| sh| python", found)[0].split()
+            assert set(services) - {"df"} <= SERVICES.keys(), name
+
+
+def test_whoever_reads_a_secret_is_started_anew_when_it_changes() -> None:
+    rotation = {
+        line.split("|")[1].strip(): line
+        for line in OPERATIONS.splitlines()
+        if line.startswith("|") and "recreate" in line
+    }
+    token = {name for name, one in SERVICES.items() if "metrics_token" in one.get("secrets", [])}
+    password = {
+        name for name, one in SERVICES.items() if "postgres_password" in one.get("secrets", [])
+    }
+    come_and_go = {"migrate", "demo"}
+
+    row = rotation["`SECRET_KEY`"]
+    assert all(name in row for name in OURS.keys() - come_and_go)
+    assert all(name in rotation["`METRICS_TOKEN`"] for name in token - come_and_go)
+    # PostgreSQL reads it once, when its volume is empty.
+    assert all(name in rotation["PostgreSQL's password"] for name in password - {"postgres"})
+
+
 # The images
 
 
