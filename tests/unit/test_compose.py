@@ -11,6 +11,9 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
+import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -246,6 +249,27 @@ def test_every_secret_is_declared_and_made() -> None:
             used.add(secret if isinstance(secret, str) else secret["source"])
 
     assert used == FILE["secrets"].keys()
+
+
+def test_secrets_are_made_once_and_readable_in_containers_whatever_the_umask(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(BASE_DIR / "deploy/make-secrets", tmp_path / "deploy")
+    command = ["sh", "-c", "umask 077 && sh deploy/make-secrets"]
+
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    wanted = {Path(secret["file"]).name for secret in FILE["secrets"].values()}
+    assert made.keys() == wanted
+    assert made == {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    modes = {
+        path.name: oct(stat.S_IMODE(path.stat().st_mode))
+        for path in [tmp_path / "secrets", tmp_path / "tls", *(tmp_path / "secrets").iterdir()]
+    }
+    assert modes == {**dict.fromkeys(wanted, "0o644"), "secrets": "0o700", "tls": "0o755"}
 
 
 def test_no_password_stands_in_the_file() -> None:
