@@ -431,6 +431,21 @@ def test_whoever_reads_a_secret_is_started_anew_when_it_changes() -> None:
     assert all(name in rotation["PostgreSQL's password"] for name in password - {"postgres"})
 
 
+def test_operations_say_how_much_memory_the_limits_add_up_to() -> None:
+    come_and_go = {"migrate", "demo"}
+    limits = {
+        name: (megabytes(one["mem_limit"]), "ops" in one.get("profiles", []))
+        for name, one in SERVICES.items()
+        if name not in come_and_go
+    }
+
+    always = sum(limit for limit, ops in limits.values() if not ops) / 1024
+    with_ops = sum(limit for limit, _ in limits.values()) / 1024
+    each = {megabytes(OURS[name]["mem_limit"]) / 1024 for name in ("web", "worker")}
+    said = re.findall(r"(\d+\.\d+) GiB", OPERATIONS)
+    assert said[:3] == [f"{always:.1f}", f"{with_ops:.1f}", f"{each.pop():g}"]
+
+
 # The images
 
 
