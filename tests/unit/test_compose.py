@@ -376,6 +376,18 @@ def test_env_files_of_both_kinds_of_tls_are_shown_and_none_is_given_for_one_comm
     assert re.findall(r"^[A-Z_]+=\S+ .*docker compose", OPERATIONS, re.MULTILINE) == []
 
 
+def test_quick_start_of_the_readme_is_enough_to_start() -> None:
+    readme = (BASE_DIR / "README.md").read_text()
+    [block] = [one for one in re.findall(r"(?ms)^```\n(.*?)^```$", readme) if "up -d" in one]
+    given = dict(re.findall(r"echo (\w+)=(\S+)", block))
+    required = set(re.findall(r"\$\{([A-Z_]+):\?", TEXT))
+
+    assert required <= given.keys()
+    [port] = SERVICES["gateway"]["ports"]
+    published = interpolated(port, given).split(":")[0]
+    assert given["ALLOWED_ORIGINS"] == f"http://localhost:{published}"
+
+
 def test_settings_that_compose_does_not_pass_come_from_an_optional_file() -> None:
     for name, service in OURS.items():
         assert service["env_file"] == [{"path": "veche.env", "required": False}], name
@@ -443,6 +455,8 @@ def test_operations_say_how_much_memory_the_limits_add_up_to() -> None:
     with_ops = sum(limit for limit, _ in limits.values()) / 1024
     each = {megabytes(OURS[name]["mem_limit"]) / 1024 for name in ("web", "worker")}
     said = re.findall(r"(\d+\.\d+) GiB", OPERATIONS)
+    readme = (BASE_DIR / "README.md").read_text()
+    assert f"{always:.1f} GiB, with monitoring {with_ops:.1f}" in " ".join(readme.split())
     assert said[:3] == [f"{always:.1f}", f"{with_ops:.1f}", f"{each.pop():g}"]
 
 
