@@ -197,8 +197,8 @@ class Env:
         0,
         low=0,
         high=65535,
-        help="Port on which a worker, beat or the probe shows its metrics, each its own; 0: none. "
-        "Web processes have /metrics.",
+        help="Port on which a worker, beat, the probe or the analytics show their metrics, each "
+        "its own; 0: none. Web processes have /metrics.",
     )
     metrics_bind: str = setting("127.0.0.1", help="Address of METRICS_PORT.")
     debug: bool = setting(False, help="Development only: shows source code in error pages.")

@@ -45,7 +45,8 @@ class Gateway:
     """A gateway with its files under `folder`/gateway.
 
     `web_ports` are the web processes; `static` is the folder that collectstatic fills. `tls` is a
-    folder with a certificate and its key, named as docker-compose.yml wants them.
+    folder with a certificate and its key, named as docker-compose.yml wants them. `proxied`: it
+    stands behind a proxy that does TLS.
     """
 
     name = "gateway"
@@ -58,6 +59,7 @@ class Gateway:
         web_ports: Sequence[int],
         static: Path,
         tls: Path | None = None,
+        proxied: bool = False,
         bind: str = "127.0.0.1",
     ) -> None:
         self.nginx = find_nginx()
@@ -68,6 +70,7 @@ class Gateway:
         self._web_ports = web_ports
         self._static = static
         self._tls = tls
+        self._proxied = proxied
         # As root, workers would become a user that cannot read what is ours.
         user = "user root; " if os.geteuid() == 0 else ""
         self.program = Program(
@@ -90,8 +93,9 @@ class Gateway:
         for name in ("nginx.conf", "limits.conf", "locations.conf"):
             shutil.copy(CONFIGURATION / name, self.folder)
         self._write("addresses.conf", self._addresses())
-        listen = "http.conf" if self._tls is None else "https.conf"
-        self._write("listen.conf", self._listen((CONFIGURATION / listen).read_text()))
+        kind = "https" if self._tls is not None else "proxied" if self._proxied else "http"
+        listen = (CONFIGURATION / f"{kind}.conf").read_text()
+        self._write("listen.conf", self._listen(listen))
         status = (CONFIGURATION / "status.conf").read_text()
         self._write(
             "status.conf",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -130,6 +131,53 @@ def test_what_clients_claim_about_themselves_is_replaced(gateway: Gateway) -> No
     headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
 
     _, _, body = ask(gateway.port, **headers)
+
+    said = json.loads(body)["headers"]
+    assert (said["x-forwarded-for"], said["x-forwarded-proto"]) == ("127.0.0.1", "http")
+
+
+def test_proxy_in_front_tells_the_address_and_the_scheme(tmp_path: Path, static: Path) -> None:
+    """A client's own claim stands before what the proxy appends, and does not count."""
+    headers = {"X-Forwarded-For": "10.9.9.9, 203.0.113.7", "X-Forwarded-Proto": "https"}
+    with web() as port:
+        gateway = Gateway(tmp_path, free_port(), free_port(), [port], static, proxied=True)
+        with running(gateway):
+            _, _, through_proxy = ask(gateway.port, **headers)
+            _, _, directly = ask(gateway.port)
+
+    said = json.loads(through_proxy)["headers"]
+    assert (said["x-forwarded-for"], said["x-forwarded-proto"]) == ("203.0.113.7", "https")
+    said = json.loads(directly)["headers"]
+    assert (said["x-forwarded-for"], said["x-forwarded-proto"]) == ("127.0.0.1", "http")
+
+
+def test_behind_a_proxy_each_person_has_limits_of_their_own(tmp_path: Path, static: Path) -> None:
+    with web() as port:
+        gateway = Gateway(tmp_path, free_port(), free_port(), [port], static, proxied=True)
+        with running(gateway):
+            one, two = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "203.0.113.8"}
+            of_one = [ask(gateway.port, "/accounts/login/", **one)[0] for _ in range(120)]
+            of_two = ask(gateway.port, "/accounts/login/", **two)[0]
+
+    assert 429 in of_one
+    assert of_two == 200
+
+
+def test_claims_of_whoever_is_no_proxy_are_replaced(tmp_path: Path, static: Path) -> None:
+    """Loopback is taken off the list, so that this test is no proxy."""
+    headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
+    with web() as port:
+        gateway = Gateway(tmp_path, free_port(), free_port(), [port], static, proxied=True)
+        gateway.prepare()
+        listen = gateway.folder / "listen.conf"
+        text = listen.read_text()
+        listen.write_text(re.sub(r"^.*127\.0\.0\.0/8.*\n", "", text, flags=re.MULTILINE))
+        process = start(gateway.program)
+        try:
+            wait_until_ready(gateway.program, process, gateway.check, START_SECONDS)
+            _, _, body = ask(gateway.port, **headers)
+        finally:
+            stop(gateway.program, process)
 
     said = json.loads(body)["headers"]
     assert (said["x-forwarded-for"], said["x-forwarded-proto"]) == ("127.0.0.1", "http")

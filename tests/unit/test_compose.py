@@ -11,6 +11,9 @@ import dataclasses
 import json
 import re
 import shlex
+import shutil
+import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,8 @@ DOCKERFILE = (BASE_DIR / "Dockerfile").read_text()
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"] == "veche:0.1.0"}
-# For these the default is right in every container; whoever needs another value adds a line.
+# For these the default is right in every container; whoever needs another value writes it into
+# veche.env.
 DEFAULT_SUFFICES = {
     "EVENT_STREAM_MB",  # there is a Kafka
     "DEBUG",
@@ -55,6 +59,8 @@ DEFAULT_SUFFICES = {
     "SENTRY_DSN",  # nothing is reported
     "VECHE_CRASH_POINT",  # for tests
 }
+# These are for no installation.
+NOT_FOR_OPERATORS = {"DEBUG", "STATIC_ROOT", "VECHE_CRASH_POINT"}
 # Made by deploy/make-secrets, or by the person who has a certificate.
 MADE_LATER = {"tls", "secrets"}
 
@@ -163,7 +169,7 @@ def test_every_file_that_is_mounted_exists_and_every_volume_is_declared() -> Non
             assert (BASE_DIR / source).exists(), f"{name} mounts {source}"
 
 
-@pytest.mark.parametrize("gateway", ["http", "https"])
+@pytest.mark.parametrize("gateway", ["http", "https", "proxied"])
 def test_gateway_has_every_file_that_its_configuration_includes(gateway: str) -> None:
     mounted = {}
     for volume in SERVICES["gateway"]["volumes"]:
@@ -177,6 +183,14 @@ def test_gateway_has_every_file_that_its_configuration_includes(gateway: str) ->
             assert target.startswith("/etc/veche/")
 
     assert {f"/etc/veche/{name}" for name in included} | {"/etc/veche/tls"} == mounted.keys()
+
+
+def test_gateway_believes_the_scheme_of_those_whose_address_it_believes() -> None:
+    text = (BASE_DIR / "deploy/nginx/proxied.conf").read_text()
+    believed = re.findall(r"^    (\S+) 1;", text, re.MULTILINE)
+
+    assert believed
+    assert believed == re.findall(r"^    set_real_ip_from (\S+);", text, re.MULTILINE)
 
 
 def test_every_command_of_ours_exists() -> None:
@@ -194,14 +208,38 @@ def test_every_command_of_ours_exists() -> None:
             assert command[3] in {"worker", "beat"}, name
 
 
+def test_number_of_processes_stands_in_the_env_file_where_every_up_finds_it() -> None:
+    scales = {name: service["scale"] for name, service in SERVICES.items() if "scale" in service}
+    documents = [*(BASE_DIR / "docs").rglob("*.md"), BASE_DIR / "README.md"]
+    lines = [line for path in documents for line in path.read_text().splitlines()]
+
+    assert scales == {"web": "${WEB_PROCESSES:-1}", "worker": "${WORKERS:-1}"}
+    # An upgrade doubles them for one step.
+    assert all("--no-recreate" in line for line in lines if re.search(r" up .*--scale", line))
+
+
 def test_whoever_is_waited_for_says_when_it_is_ready() -> None:
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
             if how["condition"] == "service_healthy":
                 assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
+            elif other == "kafka":
+                assert how["condition"] == "service_started"
             else:
                 assert how["condition"] == "service_completed_successfully"
                 assert SERVICES[other]["command"][2] == "migrate"
+
+
+def test_nobody_of_ours_waits_for_a_kafka_that_answers() -> None:
+    waiting = {
+        name: how["condition"]
+        for name, service in OURS.items()
+        for other, how in service.get("depends_on", {}).items()
+        if other == "kafka"
+    }
+
+    assert {"web", "worker", "analytics"} <= waiting.keys()
+    assert set(waiting.values()) == {"service_started"}
 
 
 def test_every_secret_is_declared_and_made() -> None:
@@ -211,6 +249,27 @@ def test_every_secret_is_declared_and_made() -> None:
             used.add(secret if isinstance(secret, str) else secret["source"])
 
     assert used == FILE["secrets"].keys()
+
+
+def test_secrets_are_made_once_and_readable_in_containers_whatever_the_umask(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(BASE_DIR / "deploy/make-secrets", tmp_path / "deploy")
+    command = ["sh", "-c", "umask 077 && sh deploy/make-secrets"]
+
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+
+    wanted = {Path(secret["file"]).name for secret in FILE["secrets"].values()}
+    assert made.keys() == wanted
+    assert made == {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    modes = {
+        path.name: oct(stat.S_IMODE(path.stat().st_mode))
+        for path in [tmp_path / "secrets", tmp_path / "tls", *(tmp_path / "secrets").iterdir()]
+    }
+    assert modes == {**dict.fromkeys(wanted, "0o644"), "secrets": "0o700", "tls": "0o755"}
 
 
 def test_no_password_stands_in_the_file() -> None:
@@ -289,6 +348,118 @@ def test_kafka_is_the_version_that_tests_run_against() -> None:
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{tested}"
 
 
+# What the documents tell an operator to write
+
+OPERATIONS = (BASE_DIR / "docs/operations.md").read_text()
+BLOCKS = re.findall(r"^```\n(.*?)^```$", OPERATIONS, re.DOTALL | re.MULTILINE)
+DOT_ENV = [block for block in BLOCKS if re.fullmatch(r"(?:[A-Z_]+=\S*\n)+", block)]
+
+
+@pytest.mark.parametrize("block", [block for block in DOT_ENV if "ALLOWED_ORIGINS" in block])
+def test_env_file_of_an_installation_leads_people_and_probe_to_the_port_that_is_open(
+    block: str,
+) -> None:
+    given = dict(line.split("=", 1) for line in block.split())
+    proxied = given["GATEWAY"] == "proxied"
+
+    assert (BASE_DIR / f"deploy/nginx/{given['GATEWAY']}.conf").exists()
+    assert given["ALLOWED_ORIGINS"].startswith("https://")
+    assert given["GATEWAY_PORT"] == ("127.0.0.1:8080" if proxied else "443")
+    assert given["PROBE_URL"] == given["ALLOWED_ORIGINS"]
+    assert given.keys() <= set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+
+
+def test_env_files_of_both_kinds_of_tls_are_shown_and_none_is_given_for_one_command() -> None:
+    kinds = {line for block in DOT_ENV for line in block.split() if line.startswith("GATEWAY=")}
+
+    assert kinds == {"GATEWAY=https", "GATEWAY=proxied"}
+    assert re.findall(r"^[A-Z_]+=\S+ .*docker compose", OPERATIONS, re.MULTILINE) == []
+
+
+def test_quick_start_of_the_readme_is_enough_to_start() -> None:
+    readme = (BASE_DIR / "README.md").read_text()
+    [block] = [one for one in re.findall(r"(?ms)^```\n(.*?)^```$", readme) if "up -d" in one]
+    given = dict(re.findall(r"echo (\w+)=(\S+)", block))
+    required = set(re.findall(r"\$\{([A-Z_]+):\?", TEXT))
+
+    assert required <= given.keys()
+    [port] = SERVICES["gateway"]["ports"]
+    published = interpolated(port, given).split(":")[0]
+    assert given["ALLOWED_ORIGINS"] == f"http://localhost:{published}"
+
+
+def test_settings_that_compose_does_not_pass_come_from_an_optional_file() -> None:
+    for name, service in OURS.items():
+        assert service["env_file"] == [{"path": "veche.env", "required": False}], name
+    assert "veche.env" in (BASE_DIR / ".gitignore").read_text().split()
+
+
+def test_operations_say_of_each_setting_in_which_file_it_goes() -> None:
+    [section] = re.findall(r"^## Settings\n(.*?)^## ", OPERATIONS, re.DOTALL | re.MULTILINE)
+    lists = {
+        file: set(re.findall(r"`([A-Z_]+)`", text))
+        for file, text in re.findall(r"(?ms)^- \*\*`(.+?)`\*\*(.*?)(?=^- |\Z)", section)
+    }
+
+    assert lists[".env"] == set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    assert lists["veche.env"] == DEFAULT_SUFFICES - NOT_FOR_OPERATORS
+
+
+RUNBOOKS = {path.name: path.read_text() for path in (BASE_DIR / "docs/runbooks").glob("*.md")}
+
+
+def test_commands_of_runbooks_work_where_no_port_is_published_and_no_file_can_be_written() -> None:
+    """The image has no curl, and the file system of its containers is read-only."""
+    for name, text in RUNBOOKS.items():
+        commands = re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+        assert [line for line in commands if re.search(r"\b(?:curl|wget)\b", line)] == [], name
+        assert [line for line in commands if "--output" in line] == [], name
+
+
+def test_services_that_runbooks_name_are_there() -> None:
+    named = re.compile(r"docker compose (?:up -d|ps|exec(?: -T)?|logs(?: --since \w+)?) ([a-z -]+)")
+    for name, text in RUNBOOKS.items():
+        for found in named.findall(re.sub(r" +#.*", "", text)):
+            services = re.split(r" -| sh| python", found)[0].split()
+            assert set(services) - {"df"} <= SERVICES.keys(), name
+
+
+def test_whoever_reads_a_secret_is_started_anew_when_it_changes() -> None:
+    rotation = {
+        line.split("|")[1].strip(): line
+        for line in OPERATIONS.splitlines()
+        if line.startswith("|") and "recreate" in line
+    }
+    token = {name for name, one in SERVICES.items() if "metrics_token" in one.get("secrets", [])}
+    password = {
+        name for name, one in SERVICES.items() if "postgres_password" in one.get("secrets", [])
+    }
+    come_and_go = {"migrate", "demo"}
+
+    row = rotation["`SECRET_KEY`"]
+    assert all(name in row for name in OURS.keys() - come_and_go)
+    assert all(name in rotation["`METRICS_TOKEN`"] for name in token - come_and_go)
+    # PostgreSQL reads it once, when its volume is empty.
+    assert all(name in rotation["PostgreSQL's password"] for name in password - {"postgres"})
+
+
+def test_operations_say_how_much_memory_the_limits_add_up_to() -> None:
+    come_and_go = {"migrate", "demo"}
+    limits = {
+        name: (megabytes(one["mem_limit"]), "ops" in one.get("profiles", []))
+        for name, one in SERVICES.items()
+        if name not in come_and_go
+    }
+
+    always = sum(limit for limit, ops in limits.values() if not ops) / 1024
+    with_ops = sum(limit for limit, _ in limits.values()) / 1024
+    each = {megabytes(OURS[name]["mem_limit"]) / 1024 for name in ("web", "worker")}
+    said = re.findall(r"(\d+\.\d+) GiB", OPERATIONS)
+    readme = (BASE_DIR / "README.md").read_text()
+    assert f"{always:.1f} GiB, with monitoring {with_ops:.1f}" in " ".join(readme.split())
+    assert said[:3] == [f"{always:.1f}", f"{with_ops:.1f}", f"{each.pop():g}"]
+
+
 # The images
 
 
@@ -316,6 +487,17 @@ def test_stages_copy_from_stages_before_them_and_compose_builds_what_there_is() 
 
     assert targets == {"veche", "gateway"}
     assert targets <= set(stages)
+
+
+def test_each_image_is_built_by_one_service_that_all_others_of_it_wait_for() -> None:
+    builders: dict[str, list[str]] = {}
+    for name, service in SERVICES.items():
+        if "build" in service:
+            builders.setdefault(service["image"], []).append(name)
+
+    assert builders == {"veche:0.1.0": ["migrate"], "veche-gateway:0.1.0": ["gateway"]}
+    for name in OURS.keys() - {"migrate"}:
+        assert "migrate" in OURS[name]["depends_on"], name
 
 
 def test_packages_are_installed_by_their_hashes() -> None:
