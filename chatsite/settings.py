@@ -19,7 +19,8 @@ SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
 
 # --- Who may reach us -------------------------------------------------------------------------
-# One list of exact origins gives all the rest. Loopback names are for health checks.
+# One list of exact origins gives all the rest. Loopback names are for whoever asks from here;
+# health checks and Prometheus may ask by any (chatsite/asked_by_address.py).
 HTTPS = bool(ENV.allowed_origins) and all(
     origin.startswith("https://") for origin in ENV.allowed_origins
 )
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "chatsite.request_log.request_log",
+    "chatsite.asked_by_address.asked_by_address",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
