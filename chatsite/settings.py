@@ -259,6 +259,9 @@ ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
 DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
 # Who tells `verify_delivery` what was counted.
 DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
+# What `after_restore` calls when it has emptied the event bus: all of it is published again.
+BUS_EMPTIED = "analytics.rebuilding.read_all_again"
+
 # --- Metrics ----------------------------------------------------------------------------------
 # The modules that define metrics: what docs/metrics.md lists.
 METRIC_MODULES = ["chat.metrics", "analytics.metrics"]
