@@ -18,6 +18,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Model
 
+from analytics import statements
 from analytics.bus_reader import BusReader
 from analytics.consumer import Consumer, Letters
 from analytics.models import CountedRoom, OpenPlaces
@@ -125,6 +126,17 @@ def abandon() -> bool:
     with transaction.atomic(durable=True):
         run(f"DROP SCHEMA {SCHEMA} CASCADE")
     return True
+
+
+def read_all_again() -> None:
+    """Has every bus read from its beginning. What is counted stays and is not counted again.
+
+    For a bus that was emptied and gets everything once more: where we stood on it means nothing any
+    more. A rebuild that was interrupted is given up. Raises: DatabaseError.
+    """
+    abandon()
+    with transaction.atomic(durable=True):
+        run(statements.FORGET_POSITIONS)
 
 
 def lost() -> list[Lost]:

@@ -79,6 +79,8 @@ RESUME_PARTITIONS = """
     RETURNING partition
 """
 
+FORGET_POSITIONS = "UPDATE analytics_consumedpartition SET position = '', waiting = NULL"
+
 LOCK_ROOMS = """
     SELECT room, seq, kind, slug, name, name_seq, archived, archived_seq, first_at, last_at
     FROM analytics_countedroom WHERE room = ANY(%s::bigint[]) ORDER BY room FOR UPDATE

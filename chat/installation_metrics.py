@@ -212,7 +212,12 @@ def _log_file(client: Redis) -> list[Metric]:
     info = client.info("persistence")
     return [
         metrics.LOG_FILE_BYTES.sample(info.get("aof_current_size", 0)),
-        metrics.LOG_WRITES_OK.sample(info.get("aof_last_write_status", "ok") == "ok"),
+        # With `appendfsync always` a server that cannot write exits. That it cannot rewrite its
+        # file, which takes room for a second one, is the sign that comes before.
+        metrics.LOG_WRITES_OK.sample(
+            info.get("aof_last_write_status", "ok") == "ok"
+            and info.get("aof_last_bgrewrite_status", "ok") == "ok"
+        ),
     ]
 
 

@@ -527,7 +527,8 @@ LOG_FILE_BYTES = Installation(
 )
 LOG_WRITES_OK = Installation(
     "veche_log_writes_ok",
-    "1 while the log server can write its append-only file; 0 when its disk is full or broken.",
+    "1 while the log server can write its append-only file; 0 when the last write, or the last "
+    "time that it rewrote the file, failed: its disk is full or broken.",
     unit="flag",
 )
 DATABASE_BYTES = Installation(

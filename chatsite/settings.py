@@ -19,7 +19,8 @@ SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
 
 # --- Who may reach us -------------------------------------------------------------------------
-# One list of exact origins gives all the rest. Loopback names are for health checks.
+# One list of exact origins gives all the rest. Loopback names are for whoever asks from here;
+# health checks and Prometheus may ask by any (chatsite/asked_by_address.py).
 HTTPS = bool(ENV.allowed_origins) and all(
     origin.startswith("https://") for origin in ENV.allowed_origins
 )
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "chatsite.request_log.request_log",
+    "chatsite.asked_by_address.asked_by_address",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -262,6 +264,9 @@ ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
 DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
 # Who tells `verify_delivery` what was counted.
 DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
+# What `after_restore` calls when it has emptied the event bus: all of it is published again.
+BUS_EMPTIED = "analytics.rebuilding.read_all_again"
+
 # --- Metrics ----------------------------------------------------------------------------------
 # The modules that define metrics: what docs/metrics.md lists.
 METRIC_MODULES = ["chat.metrics", "analytics.metrics"]

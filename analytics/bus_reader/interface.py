@@ -48,7 +48,7 @@ class BusReader(Protocol):
     def ends(self) -> dict[int, str]:
         """The position behind the newest record of every partition of the topic, ours or not.
 
-        Raises: Away.
+        Where nothing is left there may be none. Raises: Away.
         """
 
     def forget(self) -> None:

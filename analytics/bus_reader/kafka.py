@@ -162,8 +162,10 @@ class KafkaReader:
             places = [TopicPartition(self._topic, number) for number in numbers or ()]
             if not places:
                 raise Away(f"Kafka has no topic {self._topic}.")
-            found = self._consumer.end_offsets(places)
-        return {place.partition: str(offset) for place, offset in found.items()}
+            ends = self._consumer.end_offsets(places)
+            starts = self._consumer.beginning_offsets(places)
+        # Where everything was removed the end is not 0, and nobody ever comes to it.
+        return {place.partition: str(end) for place, end in ends.items() if end > starts[place]}
 
     def forget(self) -> None:
         """Kafka forgets an empty group by itself."""

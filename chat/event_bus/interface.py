@@ -99,5 +99,15 @@ class EventBus(Protocol):
     def ends(self) -> dict[int, str]:
         """The position after the last record of every partition. Raises: RetryableError."""
 
+    def empty_unless_restored(self) -> bool:
+        """After a backup was put back: makes the bus hold nothing that the backup does not.
+
+        A bus that came back with the log stays as it is, and the answer is False. Any other loses
+        every record, for good, and the answer is True: all has to be published again. Positions go
+        on from where they were, so a reader that stands anywhere meets all of that.
+
+        Raises: RetryableError.
+        """
+
     def close(self) -> None:
         """Lets the connections of this process go. The bus can be used again afterwards."""

@@ -288,6 +288,18 @@ class KafkaBus:
             found = consumer.end_offsets(_partitions_of(consumer, self._topic))
         return {place.partition: str(offset) for place, offset in found.items()}
 
+    def empty_unless_restored(self) -> bool:
+        self._ensure_topic()
+        before = {
+            TopicPartition(self._topic, partition): int(end)
+            for partition, end in self.ends().items()
+        }
+        # Not the topic itself: a new one would begin at offset 0 again, so that readers which stand
+        # at a higher one pass over what they have not seen, and would forget its settings.
+        with _translating(), contextlib.closing(self._admin()) as admin:
+            admin.delete_records(before)
+        return True
+
     def _consumer(self) -> KafkaConsumer:
         self._reach()
         return KafkaConsumer(

@@ -2,7 +2,8 @@
 
 Writes and stores until its input ends; each acknowledged place is a line of the journal, `room
 seq`, after which it is with the operating system. Run again, it goes on in the same rooms.
-With `settle` in the place of the journal it stores and publishes what there is, and ends.
+With `settle` in the place of the journal it stores and publishes what there is, and ends; with
+`count` the analytics count what is on the bus.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def main(journal: str) -> None:
     django.setup()
     if journal == "settle":
         settle()
+        return
+    if journal == "count":
+        count_everything()
         return
     end = threading.Event()
     storing = threading.Thread(target=store_until, args=[end])
@@ -97,6 +101,24 @@ def settle() -> None:
     for shard in range(settings.ENV.shards):
         while store(shard):
             pass
+
+
+def count_everything() -> None:
+    from django.db import connections
+
+    connections.settings["default"]["OPTIONS"].pop("pool", None)
+    from analytics import rollups
+    from analytics.bus_reader import open_reader
+    from analytics.consumer import Consumer
+    from chatsite.analytics_letters import AnalyticsLetters
+
+    reader = open_reader(group="what-is-to-be-counted")
+    name, ends = reader.name, reader.ends()
+    reader.close()
+    consumer = Consumer(open_reader, AnalyticsLetters())
+    while rollups.positions(name, ends) != ends:
+        consumer.step(0.5)
+    consumer.close()
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class BusUnderTest:
     def read_all(self, after: Mapping[int, str] | None = None) -> list[Delivered]:
         """Everything that is on the bus now, each partition in order."""
         ends = self.bus.ends()
-        positions = dict(after or {})
+        positions = self.bus.starts() | dict(after or {})
         reader = self.bus.reader(after)
         found: list[Delivered] = []
         try:

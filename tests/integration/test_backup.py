@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ import redis
 from chatsite.env import BASE_DIR
 from localstack.postgres import binaries
 from localstack.servers import LocalServers
+from tests.integration import buses
 
 # Of one command, on a machine that does much else.
 SECONDS = 180.0
@@ -51,10 +53,11 @@ class Home:
         self.servers = LocalServers(folder / "var", durable=False)
         self.journal = folder / "journal"
         self.backup = folder / "backup"
+        self.bus: dict[str, str] = {}
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **SETTINGS, **self.servers.environment}
+        return {**os.environ, **SETTINGS, **self.servers.environment, **self.bus}
 
     def run(self, *argv: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -92,9 +95,14 @@ class Home:
         )
         self.manage("after_restore")
 
+    def settle(self) -> None:
+        """Everything is stored and published, and the analytics have counted it."""
+        for step in ("settle", "count"):
+            self.run(sys.executable, "-m", "tests.integration.backup_work", step)
+
     def verify(self) -> list[object]:
-        """What `verify_delivery` finds when everything is stored and published."""
-        self.run(sys.executable, "-m", "tests.integration.backup_work", "settle")
+        """What `verify_delivery` finds when everything is stored, published and counted."""
+        self.settle()
         said = self.manage("verify_delivery", "--json", codes=(0, 1)).stdout
         findings: list[object] = json.loads(said.splitlines()[-1])["findings"]
         return findings
@@ -116,6 +124,14 @@ class Home:
             ):
                 events[room].append((seq, epoch))
         return events
+
+    def messages_by_room(self, statement: str) -> dict[int, int]:
+        with psycopg.connect(self.servers.environment["DATABASE_URL"]) as connection:
+            return dict(connection.execute(statement).fetchall())
+
+
+COUNTED = "SELECT room, sum(messages)::int FROM analytics_dayrollup WHERE room <> 0 GROUP BY 1"
+POSTED = "SELECT room_id, count(*) FROM chat_roomevent WHERE type = 'message.posted' GROUP BY 1"
 
 
 class Writers:
@@ -159,8 +175,8 @@ class Writers:
             self.process.kill()
 
 
-@pytest.fixture(scope="module")
-def installation() -> Iterator[Home]:
+@contextmanager
+def new_home() -> Iterator[Home]:
     # Not pytest's folder, which is closed to the account that PostgreSQL runs as.
     with tempfile.TemporaryDirectory(prefix="veche-backup-") as folder:
         made = Home(Path(folder))
@@ -168,6 +184,21 @@ def installation() -> Iterator[Home]:
             made.manage("migrate", "--verbosity", "0")
             yield made
         made.servers.stop()
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Home]:
+    with new_home() as made:
+        yield made
+
+
+@pytest.fixture
+def home_with_kafka(tmp_path: Path) -> Iterator[Home]:
+    """Kafka is elsewhere: in no backup, and what is destroyed here it keeps."""
+    for kafka in buses.new_kafka_server(tmp_path):
+        with new_home() as made:
+            made.bus = {"KAFKA_BOOTSTRAP_SERVERS": kafka.url, "KAFKA_PARTITIONS": "3"}
+            yield made
 
 
 @pytest.fixture
@@ -199,6 +230,32 @@ def test_backup_under_load_brings_back_all_that_was_acknowledged_before_it(home:
         assert [seq for seq, _ in events] == list(range(1, len(events) + 1))
         # Who has seen more than the backup holds is told, and mistakes nothing new for it.
         assert {new for seq, new in events if seq > last} == {epoch + 1}
+
+
+def test_restore_takes_back_what_kafka_had_after_the_backup(home_with_kafka: Home) -> None:
+    home = home_with_kafka
+    with Writers(home) as writers:
+        writers.until(100)
+    home.settle()
+    with Writers(home) as writers:
+        writers.until(100)
+        home.make_backup()
+        writers.until(100)
+    home.settle()
+
+    home.destroy_and_restore()
+    verified_at_once = home.verify()
+    counted_at_once, posted_at_once = map(home.messages_by_room, (COUNTED, POSTED))
+    with Writers(home) as writers:
+        # The same places as were on Kafka before, with other messages.
+        writers.until(200)
+    verified_later = home.verify()
+    counted_later, posted_later = map(home.messages_by_room, (COUNTED, POSTED))
+
+    assert (verified_at_once, verified_later) == ([], [])
+    assert counted_at_once == posted_at_once
+    assert counted_later == posted_later
+    assert sum(counted_later.values()) > sum(counted_at_once.values()) > 0
 
 
 def test_script_for_compose_makes_the_same_backup(home: Home) -> None:

@@ -15,13 +15,15 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from celery import current_app
 from django.conf import settings
 from django.test import Client
 
-from chat import events, room_log
+from chat import events, installation_metrics, room_log
 from chat.metric_types import DEFINITIONS, Where
 from chat.metrics_page import define_all
 from chat.models import Membership
@@ -29,7 +31,9 @@ from chat.room_log import keys
 from chat.room_log.clients import blocking_client
 from chatsite.version import VERSION
 from localstack.ports import free_port
+from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.integration.rooms import new_key, new_person, new_room
+from tests.integration.servers import OwnServer
 from tests.integration.test_metrics_worker import MeasuredWorker
 from tests.integration.web_process import ChatClient, WebProcess, test_database_url, web_process
 
@@ -208,3 +212,48 @@ def test_readers_elsewhere_need_the_token(monkeypatch: pytest.MonkeyPatch) -> No
 
     statuses = [answer.status_code for answer in (elsewhere, through_a_proxy, without, with_it)]
     assert statuses == [404, 404, 404, 200]
+
+
+def test_log_that_cannot_rewrite_its_file_says_so_before_it_cannot_write_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `appendfsync always` a log server whose disk is full tells nobody: it exits."""
+    server = OwnServer(Valkey("log", tmp_path, free_port(), "password-of-the-log", LOG_SETTINGS))
+    server.start()
+    url = dataclasses.replace(settings.ENV, log_redis_url=server.url)
+    monkeypatch.setattr(settings, "ENV", url)
+    try:
+        with redis.Redis.from_url(server.url) as log:
+            before = writes_ok()
+            log.set("key", "value")
+            log.config_set("rdb-key-save-delay", 60_000_000)  # so that it can be met
+            log.bgrewriteaof()
+            [rewriting] = psutil.Process(log.info("server")["process_id"]).children()
+            rewriting.kill()
+            wait_for_rewrite(log)
+            failed = writes_ok()
+            log.config_set("rdb-key-save-delay", 0)
+            log.bgrewriteaof()
+            wait_for_rewrite(log)
+            afterwards = writes_ok()
+    finally:
+        server.stop()
+
+    assert (before, failed, afterwards) == (1, 0, 1)
+
+
+def writes_ok() -> float:
+    [value] = [
+        sample.value
+        for metric in installation_metrics.read_log()
+        for sample in metric.samples
+        if sample.name == "veche_log_writes_ok"
+    ]
+    return value
+
+
+def wait_for_rewrite(log: redis.Redis) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while log.info("persistence")["aof_rewrite_in_progress"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -20,6 +20,7 @@ from django.db import connection
 
 from analytics import letters, rebuilding
 from analytics.bus_reader import open_reader
+from analytics.bus_reader.kafka import KafkaReader
 from analytics.consumer import Consumer
 from analytics.models import ConsumedPartition, CountedRoom, DayRollup, OpenPlaces
 from analytics.rebuilding import Lost, Rebuild
@@ -32,6 +33,7 @@ from chatsite.analytics_letters import AnalyticsLetters
 from tests.analytics_events import post, record_of
 from tests.integration import analytics_truth
 from tests.integration.analytics_world import SHARDS, KeptLetters, World
+from tests.integration.buses import BusUnderTest, record
 from tests.integration.test_export import url_of_test_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
@@ -146,6 +148,21 @@ def test_rebuild_that_was_stopped_goes_on_where_it_was() -> None:
     assert second.run()
     rebuilding.swap()
     assert analytics_truth.differences() == []
+
+
+def test_rebuild_does_not_wait_for_what_was_removed_from_the_bus(on_kafka: BusUnderTest) -> None:
+    records = [record(room, 1) for room in range(1, 9)]
+    on_kafka.bus.prepare()
+    on_kafka.bus.publish(records, 20)
+    on_kafka.bus.empty_unless_restored()
+
+    complete = Rebuild(
+        lambda: KafkaReader([on_kafka.server.url], topic=on_kafka.topic, group="rebuild"),
+        KeptLetters(),
+        stopping=threading.Event(),
+    ).run()
+
+    assert complete
 
 
 def test_consumer_that_runs_meanwhile_is_neither_stopped_nor_doubled(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import os
 import signal
 import subprocess
@@ -146,3 +147,38 @@ def test_metrics_are_for_the_holder_of_the_token(client: Client, settings: Setti
 
     assert given.status_code == HTTPStatus.OK
     assert client.get("/metrics").status_code == HTTPStatus.NOT_FOUND
+
+
+@pytest.mark.parametrize("asgi_server", ["daphne", "uvicorn"])
+def test_prometheus_and_health_checks_may_ask_by_address_and_nobody_else(
+    asgi_server: str, tmp_path: Path
+) -> None:
+    """As `docker-compose.yml` does, where a process is found by DNS."""
+    token = "0123456789abcdef-token"
+    by_address = {"Host": "172.18.0.5:8000", "Authorization": f"Bearer {token}"}
+    with web_process(
+        tmp_path / "web.log", ASGI_SERVER=asgi_server, METRICS_TOKEN=token, TRUSTED_PROXIES="1"
+    ) as web:
+        answers = {}
+        for path in ["/metrics", "/readyz", "/healthz", "/", "/accounts/login/", "/metrics/"]:
+            connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+            connection.request("GET", path, headers=by_address)
+            answers[path] = connection.getresponse().status
+            connection.close()
+
+    assert answers == {
+        "/metrics": HTTPStatus.OK,
+        "/readyz": HTTPStatus.OK,
+        "/healthz": HTTPStatus.OK,
+        "/": HTTPStatus.BAD_REQUEST,
+        "/accounts/login/": HTTPStatus.BAD_REQUEST,
+        "/metrics/": HTTPStatus.BAD_REQUEST,
+    }
+
+
+def test_metrics_without_a_token_are_not_for_a_page_under_a_name_of_its_own(
+    client: Client,
+) -> None:
+    answer = client.get("/metrics", HTTP_HOST="rebound.example")
+
+    assert answer.status_code == HTTPStatus.BAD_REQUEST

@@ -306,6 +306,14 @@ def megabytes(text: str) -> int:
     return int(text[:-1]) * {"m": 1, "g": 1024}[text[-1]]
 
 
+def test_gateway_that_is_replaced_does_not_wait_for_sockets() -> None:
+    gateway = SERVICES["gateway"]
+
+    # At SIGQUIT nginx stops to listen at once; what is left after this is cut.
+    assert gateway["stop_signal"] == "SIGQUIT"
+    assert int(gateway["stop_grace_period"].removesuffix("s")) <= 5
+
+
 def test_only_the_gateway_is_open_to_the_world() -> None:
     published = {
         name: interpolated(port)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chat.room_log.durability import weaknesses
 from chatsite.env import BASE_DIR, read_env
@@ -92,3 +94,34 @@ def test_gateway_does_not_pass_on_what_is_for_operators() -> None:
         assert f"location {path} {{ return 404; }}" in text
     for name in ("http.conf", "https.conf"):
         assert "include locations.conf;" in (BASE_DIR / "deploy/nginx" / name).read_text()
+
+
+def test_restore_stops_all_that_writes_and_migrates_before_the_log_is_stored(
+    tmp_path: Path,
+) -> None:
+    for name in ("database.dump", "log.rdb", "backup.json"):
+        (tmp_path / name).write_text("a backup")
+    said = tmp_path / "said"
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\necho "$@" >>"{said}"\n')
+    docker.chmod(0o755)
+    services = yaml.safe_load(COMPOSE)["services"]
+    ours = {
+        name
+        for name, one in services.items()
+        if one["image"] == "veche:0.1.0" and one["restart"] == "unless-stopped"
+    }
+
+    subprocess.run(
+        ["sh", str(BASE_DIR / "deploy/restore"), str(tmp_path)],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=True,
+    )
+
+    commands = said.read_text()
+    [stopped] = re.findall(r"^compose stop (.*)$", commands, re.MULTILINE)
+    assert ours >= {"web", "worker", "beat", "probe", "analytics"}
+    assert {*stopped.split()} == {*ours, "gateway", "log"}
+    steps = ["compose stop", "dropdb", "pg_restore", "restore-log", "migrate", "after_restore"]
+    places = [commands.index(step) for step in [*steps, "verify_delivery"]]
+    assert places == sorted(places)

@@ -6,17 +6,21 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+from django.utils.module_loading import import_string
 
-from chat import persistence
+from chat import export, persistence
 from chat.errors import RetryableError
+from chat.event_bus import event_bus
 from chat.room_log import epochs
 
 
 class Command(BaseCommand):
     help = (
-        "Run it once after a backup was restored, with web and worker processes stopped. Stores "
-        "what the log holds, and gives every shard a new epoch, so that clients which have seen "
-        "more than the backup holds are told that it is gone."
+        "Run it once after a backup was restored, and after `migrate`, with everything of Veche "
+        "stopped. Stores what the log holds, gives every shard a new epoch, so that clients which "
+        "have seen more than the backup holds are told that it is gone, and empties Kafka's topic, "
+        "on which everything is then published again."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,9 +29,18 @@ class Command(BaseCommand):
             for shard in range(settings.ENV.shards):
                 stored += store_everything(shard)
                 epochs.begin_anew(shard)
-        except RetryableError as error:
-            raise CommandError(str(error)) from error
-        self.stdout.write(f"{stored} events of the log are stored; all shards begin a new epoch.")
+            self.stdout.write(
+                f"{stored} events of the log are stored; all shards begin a new epoch."
+            )
+            # Last, because it is what cannot be undone.
+            if event_bus().empty_unless_restored():
+                publish_everything_again()
+                self.stdout.write(
+                    f"{event_bus().name} is empty; the workers publish everything on it again."
+                )
+        except (RetryableError, OperationalError) as error:
+            reason = str(error) if isinstance(error, RetryableError) else "PostgreSQL is away."
+            raise CommandError(f"{reason} Run it again.") from error
 
 
 def store_everything(shard: int) -> int:
@@ -45,3 +58,13 @@ def store_everything(shard: int) -> int:
         if not result.stored:
             return stored
         stored += result.stored
+
+
+def publish_everything_again() -> None:
+    """Sets the exports back, and the analytics, which stand somewhere on what the bus was.
+
+    Raises: RetryableError; OperationalError.
+    """
+    import_string(settings.BUS_EMPTIED)()
+    for shard in range(settings.ENV.shards):
+        export.rewind(shard)

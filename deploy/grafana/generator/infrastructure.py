@@ -194,7 +194,7 @@ LOG = Row(
         ),
         lines(
             "Writes to disk",
-            "1 while the log can write its append-only file. 0: nobody can send.",
+            "1 while the log can write its append-only file. 0: its disk is full or broken.",
             Query("min(veche_log_writes_ok)", "writes"),
             width=6,
             limits=Limits(1, 1, low=True),
