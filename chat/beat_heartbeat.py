@@ -1,4 +1,4 @@
-"""When beat last sent a task. It lies on the bus, beside the queue that beat fills.
+"""When beat last had a task to send. It lies on the bus, beside the queue that beat fills.
 
 A dead beat stops nothing at once, and nobody sees it: lost wake-ups are not made up for, dead
 letters are not retried, rooms are not verified. So it is a metric with an alert.
@@ -25,7 +25,7 @@ _written_at = 0.0
 
 
 def write() -> None:
-    """Says that beat has just sent a task. Never raises: beat goes on without a bus."""
+    """Says that beat has just seen to a task. Never raises: beat goes on without a bus."""
     global _written_at
     now = time.time()
     if 0 <= now - _written_at < EVERY_SECONDS:

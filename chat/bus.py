@@ -14,7 +14,7 @@ the event loop every call goes through one circuit breaker (`ask`), the channel 
 | `veche:verification:<room>…` | string | 1 h | checks of single rooms (`chat.admin.verification`) |
 | `veche:drain-samples` | list | 1 h | how far all rooms were (`chat.admin.drain_rates`) |
 | `veche:web-processes` | hash | 1 min | how each web process is (`chat.web_processes`) |
-| `veche:beat` | string | 7 d | when beat last sent a task (`chat.beat_heartbeat`) |
+| `veche:beat` | string | 7 d | when beat last had a task to send (`chat.beat_heartbeat`) |
 | `veche:tasks:later`, `…:later:calls` | zset, hash | – | tasks to send again, and when (the same) |
 """
 
@@ -45,6 +45,7 @@ MAX_CONNECTIONS = 64
 
 _of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()
 _of_process: dict[int, BlockingRedis] = {}
+_broker_of_process: dict[int, BlockingRedis] = {}
 
 
 async def ask(work: Callable[[], Awaitable[R]], timeout_seconds: float | None = None) -> R:
@@ -92,10 +93,19 @@ async def close() -> None:
 
 def blocking_client() -> BlockingRedis:
     """This process's client for Celery tasks; made after a fork, not before. It never retries."""
-    found = _of_process.get(os.getpid())
+    return _blocking(_of_process, settings.ENV.bus_redis_url)
+
+
+def broker_client() -> BlockingRedis:
+    """As `blocking_client`, for the database of the bus server in which Celery's queue lies."""
+    return _blocking(_broker_of_process, settings.CELERY_BROKER_URL)
+
+
+def _blocking(of_process: dict[int, BlockingRedis], url: str) -> BlockingRedis:
+    found = of_process.get(os.getpid())
     if found is None:
-        found = _of_process[os.getpid()] = BlockingRedis.from_url(
-            settings.ENV.bus_redis_url,
+        found = of_process[os.getpid()] = BlockingRedis.from_url(
+            url,
             socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
             socket_timeout=settings.ENV.redis_timeout_seconds,
             socket_keepalive=True,

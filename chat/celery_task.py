@@ -25,7 +25,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from chat import dead_letters, metrics, task_runs
+from chat import dead_letters, metrics, task_runs, wake_up_limit
 from chat.backoff import delay_seconds
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
@@ -51,6 +51,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
 
     abstract = True
     ignore_result = True
+    may_be_dropped: ClassVar[bool] = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly or self.request.is_eager:
@@ -68,13 +69,15 @@ class WakeUp(Task):  # type: ignore[type-arg]
         return result
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
-        """As Celery's, for arguments that are ids.
+        """As Celery's, for arguments that are ids; None when the queue is too long for wake-ups.
 
         Raises: TypeError for other arguments; ValueError for a countdown that the broker would
         not wait for.
         """
         check_arguments(args, kwargs)
         self._check_countdown(options)
+        if self.may_be_dropped and wake_up_limit.is_reached():
+            return None
         return super().apply_async(args, kwargs, *more, **options)
 
     def _failed(
@@ -147,6 +150,7 @@ class LastingTask(WakeUp):
     """A task that nobody would ask for again: it is run until it succeeds or is a dead letter."""
 
     abstract = True
+    may_be_dropped = False
     acks_late = True
     # A lost worker and the hard time limit put the message back; the runs are counted, so a task
     # that does this each time ends all the same.

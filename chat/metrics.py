@@ -501,7 +501,7 @@ TASKS_PUT_OFF = Installation(
 )
 BEAT_AT = Installation(
     "veche_beat_heartbeat_timestamp_seconds",
-    "When beat last sent a task; 0 when the bus knows of none.",
+    "When beat last had a task to send; 0 when the bus knows of none.",
     unit="seconds since 1970",
 )
 SERVER_MEMORY = Installation(

@@ -18,7 +18,7 @@ from chat.room_log.unloading import unload_idle
 logger = logging.getLogger(__name__)
 
 # A wake-up that waited for so long has been overtaken by the sweep's.
-EXPORT_EXPIRES_SECONDS = 60
+EXPIRES_SECONDS = 60
 
 
 @shared_task(name="chat.tasks.persist_shard", ignore_result=True)
@@ -48,7 +48,7 @@ def export_shard(shard: int) -> None:
 
 def _wake_export(shard: int) -> None:
     try:
-        export_shard.apply_async(args=(shard,), expires=EXPORT_EXPIRES_SECONDS)
+        export_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
     except Exception as error:
         # The drain is done; whatever keeps the broker from taking this, the sweep will come.
         logger.warning("export of shard %s left to the sweep: %s", shard, type(error).__name__)
@@ -60,14 +60,14 @@ def sweep_shards() -> None:
     epochs.establish_all()
     for shard in range(settings.ENV.shards):
         if blocking_client().xlen(keys.ingest(shard)):
-            persist_shard.delay(shard)
+            persist_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
 
 
 @shared_task(name="chat.tasks.sweep_exports", ignore_result=True)
 def sweep_exports() -> None:
     """Exports every shard that has something to publish; beat calls it every 2 s."""
     for shard in export.waiting_shards(settings.ENV.shards):
-        export_shard.apply_async(args=(shard,), expires=EXPORT_EXPIRES_SECONDS)
+        export_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
 
 
 @shared_task(name="chat.tasks.unload_idle_rooms", ignore_result=True)

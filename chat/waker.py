@@ -11,6 +11,8 @@ import time
 
 from celery import current_app
 
+from chat import wake_up_limit
+
 logger = logging.getLogger(__name__)
 
 TASK = "chat.tasks.persist_shard"
@@ -38,13 +40,7 @@ class _Waker:
 
     def _run(self) -> None:
         while True:
-            shard = self._next()
-            try:
-                current_app.send_task(TASK, args=[shard], ignore_result=True, expires=60)
-            except Exception as error:
-                # Any broker failure means the same: the sweep will come. The class name is all
-                # that is logged, since a broker's error text can hold its address.
-                logger.warning("broker away, drain left to the sweep: %s", type(error).__name__)
+            ask(self._next())
 
     def _next(self) -> int:
         """The shard that has waited longest, once it may be asked for again."""
@@ -59,6 +55,17 @@ class _Waker:
                     self._asked_at[shard] = time.monotonic()
                     return shard
                 self._ready.wait(pause)
+
+
+def ask(shard: int) -> None:
+    """Asks for a drain of `shard` now, waiting for the broker. Never raises."""
+    try:
+        if not wake_up_limit.is_reached():
+            current_app.send_task(TASK, args=[shard], ignore_result=True, expires=60)
+    except Exception as error:
+        # Any broker failure means the same: the sweep will come. The class name is all that is
+        # logged, since a broker's error text can hold its address.
+        logger.warning("broker away, drain left to the sweep: %s", type(error).__name__)
 
 
 _waker = _Waker()

@@ -8,7 +8,6 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import (
-    after_task_publish,
     beat_init,
     worker_init,
     worker_process_init,
@@ -69,14 +68,10 @@ def begin_child(**_: Any) -> None:
 
 
 @beat_init.connect
-def prepare_beat(**_: Any) -> None:
-    from chat import beat_heartbeat
+def begin_beat(**_: Any) -> None:
     from chatsite import observing
 
     observing.begin("beat")
-    after_task_publish.connect(
-        lambda **_: beat_heartbeat.write(), weak=False, dispatch_uid="chat.beat_heartbeat"
-    )
 
 
 @worker_process_shutdown.connect

@@ -203,7 +203,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # In memory: every schedule here is short or harmless to run twice, and a schedule file would have
 # to survive, and be writable, everywhere.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "chatsite.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     # A wake-up that is lost costs two seconds, not a message. It expires, so that a worker which
     # was away does not find a heap of them.

@@ -39,6 +39,7 @@ HOPELESS = {
     Reason.PLACE_TAKEN: "Another event stands at its place and stays there.",
     Reason.STALE_EPOCH: "It is from a log that was lost; its place was given out again.",
     Reason.MISSING: "The log lost the event itself; only its place is known.",
+    Reason.KEY_CONFLICT: "Another event of its author has its key, and keeps it.",
 }
 
 

@@ -39,9 +39,9 @@ IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED, EventType.ROOM_UPDATE
 def retry(letter: Letter, token: str) -> Retried:
     """Stores the letter's event at its original place; nothing changes where it stands already.
 
-    Raises: Unretryable when it has no place or another event has it; PermanentError when
-    PostgreSQL or its own type refuses it still; RetryableError when the log or PostgreSQL is
-    away, or the place is not stored yet.
+    Raises: Unretryable when it has no place, or another event has its place or its key;
+    PermanentError when PostgreSQL or its own type refuses it still; RetryableError when the log
+    or PostgreSQL is away, or the place is not stored yet.
     """
     event = _event_of(letter)
     try:
@@ -104,6 +104,9 @@ def _store(event: RoomEvent, letter: str) -> bool:
         first = _same_key(event)
         if not is_data_error(error) or first is None:
             raise
+        # It was acknowledged, and with its letter would go the only copy of what it says.
+        if not ingest.same_request(first, event):
+            raise Unretryable(HOPELESS[Reason.KEY_CONFLICT]) from error
         _name_first(row, event, first, letter, now)
     return True
 
@@ -153,19 +156,17 @@ def _checked(event: RoomEvent) -> Placed:
         ) from error
 
 
-def _same_key(event: RoomEvent) -> tuple[int, int] | None:
-    """Where an event with the same author and key stands, if one does."""
+def _same_key(event: RoomEvent) -> RoomEvent | None:
+    """The stored event with the same author and key, if there is one."""
     if event.actor is None or event.key is None:
         return None
-    first = stored_events.find_by_key(event.actor, event.key)
-    return None if first is None else (first.room, first.seq)
+    return stored_events.find_by_key(event.actor, event.key)
 
 
-def _name_first(
-    row: Row, event: RoomEvent, first: tuple[int, int], letter: str, now: datetime
-) -> None:
+def _name_first(row: Row, event: RoomEvent, first: RoomEvent, letter: str, now: datetime) -> None:
     """The event was accepted twice: the placeholder stays, and names the one that was stored."""
-    data = msgspec.json.decode(ingest.duplicate(event, first).event.data)
+    placed = ingest.duplicate(event, (first.room, first.seq))
+    data = msgspec.json.decode(placed.event.data)
     Row.objects.filter(pk=row.pk).update(data=data)
     EventReplacement.objects.create(shard=row.shard, event=row, letter=letter, replaced_at=now)
 

@@ -8,6 +8,7 @@ epoch goes up, rooms load anew from PostgreSQL, clients are told, and the loss i
 from __future__ import annotations
 
 import logging
+import time
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,10 +21,16 @@ from chat.errors import RetryableError
 from chat.models import ShardCursor
 from chat.room_log import keys, restrictions
 from chat.room_log.clients import blocking_client
+from chat.room_log.scripts import RAISE_EPOCH
 
 logger = logging.getLogger(__name__)
 
 START = "0-0"
+# A busy shard has a new event within milliseconds of a drain's end, and each attempt must find a
+# moment without one.
+RAISE_ATTEMPTS = 10
+# A backlog takes longer; it is the workers' to store, and the caller's thread is free again.
+RAISE_SECONDS = 5.0
 
 
 def stream_id(text: str) -> tuple[int, int]:
@@ -192,22 +199,61 @@ def report_regress(room: int, seen: int, epoch: int) -> bool:
 
     That is a log that lost its end unnoticed (a replica that lagged and was promoted, a copy
     that is newer than PostgreSQL's cursor): its shard gets a new epoch, so that no place is given
-    out twice for longer than it took to notice.
+    out twice for longer than it took to notice. What the log still has is stored before that, as
+    nothing of an earlier epoch is stored later. False also when that does not succeed, because
+    the shard is stopped or has too much to store: call again with the next heartbeat.
 
     Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
     """
+    # Imported here, because storing imports this module.
+    from chat import persistence
+
     shard = events.shard_of(room, settings.ENV.shards)
-    try:
-        with transaction.atomic():
-            cursor = lock_cursor(shard, wait=True)
-            assert cursor is not None
-            room_epoch, head = blocking_client().hmget(keys.room(shard, room), "epoch", "head")
-            if cursor.epoch != epoch or room_epoch is None or int(room_epoch) != epoch:
-                return False
-            if head is None or int(head) >= seen:
-                return False
-            _raise_epoch(cursor, epoch + 1)
-            _report_loss(cursor)
-            return True
-    except RedisError as error:
-        raise RetryableError("The log does not answer.") from error
+    deadline = time.monotonic() + RAISE_SECONDS
+    for _ in range(RAISE_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                cursor = lock_cursor(shard, wait=True)
+                assert cursor is not None
+                if not _has_forgotten(room, seen, epoch, cursor):
+                    return False
+                if _raise_epoch_if_stored(cursor):
+                    _report_loss(cursor)
+                    return True
+        except RedisError as error:
+            raise RetryableError("The log does not answer.") from error
+        if persistence.drain(shard).stopped or time.monotonic() > deadline:
+            break
+    logger.warning(
+        "log lost its end: shard %s of the log server gets a new epoch as soon as what it still "
+        "has is stored",
+        shard,
+    )
+    return False
+
+
+def _has_forgotten(room: int, seen: int, epoch: int, cursor: ShardCursor) -> bool:
+    room_epoch, head = blocking_client().hmget(keys.room(cursor.shard, room), "epoch", "head")
+    if cursor.epoch != epoch or room_epoch is None or int(room_epoch) != epoch:
+        return False
+    return head is not None and int(head) < seen
+
+
+def _raise_epoch_if_stored(cursor: ShardCursor) -> bool:
+    """Gives the locked `cursor` the next epoch; False while the log has what is not stored.
+
+    A crash after the log has it is as in `agree`: the log is ahead, and its epoch is adopted.
+    """
+    restrictions.agree([cursor.shard])
+    raised = RAISE_EPOCH.call(
+        blocking_client(),
+        [keys.epoch(cursor.shard), keys.ingest(cursor.shard)],
+        [cursor.epoch, cursor.epoch + 1, cursor.position],
+    )
+    if not raised:
+        return False
+    # The stream goes on, and so does the position in it.
+    cursor.epoch += 1
+    cursor.save(update_fields=["epoch"])
+    _announce_reset(cursor)
+    return True

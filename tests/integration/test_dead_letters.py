@@ -47,7 +47,7 @@ from chat.events import (
     RoomUpdated,
 )
 from chat.letter_limit import LetterLimit, TooManyLetters
-from chat.models import EventReplacement, Message, Reaction, Room
+from chat.models import EventReplacement, Message, Reaction, Room, User
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import Drained
 from chat.room_log import keys, streams
@@ -132,6 +132,22 @@ def add_letter(source: str = "test", **origin: Any) -> str:
 def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.setattr(dead_letters.sources, "_registered", {})
     return dead_letters.register
+
+
+async def store_under_key(room: Room, author: User, key: str, body: str) -> StoredEvent:
+    """A message that another shard or an earlier log has stored under `key`."""
+    return await StoredEvent.objects.acreate(
+        shard=room.pk % SHARDS,
+        room=room,
+        seq=99,
+        n=1,
+        epoch=1,
+        type=EventType.MESSAGE_POSTED,
+        key=key,
+        actor=author,
+        at=datetime.now(UTC),
+        data={"body": body},
+    )
 
 
 # --- then --------------------------------------------------------------------------------------
@@ -306,31 +322,43 @@ async def test_member_whose_joining_was_refused_may_speak_after_the_retry(
     await assert_projections_equal_a_replay(room)
 
 
-async def test_event_whose_key_was_stored_elsewhere_meanwhile_names_the_first() -> None:
+async def test_event_whose_key_was_stored_meanwhile_names_the_first() -> None:
     ann = await new_person("ann")
-    room, other = await new_room(ann), await new_room(ann)
+    room = await new_room(ann)
     key = new_key()
     lost = (await post(room, ann, "once", key)).event
     [letter] = await set_apart(room, lost.seq)
-    first = await StoredEvent.objects.acreate(
-        shard=other.pk % SHARDS,
-        room=other,
-        seq=99,
-        n=1,
-        epoch=1,
-        type=EventType.MESSAGE_POSTED,
-        key=key,
-        actor=ann,
-        at=lost.at,
-        data={"body": "once"},
-    )
+    first = await store_under_key(room, ann, key, "once")
 
     [result] = await retry(letter)
 
     assert result.outcome == Outcome.DONE
     placeholder = await StoredEvent.objects.aget(room=room, seq=lost.seq)
     assert placeholder.type == EventType.EVENT_QUARANTINED
-    assert placeholder.data["duplicate_of"] == [other.pk, first.seq]
+    assert placeholder.data["duplicate_of"] == [room.pk, first.seq]
+    assert await letters() == []
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_event_whose_key_was_stored_for_something_else_meanwhile_keeps_its_bytes(
+    elsewhere: bool,
+) -> None:
+    ann = await new_person("ann")
+    room, other = await new_room(ann), await new_room(ann)
+    key = new_key()
+    lost = (await post(room, ann, "acknowledged too", key)).event
+    [letter] = await set_apart(room, lost.seq)
+    text = "acknowledged too" if elsewhere else "something else"
+    await store_under_key(other if elsewhere else room, ann, key, text)
+
+    [result] = await retry(letter)
+
+    assert result.outcome == Outcome.PARKED
+    [kept] = await letters()
+    assert b"acknowledged too" in kept.payload
+    placeholder = await StoredEvent.objects.aget(room=room, seq=lost.seq)
+    assert placeholder.data["dead_letter"] == letter
+    assert await EventReplacement.objects.acount() == 0
 
 
 async def test_event_that_stands_at_its_place_already_is_not_stored_again() -> None:
@@ -392,6 +420,31 @@ async def test_what_has_no_place_is_parked_at_once_and_says_why(log_redis: redis
     assert all(result.detail for result in results)
     assert await kinds(room) == before
     assert len(await letters()) == 4
+
+
+async def test_other_message_under_a_key_is_kept_however_often_it_is_retried(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    key = new_key()
+    await post(room, ann, "first", key)
+    log_redis.delete(f"veche:{{{room.pk % SHARDS}}}:key:{ann.pk}:{key}")
+    second = (await post(room, ann, "acknowledged too", key)).event
+    await drain(room)
+
+    let_time_pass(log_redis)
+    due = await retry_due()
+    [found] = await letters()
+    [result] = await retry(found.id)
+
+    assert due == {}
+    assert (found.reason, found.state) == (Reason.KEY_CONFLICT, State.PARKED)
+    assert result.outcome == Outcome.PARKED
+    [kept] = await letters()
+    assert b"acknowledged too" in kept.payload
+    placeholder = await StoredEvent.objects.aget(room=room, seq=second.seq)
+    assert placeholder.data["dead_letter"] == found.id
 
 
 async def test_event_that_the_log_lost_is_parked_and_its_placeholder_stays(

@@ -13,7 +13,7 @@ import redis
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 
-from chat import history, persistence, room_log
+from chat import dead_letters, history, persistence, room_log
 from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import (
@@ -26,7 +26,8 @@ from chat.events import (
     RoomArchived,
     RoomKind,
 )
-from chat.models import RoomEvent, ShardCursor, User
+from chat.models import Message, Room, RoomEvent, ShardCursor, User
+from chat.persistence import Drained
 from chat.room_log import epochs, keys, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
@@ -373,6 +374,98 @@ async def test_log_that_forgot_what_somebody_saw_gets_a_new_epoch(log_redis: red
 
     assert (noticed, again) == (True, False)
     assert (await post(room, ann, "goes on")).event.epoch == seen.epoch + 1
+
+
+def forget_end(log_redis: redis.Redis, room: Room, head: int) -> None:
+    """The log of `room` ends at `head`, as after a failover to a replica that lagged."""
+    log_redis.hset(keys.room(room.pk % SHARDS, room.pk), "head", str(head))
+
+
+async def rooms_of_one_shard(owner: User) -> tuple[Room, Room]:
+    first, *_, last = [await new_room(owner) for _ in range(SHARDS + 1)]
+    return first, last
+
+
+async def test_what_the_log_still_has_is_stored_before_a_lost_end_raises_the_epoch(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    forgetful, other = await rooms_of_one_shard(ann)
+    await drain_all()
+    key = new_key()
+    kept = (await post(other, ann, "acknowledged, not stored", key)).event
+    forget_end(log_redis, forgetful, 1)
+
+    noticed = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, kept.epoch)
+    repeat = await post(other, ann, "acknowledged, not stored", key)
+    following = (await post(other, ann, "goes on")).event
+    await drain_all()
+
+    assert noticed
+    assert (repeat.event.epoch, repeat.event.seq) == (kept.epoch, kept.seq)
+    assert (following.epoch, following.seq) == (kept.epoch + 1, kept.seq + 1)
+    rows = Message.objects.filter(room=other).order_by("seq").values_list("seq", "body")
+    assert [row async for row in rows] == [
+        (kept.seq, "acknowledged, not stored"),
+        (following.seq, "goes on"),
+    ]
+    assert log_redis.xlen(dead_letters.STREAM) == 0
+
+
+@pytest.mark.parametrize("times", [1, epochs.RAISE_ATTEMPTS])
+async def test_what_comes_between_a_drain_and_the_new_epoch_is_stored_first(
+    log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    ann = await new_person("ann")
+    forgetful, other = await rooms_of_one_shard(ann)
+    epoch = (await post(other, ann, "not stored")).event.epoch
+    forget_end(log_redis, forgetful, 1)
+    loop = asyncio.get_running_loop()
+    late: list[int] = []
+    drain = persistence.drain
+
+    def drain_and_be_late(shard: int) -> Drained:
+        drained = drain(shard)
+        if len(late) < times:
+            posted = asyncio.run_coroutine_threadsafe(post(other, ann, "late"), loop).result()
+            late.append(posted.event.seq)
+        return drained
+
+    monkeypatch.setattr(persistence, "drain", drain_and_be_late)
+    noticed = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, epoch)
+    monkeypatch.undo()
+    await drain_all()
+
+    assert len(late) == times
+    assert noticed is (times < epochs.RAISE_ATTEMPTS)
+    cursor = await ShardCursor.objects.aget(shard=other.pk % SHARDS, kind="persist")
+    assert cursor.epoch == (epoch + 1 if noticed else epoch)
+    rows = (
+        Message.objects.filter(room=other, body="late")
+        .order_by("seq")
+        .values_list("seq", flat=True)
+    )
+    assert [seq async for seq in rows] == late
+    assert log_redis.xlen(dead_letters.STREAM) == 0
+
+
+async def test_stopped_shard_keeps_its_epoch_until_somebody_has_looked(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    forgetful, other = await rooms_of_one_shard(ann)
+    kept = (await post(other, ann, "not stored")).event
+    forget_end(log_redis, forgetful, 1)
+    shard = other.pk % SHARDS
+    cursors = ShardCursor.objects.filter(shard=shard, kind="persist")
+    await cursors.aupdate(stopped_at=datetime.now(UTC))
+
+    while_stopped = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, kept.epoch)
+    await sync_to_async(persistence.resume)(shard)
+    resumed = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, kept.epoch)
+
+    assert (while_stopped, resumed) == (False, True)
+    assert await Message.objects.filter(room=other, seq=kept.seq).aexists()
 
 
 async def test_damaged_entry_in_the_hot_tail_hides_nothing_else(log_redis: redis.Redis) -> None:

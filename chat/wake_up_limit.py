@@ -1,0 +1,29 @@
+"""Keeps wake-ups from filling the bus while no worker takes them (I8).
+
+An expiry does not help there: only a worker looks at it, and until then the message lies in the
+broker's memory. A wake-up carries nothing, and beat sends it again, so it is simply not sent while
+the queue is long.
+"""
+
+from __future__ import annotations
+
+from redis.exceptions import RedisError
+
+from chat import bus
+
+# Celery's default queue, which is a Redis list of this name.
+QUEUE = "celery"
+# About a megabyte of the bus. Far more than ever waits where workers run: a drain takes all there
+# is, and each shard is asked for once until a drain has begun.
+MAX_QUEUED = 1_000
+
+
+def is_reached() -> bool:
+    """Whether nothing more may be sent now. Processes that ask at once may all send one more.
+
+    False also when the broker does not answer: whoever sends finds that out, and has an answer.
+    """
+    try:
+        return bus.broker_client().llen(QUEUE) >= MAX_QUEUED
+    except RedisError:
+        return False

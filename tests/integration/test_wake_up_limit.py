@@ -1,0 +1,96 @@
+"""Wake-ups do not pile up on the bus while no worker takes them (I8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+import pytest
+import redis
+from django.conf import settings
+from redis import Redis
+
+from chat import beat_heartbeat, tasks, wake_up_limit, waker
+from chat.room_log import keys
+from chat.wake_up_limit import MAX_QUEUED, QUEUE
+from chatsite.beat import Scheduler
+from chatsite.celery import app
+from tests.integration import worker_tasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def broker(bus_redis: redis.Redis) -> Iterator[redis.Redis]:
+    """The database of the queue, empty, with no worker anywhere."""
+    client = Redis.from_url(settings.CELERY_BROKER_URL)
+    client.delete(QUEUE)
+    yield client
+    client.delete(QUEUE)
+    client.close()
+
+
+def fill(broker: redis.Redis, messages: int) -> None:
+    broker.rpush(QUEUE, *[b"{}"] * messages)
+
+
+def send_all_wake_ups() -> None:
+    tasks.persist_shard.delay(1)
+    tasks.export_shard.apply_async(args=(1,), expires=60)
+    waker.ask(1)
+
+
+def scheduler() -> Scheduler:
+    return Scheduler(app=app)
+
+
+def test_wake_ups_are_sent_until_the_queue_is_full_and_again_when_it_is_not(
+    broker: redis.Redis,
+) -> None:
+    fill(broker, MAX_QUEUED - 3)
+
+    send_all_wake_ups()
+    full = broker.llen(QUEUE)
+    send_all_wake_ups()
+    still_full = broker.llen(QUEUE)
+    broker.rpop(QUEUE)
+    waker.ask(1)
+
+    assert (full, still_full) == (MAX_QUEUED, MAX_QUEUED)
+    assert broker.llen(QUEUE) == MAX_QUEUED
+
+
+def test_beat_that_runs_without_a_worker_fills_the_queue_no_further_and_shows_that_it_lives(
+    broker: redis.Redis, bus_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beat_heartbeat, "_written_at", 0.0)
+    monkeypatch.setattr(wake_up_limit, "MAX_QUEUED", 20)
+    beat = scheduler()
+
+    for _ in range(10):
+        for entry in beat.schedule.values():
+            beat.apply_entry(entry)
+
+    assert len(beat.schedule) > 2
+    assert broker.llen(QUEUE) == 20
+    assert beat_heartbeat.read(bus_redis) > 0
+
+
+def test_sweep_sends_drains_that_expire(broker: redis.Redis, log_redis: redis.Redis) -> None:
+    log_redis.xadd(keys.ingest(1), {"anything": "to drain"})
+
+    tasks.sweep_shards()
+
+    messages = cast(list[bytes], broker.lrange(QUEUE, 0, -1))
+    headers = [msgspec.json.decode(message)["headers"] for message in messages]
+    assert [one["task"] for one in headers] == ["chat.tasks.persist_shard"]
+    assert headers[0]["expires"] is not None
+
+
+def test_task_that_nobody_would_ask_for_again_is_sent_in_any_case(broker: redis.Redis) -> None:
+    fill(broker, MAX_QUEUED)
+
+    worker_tasks.bystander.delay(1)
+
+    assert broker.llen(QUEUE) == MAX_QUEUED + 1
