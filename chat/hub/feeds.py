@@ -87,9 +87,6 @@ class RoomFeed:
         yield from self.live
         yield from self.behind
 
-    def is_empty(self) -> bool:
-        return not self.live and not self.behind
-
     def discard(self, socket: HubSocket) -> None:
         self.live.discard(socket)
         self.behind.discard(socket)
