@@ -228,17 +228,18 @@ def moderate(request: HttpRequest) -> HttpResponse:
     """The preview of an act; with `confirmed`, the act itself and how it ended for each target."""
     action = action_of(request)
     offered = ACTS[action]
-    targets = targets_of(request, offered.kind)
-    back = back_of(request)
-    if not targets:
-        messages.warning(request, _("Nothing was chosen, or it is not there any more."))
-        return redirect(back)
     confirmed = "confirmed" in request.POST
     why, problem = request.POST.get("why", "").strip(), None
     if confirmed and not why:
         problem = _("Say why: it stays on record.")
     elif confirmed and len(why) > REASON_CHARACTERS:
         problem = _("The reason may have 500 characters.")
+    is_preview = not confirmed or problem is not None
+    targets = targets_of(request, offered.kind, with_texts=is_preview)
+    back = back_of(request)
+    if not targets:
+        messages.warning(request, _("Nothing was chosen, or it is not there any more."))
+        return redirect(back)
     context = {
         "action": action,
         "offered": offered,
@@ -249,7 +250,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
         "private": request.POST.get("private", ""),
         "title_action": offered.label,
     }
-    if not confirmed or problem is not None:
+    if is_preview:
         return render(
             request,
             "act",
@@ -370,8 +371,11 @@ def back_of(request: HttpRequest) -> str:
     return given if safe and given.startswith("/") else "/admin/"
 
 
-def targets_of(request: HttpRequest, kind: Kind) -> list[Target]:
+def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Target]:
     """The targets that a form names and that exist, in the order of the form.
+
+    `with_texts`: with what was written in messages, where this person may read it. That is about
+    to be shown, so the reading of private rooms is on record when this returns.
 
     Raises: BadRequest for more than a form may name, or what are no targets.
     """
@@ -379,12 +383,10 @@ def targets_of(request: HttpRequest, kind: Kind) -> list[Target]:
     if len(given) > MAX_TARGETS:
         raise BadRequest(f"At most {MAX_TARGETS} at a time.")
     places = [place_of(one, 2 if kind == Kind.MEMBER else 1) for one in given]
-    found = {
-        Kind.MESSAGE: _messages,
-        Kind.MEMBER: _members,
-        Kind.PERSON: _people,
-        Kind.ROOM: _rooms,
-    }[kind](request, places)
+    if kind == Kind.MESSAGE:
+        found = _messages(request, places, with_texts=with_texts)
+    else:
+        found = {Kind.MEMBER: _members, Kind.PERSON: _people, Kind.ROOM: _rooms}[kind](places)
     return [found[one] for one in given if one in found]
 
 
@@ -397,15 +399,16 @@ def place_of(given: str, parts: int) -> Place:
     return tuple(int(one) for one in texts)
 
 
-def _messages(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _messages(
+    request: HttpRequest, places: Sequence[Place], *, with_texts: bool
+) -> dict[str, Target]:
     rows = list(
         Message.objects.filter(pk__in=[place[0] for place in places])
         .select_related("room", "author")
         .defer("search")
     )
-    readable = [row for row in rows if may_read(request, row.room)]
-    if "confirmed" not in request.POST:  # the texts are shown with the preview
-        recorded(request, readable, "preview of an act")
+    readable = [row for row in rows if with_texts and may_read(request, row.room)]
+    recorded(request, readable, "preview of an act")
     return {
         str(row.pk): Target(
             given=str(row.pk),
@@ -419,7 +422,7 @@ def _messages(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target
     }
 
 
-def _members(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _members(places: Sequence[Place]) -> dict[str, Target]:
     rooms = Room.objects.in_bulk([room for room, _user in places])
     users = User.objects.in_bulk([user for _room, user in places])
     return {
@@ -433,7 +436,7 @@ def _members(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]
     }
 
 
-def _people(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _people(places: Sequence[Place]) -> dict[str, Target]:
     users = User.objects.in_bulk([place[0] for place in places])
     return {
         str(pk): Target(
@@ -447,7 +450,7 @@ def _people(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
     }
 
 
-def _rooms(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _rooms(places: Sequence[Place]) -> dict[str, Target]:
     rooms = Room.objects.in_bulk([place[0] for place in places])
     return {
         str(pk): Target(

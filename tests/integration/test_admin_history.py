@@ -328,6 +328,31 @@ def test_opening_a_message_of_a_private_room_is_on_record(
     assert (entry.room_id, entry.door) == (private_room.pk, AuditEntry.Door.ADMIN)
 
 
+@pytest.mark.parametrize(
+    ("form", "reads"),
+    [
+        ({}, 1),
+        ({"confirmed": "1"}, 1),
+        ({"confirmed": "1", "why": " \n "}, 1),
+        ({"confirmed": "1", "why": "x" * 501}, 1),
+        ({"confirmed": "1", "why": "it is rude"}, 0),
+    ],
+)
+def test_act_shows_texts_of_private_rooms_exactly_when_that_is_on_record(
+    here: World, moderator: Client, private_room: Room, form: dict[str, str], reads: int
+) -> None:
+    [secret] = Message.objects.filter(room=private_room)
+
+    page = moderator.post(
+        "/admin/act/",
+        {"action": Action.MESSAGE_DELETE, "ids": secret.pk, "key": str(new_key()), **form},
+    )
+
+    assert page.status_code == 200
+    assert ("the secret plan" in page.content.decode()) == bool(reads)
+    assert len(recorded(action=Action.ROOM_READ)) == reads
+
+
 # One message
 
 
