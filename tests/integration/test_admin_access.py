@@ -16,6 +16,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from chat import dead_letters, live
+from chat.admin.people import PersonAdmin
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind
 from chat.models import AuditEntry, Room, RoomEvent, User
@@ -319,6 +320,82 @@ def test_administrator_gives_groups_on_record_but_makes_no_superuser(password_al
         {"is_staff": True, "is_superuser": False},
         {"groups": ["moderator"]},
     ]
+
+
+def test_every_changed_field_of_an_account_is_on_record_without_addresses_and_texts(
+    password_alone: None,
+) -> None:
+    boris = User.objects.create_user("boris", email="boris@example.org")
+    browser = at_admin(staff("boss", "administrator"))
+    address = f"/admin/chat/user/{boris.pk}/change/"
+
+    browser.post(address, account_form(boris, email="boss@example.org"))
+    browser.post(
+        address,
+        account_form(
+            boris, username="bob", display_name="Bobby", email="boss@example.org", is_staff="on"
+        ),
+    )
+    boris.refresh_from_db()
+    browser.post(address, account_form(boris, is_staff="on"))  # changes nothing
+
+    assert (boris.username, boris.email) == ("bob", "boss@example.org")
+    entries = recorded(actor_name="boss")
+    assert [(entry.action, entry.before, entry.after) for entry in entries] == [
+        (Action.PERSON_EDIT, {}, {"fields": ["email"]}),
+        (
+            Action.PERSON_GROUPS,
+            {"is_staff": False, "is_superuser": False},
+            {"is_staff": True, "is_superuser": False},
+        ),
+        (
+            Action.PERSON_EDIT,
+            {"username": "boris"},
+            {"fields": ["username", "display_name"], "username": "bob"},
+        ),
+    ]
+    assert {(entry.user_id, entry.outcome.result) for entry in entries} == {(boris.pk, "done")}
+
+
+def test_edit_of_an_account_writes_nothing_but_what_was_changed(
+    password_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boris = User.objects.create_user("boris")
+    browser = at_admin(staff("boss", "administrator"))
+    check = PersonAdmin.save_form
+
+    def meanwhile(*given: Any, **more: Any) -> Any:
+        """Somebody deactivates the account between the form's reading and its writing."""
+        User.objects.filter(pk=boris.pk).update(is_active=False)
+        return check(*given, **more)
+
+    monkeypatch.setattr(PersonAdmin, "save_form", meanwhile)
+    browser.post(f"/admin/chat/user/{boris.pk}/change/", account_form(boris, display_name="Bob"))
+
+    boris.refresh_from_db()
+    assert (boris.display_name, boris.is_active) == ("Bob", False)
+
+
+def test_account_that_an_administrator_creates_is_on_record(password_alone: None) -> None:
+    browser = at_admin(staff("boss", "administrator"))
+
+    browser.post(
+        "/admin/chat/user/add/",
+        {
+            "username": "newbie",
+            "password1": PASSWORD,
+            "password2": PASSWORD,
+            "usable_password": "true",
+        },
+    )
+
+    newbie = User.objects.get(username="newbie")
+    [entry] = recorded(actor_name="boss")
+    assert (entry.action, entry.user_id, entry.after) == (
+        Action.PERSON_CREATE,
+        newbie.pk,
+        {"username": "newbie"},
+    )
 
 
 @pytest.mark.parametrize("whom", ["themselves", "a superuser"])
