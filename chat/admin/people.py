@@ -11,9 +11,9 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin.base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
+from chat.admin.base import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from chat.admin.moderation import choices_for
-from chat.admin.read_only import EstimatingPaginator
+from chat.admin.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.records import acting, note
 from chat.errors import ClientError
 from chat.models import AuditEntry, User
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # generic, and of one base, only for the type checker
     _AccountAdmin = UserAdmin[User]
 else:
 
-    class _AccountAdmin(ModelAdmin, UserAdmin):
+    class _AccountAdmin(OnlyOfferedLookups, UserAdmin):
         """Django's admin of accounts in the look of the others."""
 
 

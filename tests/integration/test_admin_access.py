@@ -433,6 +433,35 @@ def test_moderator_sees_no_addresses_and_cannot_edit_accounts(password_alone: No
     assert edited.status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("user/?username=boris&email__startswith=b", 400),
+        ("user/?email__startswith=b", 400),
+        ("user/?password__startswith=p", 400),
+        ("user/?groups__user__email__startswith=b", 400),
+        ("user/?memberships__room__topic__startswith=b", 400),
+        ("room/?slug=plans&topic__icontains=secret", 400),
+        ("room/?topic__icontains=secret", 400),
+        ("room/?created_by__email__startswith=b", 400),
+        ("apitoken/?digest__startswith=0", 400),
+        ("apitoken/?user__email__startswith=b", 400),
+        ("user/?q=boris&is_staff__exact=0&o=1", 200),
+        ("user/?is_active__exact=1&groups__id__exact=1", 200),
+        ("room/?kind__exact=private", 200),
+    ],
+)
+def test_lists_are_narrowed_only_by_the_filters_they_offer(
+    password_alone: None, query: str, status: int
+) -> None:
+    User.objects.create_user("boris", email="boris@example.org")
+    mara = staff("mara", "moderator", "administrator")
+
+    answer = at_admin(mara).get(f"/admin/chat/{query}")
+
+    assert answer.status_code == status
+
+
 def test_private_rooms_of_a_person_show_only_to_who_may_look_into_them(
     password_alone: None,
 ) -> None:
