@@ -26,6 +26,7 @@ from uuid_utils.compat import uuid7
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome
 from chat.actions.rooms import derived_key
+from chat.admin.act_effects import effects_of
 from chat.admin.doors import act, render
 from chat.admin.history_filter import may_read, recorded
 from chat.admin.records import REASON_CHARACTERS, by
@@ -200,6 +201,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     text: str = ""
     now: str = ""  # how it stands
+    open: bool = True  # whether this person may know what is in the room that it is in
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,12 +253,19 @@ def moderate(request: HttpRequest) -> HttpResponse:
         "title_action": offered.label,
     }
     if is_preview:
+        effects = effects_of(action, [target.place for target in targets if target.open])
         return render(
             request,
             "act",
             offered.label,
             {
                 **context,
+                "totals": effects.totals,
+                "rows": [
+                    (one, effects.problems.get(one.place), effects.warnings.get(one.place))
+                    for one in targets
+                ],
+                "hidden": not all(target.open for target in targets),
                 "why": why,
                 "problem": problem,
                 "chosen_value": request.POST.get("value", ""),
@@ -385,8 +394,10 @@ def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Ta
     places = [place_of(one, 2 if kind == Kind.MEMBER else 1) for one in given]
     if kind == Kind.MESSAGE:
         found = _messages(request, places, with_texts=with_texts)
+    elif kind == Kind.MEMBER:
+        found = _members(request, places)
     else:
-        found = {Kind.MEMBER: _members, Kind.PERSON: _people, Kind.ROOM: _rooms}[kind](places)
+        found = {Kind.PERSON: _people, Kind.ROOM: _rooms}[kind](places)
     return [found[one] for one in given if one in found]
 
 
@@ -417,12 +428,13 @@ def _messages(
             + ("" if row.author is None else f", @{row.author.username}"),
             text=row.body[:EXCERPT_CHARACTERS] if row in readable else "",
             now=_("deleted") if row.deleted_at is not None else "",
+            open=may_read(request, row.room),
         )
         for row in rows
     }
 
 
-def _members(places: Sequence[Place]) -> dict[str, Target]:
+def _members(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
     rooms = Room.objects.in_bulk([room for room, _user in places])
     users = User.objects.in_bulk([user for _room, user in places])
     return {
@@ -430,6 +442,7 @@ def _members(places: Sequence[Place]) -> dict[str, Target]:
             given=f"{room}:{user}",
             place=(room, user),
             name=f"@{users[user].username}, #{rooms[room].slug}",
+            open=may_read(request, rooms[room]),
         )
         for room, user in places
         if room in rooms and user in users

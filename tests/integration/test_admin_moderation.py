@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
+from chat import tokens
 from chat.events import EventType, RoomKind
 from chat.models import Membership, Message, Report, RoomEvent, User
 from chat.permissions import Action
@@ -61,6 +62,74 @@ def test_preview_says_what_will_happen_and_does_nothing(here: World, browser: Cl
     assert "Hidden from everybody in the room" in page
     assert recorded(actor_name="mara") == []
     assert not RoomEvent.objects.filter(type=EventType.MESSAGE_DELETED).exists()
+
+
+def test_preview_counts_what_is_touched_and_says_what_speaks_against_it(
+    here: World, browser: Client
+) -> None:
+    tokens.issue(here.anna.pk, "program")
+    people = [here.anna.pk, here.boris.pk]
+    stored(here.room)
+    gone = User.objects.create_user("gone", is_active=False)
+
+    deactivation = browser.post(
+        "/admin/act/", {"action": Action.PERSON_DEACTIVATE, "people": [*people, gone.pk]}
+    )
+    again = browser.post(
+        "/admin/act/", form(Action.PERSON_DEACTIVATE, people=[*people, gone.pk], why="")
+    )
+    roles = browser.post(
+        "/admin/act/",
+        {
+            "action": Action.MEMBER_ROLE,
+            "members": [f"{here.room.pk}:{here.anna.pk}", f"{here.room.pk}:{here.boris.pk}"],
+        },
+    )
+
+    for page in (deactivation, again):
+        assert [(str(label), number) for label, number in page.context["totals"]] == [
+            ("Rooms", Membership.objects.filter(user__in=people).count()),
+            ("Sessions", 0),
+            ("API tokens", 1),
+        ]
+        assert [row[1:] for row in page.context["rows"]] == [
+            (None, "is the only owner of a room, which then has none"),
+            (None, None),
+            ("is so already", None),
+        ]
+        assert "which then has none" in page.content.decode()
+    assert [row[1:] for row in roles.context["rows"]] == [
+        ("is the only owner of the room and has to stay it", None),
+        (None, None),
+    ]
+
+
+def test_preview_tells_nothing_of_private_rooms_to_who_may_not_look_into_them() -> None:
+    here = world(kind=RoomKind.PRIVATE)
+    secret = said(here.room, here.boris, "secret")
+    targets: dict[Action, dict[str, Any]] = {
+        Action.MEMBER_REMOVE: {"members": f"{here.room.pk}:{here.boris.pk}"},
+        Action.MESSAGE_DELETE: {"ids": secret.pk},
+    }
+
+    shown = {
+        (role, action): (
+            len(page.context["totals"]),
+            "is not there" in page.content.decode(),
+            page.context["hidden"],
+        )
+        for role in ("moderator", "administrator")
+        for browser in [at_admin(staff(f"{role}x", role))]
+        for action, named in targets.items()
+        for page in [browser.post("/admin/act/", {"action": action, **named})]
+    }
+
+    assert shown == {
+        ("moderator", Action.MEMBER_REMOVE): (1, False, False),
+        ("moderator", Action.MESSAGE_DELETE): (3, False, False),
+        ("administrator", Action.MEMBER_REMOVE): (0, False, True),
+        ("administrator", Action.MESSAGE_DELETE): (0, False, True),
+    }
 
 
 @pytest.mark.parametrize("why", ["", "   ", "x" * 501])
