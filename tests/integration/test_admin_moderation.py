@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from chat import tokens
 from chat.events import EventType, RoomKind
-from chat.models import Membership, Message, Report, RoomEvent, User
+from chat.models import Ban, Membership, Message, Report, RoomEvent, User
 from chat.permissions import Action
 from tests.integration.admin_world import (
     at_admin,
@@ -237,6 +238,31 @@ def test_every_act_goes_through_the_form(here: World, browser: Client, action: A
     assert preview.status_code == 200
     assert results(answer) in (["done"], ["unchanged"])
     assert len(recorded(action=action, actor_name="mara")) == 1
+
+
+def test_ban_of_somebody_who_never_wrote_is_lifted_from_the_page_of_the_room(
+    here: World, browser: Client
+) -> None:
+    target = f"{here.room.pk}:{here.vera.pk}"
+    browser.post("/admin/act/", form(Action.MEMBER_BAN, members=target))
+    stored(here.room)
+    address = f"/admin/chat/room/{here.room.pk}/change/"
+
+    page = browser.get(address).content.decode()
+    onlooker = at_admin(staff("ada", "auditor")).get(address).content.decode()
+    button = re.search(
+        rf'<form (?:(?!</form>).)*name="members" value="{target}"'
+        rf'(?:(?!</form>).)*name="action" value="{Action.MEMBER_UNBAN}"',
+        page,
+        re.DOTALL,
+    )
+    answer = browser.post("/admin/act/", form(Action.MEMBER_UNBAN, members=target))
+    stored(here.room)
+
+    assert button is not None
+    assert f'value="{Action.MEMBER_UNBAN}">' not in onlooker
+    assert results(answer) == ["done"]
+    assert not Ban.objects.filter(room=here.room, user=here.vera).exists()
 
 
 @pytest.mark.parametrize(
