@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -214,11 +215,12 @@ class PersonAdmin(_AccountAdmin):
         Both are written, or neither.
         """
         with transaction.atomic():
-            before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+            person = self.get_object(request, unquote(id))
             response = super().user_change_password(request, id, form_url)
-            changed = User.objects.filter(pk=id).exclude(password=before).first()
-            if request.method == "POST" and changed is not None:
-                self._note(request, Action.PERSON_PASSWORD, changed)
+            if person is not None and request.method == "POST":
+                changed = User.objects.filter(pk=person.pk).exclude(password=person.password)
+                if changed.exists():
+                    self._note(request, Action.PERSON_PASSWORD, person)
         return response
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:

@@ -274,6 +274,61 @@ def test_form_of_another_site_is_refused(password_alone: None) -> None:
     assert answer.status_code == 403
 
 
+# Nonsense
+
+NUL_QUERIES = [
+    "audit/?action=%00",
+    "audit/?door=%00",
+    "audit/?q=%00",
+    "audit/?%00=1",
+    "reports/?category=%00",
+    "dead-letters/?source=%00",
+    "dead-letters/%00/",
+    "history/?q=%00",
+    "chat/user/?q=%00",
+    "chat/user/%00/change/",
+    "chat/user/%00/password/",
+]
+
+
+@pytest.mark.parametrize("query", NUL_QUERIES)
+def test_address_with_a_nul_is_refused(password_alone: None, query: str) -> None:
+    browser = at_admin(staff("mara", *ROLES))
+
+    assert browser.get(f"/admin/{query}").status_code == 400
+
+
+def test_form_with_a_nul_is_refused(password_alone: None) -> None:
+    boris = User.objects.create_user("boris")
+    browser = at_admin(staff("mara", *ROLES))
+    forms: dict[str, dict[str, Any]] = {
+        "act/": {"action": Action.PERSON_MUTE, "people": boris.pk, "value": "600"},
+        "reports/act/": {"do": "dismiss", "reports": "1"},
+        "dead-letters/act/": {"action": "discard", "ids": "1-0"},
+        "delivery/resume/": {"shard": "0", "kind": "persist"},
+        f"people/{boris.pk}/sessions/end/": {"all": "1"},
+    }
+
+    answers = {
+        address: browser.post(f"/admin/{address}", {**form, "why": "a\0b", "confirmed": "1"})
+        for address, form in forms.items()
+    }
+
+    assert {address: answer.status_code for address, answer in answers.items()} == dict.fromkeys(
+        forms, 400
+    )
+    assert recorded(actor_name="mara") == []
+
+
+@pytest.mark.parametrize("id", ["abc", "0", "9" * 30])
+def test_password_of_an_account_that_is_not_there_is_not_found(
+    password_alone: None, id: str
+) -> None:
+    browser = at_admin(staff("mara", *ROLES))
+
+    assert browser.get(f"/admin/chat/user/{id}/password/").status_code == 404
+
+
 # Accounts
 
 

@@ -179,7 +179,7 @@ def test_search_among_many_uses_its_index(here: World) -> None:
 @pytest.mark.parametrize(
     "query",
     ["q=a", "q=" + "x" * 201, "room=nowhere", "author=nobody", "since=yesterday", "state=weird",
-     "room=99999999999999999999", "since=0001-01-01", "q=%00"],
+     "room=99999999999999999999", "since=0001-01-01"],
 )  # fmt: skip
 def test_filter_that_means_nothing_says_so(here: World, moderator: Client, query: str) -> None:
     said(here.room, here.anna, "hello")
@@ -187,7 +187,7 @@ def test_filter_that_means_nothing_says_so(here: World, moderator: Client, query
     answer = moderator.get(f"/admin/history/?{query}")
 
     assert answer.status_code == 200
-    assert answer.context["problems"] or query == "q=%00"
+    assert answer.context["problems"]
 
 
 @pytest.mark.parametrize("query", ["q=" + quote("' & | ! :* <-> \\"), "q=%22%22", "q=or", "q=--"])
