@@ -27,9 +27,9 @@ from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome
 from chat.actions.rooms import derived_key
 from chat.admin.act_effects import effects_of
-from chat.admin.doors import act, render
+from chat.admin.doors import act, reason_of, render
 from chat.admin.history_filter import may_read, recorded
-from chat.admin.records import REASON_CHARACTERS, by
+from chat.admin.records import by
 from chat.audit import By, Kind, Result
 from chat.errors import ClientError
 from chat.events import Role
@@ -231,11 +231,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
     action = action_of(request)
     offered = ACTS[action]
     confirmed = "confirmed" in request.POST
-    why, problem = request.POST.get("why", "").strip(), None
-    if confirmed and not why:
-        problem = _("Say why: it stays on record.")
-    elif confirmed and len(why) > REASON_CHARACTERS:
-        problem = _("The reason may have 500 characters.")
+    why, problem = reason_of(request)
     is_preview = not confirmed or problem is not None
     targets = targets_of(request, offered.kind, with_texts=is_preview)
     back = back_of(request)
@@ -267,7 +263,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
                 ],
                 "hidden": not all(target.open for target in targets),
                 "why": why,
-                "problem": problem,
+                "problem": problem if confirmed else None,
                 "chosen_value": request.POST.get("value", ""),
                 "key": request.POST.get("key") or uuid7(),
                 "max_targets": MAX_TARGETS,

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from chat.actions import reports as report_actions
 from chat.actions.moderation import Options
-from chat.admin.doors import act, page, person, render
+from chat.admin.doors import act, page, person, reason_of, render
 from chat.admin.history import around
 from chat.admin.history_filter import may_read, recorded
 from chat.admin.keyset_paging import limited, read_page, shown_count
@@ -116,13 +116,11 @@ def report_act(request: HttpRequest) -> HttpResponse:
         messages.warning(request, _("Nothing was chosen, or it is not there any more."))
         return redirect("admin:reports")
     action = _resolution(request) if do == RESOLVE else None
-    why, problem = request.POST.get("why", "").strip(), None
+    why, problem = reason_of(request)
     answer = request.POST.get("answer", "").strip()
     confirmed = "confirmed" in request.POST
-    if confirmed and not why:
-        problem = _("Say why: it stays on record.")
-    elif confirmed and max(len(why), len(answer)) > REASON_CHARACTERS:
-        problem = _("Reason and answer may have 500 characters each.")
+    if problem is None and len(answer) > REASON_CHARACTERS:
+        problem = _("The answer may have 500 characters.")
     if not confirmed or problem is not None:
         return render(
             request,
@@ -137,7 +135,7 @@ def report_act(request: HttpRequest) -> HttpResponse:
                 "reports": [_report(one) for one in ids],
                 "why": why,
                 "answer": answer,
-                "problem": problem,
+                "problem": problem if confirmed else None,
                 "key": request.POST.get("key") or uuid7(),
             },
         )

@@ -133,7 +133,7 @@ def test_preview_tells_nothing_of_private_rooms_to_who_may_not_look_into_them() 
     }
 
 
-@pytest.mark.parametrize("why", ["", "   ", "x" * 501])
+@pytest.mark.parametrize("why", ["", "   ", "x" * 501, "a bell \a", "turned \u202e around"])
 def test_nothing_is_done_without_a_reason(here: World, browser: Client, why: str) -> None:
     message = said(here.room, here.boris, "rude words")
 
@@ -157,6 +157,13 @@ def test_deletion_becomes_an_event_in_the_rooms_log_and_is_on_record(
     assert message.deleted_at == event.at
     [entry] = recorded(action=Action.MESSAGE_DELETE)
     assert (entry.key, entry.reason, entry.outcome.seq) == (event.key, "a reason", event.seq)
+
+
+def test_reason_of_some_lines_is_on_record_in_one(here: World, browser: Client) -> None:
+    browser.post("/admin/act/", form(Action.ROOM_ARCHIVE, rooms=here.room.pk, why="one\r\n two "))
+
+    [entry] = recorded(action=Action.ROOM_ARCHIVE)
+    assert entry.reason == "one two"
 
 
 def test_form_that_is_sent_twice_does_it_once(here: World, browser: Client) -> None:
