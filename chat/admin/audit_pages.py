@@ -103,7 +103,7 @@ def audit_export_rows(request: HttpRequest) -> HttpResponse:
         ticket,
         exported_rows(stretch.rows),
         first=token is None,
-        next=stretch.older,
+        next=stretch.next,
         count=len(stretch.rows),
     )
 

@@ -27,6 +27,7 @@ from chat.admin.records import REASON_CHARACTERS, by
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
 from chat.permissions import STAFF, Action
+from chat.reports import queue
 
 PERMISSION = "chat.resolve_reports"
 # A form may name what one page shows.
@@ -45,7 +46,13 @@ def reports(request: HttpRequest) -> HttpResponse:
     if category:
         found = found.filter(category=category)
     with limited():
-        shown = read_page(found, ("id",), request.GET.get("at") or None)
+        # Who waits longest is first; of what is closed, the latest.
+        shown = read_page(
+            found,
+            ("id",),
+            request.GET.get("at") or None,
+            oldest_first=state in ("waiting", "mine"),
+        )
         count, exact = shown_count(found, shown)
     form = {name: request.GET[name] for name in ("state", "category") if request.GET.get(name)}
     return render(
@@ -192,14 +199,14 @@ def _do(request: HttpRequest, call: Callable[[], Awaitable[Any]]) -> Any | None:
 
 
 def reports_in(request: HttpRequest, state: str) -> QuerySet[Report]:
-    found = Report.objects.select_related("room", "author", "reporter", "assignee")
+    """The reports in one of `STATES`."""
     if state == "waiting":
-        return found.filter(state__in=Report.WAITING)
+        return queue(Report.WAITING)
     if state == "mine":
-        return found.filter(state__in=Report.WAITING, assignee=person(request))
+        return queue(Report.WAITING, assignee=person(request).pk)
     if state == "closed":
-        return found.exclude(state__in=Report.WAITING)
-    return found
+        return queue([one for one in Report.State if one not in Report.WAITING])
+    return queue()
 
 
 def resolutions(request: HttpRequest) -> list[tuple[str, Any]]:

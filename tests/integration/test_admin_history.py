@@ -212,10 +212,10 @@ def test_pages_follow_each_other_without_gap_or_repeat_and_back(
             page = answer.context["page"]
             pages.append(page)
             seen += [line["message"].body for line in answer.context["lines"]]
-            if page.older is None:
+            if page.next is None:
                 break
-            token = page.older
-        back = moderator.get(f"/admin/history/?{query}&at={pages[-1].newer}").context["page"]
+            token = page.next
+        back = moderator.get(f"/admin/history/?{query}&at={pages[-1].previous}").context["page"]
 
         assert seen == everything
         assert [row.body for row in back.rows] == [row.body for row in pages[-2].rows]
@@ -231,7 +231,7 @@ def test_message_that_arrives_while_somebody_pages_shifts_nothing(
 
     said(here.room, here.anna, "meanwhile")
 
-    assert shown(moderator, f"at={first.older}") == ["message 1", "message 0"]
+    assert shown(moderator, f"at={first.next}") == ["message 1", "message 0"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
 from chat import tokens
+from chat.admin import keyset_paging
 from chat.events import EventType, RoomKind
 from chat.models import Ban, Membership, Message, Report, RoomEvent, User
 from chat.permissions import Action
@@ -361,6 +363,31 @@ def test_queue_shows_what_waits_and_takes_it(here: World, browser: Client) -> No
     browser.post("/admin/reports/act/", {"do": "give_back", "reports": report.pk})
     report.refresh_from_db()
     assert (report.state, report.assignee) == (Report.State.OPEN, None)
+
+
+def test_queue_begins_with_who_waits_longest_and_closed_ones_with_the_latest(
+    here: World, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyset_paging.read_page, "__defaults__", (2,))
+    made = [reported(here, f"text {number}").pk for number in range(5)]
+    closed = [reported(here, f"closed {number}").pk for number in range(3)]
+    Report.objects.filter(pk__in=closed).update(
+        state=Report.State.DISMISSED, closed_at=timezone.now()
+    )
+
+    def page(query: str) -> Any:
+        return browser.get(f"/admin/reports/?{query}").context["page"]
+
+    first = page("")
+    second = page(f"at={first.next}")
+    third = page(f"at={second.next}")
+    back = page(f"at={third.previous}")
+    latest = page("state=closed")
+
+    assert [row.pk for one in (first, second, third) for row in one.rows] == made
+    assert [row.pk for row in back.rows] == [row.pk for row in second.rows]
+    assert (first.previous, third.next) == (None, None)
+    assert [row.pk for row in latest.rows] == closed[:0:-1]
 
 
 def test_report_is_resolved_by_an_act_that_is_shown_first(here: World, browser: Client) -> None:
