@@ -169,8 +169,17 @@ def _closed(
 
 
 def _assigned(request: HttpRequest, ids: list[int], assignee: int | None) -> HttpResponse:
+    """Also from somebody else who has it; that is said, as they may be at work on it."""
+    before = Report.objects.select_related("assignee").in_bulk(ids)
     for one in ids:
-        _do(request, partial(report_actions.assign, by(request), one, assignee))
+        done = _do(request, partial(report_actions.assign, by(request), one, assignee))
+        had = before[one].assignee if one in before else None
+        if done is not None and had is not None and had.pk not in (assignee, person(request).pk):
+            messages.warning(
+                request,
+                _("Report %(report)s was taken from @%(name)s.")
+                % {"report": one, "name": had.username},
+            )
     return _back(ids)
 
 

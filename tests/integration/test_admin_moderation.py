@@ -365,6 +365,27 @@ def test_queue_shows_what_waits_and_takes_it(here: World, browser: Client) -> No
     assert (report.state, report.assignee) == (Report.State.OPEN, None)
 
 
+def test_taking_a_report_says_from_whom(here: World, browser: Client) -> None:
+    theirs, free = reported(here, "one"), reported(here, "two")
+    other = at_admin(staff("mona", "moderator"))
+    other.post("/admin/reports/act/", {"do": "assign", "reports": theirs.pk})
+
+    pages = [browser.get(f"/admin/reports/{one.pk}/").content.decode() for one in (theirs, free)]
+    taken = browser.post(
+        "/admin/reports/act/", {"do": "assign", "reports": [theirs.pk, free.pk]}, follow=True
+    )
+    again = browser.post(
+        "/admin/reports/act/", {"do": "assign", "reports": [theirs.pk, free.pk]}, follow=True
+    )
+
+    assert ["Take it from @mona" in page for page in pages] == [True, False]
+    assert [str(one) for one in taken.context["messages"]] == [
+        f"Report {theirs.pk} was taken from @mona."
+    ]
+    assert list(again.context["messages"]) == []
+    assert set(Report.objects.values_list("assignee__username", flat=True)) == {"mara"}
+
+
 def test_queue_begins_with_who_waits_longest_and_closed_ones_with_the_latest(
     here: World, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
