@@ -33,6 +33,8 @@ class Action(StrEnum):
     PERSON_UNMUTE = "person.unmute"
     PERSON_DEACTIVATE = "person.deactivate"
     PERSON_REACTIVATE = "person.reactivate"
+    PERSON_CREATE = "person.create"
+    PERSON_EDIT = "person.edit"
     PERSON_GROUPS = "person.groups"
     PERSON_SESSIONS = "person.sessions"
     PERSON_PASSWORD = "person.password"  # noqa: S105 - the name of an act
@@ -66,6 +68,8 @@ STAFF: dict[Action, str] = {
     Action.PERSON_UNMUTE: "chat.moderate_people",
     Action.PERSON_DEACTIVATE: "chat.deactivate_people",
     Action.PERSON_REACTIVATE: "chat.deactivate_people",
+    Action.PERSON_CREATE: "chat.manage_roles",
+    Action.PERSON_EDIT: "chat.manage_roles",
     Action.PERSON_GROUPS: "chat.manage_roles",
     Action.PERSON_SESSIONS: "chat.deactivate_people",
     Action.PERSON_PASSWORD: "chat.manage_roles",

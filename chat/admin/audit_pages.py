@@ -103,7 +103,7 @@ def audit_export_rows(request: HttpRequest) -> HttpResponse:
         ticket,
         exported_rows(stretch.rows),
         first=token is None,
-        next=stretch.older,
+        next=stretch.next,
         count=len(stretch.rows),
     )
 
@@ -175,7 +175,7 @@ def entries_of(given: Mapping[str, Any]) -> tuple[QuerySet[AuditEntry], list[str
             found = found.filter(batch=uuid.UUID(str(given["batch"])))
         except ValueError:
             problems.append(_("This is no bulk act."))
-    words = (given.get("q") or "").strip().replace("\0", "")
+    words = (given.get("q") or "").strip()
     if len(words) > MAX_QUERY_CHARACTERS:
         problems.append(_("A search has 2 to 200 characters."))
     elif words:

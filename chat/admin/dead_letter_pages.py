@@ -22,9 +22,9 @@ from redis.exceptions import RedisError
 
 from chat import dead_letters
 from chat.admin import letter_jobs
-from chat.admin.doors import act, page, render, render_part
+from chat.admin.doors import act, page, reason_of, render, render_part
 from chat.admin.moments import moment_of
-from chat.admin.records import REASON_CHARACTERS, by, note
+from chat.admin.records import by, note
 from chat.admin.room_lookup import find_room, is_id
 from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, showing
 from chat.models import AuditEntry
@@ -130,9 +130,8 @@ def dead_letter_act(request: HttpRequest) -> HttpResponse:
         raise BadRequest("There is no such action.")
     if not request.user.has_perm(PERMISSIONS[action]):
         raise PermissionDenied
-    why = request.POST.get("why", "").strip()
+    why, problem = reason_of(request)
     confirmed = "confirmed" in request.POST
-    problem = reason_problem(why) if confirmed else None
     if request.POST.get("scope") == "all":
         return _act_on_all(request, action, why, confirmed=confirmed, problem=problem)
     ids = list(dict.fromkeys(request.POST.getlist("ids")))[:MAX_CHOSEN]
@@ -150,7 +149,7 @@ def dead_letter_act(request: HttpRequest) -> HttpResponse:
                 "letters": [line_of(letter) for letter in letters],
                 "missing": len(ids) - len(letters),
                 "ids": ids,
-                "problem": problem,
+                "problem": problem if confirmed else None,
                 "why": why,
             },
         )
@@ -207,7 +206,7 @@ def _act_on_all(
                 "total": total,
                 "filter": query_of(request.POST),
                 "job": uuid.uuid4(),
-                "problem": problem,
+                "problem": problem if confirmed else None,
                 "why": why,
             },
         )
@@ -291,14 +290,6 @@ def rights(request: HttpRequest) -> dict[str, bool]:
         "may_retry": request.user.has_perm(PERMISSIONS[letter_jobs.RETRY]),
         "may_discard": request.user.has_perm(PERMISSIONS[letter_jobs.DISCARD]),
     }
-
-
-def reason_problem(why: str) -> str | None:
-    if not why:
-        return _("Say why: it stays on record.")
-    if len(why) > REASON_CHARACTERS:
-        return _("The reason may have 500 characters.")
-    return None
 
 
 def filter_of(given: Any) -> tuple[Filter, list[str]]:

@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from chat import delivery_health, export, persistence, web_processes
 from chat.admin import drain_rates, room_watermarks, verification
-from chat.admin.doors import act, page, person, render, render_part
-from chat.admin.records import REASON_CHARACTERS, acting, note
+from chat.admin.doors import act, page, person, reason_of, render, render_part
+from chat.admin.records import acting, note
 from chat.admin.room_lookup import find_room
 from chat.event_bus import event_bus
 from chat.models import AuditEntry, Room, ShardCursor
@@ -93,12 +93,12 @@ def verification_state(request: HttpRequest, room: int) -> HttpResponse:
 def resume(request: HttpRequest) -> HttpResponse:
     """Lets a stopped shard go on, when its cause is mended."""
     kind, shard = request.POST.get("kind", ""), request.POST.get("shard", "")
-    why = request.POST.get("why", "").strip()
+    why, problem = reason_of(request)
     known = kind in ShardCursor.Kind.values and shard.isascii() and shard.isdecimal()
     if not known or len(shard) > 4 or int(shard) >= settings.ENV.shards:
         raise BadRequest("There is no such shard.")
-    if not why or len(why) > REASON_CHARACTERS:
-        messages.error(request, _("Say why the shard may go on."))
+    if problem is not None:
+        messages.error(request, problem)
         return redirect("admin:delivery")
     cursor = ShardCursor.objects.filter(shard=int(shard), kind=kind).first()
     if cursor is None or cursor.stopped_at is None:

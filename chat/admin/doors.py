@@ -10,12 +10,15 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
     require_safe,
 )
 
+from chat import audit
+from chat.errors import ClientError
 from chat.models import User
 
 View = Callable[..., HttpResponseBase]
@@ -52,6 +55,18 @@ def person(request: HttpRequest) -> User:
     """Who asks; the site lets nobody in who is not signed in."""
     assert isinstance(request.user, User)
     return request.user
+
+
+def reason_of(request: HttpRequest) -> tuple[str, str | None]:
+    """Why somebody does it, as a form says, and what is wrong with that; None for nothing."""
+    given = request.POST.get("why", "")
+    try:
+        return audit.check_reason(given, needed=True), None
+    except ClientError as refused:
+        return given.strip(), {
+            "empty": _("Say why: it stays on record."),
+            "too_large": _("The reason may have 500 characters."),
+        }.get(refused.code, _("The reason has characters that cannot be shown."))
 
 
 def render(

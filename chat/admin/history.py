@@ -214,9 +214,7 @@ def history_export_rows(request: HttpRequest) -> HttpResponse:
             rows = list(exported_rows(found.rows))
     except TooSlow:
         return HttpResponse(status=503)
-    return export.stretch(
-        ticket, rows, first=token is None, next=found.older, count=len(found.rows)
-    )
+    return export.stretch(ticket, rows, first=token is None, next=found.next, count=len(found.rows))
 
 
 def exported_rows(messages: list[Message]) -> Any:

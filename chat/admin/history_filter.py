@@ -82,7 +82,7 @@ def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[History
             room=None if room is None else room.pk,
             author=None if author is None else author.pk,
             state=state,
-            words=words.replace("\0", ""),
+            words=words,
             private=private,
             since=times["since"],
             until=times["until"],

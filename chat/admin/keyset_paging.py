@@ -31,12 +31,13 @@ class TooSlow(Exception):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Rows in the order of the key. `older` and `newer` are tokens; None where there is nothing."""
+    """Rows in their order. `next` and `previous` are tokens; None where there is nothing."""
 
     rows: list[Any]
-    older: str | None
-    newer: str | None
+    next: str | None
+    previous: str | None
     first: bool  # nothing comes before it
+    oldest_first: bool
 
 
 @contextmanager
@@ -56,41 +57,42 @@ def limited(milliseconds: int = STATEMENT_TIMEOUT_MS) -> Iterator[None]:
 
 
 def read_page(
-    rows: QuerySet[Any], key: Sequence[str], token: str | None, size: int = PAGE_ROWS
+    rows: QuerySet[Any],
+    key: Sequence[str],
+    token: str | None,
+    size: int = PAGE_ROWS,
+    *,
+    oldest_first: bool = False,
 ) -> Page:
     """The page of `rows` that `token` names, newest first; the first one without a token.
 
     `key` are the fields of the order, largest first; together they are unique. The token comes
-    from an earlier page, and from anybody: it is checked.
+    from an earlier page of the same order, and from anybody: it is checked.
 
     Raises: BadRequest for a token that is none; TooSlow inside `limited`.
     """
-    descending = [f"-{field}" for field in key]
-    if token is None:
-        found = list(rows.order_by(*descending)[: size + 1])
-        return _page(found[:size], key, older=len(found) > size, newer=False)
-    back, values = _read_token(token, rows.model, key)
-    if back:
-        found = list(rows.filter(_beyond(key, values, "gt")).order_by(*key)[: size + 1])
-        more = len(found) > size
-        return _page(found[:size][::-1], key, older=True, newer=more)
-    found = list(rows.filter(_beyond(key, values, "lt")).order_by(*descending)[: size + 1])
-    return _page(found[:size], key, older=len(found) > size, newer=True)
+    falling, rising = ("lt", [f"-{field}" for field in key]), ("gt", list(key))
+    onward, backward = (rising, falling) if oldest_first else (falling, rising)
+    back, values = (False, None) if token is None else _read_token(token, rows.model, key)
+    side, order = backward if back else onward
+    if values is not None:
+        rows = rows.filter(_beyond(key, values, side))
+    found = list(rows.order_by(*order)[: size + 1])
+    more, found = len(found) > size, found[:size][:: -1 if back else 1]
+    is_next, is_previous = (True, more) if back else (more, token is not None)
+    return Page(
+        rows=found,
+        next=_token(found[-1], key, back=False) if found and is_next else None,
+        previous=_token(found[0], key, back=True) if found and is_previous else None,
+        first=not is_previous,
+        oldest_first=oldest_first,
+    )
 
 
 def after(rows: QuerySet[Any], key: Sequence[str], values: Sequence[Any]) -> QuerySet[Any]:
     """The rows older than the one with these values of the key, newest first."""
     descending = [f"-{field}" for field in key]
     return rows.filter(_beyond(key, values, "lt")).order_by(*descending)
-
-
-def _page(rows: list[Any], key: Sequence[str], *, older: bool, newer: bool) -> Page:
-    return Page(
-        rows=rows,
-        older=_token(rows[-1], key, back=False) if rows and older else None,
-        newer=_token(rows[0], key, back=True) if rows and newer else None,
-        first=not newer,
-    )
 
 
 def _beyond(key: Sequence[str], values: Sequence[Any], side: str) -> Q:
@@ -146,6 +148,6 @@ def estimated(rows: QuerySet[Any]) -> int:
 
 def shown_count(rows: QuerySet[Any], page: Page) -> tuple[int, bool]:
     """How many rows a list has, and whether that is exact: it is when the list is one page."""
-    if page.first and page.older is None:
+    if page.first and page.next is None:
         return len(page.rows), True
     return max(estimated(rows), len(page.rows) + 1), False

@@ -26,9 +26,10 @@ from uuid_utils.compat import uuid7
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome
 from chat.actions.rooms import derived_key
-from chat.admin.doors import act, render
+from chat.admin.act_effects import effects_of
+from chat.admin.doors import act, reason_of, render
 from chat.admin.history_filter import may_read, recorded
-from chat.admin.records import REASON_CHARACTERS, by
+from chat.admin.records import by
 from chat.audit import By, Kind, Result
 from chat.errors import ClientError
 from chat.events import Role
@@ -200,6 +201,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     text: str = ""
     now: str = ""  # how it stands
+    open: bool = True  # whether this person may know what is in the room that it is in
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,17 +230,14 @@ def moderate(request: HttpRequest) -> HttpResponse:
     """The preview of an act; with `confirmed`, the act itself and how it ended for each target."""
     action = action_of(request)
     offered = ACTS[action]
-    targets = targets_of(request, offered.kind)
+    confirmed = "confirmed" in request.POST
+    why, problem = reason_of(request)
+    is_preview = not confirmed or problem is not None
+    targets = targets_of(request, offered.kind, with_texts=is_preview)
     back = back_of(request)
     if not targets:
         messages.warning(request, _("Nothing was chosen, or it is not there any more."))
         return redirect(back)
-    confirmed = "confirmed" in request.POST
-    why, problem = request.POST.get("why", "").strip(), None
-    if confirmed and not why:
-        problem = _("Say why: it stays on record.")
-    elif confirmed and len(why) > REASON_CHARACTERS:
-        problem = _("The reason may have 500 characters.")
     context = {
         "action": action,
         "offered": offered,
@@ -249,15 +248,22 @@ def moderate(request: HttpRequest) -> HttpResponse:
         "private": request.POST.get("private", ""),
         "title_action": offered.label,
     }
-    if not confirmed or problem is not None:
+    if is_preview:
+        effects = effects_of(action, [target.place for target in targets if target.open])
         return render(
             request,
             "act",
             offered.label,
             {
                 **context,
+                "totals": effects.totals,
+                "rows": [
+                    (one, effects.problems.get(one.place), effects.warnings.get(one.place))
+                    for one in targets
+                ],
+                "hidden": not all(target.open for target in targets),
                 "why": why,
-                "problem": problem,
+                "problem": problem if confirmed else None,
                 "chosen_value": request.POST.get("value", ""),
                 "key": request.POST.get("key") or uuid7(),
                 "max_targets": MAX_TARGETS,
@@ -370,8 +376,11 @@ def back_of(request: HttpRequest) -> str:
     return given if safe and given.startswith("/") else "/admin/"
 
 
-def targets_of(request: HttpRequest, kind: Kind) -> list[Target]:
+def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Target]:
     """The targets that a form names and that exist, in the order of the form.
+
+    `with_texts`: with what was written in messages, where this person may read it. That is about
+    to be shown, so the reading of private rooms is on record when this returns.
 
     Raises: BadRequest for more than a form may name, or what are no targets.
     """
@@ -379,12 +388,12 @@ def targets_of(request: HttpRequest, kind: Kind) -> list[Target]:
     if len(given) > MAX_TARGETS:
         raise BadRequest(f"At most {MAX_TARGETS} at a time.")
     places = [place_of(one, 2 if kind == Kind.MEMBER else 1) for one in given]
-    found = {
-        Kind.MESSAGE: _messages,
-        Kind.MEMBER: _members,
-        Kind.PERSON: _people,
-        Kind.ROOM: _rooms,
-    }[kind](request, places)
+    if kind == Kind.MESSAGE:
+        found = _messages(request, places, with_texts=with_texts)
+    elif kind == Kind.MEMBER:
+        found = _members(request, places)
+    else:
+        found = {Kind.PERSON: _people, Kind.ROOM: _rooms}[kind](places)
     return [found[one] for one in given if one in found]
 
 
@@ -397,15 +406,16 @@ def place_of(given: str, parts: int) -> Place:
     return tuple(int(one) for one in texts)
 
 
-def _messages(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _messages(
+    request: HttpRequest, places: Sequence[Place], *, with_texts: bool
+) -> dict[str, Target]:
     rows = list(
         Message.objects.filter(pk__in=[place[0] for place in places])
         .select_related("room", "author")
         .defer("search")
     )
-    readable = [row for row in rows if may_read(request, row.room)]
-    if "confirmed" not in request.POST:  # the texts are shown with the preview
-        recorded(request, readable, "preview of an act")
+    readable = [row for row in rows if with_texts and may_read(request, row.room)]
+    recorded(request, readable, "preview of an act")
     return {
         str(row.pk): Target(
             given=str(row.pk),
@@ -414,6 +424,7 @@ def _messages(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target
             + ("" if row.author is None else f", @{row.author.username}"),
             text=row.body[:EXCERPT_CHARACTERS] if row in readable else "",
             now=_("deleted") if row.deleted_at is not None else "",
+            open=may_read(request, row.room),
         )
         for row in rows
     }
@@ -427,13 +438,14 @@ def _members(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]
             given=f"{room}:{user}",
             place=(room, user),
             name=f"@{users[user].username}, #{rooms[room].slug}",
+            open=may_read(request, rooms[room]),
         )
         for room, user in places
         if room in rooms and user in users
     }
 
 
-def _people(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _people(places: Sequence[Place]) -> dict[str, Target]:
     users = User.objects.in_bulk([place[0] for place in places])
     return {
         str(pk): Target(
@@ -447,7 +459,7 @@ def _people(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
     }
 
 
-def _rooms(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
+def _rooms(places: Sequence[Place]) -> dict[str, Target]:
     rooms = Room.objects.in_bulk([place[0] for place in places])
     return {
         str(pk): Target(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin.base import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
+from chat.admin.base import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from chat.admin.moderation import choices_for
-from chat.admin.read_only import EstimatingPaginator
+from chat.admin.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.records import acting, note
 from chat.errors import ClientError
 from chat.models import AuditEntry, User
@@ -21,14 +24,17 @@ if TYPE_CHECKING:  # generic, and of one base, only for the type checker
     _AccountAdmin = UserAdmin[User]
 else:
 
-    class _AccountAdmin(ModelAdmin, UserAdmin):
+    class _AccountAdmin(OnlyOfferedLookups, UserAdmin):
         """Django's admin of accounts in the look of the others."""
 
 
 LOOK = ("chat.moderate_people", "chat.deactivate_people", "chat.manage_roles", "chat.view_user")
 MAX_ROOMS = 200
-# What a change of is put on record with its before and after; texts of profiles are not.
-RECORDED = ("is_staff", "is_superuser")
+# Rights, whose changes are on record by themselves, with what was there before.
+RIGHTS = ("is_staff", "is_superuser")
+# Of all other fields the name alone is on record, as what stands in them is people's own texts and
+# addresses; but not of these, without which nobody could tell later who was who.
+WITH_VALUES = ("username",)
 
 
 class PersonAdmin(_AccountAdmin):
@@ -36,6 +42,8 @@ class PersonAdmin(_AccountAdmin):
 
     form = UserChangeForm  # type: ignore[assignment]
     add_form = UserCreationForm
+    # django-unfold's own, which is empty, comes before Django's: accounts would have no name.
+    add_fieldsets = UserAdmin.add_fieldsets
     change_password_form = AdminPasswordChangeForm
     change_form_template = "admin/veche/person.html"
     show_full_result_count = False
@@ -114,24 +122,39 @@ class PersonAdmin(_AccountAdmin):
         return (*fields, "is_superuser")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Every changed field is on record; only what was changed is written."""
         if not change:
-            super().save_model(request, obj, form, change)
+            # There is no id to put on record before; so both are there, or neither.
+            with transaction.atomic():
+                super().save_model(request, obj, form, change)
+                self._note(request, Action.PERSON_CREATE, obj, after={"username": obj.username})
             return
-        before = User.objects.values(*RECORDED).get(pk=obj.pk)
-        after = {name: getattr(obj, name) for name in RECORDED}
-        if before == after:
-            super().save_model(request, obj, form, change)
-            return
-        with acting(
-            request,
-            Action.PERSON_GROUPS,
-            AuditEntry.TargetKind.PERSON,
-            str(obj.pk),
-            user=obj,
-            before=before,
-            after=after,
-        ):
-            super().save_model(request, obj, form, change)
+        changed = [name for name in form.changed_data if name != "groups"]
+        before = User.objects.values(*RIGHTS, *WITH_VALUES).get(pk=obj.pk)
+        with ExitStack() as acts:
+            if any(name in RIGHTS for name in changed):
+                acts.enter_context(
+                    self._acting(
+                        request,
+                        Action.PERSON_GROUPS,
+                        obj,
+                        before={name: before[name] for name in RIGHTS},
+                        after={name: getattr(obj, name) for name in RIGHTS},
+                    )
+                )
+            if others := [name for name in changed if name not in RIGHTS]:
+                told = [name for name in WITH_VALUES if name in others]
+                acts.enter_context(
+                    self._acting(
+                        request,
+                        Action.PERSON_EDIT,
+                        obj,
+                        before={name: before[name] for name in told},
+                        after={"fields": others} | {name: getattr(obj, name) for name in told},
+                    )
+                )
+            if changed:
+                obj.save(update_fields=changed)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         person: User = form.instance
@@ -140,16 +163,23 @@ class PersonAdmin(_AccountAdmin):
         if not change or "groups" not in form.cleaned_data or before == after:
             super().save_related(request, form, formsets, change)
             return
-        with acting(
+        with self._acting(
             request,
             Action.PERSON_GROUPS,
-            AuditEntry.TargetKind.PERSON,
-            str(person.pk),
-            user=person,
+            person,
             before={"groups": before},
             after={"groups": after},
         ):
             super().save_related(request, form, formsets, change)
+
+    def _acting(
+        self, request: HttpRequest, action: Action, person: User, **more: Any
+    ) -> AbstractContextManager[Any]:
+        kind = AuditEntry.TargetKind.PERSON
+        return acting(request, action, kind, str(person.pk), user=person, **more)
+
+    def _note(self, request: HttpRequest, action: Action, person: User, **more: Any) -> None:
+        note(request, action, AuditEntry.TargetKind.PERSON, str(person.pk), user=person, **more)
 
     def change_view(
         self,
@@ -180,18 +210,17 @@ class PersonAdmin(_AccountAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """A password that somebody else sets opens their account to them: that is on record."""
-        before = User.objects.filter(pk=id).values_list("password", flat=True).first()
-        response = super().user_change_password(request, id, form_url)
-        changed = User.objects.filter(pk=id).exclude(password=before).first()
-        if request.method == "POST" and changed is not None:
-            note(
-                request,
-                Action.PERSON_PASSWORD,
-                AuditEntry.TargetKind.PERSON,
-                str(changed.pk),
-                user=changed,
-            )
+        """A password that somebody else sets opens their account to them: that is on record.
+
+        Both are written, or neither.
+        """
+        with transaction.atomic():
+            person = self.get_object(request, unquote(id))
+            response = super().user_change_password(request, id, form_url)
+            if person is not None and request.method == "POST":
+                changed = User.objects.filter(pk=person.pk).exclude(password=person.password)
+                if changed.exists():
+                    self._note(request, Action.PERSON_PASSWORD, person)
         return response
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:

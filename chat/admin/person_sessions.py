@@ -9,9 +9,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from chat import sessions
-from chat.admin.doors import act, page, render
+from chat.admin.doors import act, page, reason_of, render
 from chat.admin.people import may_end_sessions
-from chat.admin.records import REASON_CHARACTERS, acting
+from chat.admin.records import acting
 from chat.models import AuditEntry, User
 from chat.permissions import Action
 
@@ -32,9 +32,9 @@ def person_sessions(request: HttpRequest, id: int) -> HttpResponse:
 def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
     """Ends the chosen sessions, or all; ending one that has ended changes nothing."""
     person = _person(request, id)
-    why = request.POST.get("why", "").strip()
-    if not why or len(why) > REASON_CHARACTERS:
-        messages.error(request, _("Say why: it stays on record."))
+    why, problem = reason_of(request)
+    if problem is not None:
+        messages.error(request, problem)
         return redirect("admin:person_sessions", id=id)
     chosen = set(request.POST.getlist("sessions"))
     ended = [

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 
@@ -33,7 +34,20 @@ class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
         return exact
 
 
-class ReadOnly(ModelAdmin):
+class OnlyOfferedLookups(ModelAdmin):
+    """Lists are narrowed by what they offer as a filter, and by nothing else.
+
+    Django takes any field of the model in an address: who sees a list could guess letter by
+    letter what stands in fields that the list hides, such as addresses and topics.
+    """
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        return lookup.split(LOOKUP_SEP)[0] in self.get_list_filter(
+            request
+        ) and super().lookup_allowed(lookup, value, request)
+
+
+class ReadOnly(OnlyOfferedLookups):
     """Rows can be found and looked at by holders of one of `view_permissions`."""
 
     view_permissions: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from chat.actions import reports as report_actions
 from chat.actions.moderation import Options
-from chat.admin.doors import act, page, person, render
+from chat.admin.doors import act, page, person, reason_of, render
 from chat.admin.history import around
 from chat.admin.history_filter import may_read, recorded
 from chat.admin.keyset_paging import limited, read_page, shown_count
@@ -27,6 +27,7 @@ from chat.admin.records import REASON_CHARACTERS, by
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
 from chat.permissions import STAFF, Action
+from chat.reports import queue
 
 PERMISSION = "chat.resolve_reports"
 # A form may name what one page shows.
@@ -45,7 +46,13 @@ def reports(request: HttpRequest) -> HttpResponse:
     if category:
         found = found.filter(category=category)
     with limited():
-        shown = read_page(found, ("id",), request.GET.get("at") or None)
+        # Who waits longest is first; of what is closed, the latest.
+        shown = read_page(
+            found,
+            ("id",),
+            request.GET.get("at") or None,
+            oldest_first=state in ("waiting", "mine"),
+        )
         count, exact = shown_count(found, shown)
     form = {name: request.GET[name] for name in ("state", "category") if request.GET.get(name)}
     return render(
@@ -116,13 +123,11 @@ def report_act(request: HttpRequest) -> HttpResponse:
         messages.warning(request, _("Nothing was chosen, or it is not there any more."))
         return redirect("admin:reports")
     action = _resolution(request) if do == RESOLVE else None
-    why, problem = request.POST.get("why", "").strip(), None
+    why, problem = reason_of(request)
     answer = request.POST.get("answer", "").strip()
     confirmed = "confirmed" in request.POST
-    if confirmed and not why:
-        problem = _("Say why: it stays on record.")
-    elif confirmed and max(len(why), len(answer)) > REASON_CHARACTERS:
-        problem = _("Reason and answer may have 500 characters each.")
+    if problem is None and len(answer) > REASON_CHARACTERS:
+        problem = _("The answer may have 500 characters.")
     if not confirmed or problem is not None:
         return render(
             request,
@@ -137,7 +142,7 @@ def report_act(request: HttpRequest) -> HttpResponse:
                 "reports": [_report(one) for one in ids],
                 "why": why,
                 "answer": answer,
-                "problem": problem,
+                "problem": problem if confirmed else None,
                 "key": request.POST.get("key") or uuid7(),
             },
         )
@@ -164,8 +169,17 @@ def _closed(
 
 
 def _assigned(request: HttpRequest, ids: list[int], assignee: int | None) -> HttpResponse:
+    """Also from somebody else who has it; that is said, as they may be at work on it."""
+    before = Report.objects.select_related("assignee").in_bulk(ids)
     for one in ids:
-        _do(request, partial(report_actions.assign, by(request), one, assignee))
+        done = _do(request, partial(report_actions.assign, by(request), one, assignee))
+        had = before[one].assignee if one in before else None
+        if done is not None and had is not None and had.pk not in (assignee, person(request).pk):
+            messages.warning(
+                request,
+                _("Report %(report)s was taken from @%(name)s.")
+                % {"report": one, "name": had.username},
+            )
     return _back(ids)
 
 
@@ -194,14 +208,14 @@ def _do(request: HttpRequest, call: Callable[[], Awaitable[Any]]) -> Any | None:
 
 
 def reports_in(request: HttpRequest, state: str) -> QuerySet[Report]:
-    found = Report.objects.select_related("room", "author", "reporter", "assignee")
+    """The reports in one of `STATES`."""
     if state == "waiting":
-        return found.filter(state__in=Report.WAITING)
+        return queue(Report.WAITING)
     if state == "mine":
-        return found.filter(state__in=Report.WAITING, assignee=person(request))
+        return queue(Report.WAITING, assignee=person(request).pk)
     if state == "closed":
-        return found.exclude(state__in=Report.WAITING)
-    return found
+        return queue([one for one in Report.State if one not in Report.WAITING])
+    return queue()
 
 
 def resolutions(request: HttpRequest) -> list[tuple[str, Any]]:

@@ -11,7 +11,7 @@ MAX_CHARACTERS = 150
 def find_room(text: str) -> Room | None:
     """The room with this id or address; None when there is none, or nothing was typed."""
     text = text.strip().removeprefix("#")
-    if not text or len(text) > MAX_CHARACTERS or "\0" in text:
+    if not text or len(text) > MAX_CHARACTERS:
         return None
     if is_id(text):
         return Room.objects.filter(pk=int(text)).first()
@@ -21,7 +21,7 @@ def find_room(text: str) -> Room | None:
 def find_person(text: str) -> User | None:
     """The person with this id or user name; None when there is none, or nothing was typed."""
     text = text.strip().removeprefix("@")
-    if not text or len(text) > MAX_CHARACTERS or "\0" in text:
+    if not text or len(text) > MAX_CHARACTERS:
         return None
     found = User.objects.filter(username__iexact=text).first()
     if found is None and is_id(text):

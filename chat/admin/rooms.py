@@ -11,10 +11,11 @@ from chat.admin.history_filter import may_read
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import ReadOnly
 from chat.models import AuditEntry, Room
-from chat.permissions import Action
+from chat.permissions import STAFF, Action
 
 # Members that a room's page shows; a larger room is looked into by searching for a person.
 MAX_MEMBERS = 200
+MAX_BANS = 50
 
 
 class RoomAdmin(ReadOnly):
@@ -74,7 +75,8 @@ class RoomAdmin(ReadOnly):
             context |= {
                 "members": members[:MAX_MEMBERS],
                 "more_members": members[MAX_MEMBERS : MAX_MEMBERS + 1].exists(),
-                "bans": bans[:50],
+                "bans": bans[:MAX_BANS],
+                "may_lift_bans": request.user.has_perm(STAFF[Action.MEMBER_UNBAN]),
                 "readable": readable,
                 "room_actions": choices_for(
                     request.user,

@@ -16,6 +16,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from chat import dead_letters, live
+from chat.admin.people import PersonAdmin
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind
 from chat.models import AuditEntry, Room, RoomEvent, User
@@ -273,6 +274,61 @@ def test_form_of_another_site_is_refused(password_alone: None) -> None:
     assert answer.status_code == 403
 
 
+# Nonsense
+
+NUL_QUERIES = [
+    "audit/?action=%00",
+    "audit/?door=%00",
+    "audit/?q=%00",
+    "audit/?%00=1",
+    "reports/?category=%00",
+    "dead-letters/?source=%00",
+    "dead-letters/%00/",
+    "history/?q=%00",
+    "chat/user/?q=%00",
+    "chat/user/%00/change/",
+    "chat/user/%00/password/",
+]
+
+
+@pytest.mark.parametrize("query", NUL_QUERIES)
+def test_address_with_a_nul_is_refused(password_alone: None, query: str) -> None:
+    browser = at_admin(staff("mara", *ROLES))
+
+    assert browser.get(f"/admin/{query}").status_code == 400
+
+
+def test_form_with_a_nul_is_refused(password_alone: None) -> None:
+    boris = User.objects.create_user("boris")
+    browser = at_admin(staff("mara", *ROLES))
+    forms: dict[str, dict[str, Any]] = {
+        "act/": {"action": Action.PERSON_MUTE, "people": boris.pk, "value": "600"},
+        "reports/act/": {"do": "dismiss", "reports": "1"},
+        "dead-letters/act/": {"action": "discard", "ids": "1-0"},
+        "delivery/resume/": {"shard": "0", "kind": "persist"},
+        f"people/{boris.pk}/sessions/end/": {"all": "1"},
+    }
+
+    answers = {
+        address: browser.post(f"/admin/{address}", {**form, "why": "a\0b", "confirmed": "1"})
+        for address, form in forms.items()
+    }
+
+    assert {address: answer.status_code for address, answer in answers.items()} == dict.fromkeys(
+        forms, 400
+    )
+    assert recorded(actor_name="mara") == []
+
+
+@pytest.mark.parametrize("id", ["abc", "0", "9" * 30])
+def test_password_of_an_account_that_is_not_there_is_not_found(
+    password_alone: None, id: str
+) -> None:
+    browser = at_admin(staff("mara", *ROLES))
+
+    assert browser.get(f"/admin/chat/user/{id}/password/").status_code == 404
+
+
 # Accounts
 
 
@@ -321,6 +377,82 @@ def test_administrator_gives_groups_on_record_but_makes_no_superuser(password_al
     ]
 
 
+def test_every_changed_field_of_an_account_is_on_record_without_addresses_and_texts(
+    password_alone: None,
+) -> None:
+    boris = User.objects.create_user("boris", email="boris@example.org")
+    browser = at_admin(staff("boss", "administrator"))
+    address = f"/admin/chat/user/{boris.pk}/change/"
+
+    browser.post(address, account_form(boris, email="boss@example.org"))
+    browser.post(
+        address,
+        account_form(
+            boris, username="bob", display_name="Bobby", email="boss@example.org", is_staff="on"
+        ),
+    )
+    boris.refresh_from_db()
+    browser.post(address, account_form(boris, is_staff="on"))  # changes nothing
+
+    assert (boris.username, boris.email) == ("bob", "boss@example.org")
+    entries = recorded(actor_name="boss")
+    assert [(entry.action, entry.before, entry.after) for entry in entries] == [
+        (Action.PERSON_EDIT, {}, {"fields": ["email"]}),
+        (
+            Action.PERSON_GROUPS,
+            {"is_staff": False, "is_superuser": False},
+            {"is_staff": True, "is_superuser": False},
+        ),
+        (
+            Action.PERSON_EDIT,
+            {"username": "boris"},
+            {"fields": ["username", "display_name"], "username": "bob"},
+        ),
+    ]
+    assert {(entry.user_id, entry.outcome.result) for entry in entries} == {(boris.pk, "done")}
+
+
+def test_edit_of_an_account_writes_nothing_but_what_was_changed(
+    password_alone: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boris = User.objects.create_user("boris")
+    browser = at_admin(staff("boss", "administrator"))
+    check = PersonAdmin.save_form
+
+    def meanwhile(*given: Any, **more: Any) -> Any:
+        """Somebody deactivates the account between the form's reading and its writing."""
+        User.objects.filter(pk=boris.pk).update(is_active=False)
+        return check(*given, **more)
+
+    monkeypatch.setattr(PersonAdmin, "save_form", meanwhile)
+    browser.post(f"/admin/chat/user/{boris.pk}/change/", account_form(boris, display_name="Bob"))
+
+    boris.refresh_from_db()
+    assert (boris.display_name, boris.is_active) == ("Bob", False)
+
+
+def test_account_that_an_administrator_creates_is_on_record(password_alone: None) -> None:
+    browser = at_admin(staff("boss", "administrator"))
+
+    browser.post(
+        "/admin/chat/user/add/",
+        {
+            "username": "newbie",
+            "password1": PASSWORD,
+            "password2": PASSWORD,
+            "usable_password": "true",
+        },
+    )
+
+    newbie = User.objects.get(username="newbie")
+    [entry] = recorded(actor_name="boss")
+    assert (entry.action, entry.user_id, entry.after) == (
+        Action.PERSON_CREATE,
+        newbie.pk,
+        {"username": "newbie"},
+    )
+
+
 @pytest.mark.parametrize("whom", ["themselves", "a superuser"])
 def test_nobody_edits_themselves_or_somebody_above_them(password_alone: None, whom: str) -> None:
     boss = staff("boss", "administrator")
@@ -354,6 +486,35 @@ def test_moderator_sees_no_addresses_and_cannot_edit_accounts(password_alone: No
     assert page.status_code == 200
     assert b"boris@example.org" not in page.content
     assert edited.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("user/?username=boris&email__startswith=b", 400),
+        ("user/?email__startswith=b", 400),
+        ("user/?password__startswith=p", 400),
+        ("user/?groups__user__email__startswith=b", 400),
+        ("user/?memberships__room__topic__startswith=b", 400),
+        ("room/?slug=plans&topic__icontains=secret", 400),
+        ("room/?topic__icontains=secret", 400),
+        ("room/?created_by__email__startswith=b", 400),
+        ("apitoken/?digest__startswith=0", 400),
+        ("apitoken/?user__email__startswith=b", 400),
+        ("user/?q=boris&is_staff__exact=0&o=1", 200),
+        ("user/?is_active__exact=1&groups__id__exact=1", 200),
+        ("room/?kind__exact=private", 200),
+    ],
+)
+def test_lists_are_narrowed_only_by_the_filters_they_offer(
+    password_alone: None, query: str, status: int
+) -> None:
+    User.objects.create_user("boris", email="boris@example.org")
+    mara = staff("mara", "moderator", "administrator")
+
+    answer = at_admin(mara).get(f"/admin/chat/{query}")
+
+    assert answer.status_code == status
 
 
 def test_private_rooms_of_a_person_show_only_to_who_may_look_into_them(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
+from chat import tokens
+from chat.admin import keyset_paging
 from chat.events import EventType, RoomKind
-from chat.models import Membership, Message, Report, RoomEvent, User
+from chat.models import Ban, Membership, Message, Report, RoomEvent, User
 from chat.permissions import Action
 from tests.integration.admin_world import (
     at_admin,
@@ -63,7 +67,75 @@ def test_preview_says_what_will_happen_and_does_nothing(here: World, browser: Cl
     assert not RoomEvent.objects.filter(type=EventType.MESSAGE_DELETED).exists()
 
 
-@pytest.mark.parametrize("why", ["", "   ", "x" * 501])
+def test_preview_counts_what_is_touched_and_says_what_speaks_against_it(
+    here: World, browser: Client
+) -> None:
+    tokens.issue(here.anna.pk, "program")
+    people = [here.anna.pk, here.boris.pk]
+    stored(here.room)
+    gone = User.objects.create_user("gone", is_active=False)
+
+    deactivation = browser.post(
+        "/admin/act/", {"action": Action.PERSON_DEACTIVATE, "people": [*people, gone.pk]}
+    )
+    again = browser.post(
+        "/admin/act/", form(Action.PERSON_DEACTIVATE, people=[*people, gone.pk], why="")
+    )
+    roles = browser.post(
+        "/admin/act/",
+        {
+            "action": Action.MEMBER_ROLE,
+            "members": [f"{here.room.pk}:{here.anna.pk}", f"{here.room.pk}:{here.boris.pk}"],
+        },
+    )
+
+    for page in (deactivation, again):
+        assert [(str(label), number) for label, number in page.context["totals"]] == [
+            ("Rooms", Membership.objects.filter(user__in=people).count()),
+            ("Sessions", 0),
+            ("API tokens", 1),
+        ]
+        assert [row[1:] for row in page.context["rows"]] == [
+            (None, "is the only owner of a room, which then has none"),
+            (None, None),
+            ("is so already", None),
+        ]
+        assert "which then has none" in page.content.decode()
+    assert [row[1:] for row in roles.context["rows"]] == [
+        ("is the only owner of the room and has to stay it", None),
+        (None, None),
+    ]
+
+
+def test_preview_tells_nothing_of_private_rooms_to_who_may_not_look_into_them() -> None:
+    here = world(kind=RoomKind.PRIVATE)
+    secret = said(here.room, here.boris, "secret")
+    targets: dict[Action, dict[str, Any]] = {
+        Action.MEMBER_REMOVE: {"members": f"{here.room.pk}:{here.boris.pk}"},
+        Action.MESSAGE_DELETE: {"ids": secret.pk},
+    }
+
+    shown = {
+        (role, action): (
+            len(page.context["totals"]),
+            "is not there" in page.content.decode(),
+            page.context["hidden"],
+        )
+        for role in ("moderator", "administrator")
+        for browser in [at_admin(staff(f"{role}x", role))]
+        for action, named in targets.items()
+        for page in [browser.post("/admin/act/", {"action": action, **named})]
+    }
+
+    assert shown == {
+        ("moderator", Action.MEMBER_REMOVE): (1, False, False),
+        ("moderator", Action.MESSAGE_DELETE): (3, False, False),
+        ("administrator", Action.MEMBER_REMOVE): (0, False, True),
+        ("administrator", Action.MESSAGE_DELETE): (0, False, True),
+    }
+
+
+@pytest.mark.parametrize("why", ["", "   ", "x" * 501, "a bell \a", "turned \u202e around"])
 def test_nothing_is_done_without_a_reason(here: World, browser: Client, why: str) -> None:
     message = said(here.room, here.boris, "rude words")
 
@@ -87,6 +159,13 @@ def test_deletion_becomes_an_event_in_the_rooms_log_and_is_on_record(
     assert message.deleted_at == event.at
     [entry] = recorded(action=Action.MESSAGE_DELETE)
     assert (entry.key, entry.reason, entry.outcome.seq) == (event.key, "a reason", event.seq)
+
+
+def test_reason_of_some_lines_is_on_record_in_one(here: World, browser: Client) -> None:
+    browser.post("/admin/act/", form(Action.ROOM_ARCHIVE, rooms=here.room.pk, why="one\r\n two "))
+
+    [entry] = recorded(action=Action.ROOM_ARCHIVE)
+    assert entry.reason == "one two"
 
 
 def test_form_that_is_sent_twice_does_it_once(here: World, browser: Client) -> None:
@@ -168,6 +247,31 @@ def test_every_act_goes_through_the_form(here: World, browser: Client, action: A
     assert preview.status_code == 200
     assert results(answer) in (["done"], ["unchanged"])
     assert len(recorded(action=action, actor_name="mara")) == 1
+
+
+def test_ban_of_somebody_who_never_wrote_is_lifted_from_the_page_of_the_room(
+    here: World, browser: Client
+) -> None:
+    target = f"{here.room.pk}:{here.vera.pk}"
+    browser.post("/admin/act/", form(Action.MEMBER_BAN, members=target))
+    stored(here.room)
+    address = f"/admin/chat/room/{here.room.pk}/change/"
+
+    page = browser.get(address).content.decode()
+    onlooker = at_admin(staff("ada", "auditor")).get(address).content.decode()
+    button = re.search(
+        rf'<form (?:(?!</form>).)*name="members" value="{target}"'
+        rf'(?:(?!</form>).)*name="action" value="{Action.MEMBER_UNBAN}"',
+        page,
+        re.DOTALL,
+    )
+    answer = browser.post("/admin/act/", form(Action.MEMBER_UNBAN, members=target))
+    stored(here.room)
+
+    assert button is not None
+    assert f'value="{Action.MEMBER_UNBAN}">' not in onlooker
+    assert results(answer) == ["done"]
+    assert not Ban.objects.filter(room=here.room, user=here.vera).exists()
 
 
 @pytest.mark.parametrize(
@@ -259,6 +363,52 @@ def test_queue_shows_what_waits_and_takes_it(here: World, browser: Client) -> No
     browser.post("/admin/reports/act/", {"do": "give_back", "reports": report.pk})
     report.refresh_from_db()
     assert (report.state, report.assignee) == (Report.State.OPEN, None)
+
+
+def test_taking_a_report_says_from_whom(here: World, browser: Client) -> None:
+    theirs, free = reported(here, "one"), reported(here, "two")
+    other = at_admin(staff("mona", "moderator"))
+    other.post("/admin/reports/act/", {"do": "assign", "reports": theirs.pk})
+
+    pages = [browser.get(f"/admin/reports/{one.pk}/").content.decode() for one in (theirs, free)]
+    taken = browser.post(
+        "/admin/reports/act/", {"do": "assign", "reports": [theirs.pk, free.pk]}, follow=True
+    )
+    again = browser.post(
+        "/admin/reports/act/", {"do": "assign", "reports": [theirs.pk, free.pk]}, follow=True
+    )
+
+    assert ["Take it from @mona" in page for page in pages] == [True, False]
+    assert [str(one) for one in taken.context["messages"]] == [
+        f"Report {theirs.pk} was taken from @mona."
+    ]
+    assert list(again.context["messages"]) == []
+    assert set(Report.objects.values_list("assignee__username", flat=True)) == {"mara"}
+
+
+def test_queue_begins_with_who_waits_longest_and_closed_ones_with_the_latest(
+    here: World, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyset_paging.read_page, "__defaults__", (2,))
+    made = [reported(here, f"text {number}").pk for number in range(5)]
+    closed = [reported(here, f"closed {number}").pk for number in range(3)]
+    Report.objects.filter(pk__in=closed).update(
+        state=Report.State.DISMISSED, closed_at=timezone.now()
+    )
+
+    def page(query: str) -> Any:
+        return browser.get(f"/admin/reports/?{query}").context["page"]
+
+    first = page("")
+    second = page(f"at={first.next}")
+    third = page(f"at={second.next}")
+    back = page(f"at={third.previous}")
+    latest = page("state=closed")
+
+    assert [row.pk for one in (first, second, third) for row in one.rows] == made
+    assert [row.pk for row in back.rows] == [row.pk for row in second.rows]
+    assert (first.previous, third.next) == (None, None)
+    assert [row.pk for row in latest.rows] == closed[:0:-1]
 
 
 def test_report_is_resolved_by_an_act_that_is_shown_first(here: World, browser: Client) -> None:

@@ -58,6 +58,8 @@ dead_letter.retry   |                  x                       x
 dead_letter.release |                  x                       x
 dead_letter.discard |                  x                       x
 shard.resume        |                  x                       x
+person.create       |                  x                       x
+person.edit         |                  x                       x
 person.groups       |                  x                       x
 """
 

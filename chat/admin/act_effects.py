@@ -1,0 +1,50 @@
+"""What an act would touch and what speaks against it, in words, for the page that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from django.utils.translation import gettext_lazy
+
+from chat.actions.preview import preview
+from chat.permissions import Action
+
+Place = tuple[int, ...]
+
+COUNTED = {
+    "rooms": gettext_lazy("Rooms"),
+    "members": gettext_lazy("Members"),
+    "messages": gettext_lazy("Messages"),
+    "reactions": gettext_lazy("Reactions"),
+    "sessions": gettext_lazy("Sessions"),
+    "tokens": gettext_lazy("API tokens"),
+}
+PROBLEMS = {
+    "not_found": gettext_lazy("is not there"),
+    "unchanged": gettext_lazy("is so already"),
+    "direct": gettext_lazy("not in a direct conversation"),
+    "last_owner": gettext_lazy("is the only owner of the room and has to stay it"),
+}
+WARNINGS = {"last_owner": gettext_lazy("is the only owner of a room, which then has none")}
+
+
+class Effects(msgspec.Struct, frozen=True):
+    """`totals`: what is touched in all, as (name, number). The others are by place."""
+
+    totals: list[tuple[Any, int]]
+    problems: dict[Place, Any]
+    warnings: dict[Place, Any]
+
+
+def effects_of(action: Action, places: Collection[Place]) -> Effects:
+    """What `action` would do to at most 200 targets, as PostgreSQL knows them."""
+    found = preview(action, list(places))
+    return Effects(
+        totals=[
+            (label, found.totals[name]) for name, label in COUNTED.items() if name in found.totals
+        ],
+        problems={one.place: PROBLEMS[one.problem] for one in found.effects if one.problem},
+        warnings={one.place: WARNINGS[one.warning] for one in found.effects if one.warning},
+    )
