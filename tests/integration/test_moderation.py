@@ -21,7 +21,7 @@ from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import Act, By, Result
 from chat.errors import ClientError, Unavailable
-from chat.events import EventType, MemberUnmuted, Role, RoomKind, shard_of
+from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.permissions import Action, staff_may
 from chat.room_log import epochs, keys, restrictions, unloading
@@ -152,6 +152,39 @@ async def test_deleted_message_is_restored_with_its_text_unless_its_author_delet
     assert (row.body, row.deleted_at) == ("hello", None)
     assert (too_early, of_author, not_deleted) == ("bad_request", "forbidden", "bad_request")
     assert findings == []
+
+
+@pytest.mark.parametrize("deleted_by_staff", [True, False])
+async def test_owners_and_moderators_restore_no_message_of_their_own(
+    deleted_by_staff: bool,
+) -> None:
+    world = await make_world()
+    room, entries = world.room.pk, AuditEntry.objects.filter(action="message.restore")
+    mods, owners = await post(world.room, world.mod), await post(world.room, world.anna)
+    await moderation.set_role(by(world.anna), room, world.boris.pk, Role.OWNER, WHY)
+    other = by(world.staff, staff=True) if deleted_by_staff else by(world.boris)
+    for seq in (mods, owners):
+        await moderation.delete_message(other, room, seq, WHY)
+    await store(room)
+
+    for user, seq in ((world.mod, mods), (world.anna, owners)):
+        refused = await code_of(moderation.restore_message(by(user), room, seq, WHY))
+        assert refused == "forbidden"
+        # The log has the last word: somebody may have got past the check above.
+        event = room_log.NewEvent(
+            room=room,
+            type=EventType.MESSAGE_RESTORED,
+            data=MessageTarget(target=seq),
+            actor=user.pk,
+            key=new_key(),
+        )
+        assert await code_of(room_log.append(event)) == "forbidden"
+    assert not await entries.aexists()
+    await moderation.restore_message(by(world.anna), room, mods, WHY)
+
+    assert await sync_to_async(verify)(room) == []
+    assert (await Message.objects.aget(room=room, seq=mods)).deleted_at is None
+    assert (await Message.objects.aget(room=room, seq=owners)).deleted_at is not None
 
 
 async def test_own_message_is_deleted_without_an_entry_that_of_another_with_one() -> None:
