@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
-from chat import audit, export, room_log, tokens
+from chat import audit, export, history, room_log, tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import Act, By, Result
@@ -185,6 +185,41 @@ async def test_owners_and_moderators_restore_no_message_of_their_own(
     assert await sync_to_async(verify)(room) == []
     assert (await Message.objects.aget(room=room, seq=mods)).deleted_at is None
     assert (await Message.objects.aget(room=room, seq=owners)).deleted_at is not None
+
+
+@pytest.mark.parametrize("stored_between", [True, False], ids=["apart", "in one batch"])
+async def test_what_its_author_deletes_after_a_moderator_is_restored_by_nobody(
+    stored_between: bool,
+) -> None:
+    world = await make_world()
+    room = world.room.pk
+    seq, other = await post(world.room, world.boris), await post(world.room, world.boris)
+    for one in (seq, other):
+        await moderation.delete_message(by(world.mod), room, one, WHY)
+        if stored_between:
+            await store(room)
+    own = await messages.delete_message(world.boris.pk, room, new_key(), seq)
+    await moderation.delete_message(by(world.anna), room, other, WHY)
+
+    page = await history.messages_before(room, 2**53, 10)
+    # A restoration that was asked for before the author deleted it, and came after that.
+    event = room_log.NewEvent(
+        room=room,
+        type=EventType.MESSAGE_RESTORED,
+        data=MessageTarget(target=seq),
+        actor=world.mod.pk,
+        key=new_key(),
+    )
+    await room_log.append(event)
+    findings = await sync_to_async(verify)(room)
+    refused = await code_of(moderation.restore_message(by(world.anna), room, seq, WHY))
+
+    row = await Message.objects.aget(room=room, seq=seq)
+    assert (row.deleted_at, row.deleted_by_id) == (own.event.at, world.boris.pk)
+    assert (await Message.objects.aget(room=room, seq=other)).deleted_by_id == world.mod.pk
+    assert [one.deleted_by for one in page.messages] == [world.boris.pk, world.mod.pk]
+    assert refused == "forbidden"
+    assert findings == []
 
 
 async def test_own_message_is_deleted_without_an_entry_that_of_another_with_one() -> None:
