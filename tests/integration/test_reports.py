@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import reports as queue
 from chat.actions import messages, moderation, reports, rooms
-from chat.actions.moderation import Options
+from chat.actions.moderation import Options, Outcome
 from chat.api.requests import REPORTS
+from chat.database import in_database
+from chat.errors import Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import AuditEntry, Report, User
 from chat.permissions import Action
@@ -307,6 +311,120 @@ async def test_resolving_that_broke_off_after_the_act_goes_on_with_the_same_key(
     assert [report.state for report in closed] == ["resolved"]
     mutes = [one for one in await log_of(world.room.pk) if one.type is EventType.MEMBER_MUTED]
     assert [event.seq for event in mutes] == [outcome.seq]
+
+
+# Two at once
+
+
+async def two_reports(world: World) -> tuple[Report, Report]:
+    """Of one message, by two people."""
+    seq = await post(world, world.boris)
+    first = await reports.report_message(world.anna.pk, world.room.pk, seq, "spam")
+    return first, await reports.report_message(world.mod.pk, world.room.pk, seq, "hate")
+
+
+@pytest.mark.parametrize("same_report", [True, False], ids=["one report", "two of one message"])
+async def test_of_two_people_who_close_a_report_at_once_one_acts(
+    same_report: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world()
+    first, second = await two_reports(world)
+    other = first if same_report else second
+    acting, go_on = asyncio.Event(), asyncio.Event()
+    mute = moderation.mute_member
+
+    async def slow_mute(*args: Any) -> Outcome:
+        acting.set()
+        await go_on.wait()
+        return await mute(*args)
+
+    monkeypatch.setattr(moderation, "mute_member", slow_mute)
+    staff = by(world.staff, staff=True)
+    running = asyncio.create_task(
+        reports.resolve(staff, first.pk, Action.MEMBER_MUTE, seconds=60, options=WHY)
+    )
+    await acting.wait()
+
+    meanwhile = [
+        await code_of(reports.resolve(by(world.mod), other.pk, Action.MESSAGE_DELETE, options=WHY)),
+        await code_of(reports.dismiss(by(world.mod), other.pk, "Nothing")),
+    ]
+    go_on.set()
+    closed, _ = await running
+    late = await code_of(reports.dismiss(by(world.mod), other.pk, "Nothing"))
+
+    assert meanwhile == ["rate_limited", "rate_limited"]
+    assert late == "key_conflict"
+    assert {report.pk for report in closed} == {first.pk, second.pk}
+    kinds = [event.type for event in await log_of(world.room.pk)]
+    assert (kinds[-1], EventType.MESSAGE_DELETED in kinds) == (EventType.MEMBER_MUTED, False)
+    entry = await AuditEntry.objects.aget(action="report.resolve", report=first.pk)
+    assert entry.before == {"state": "open", "assignee": None}
+
+
+async def test_report_of_somebody_who_broke_off_is_free_after_two_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await make_world()
+    first, _ = await two_reports(world)
+    delete = moderation.delete_message
+
+    async def away(*_: Any) -> Outcome:
+        raise Unavailable("The log does not answer.")
+
+    monkeypatch.setattr(moderation, "delete_message", away)
+    key = Options(reason="Spam", key=new_key())
+    broke_off = await code_of(
+        reports.resolve(by(world.mod), first.pk, Action.MESSAGE_DELETE, options=key)
+    )
+    monkeypatch.setattr(moderation, "delete_message", delete)
+
+    too_early = await code_of(reports.dismiss(by(world.anna), first.pk, "Nothing"))
+    await Report.objects.filter(pk=first.pk).aupdate(assigned_at=timezone.now() - reports.CLAIM)
+    closed = await reports.dismiss(by(world.anna), first.pk, "Nothing")
+
+    assert (broke_off, too_early, len(closed)) == ("unavailable", "rate_limited", 2)
+
+
+async def test_reports_of_one_message_are_locked_in_one_order() -> None:
+    world = await make_world()
+    first, second = await two_reports(world)
+    staff = by(world.staff, staff=True)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Report.objects.select_for_update().get(pk=first.pk)
+            held.set()
+            assert let_go.wait(30)
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(cursor.fetchone()[0])
+
+    def lock_second() -> None:
+        with transaction.atomic():
+            Report.objects.select_for_update(nowait=True).get(pk=second.pk)
+
+    holding = asyncio.create_task(in_database(hold))
+    await asyncio.to_thread(held.wait, 30)
+    closing = asyncio.create_task(reports.dismiss(staff, second.pk, "Nothing"))
+    try:
+        while not await in_database(somebody_waits):
+            assert not closing.done()
+            await asyncio.sleep(0.01)
+        # Who waits for the first one holds nothing that its holder may come to wait for.
+        await in_database(lock_second)
+    finally:
+        let_go.set()
+        closed = await closing
+        await holding
+
+    assert len(closed) == 2
 
 
 async def test_queue_of_staff_is_filtered_by_state_assignee_and_room() -> None:
