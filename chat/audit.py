@@ -199,13 +199,15 @@ def without_outcome(before: datetime, limit: int) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(outcome=None, at__lt=before).order_by("at", "id")[:limit]
 
 
-def of_room(room: int, before_id: int, limit: int) -> list[AuditEntry]:
-    """What was done in a room, newest first, for its owners and moderators.
+def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEntry]:
+    """What was done in a room, newest first, for `viewer`, one of its owners and moderators.
 
-    What staff read or verified is not theirs to see.
+    What staff read or verified is not theirs to see, nor are reports about themselves (as in
+    `chat.reports.of_room`): with their reasons they tell who may have reported.
     """
     return list(
         AuditEntry.objects.filter(room_id=room, id__lt=before_id, action__in=list(IN_ROOM))
+        .exclude(target_kind=Kind.REPORT, user_id=viewer)
         .select_related("actor", "user", "outcome")
         .order_by("-id")[:limit]
     )

@@ -161,9 +161,13 @@ async def deeds(
     before: int = Query(MAX_ID, ge=1, le=MAX_ID, description="Entries before this id."),
     limit: int = Query(50, ge=1, le=MAX_ENTRIES),
 ) -> HttpResponse:
-    """What was done here by owners, moderators and staff, newest first."""
-    await check_moderates(request.auth.user_id, room_id)
-    found = await in_database(audit.of_room, room_id, before, limit + 1)
+    """What was done here by owners, moderators and staff, newest first.
+
+    Without what became of reports about myself.
+    """
+    me = request.auth.user_id
+    await check_moderates(me, room_id)
+    found = await in_database(audit.of_room, room_id, me, before, limit + 1)
     return answer({"entries": [_shown(one) for one in found[:limit]], "more": len(found) > limit})
 
 

@@ -704,7 +704,7 @@ async def test_reading_a_private_room_is_on_record() -> None:
         {"read": "history from 120"},
     )
     assert entry.outcome.result == "done"
-    assert await sync_to_async(audit.of_room)(world.room.pk, 2**53, 10) == [
+    assert await sync_to_async(audit.of_room)(world.room.pk, world.anna.pk, 2**53, 10) == [
         one async for one in AuditEntry.objects.filter(action="member.role")
     ]
 

@@ -201,6 +201,39 @@ async def test_moderator_works_on_no_report_about_themselves() -> None:
     assert [one["id"] for one in of_owner.body["reports"]] == [made.pk]
 
 
+async def test_record_of_a_room_leaves_out_reports_about_its_reader() -> None:
+    world = await make_world()
+    room, mods, boris = world.room.pk, await post(world, world.mod), await post(world, world.boris)
+    of_mod = await reports.report_message(world.boris.pk, room, mods, "harassment", "He shouts")
+    of_boris = await reports.report_message(world.anna.pk, room, boris, "spam")
+    of_nobody = await Report.objects.acreate(
+        room=world.room, seq=1, reporter=world.boris, category="spam", created_at=timezone.now()
+    )
+    for report in (of_mod, of_boris, of_nobody):
+        await reports.assign(by(world.anna), report.pk, world.anna.pk, "Boris complains")
+        await reports.dismiss(by(world.anna), report.pk, "Boris is touchy")
+    await moderation.set_slow_mode(by(world.mod), room, 5)
+
+    seen = {
+        user.username: [
+            (entry["action"], entry["subject"])
+            for entry in (await Api(user).get(f"rooms/{room}/audit")).body["entries"]
+        ]
+        for user in (world.mod, world.anna)
+    }
+
+    others = [
+        ("room.slow_mode", None),
+        ("report.dismiss", None),
+        ("report.assign", None),
+        ("report.dismiss", world.boris.pk),
+        ("report.assign", world.boris.pk),
+    ]
+    about_mod = [("report.dismiss", world.mod.pk), ("report.assign", world.mod.pk)]
+    made = [("member.role", world.mod.pk)]
+    assert seen == {"mod": others + made, "anna": others + about_mod + made}
+
+
 async def test_members_and_outsiders_learn_nothing_of_the_queue() -> None:
     world = await make_world()
     seq = await post(world, world.boris)
