@@ -134,8 +134,9 @@ async def dismiss(by: By, report_id: int, reason: str = "", answer: str = "") ->
     `reason` is for the audit log, `answer` for the reporters. Raises ClientError as `resolve` does.
     """
     await _check_right(by, Action.REPORT_DISMISS, report_id)
+    why = audit.check_reason(reason, needed=by.door == Door.ADMIN)
     closed = await in_database(
-        _close, by, report_id, Action.REPORT_DISMISS, None, _reason(by, reason), _answer(answer)
+        _close, by, report_id, Action.REPORT_DISMISS, None, why, _answer(answer)
     )
     _tell(closed)
     return closed
@@ -167,7 +168,7 @@ async def resolve(
     if report.state not in Report.WAITING:
         raise _closed()
     text = _answer(answer)
-    reason = _reason(by, options.reason)
+    reason = audit.check_reason(options.reason, needed=True)
     chosen = Options(reason=reason, key=options.key, report=report.pk, batch=options.batch)
     claim = await in_database(_claim, by, report_id)
     try:
@@ -363,10 +364,6 @@ def _act(
         after=after,
         report=report.pk,
     )
-
-
-def _reason(by: By, reason: str) -> str:
-    return audit.check_reason(reason, needed=by.door == Door.ADMIN)
 
 
 def _answer(answer: str) -> str:

@@ -43,7 +43,7 @@ async def delete_message(
     request: SignedInRequest,
     room_id: RoomId,
     seq: Seq,
-    body: schemas.Because = NO_REASON,
+    body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
     """Delete somebody's message, as owner or moderator of the room."""
@@ -113,7 +113,7 @@ async def ban(
     request: SignedInRequest,
     room_id: RoomId,
     user_id: UserId,
-    body: schemas.Because = NO_REASON,
+    body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
     """Put somebody out of a room for good, or keep somebody out who is not in it."""

@@ -303,7 +303,9 @@ async def test_old_or_wrong_key_is_refused_before_anything_is_on_record(key: str
     entries = await AuditEntry.objects.acount()
 
     code = await code_of(
-        moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk, Options(key=key))
+        moderation.remove_member(
+            by(world.mod), world.room.pk, world.boris.pk, Options(reason="Spam", key=key)
+        )
     )
 
     assert code == "bad_request"
@@ -677,7 +679,9 @@ async def test_nothing_is_done_that_cannot_be_put_on_record(
         raise Unavailable("The database does not answer.")
 
     monkeypatch.setattr(audit, "begin", away)
-    code = await code_of(moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk))
+    code = await code_of(
+        moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk, WHY)
+    )
 
     assert code == "unavailable"
     assert len(await log_of(world.room.pk)) == events
@@ -716,7 +720,7 @@ async def test_preview_counts_what_an_act_would_touch_and_names_what_stands_agai
     world = await make_world()
     seq, other = await post(world.room, world.boris), await post(world.room, world.boris)
     await messages.react(world.anna.pk, world.room.pk, new_key(), seq, "👍")
-    await moderation.delete_message(by(world.mod), world.room.pk, other)
+    await moderation.delete_message(by(world.mod), world.room.pk, other, WHY)
     await sync_to_async(tokens.issue)(world.anna.pk, "program")
     direct = await rooms.open_direct(world.anna.pk, world.boris.pk)
     await store(world.room.pk)

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import reports as queue
+from chat import tokens
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.api.requests import REPORTS
@@ -245,7 +246,7 @@ async def test_members_and_outsiders_learn_nothing_of_the_queue() -> None:
         ("get", f"{path}/bans", None),
         ("post", f"{path}/reports/{made.pk}/assign", None),
         ("post", f"{path}/reports/{made.pk}/dismiss", {}),
-        ("post", f"{path}/reports/{made.pk}/resolve", {"action": "member.ban"}),
+        ("post", f"{path}/reports/{made.pk}/resolve", {"action": "member.ban", "reason": "Spam"}),
     ]
 
     of_member = [(await Api(world.boris).ask(*one)).status for one in asked]
@@ -318,10 +319,12 @@ async def test_report_is_not_closed_when_its_act_is_refused() -> None:
 
     refused = [
         # Owners are of one rank.
-        await code_of(reports.resolve(by(world.mod), made.pk, Action.MEMBER_BAN)),
+        await code_of(reports.resolve(by(world.mod), made.pk, Action.MEMBER_BAN, options=WHY)),
         await code_of(reports.resolve(staff, made.pk, Action.MEMBER_MUTE, options=WHY)),
         await code_of(reports.resolve(staff, made.pk, Action.ROOM_ARCHIVE, options=WHY)),
-        await code_of(reports.resolve(by(world.mod), made.pk, Action.PERSON_DEACTIVATE)),
+        await code_of(
+            reports.resolve(by(world.mod), made.pk, Action.PERSON_DEACTIVATE, options=WHY)
+        ),
     ]
 
     assert refused == ["forbidden", "bad_request", "bad_request", "forbidden"]
@@ -524,21 +527,58 @@ async def test_moderators_of_a_room_do_over_rest_what_its_record_shows() -> None
     assert not any("address" in entry for entry in entries)
 
 
+async def test_what_takes_something_away_is_not_done_over_rest_without_a_reason() -> None:
+    world = await make_world()
+    seq, own = await post(world, world.boris), await post(world, world.mod)
+    made = await reports.report_message(world.anna.pk, world.room.pk, seq, "spam")
+    token = (await sync_to_async(tokens.issue)(world.mod.pk, "program"))[1]
+    room, member = f"rooms/{world.room.pk}", f"rooms/{world.room.pk}/members/{world.boris.pk}"
+    asked: list[tuple[str, str, dict[str, Any]]] = [
+        ("post", f"{room}/messages/{seq}/delete", {}),
+        ("post", f"{member}/mute", {"seconds": 60}),
+        ("delete", member, {}),
+        ("post", f"{member}/ban", {}),
+        ("post", f"{room}/reports/{made.pk}/resolve", {"action": "member.ban"}),
+    ]
+    before = len(await log_of(world.room.pk)), await AuditEntry.objects.acount()
+
+    for api in (Api(world.mod), Api(token=token)):
+        for method, path, body in asked:
+            without = await api.ask(method, path, body)
+            blank = await api.ask(method, path, {**body, "reason": " \n\u200b"})
+            long = await api.ask(method, path, {**body, "reason": "x" * 501})
+            codes = [answer.body["code"] for answer in (without, blank, long)]
+            assert codes == ["bad_request", "empty", "too_large"], path
+    after = len(await log_of(world.room.pk)), await AuditEntry.objects.acount()
+
+    assert after == before
+    assert (await Report.objects.aget()).assignee_id is None
+    # Nobody has to explain what becomes of their own.
+    await moderation.delete_message(by(world.mod), world.room.pk, own)
+    await messages.delete_message(world.mod.pk, world.room.pk, new_key(), seq)
+    assert await AuditEntry.objects.filter(action="message.delete", reason="").acount() == 2
+
+
 async def test_rest_of_moderation_refuses_what_is_not_of_its_types() -> None:
     world = await make_world()
     room, boris, api = f"rooms/{world.room.pk}", world.boris.pk, Api(world.mod)
     asked: list[tuple[str, str, Any, int]] = [
-        ("post", f"{room}/members/{boris}/mute", {}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": "60"}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": 1.5}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": 10**30}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": 60, "until": "now"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"reason": "Heat"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"seconds": "60", "reason": "Heat"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"seconds": 1.5, "reason": "Heat"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"seconds": 10**30, "reason": "Heat"}, 400),
+        (
+            "post",
+            f"{room}/members/{boris}/mute",
+            {"seconds": 60, "until": "now", "reason": "Heat"},
+            400,
+        ),
         ("put", f"{room}/members/{boris}/role", {"role": "god"}, 400),
         ("patch", room, {"slow_mode_seconds": True}, 400),
         ("patch", room, {"slow_mode_seconds": -1}, 400),
-        ("post", f"{room}/messages/0/delete", {}, 404),
-        ("post", f"{room}/messages/{2**63}/delete", {}, 404),
-        ("post", f"{room}/members/x/ban", {}, 404),
+        ("post", f"{room}/messages/0/delete", {"reason": "Spam"}, 404),
+        ("post", f"{room}/messages/{2**63}/delete", {"reason": "Spam"}, 404),
+        ("post", f"{room}/members/x/ban", {"reason": "Spam"}, 404),
         ("get", f"{room}/audit?limit=0", None, 400),
         ("get", f"{room}/audit?before=-1", None, 400),
         ("get", f"{room}/reports?state=all", None, 400),
@@ -554,11 +594,11 @@ async def test_moderation_of_private_and_absent_room_looks_the_same() -> None:
     world = await make_world()
     api, boris = Api(world.vera), world.boris.pk
     asked: list[tuple[str, str, Any]] = [
-        ("post", "messages/2/delete", {}),
+        ("post", "messages/2/delete", {"reason": "Spam"}),
         ("post", "messages/2/restore", {}),
-        ("post", f"members/{boris}/mute", {"seconds": 60}),
+        ("post", f"members/{boris}/mute", {"seconds": 60, "reason": "Spam"}),
         ("delete", f"members/{boris}/mute", {}),
-        ("post", f"members/{boris}/ban", {}),
+        ("post", f"members/{boris}/ban", {"reason": "Spam"}),
         ("delete", f"members/{boris}/ban", {}),
         ("put", f"members/{boris}/role", {"role": "owner"}),
         ("get", "audit", None),
