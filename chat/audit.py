@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from allauth.account.adapter import get_adapter
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -127,6 +127,21 @@ def address_of(request: HttpRequest) -> str | None:
     except PermissionDenied:
         return None
     return address
+
+
+def address_of_handshake(scope: Mapping[str, Any]) -> str | None:
+    """The same for the handshake of a WebSocket, an ASGI scope."""
+    request = HttpRequest()
+    client = scope.get("client")
+    if client is not None:
+        request.META["REMOTE_ADDR"] = client[0]
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if forwarded:
+        request.META["HTTP_X_FORWARDED_FOR"] = b",".join(forwarded).decode("latin-1")
+    try:
+        return address_of(request)
+    except ImproperlyConfigured:  # fewer proxies than we trust: nobody is shut out for that
+        return None
 
 
 def check_reason(reason: str, *, needed: bool) -> str:

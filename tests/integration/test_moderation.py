@@ -694,6 +694,25 @@ def test_address_is_that_of_the_client(settings: Any) -> None:
     assert audit.address_of(request) == "192.0.2.7"
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "client", "address"),
+    [
+        ([], ["192.0.2.7", 5000], "192.0.2.7"),
+        ([b"198.51.100.1, 203.0.113.9", b"192.0.2.1"], ["10.0.0.1", 5000], "203.0.113.9"),
+        ([b"192.0.2.1"], ["10.0.0.1", 5000], None),
+        ([], None, None),
+    ],
+    ids=["direct", "behind proxies", "fewer proxies than trusted", "unix socket"],
+)
+def test_address_of_a_socket_is_that_of_the_client(
+    settings: Any, forwarded: list[bytes], client: list[Any] | None, address: str | None
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    headers = [(b"host", b"chat"), *((b"x-forwarded-for", value) for value in forwarded)]
+
+    assert audit.address_of_handshake({"headers": headers, "client": client}) == address
+
+
 async def test_reading_a_private_room_is_on_record() -> None:
     world = await make_world()
 
