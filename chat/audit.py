@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from allauth.account.adapter import get_adapter
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -129,6 +129,21 @@ def address_of(request: HttpRequest) -> str | None:
     return address
 
 
+def address_of_handshake(scope: Mapping[str, Any]) -> str | None:
+    """The same for the handshake of a WebSocket, an ASGI scope."""
+    request = HttpRequest()
+    client = scope.get("client")
+    if client is not None:
+        request.META["REMOTE_ADDR"] = client[0]
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    if forwarded:
+        request.META["HTTP_X_FORWARDED_FOR"] = b",".join(forwarded).decode("latin-1")
+    try:
+        return address_of(request)
+    except ImproperlyConfigured:  # fewer proxies than we trust: nobody is shut out for that
+        return None
+
+
 def check_reason(reason: str, *, needed: bool) -> str:
     """The reason in one line. Raises: ClientError `empty`, `too_large` or `bad_request`."""
     return check_label(reason, "Reason", MAX_REASON_CHARACTERS, may_be_empty=not needed)
@@ -199,13 +214,15 @@ def without_outcome(before: datetime, limit: int) -> QuerySet[AuditEntry]:
     return AuditEntry.objects.filter(outcome=None, at__lt=before).order_by("at", "id")[:limit]
 
 
-def of_room(room: int, before_id: int, limit: int) -> list[AuditEntry]:
-    """What was done in a room, newest first, for its owners and moderators.
+def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEntry]:
+    """What was done in a room, newest first, for `viewer`, one of its owners and moderators.
 
-    What staff read or verified is not theirs to see.
+    What staff read or verified is not theirs to see, nor are reports about themselves (as in
+    `chat.reports.of_room`): with their reasons they tell who may have reported.
     """
     return list(
         AuditEntry.objects.filter(room_id=room, id__lt=before_id, action__in=list(IN_ROOM))
+        .exclude(target_kind=Kind.REPORT, user_id=viewer)
         .select_related("actor", "user", "outcome")
         .order_by("-id")[:limit]
     )

@@ -71,11 +71,15 @@ def is_plain_send(frame: AppendingFrame) -> bool:
 
 
 class Connection:
-    """Handles the frames of one connection that has said hello."""
+    """Handles the frames of one connection that has said hello.
 
-    def __init__(self, hub: Hub, socket: HubSocket) -> None:
+    `address` is where it comes from, for the record of what a moderator does over it.
+    """
+
+    def __init__(self, hub: Hub, socket: HubSocket, address: str | None = None) -> None:
         self._hub = hub
         self._socket = socket
+        self._address = address
         self._frames = TokenBucket(FRAMES_PER_SECOND, FRAMES_BURST)
         self._violations = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
         self._excesses = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
@@ -217,7 +221,7 @@ class Connection:
         if isinstance(frame, Edit):
             return messages.edit_message(user_id, room, key, frame.target, frame.body)
         if isinstance(frame, Delete):
-            return messages.delete_message(user_id, room, key, frame.target)
+            return messages.delete_message(user_id, room, key, frame.target, self._address)
         return messages.react(user_id, room, key, frame.target, frame.emoji, frame.on)
 
     # Frames that read the past

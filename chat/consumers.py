@@ -19,8 +19,8 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
+from chat import audit, metrics, room_list, socket_auth
 from chat import hub as hubs
-from chat import metrics, room_list, socket_auth
 from chat.actions import accounts
 from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
@@ -196,7 +196,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             )
         )
         hub.enter(socket, rooms, hello.rooms)
-        self._connection = Connection(hub, socket)
+        self._connection = Connection(hub, socket, audit.address_of_handshake(self.scope))
         for data in self._early:
             self._connection.receive(data)
         self._early.clear()

@@ -57,11 +57,15 @@ def fold(changes: Iterable[Change]) -> Folded:
 
 
 def _fold_message(changes: list[Change], folded: Folded) -> None:
-    """The last of several edits stands, the first of several deletions has taken place."""
+    """The last of several edits stands, and of one person's deletions the first.
+
+    Whose deletion stands when several people deleted it depends on the author.
+    """
     kinds = {event.type for event, _ in changes}
+    actors = {event.actor for event, _ in changes}
     if kinds == {EventType.MESSAGE_EDITED}:
         folded.edited.append(changes[-1])  # type: ignore[arg-type]
-    elif kinds == {EventType.MESSAGE_DELETED}:
+    elif kinds == {EventType.MESSAGE_DELETED} and len(actors) == 1:
         folded.deleted.append(changes[0])  # type: ignore[arg-type]
     else:
         folded.in_turn += changes

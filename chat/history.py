@@ -157,7 +157,8 @@ async def _from_tail(room: int, before: int, limit: int) -> HistoryPage:
 def fold(messages: dict[int, Message], newer: list[RoomEvent], before: int) -> dict[int, Message]:
     """`messages` (by seq) after the events of `newer`; posts at or after `before` are left out.
 
-    The same rules as `chat.projections` and the web client: what is deleted is not edited.
+    The same rules as `chat.projections` and the web client: what is deleted is not edited, and a
+    deletion by its author takes the place of somebody else's.
     """
     result = dict(messages)
     for event in newer:
@@ -186,7 +187,9 @@ def _changed(
     data: events.MessageEdited | events.MessageTarget | events.Reaction,
 ) -> Message:
     if isinstance(data, events.MessageTarget):
-        if event.type == EventType.MESSAGE_DELETED and not message.deleted:
+        if event.type == EventType.MESSAGE_DELETED and (
+            not message.deleted or event.actor == message.author
+        ):
             return structs.replace(
                 message, deleted=True, deleted_by=event.actor, body="", reactions={}
             )

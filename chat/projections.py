@@ -31,11 +31,14 @@ EDIT_MESSAGES = """
     WHERE room_id = edit.room AND seq = edit.target AND deleted_at IS NULL
 """
 
+# The first deletion stands, but for the author's own: what they took back, nobody brings back.
 DELETE_MESSAGES = """
     UPDATE chat_message SET deleted_at = deletion.at, deleted_by_id = deletion.actor
     FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[])
         AS deletion (room, target, at, actor)
-    WHERE room_id = deletion.room AND seq = deletion.target AND deleted_at IS NULL
+    WHERE room_id = deletion.room AND seq = deletion.target
+        AND (deleted_at IS NULL
+            OR author_id = deletion.actor AND deleted_by_id IS DISTINCT FROM deletion.actor)
 """
 
 ADD_REACTIONS = """
@@ -193,20 +196,13 @@ def _message_edited(event: RoomEvent, data: events.MessageEdited) -> None:
 
 
 def _message_deleted(event: RoomEvent, data: events.MessageTarget) -> None:
-    _execute(
-        "UPDATE chat_message SET deleted_at = %s, deleted_by_id = %s"
-        " WHERE room_id = %s AND seq = %s AND deleted_at IS NULL",
-        event.at,
-        event.actor,
-        event.room,
-        data.target,
-    )
+    _execute_columns(DELETE_MESSAGES, [(event.room, data.target, event.at, event.actor)])
 
 
 def _message_restored(event: RoomEvent, data: events.MessageTarget) -> None:
     _execute(
         "UPDATE chat_message SET deleted_at = NULL, deleted_by_id = NULL"
-        " WHERE room_id = %s AND seq = %s",
+        " WHERE room_id = %s AND seq = %s AND deleted_by_id IS DISTINCT FROM author_id",
         event.room,
         data.target,
     )

@@ -7,20 +7,19 @@ from datetime import datetime
 
 import msgspec
 from django.contrib.postgres.search import SearchQuery
-from django.db import OperationalError, connection, transaction
 
 from chat import access, room_list
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.labels import check_label
 from chat.models import Message
+from chat.time_limit import TooSlow, limited
 
 MIN_QUERY_CHARACTERS = 2
 MAX_QUERY_CHARACTERS = 200
 MAX_RESULTS = 50
 # A query that needs longer is answered with a refusal, not with a held-up database.
 STATEMENT_TIMEOUT_MS = 3_000
-QUERY_CANCELED = "57014"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,18 +65,10 @@ def _find(query: str, rooms: Sequence[int], limit: int) -> SearchResult:
         .order_by("-at", "-pk")[: limit + 1]
     )
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT set_config('statement_timeout', %s, true)", [str(STATEMENT_TIMEOUT_MS)]
-                )
+        with limited(STATEMENT_TIMEOUT_MS):
             rows = list(messages)
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED:
-            raise ClientError(
-                "bad_request", "This search takes too long: use rarer words."
-            ) from None
-        raise
+    except TooSlow:
+        raise ClientError("bad_request", "This search takes too long: use rarer words.") from None
     found = [
         Found(room=row.room_id, seq=row.seq, author=row.author_id, at=row.at, body=row.body)
         for row in rows[:limit]

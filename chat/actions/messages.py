@@ -46,14 +46,19 @@ async def edit_message(actor_id: int, room: int, key: str, target: int, body: st
     )
 
 
-async def delete_message(actor_id: int, room: int, key: str, target: int) -> Appended:
-    """Deletes the message at seq `target`: one's own, or on record as a moderator of the room."""
+async def delete_message(
+    actor_id: int, room: int, key: str, target: int, address: str | None = None
+) -> Appended:
+    """Deletes the message at seq `target`: one's own, or on record as a moderator of the room.
+
+    `address` is where the actor's socket comes from, for that record.
+    """
     author = await author_of(room, target)
     if author is None or author == actor_id:
         # The append says what is wrong where there is no such message.
         data = MessageTarget(target=target)
         return await _log(actor_id, room, key, EventType.MESSAGE_DELETED, data)
-    by = By(user_id=actor_id, door=Door.SOCKET)
+    by = By(user_id=actor_id, door=Door.SOCKET, address=address)
     outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
     assert outcome.seq is not None
     [event] = await history.events_after(room, outcome.seq - 1, 1)

@@ -5,7 +5,8 @@ Owners and moderators act with their role, which the append checks once more in 
 logs the event. Staff act from outside: their right is checked here and the event is trusted.
 
 Common to all functions: `by` says who acts and through which door; `reason` is for the audit log
-alone, since what is in the room's log goes to all of the room and to the bus; a `key` (UUIDv7)
+alone, since what is in the room's log goes to all of the room and to the bus, and is needed for
+what takes something away from somebody (`TAKES_AWAY`), and in the admin for all; a `key` (UUIDv7)
 makes a repeat give the outcome of the first time; `report` and `batch` name what it belongs to.
 
 They raise ClientError for what is refused (`not_found` where the actor must not know the room),
@@ -56,6 +57,11 @@ logger = logging.getLogger(__name__)
 MAX_MUTE_SECONDS = 366 * 24 * 3600
 MAX_SLOW_MODE_SECONDS = 6 * 3600
 
+# Nobody does this to others without saying why. The socket's `delete` frame has no place for it.
+TAKES_AWAY = frozenset(
+    {Action.MESSAGE_DELETE, Action.MEMBER_MUTE, Action.MEMBER_REMOVE, Action.MEMBER_BAN}
+)
+
 Values = dict[str, Any]
 
 
@@ -97,10 +103,16 @@ async def delete_message(by: By, room_id: int, seq: int, options: Options = NO_O
 
 
 async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_OPTIONS) -> Outcome:
-    """Shows a deleted message again, unless its author deleted it: that is theirs to decide."""
+    """Shows a deleted message again, unless its author deleted it: that is theirs to decide.
+
+    Owners and moderators do so with messages of others: what somebody took from them because of
+    what it says is not theirs to bring back.
+    """
     author = await _author(by, Action.MESSAGE_RESTORE, room_id, seq)
     before = await in_database(_message_state, room_id, seq)
     earlier = await _earlier(by, options)
+    if not earlier and not by.staff and author == by.user_id:
+        raise ClientError("forbidden", "Nobody restores their own message.")
     if not earlier and not before["deleted"]:
         raise ClientError("bad_request", "This message is not deleted, or not stored yet.")
     if not earlier and before["deleted_by"] in (None, author):
@@ -388,7 +400,7 @@ async def _act(
 
     `data` makes the event's data of what the entry says, so that a repeat makes the same.
     """
-    reason = audit.check_reason(options.reason, needed=by.door == Door.ADMIN)
+    reason = audit.check_reason(options.reason, needed=_needs_reason(by, action, target))
     key = str(uuid7()) if options.key is None else options.key
     is_old = check_key(key, timezone.now()) is KeyAge.OLD
     if is_old and not await _earlier(by, options):
@@ -438,6 +450,11 @@ def _was(entry: AuditEntry) -> Role | None:
     """The member's role before the act."""
     role = (entry.before or {})["role"]
     return None if role is None else Role(role)
+
+
+def _needs_reason(by: By, action: Action, target: Target) -> bool:
+    takes_away = action in TAKES_AWAY and target.user != by.user_id
+    return by.door == Door.ADMIN or (takes_away and by.door != Door.SOCKET)
 
 
 async def _settle(

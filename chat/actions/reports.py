@@ -10,7 +10,9 @@ All functions raise ClientError for what is refused and Unavailable when log or 
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -20,7 +22,7 @@ from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import Act, By, Door
 from chat.database import in_database
-from chat.errors import ClientError
+from chat.errors import ClientError, Unavailable
 from chat.labels import check_text
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
@@ -31,6 +33,8 @@ MAX_ANSWER_CHARACTERS = 500
 # Somebody who reports more than this in a day has other means at hand, or abuses this one.
 REPORTS_PER_DAY = 50
 DAY = timedelta(days=1)
+# An act takes seconds. Who broke off has so long to go on before others may.
+CLAIM = timedelta(minutes=2)
 
 # What a report can be resolved with. The last two are for staff.
 RESOLVING = (
@@ -127,11 +131,12 @@ def _assign(by: By, report_id: int, assignee_id: int | None, reason: str) -> Rep
 async def dismiss(by: By, report_id: int, reason: str = "", answer: str = "") -> list[Report]:
     """Closes a report without an act, and those of others about the same message.
 
-    `reason` is for the audit log, `answer` for the reporters.
+    `reason` is for the audit log, `answer` for the reporters. Raises ClientError as `resolve` does.
     """
     await _check_right(by, Action.REPORT_DISMISS, report_id)
+    why = audit.check_reason(reason, needed=by.door == Door.ADMIN)
     closed = await in_database(
-        _close, by, report_id, Action.REPORT_DISMISS, None, _reason(by, reason), _answer(answer)
+        _close, by, report_id, Action.REPORT_DISMISS, None, why, _answer(answer)
     )
     _tell(closed)
     return closed
@@ -148,8 +153,12 @@ async def resolve(
 ) -> tuple[list[Report], Outcome]:
     """Does one of `RESOLVING` to the message or its author, and closes the report with it.
 
-    The act comes first: who is told that something was done must be able to rely on it. A call
+    The act comes before the end of the report: who is told that something was done must be able
+    to rely on it. Before both the report is taken, so that of two people at once one acts. A call
     that broke off in between is repeated with the same key, which does the act no second time.
+
+    Raises: ClientError, besides for what the act is refused, `rate_limited` while somebody else is
+    at it (see `CLAIM`), `key_conflict` when it is closed.
     """
     report = await _check_right(by, Action.REPORT_RESOLVE, report_id)
     if action not in RESOLVING:
@@ -159,10 +168,20 @@ async def resolve(
     if report.state not in Report.WAITING:
         raise _closed()
     text = _answer(answer)
-    reason = _reason(by, options.reason)
+    reason = audit.check_reason(options.reason, needed=True)
     chosen = Options(reason=reason, key=options.key, report=report.pk, batch=options.batch)
-    outcome = await _do(by, report, action, seconds or 0, chosen)
-    closed = await in_database(_close, by, report_id, Action.REPORT_RESOLVE, action, reason, text)
+    claim = await in_database(_claim, by, report_id)
+    try:
+        outcome = await _do(by, report, action, seconds or 0, chosen)
+    except Unavailable:
+        raise  # it may be done: the same person asks again
+    except ClientError:
+        with contextlib.suppress(Unavailable):  # then it ends by itself
+            await in_database(_give_back, claim)
+        raise
+    closed = await in_database(
+        _close, by, report_id, Action.REPORT_RESOLVE, action, reason, text, claim
+    )
     _tell(closed)
     return closed, outcome
 
@@ -215,17 +234,69 @@ def no_such_report() -> ClientError:
     return ClientError("not_found", "There is no such report.")
 
 
+class _Claim(NamedTuple):
+    """Somebody has taken the report to act; before that it was so."""
+
+    report: int
+    by: int
+    at: datetime
+    state: str
+    assignee: int | None
+    assigned_at: datetime | None
+
+
+def _claim(by: By, report_id: int) -> _Claim:
+    now = timezone.now()
+    with transaction.atomic():
+        reports = _all_locked(report_id)
+        _check_free(by, reports, now)
+        [report] = [one for one in reports if one.pk == report_id]
+        claim = _Claim(
+            report.pk, by.person, now, report.state, report.assignee_id, report.assigned_at
+        )
+        report.state = Report.State.ASSIGNED
+        report.assignee_id, report.assigned_at = by.person, now
+        report.save(update_fields=["state", "assignee", "assigned_at"])
+    return claim
+
+
+def _give_back(claim: _Claim) -> None:
+    """Nothing was done. What somebody has changed meanwhile stays."""
+    Report.objects.filter(
+        pk=claim.report,
+        state=Report.State.ASSIGNED,
+        assignee_id=claim.by,
+        assigned_at=claim.at,
+    ).update(state=claim.state, assignee_id=claim.assignee, assigned_at=claim.assigned_at)
+
+
+def _check_free(by: By, reports: list[Report], now: datetime) -> None:
+    """Raises: ClientError while somebody else is at one of these reports of a message."""
+    for report in reports:
+        if report.assigned_at is None or report.assignee_id in (None, by.user_id):
+            continue
+        wait = (report.assigned_at + CLAIM - now).total_seconds()
+        if wait > 0:
+            raise ClientError("rate_limited", "Somebody else is at this report just now.", wait)
+
+
 def _close(
-    by: By, report_id: int, act: Action, resolution: Action | None, reason: str, answer: str
+    by: By,
+    report_id: int,
+    act: Action,
+    resolution: Action | None,
+    reason: str,
+    answer: str,
+    claim: _Claim | None = None,
 ) -> list[Report]:
     with transaction.atomic():
-        first = _locked(report_id)
-        same = Report.objects.select_for_update().filter(
-            room_id=first.room_id, seq=first.seq, state__in=Report.WAITING
-        )
-        reports = list(same.order_by("pk"))
+        reports = _all_locked(report_id)
+        if claim is None:
+            _check_free(by, reports, timezone.now())
         for report in reports:
             before: Values = {"state": report.state, "assignee": report.assignee_id}
+            if claim is not None and report.pk == claim.report:
+                before = {"state": claim.state, "assignee": claim.assignee}
             _end(by, report, resolution, answer, timezone.now())
             after: Values = {"state": report.state, "resolution": report.resolution}
             audit.record(_act(by, act, report, reason, before, after))
@@ -251,6 +322,27 @@ def _locked(report_id: int) -> Report:
     return report
 
 
+def _all_locked(report_id: int) -> list[Report]:
+    """The report and the others that wait about its message, locked, by id.
+
+    In one order for all: people who close two reports of one message wait, and not in a circle.
+
+    Raises: ClientError when somebody else was faster.
+    """
+    # Which message it is about never changes, so that needs no lock.
+    about = Report.objects.filter(pk=report_id).values_list("room_id", "seq").first()
+    if about is None:
+        raise no_such_report()
+    room, seq = about
+    waiting = Report.objects.select_for_update().filter(
+        room_id=room, seq=seq, state__in=Report.WAITING
+    )
+    reports = list(waiting.order_by("pk"))
+    if all(report.pk != report_id for report in reports):
+        raise _closed()
+    return reports
+
+
 def _closed() -> ClientError:
     return ClientError("key_conflict", "Somebody has closed this report already.")
 
@@ -272,10 +364,6 @@ def _act(
         after=after,
         report=report.pk,
     )
-
-
-def _reason(by: By, reason: str) -> str:
-    return audit.check_reason(reason, needed=by.door == Door.ADMIN)
 
 
 def _answer(answer: str) -> str:

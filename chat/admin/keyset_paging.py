@@ -9,25 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.core.exceptions import BadRequest
-from django.db import OperationalError, connection, transaction
 from django.db.models import Model, Q, QuerySet
 
+# Offered here too: a page is read within this limit.
+from chat.time_limit import STATEMENT_TIMEOUT_MS as STATEMENT_TIMEOUT_MS
+from chat.time_limit import TooSlow as TooSlow
+from chat.time_limit import limited as limited
+
 PAGE_ROWS = 50
-# What a person waits for without wondering; PostgreSQL ends a list that needs longer.
-STATEMENT_TIMEOUT_MS = 5_000
-QUERY_CANCELED = "57014"
 MAX_TOKEN_CHARACTERS = 300
-
-
-class TooSlow(Exception):
-    """PostgreSQL needed longer than a page may take: the filter must be narrower."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -38,22 +34,6 @@ class Page(msgspec.Struct, frozen=True):
     previous: str | None
     first: bool  # nothing comes before it
     oldest_first: bool
-
-
-@contextmanager
-def limited(milliseconds: int = STATEMENT_TIMEOUT_MS) -> Iterator[None]:
-    """One read-only transaction whose statements PostgreSQL ends after `milliseconds`.
-
-    Raises: TooSlow.
-    """
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
-            yield
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED:
-            raise TooSlow from error
-        raise
 
 
 def read_page(

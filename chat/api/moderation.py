@@ -43,7 +43,7 @@ async def delete_message(
     request: SignedInRequest,
     room_id: RoomId,
     seq: Seq,
-    body: schemas.Because = NO_REASON,
+    body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
     """Delete somebody's message, as owner or moderator of the room."""
@@ -113,7 +113,7 @@ async def ban(
     request: SignedInRequest,
     room_id: RoomId,
     user_id: UserId,
-    body: schemas.Because = NO_REASON,
+    body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
     """Put somebody out of a room for good, or keep somebody out who is not in it."""
@@ -161,9 +161,13 @@ async def deeds(
     before: int = Query(MAX_ID, ge=1, le=MAX_ID, description="Entries before this id."),
     limit: int = Query(50, ge=1, le=MAX_ENTRIES),
 ) -> HttpResponse:
-    """What was done here by owners, moderators and staff, newest first."""
-    await check_moderates(request.auth.user_id, room_id)
-    found = await in_database(audit.of_room, room_id, before, limit + 1)
+    """What was done here by owners, moderators and staff, newest first.
+
+    Without what became of reports about myself.
+    """
+    me = request.auth.user_id
+    await check_moderates(me, room_id)
+    found = await in_database(audit.of_room, room_id, me, before, limit + 1)
     return answer({"entries": [_shown(one) for one in found[:limit]], "more": len(found) > limit})
 
 

@@ -162,7 +162,7 @@ async def remove(
     request: SignedInRequest,
     room_id: RoomId,
     user_id: UserId,
-    body: schemas.Because = NO_REASON,
+    body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
     """Put somebody of lower rank out of a room, as its owner or moderator."""

@@ -36,6 +36,12 @@ class Because(Asked):
     reason: str = ""
 
 
+class Why(Asked):
+    """As `Because`, for what takes something away from somebody: it is not done without."""
+
+    reason: str = Field(description="At most 500 characters in one line, and not blank.")
+
+
 class RoomChange(Because):
     name: str | None = None
     topic: str | None = None
@@ -46,7 +52,7 @@ class Archiving(Because):
     archived: bool
 
 
-class Mute(Because):
+class Mute(Why):
     seconds: int
 
 
@@ -65,7 +71,8 @@ class Dismissal(Because):
     answer: str = Field("", description="What the reporter is told.")
 
 
-class Resolution(Dismissal):
+class Resolution(Why):
+    answer: str = Field("", description="What the reporter is told.")
     action: Literal["message.delete", "member.mute", "member.remove", "member.ban"]
     seconds: int | None = Field(None, description="How long a mute lasts.")
 

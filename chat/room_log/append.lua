@@ -162,7 +162,8 @@ local function refusal(event, room, room_key, acl_key)
   if kind == 'message.edited' and event.target_author ~= event.actor then return 'forbidden' end
   if kind == 'message.deleted' and event.target_author ~= event.actor
     and RANK[role] < RANK.moderator then return 'forbidden' end
-  if kind == 'message.restored' and RANK[role] < RANK.moderator then return 'forbidden' end
+  if kind == 'message.restored' and (event.target_author == event.actor
+    or RANK[role] < RANK.moderator) then return 'forbidden' end
   return nil
 end
 

@@ -124,9 +124,14 @@ class Replay:
         message = self.messages.get(target)
         if message is None:
             return
+        by_author = message.deleted_by == message.author
         if kind == EventType.MESSAGE_RESTORED:
-            message.deleted_at = message.deleted_by = None
-        elif message.deleted_at is None:
+            if not by_author:
+                message.deleted_at = message.deleted_by = None
+        elif message.deleted_at is None or (
+            # The author's own deletion takes the place of somebody else's.
+            actor is not None and actor == message.author and not by_author
+        ):
             message.deleted_at, message.deleted_by = at, actor
 
     def _react(self, kind: EventType, data: events.Reaction, actor: int | None) -> None:

@@ -168,7 +168,7 @@ class Worker:
                 By(user_id=one.actor, door=Door.API),
                 one.room,
                 self.journal.acknowledged[one.target],
-                moderation.Options(key=one.key),
+                moderation.Options(reason="Spam", key=one.key),
             )
             assert outcome.seq is not None
             self.journal.acknowledge(one.key, outcome.seq)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import AsyncClient
 from uuid_utils.compat import uuid7
 
+from chat import search
 from chat.actions import rooms
+from chat.database import in_database
 from chat.events import RoomKind
 from chat.models import User
 from tests.integration.chat_world import Api, make_user, store
@@ -108,7 +113,7 @@ async def test_invitation_and_removal_over_rest() -> None:
 
     invited = await api.post(f"rooms/{room}/members", {"user": boris.pk})
     inside = await Api(boris).get(f"rooms/{room}")
-    removed = await api.delete(f"rooms/{room}/members/{boris.pk}")
+    removed = await api.ask("delete", f"rooms/{room}/members/{boris.pk}", {"reason": "Heat"})
     outside = await Api(boris).get(f"rooms/{room}/messages")
 
     assert (invited.status, inside.status, removed.status) == (204, 200, 204)
@@ -123,7 +128,7 @@ OPERATIONS: list[tuple[str, str, dict[str, Any] | None]] = [
     ("post", "/leave", None),
     ("get", "/members", None),
     ("post", "/members", {"user": 1}),
-    ("delete", "/members/1", None),
+    ("delete", "/members/1", {"reason": "Heat"}),
     ("post", "/messages", {"body": "hello"}),
     ("get", "/messages", None),
     ("get", "/events", None),
@@ -275,6 +280,28 @@ async def test_search_finds_only_in_my_rooms_and_nothing_that_was_deleted() -> N
     assert [(hit["room"], hit["seq"]) for hit in found.body["found"]] == [(mine, 3)]
     assert (elsewhere.status, elsewhere.body["code"]) == (404, "not_found")
     assert deleted.body == {"found": [], "more": False}
+
+
+async def test_search_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = await make_user("anna")
+    await a_private_room(anna)
+    monkeypatch.setattr(search, "STATEMENT_TIMEOUT_MS", 50)
+    locked, asked = threading.Event(), threading.Event()
+
+    def keep_messages_locked() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE chat_message")
+            locked.set()
+            assert asked.wait(30)
+
+    keeping = asyncio.create_task(in_database(keep_messages_locked))
+    await asyncio.to_thread(locked.wait, 30)
+    answer = await Api(anna).get("search?q=words")
+    asked.set()
+    await keeping
+
+    assert (answer.status, answer.body["code"]) == (400, "bad_request")
+    assert "too long" in answer.body["detail"]
 
 
 async def test_bad_searches_are_refused() -> None:

@@ -26,6 +26,7 @@ from chat.actions import moderation, rooms
 from chat.models import RoomEvent, User
 from chat.protocol import MAX_FRAME_BYTES
 from tests.integration.chat_world import by, log_of, store
+from tests.integration.moderation_world import WHY
 from tests.integration.raw_sockets import (
     BINARY,
     CLOSE,
@@ -437,7 +438,7 @@ async def send_after_leaving(world: World) -> None:
 @case(21, "after removal", leaves=1)
 async def send_after_removal(world: World) -> None:
     async with await world.attacker() as client:
-        await moderation.remove_member(by(world.anna), world.room, world.boris.pk)
+        await moderation.remove_member(by(world.anna), world.room, world.boris.pk, WHY)
         assert is_error(await client.post(world.room, "hi"), *NO_ROOM)
 
 

@@ -16,12 +16,12 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
-from chat import audit, export, room_log, tokens
+from chat import audit, export, history, room_log, tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import Act, By, Result
 from chat.errors import ClientError, Unavailable
-from chat.events import EventType, MemberUnmuted, Role, RoomKind, shard_of
+from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.permissions import Action, staff_may
 from chat.room_log import epochs, keys, restrictions, unloading
@@ -154,6 +154,74 @@ async def test_deleted_message_is_restored_with_its_text_unless_its_author_delet
     assert findings == []
 
 
+@pytest.mark.parametrize("deleted_by_staff", [True, False])
+async def test_owners_and_moderators_restore_no_message_of_their_own(
+    deleted_by_staff: bool,
+) -> None:
+    world = await make_world()
+    room, entries = world.room.pk, AuditEntry.objects.filter(action="message.restore")
+    mods, owners = await post(world.room, world.mod), await post(world.room, world.anna)
+    await moderation.set_role(by(world.anna), room, world.boris.pk, Role.OWNER, WHY)
+    other = by(world.staff, staff=True) if deleted_by_staff else by(world.boris)
+    for seq in (mods, owners):
+        await moderation.delete_message(other, room, seq, WHY)
+    await store(room)
+
+    for user, seq in ((world.mod, mods), (world.anna, owners)):
+        refused = await code_of(moderation.restore_message(by(user), room, seq, WHY))
+        assert refused == "forbidden"
+        # The log has the last word: somebody may have got past the check above.
+        event = room_log.NewEvent(
+            room=room,
+            type=EventType.MESSAGE_RESTORED,
+            data=MessageTarget(target=seq),
+            actor=user.pk,
+            key=new_key(),
+        )
+        assert await code_of(room_log.append(event)) == "forbidden"
+    assert not await entries.aexists()
+    await moderation.restore_message(by(world.anna), room, mods, WHY)
+
+    assert await sync_to_async(verify)(room) == []
+    assert (await Message.objects.aget(room=room, seq=mods)).deleted_at is None
+    assert (await Message.objects.aget(room=room, seq=owners)).deleted_at is not None
+
+
+@pytest.mark.parametrize("stored_between", [True, False], ids=["apart", "in one batch"])
+async def test_what_its_author_deletes_after_a_moderator_is_restored_by_nobody(
+    stored_between: bool,
+) -> None:
+    world = await make_world()
+    room = world.room.pk
+    seq, other = await post(world.room, world.boris), await post(world.room, world.boris)
+    for one in (seq, other):
+        await moderation.delete_message(by(world.mod), room, one, WHY)
+        if stored_between:
+            await store(room)
+    own = await messages.delete_message(world.boris.pk, room, new_key(), seq)
+    await moderation.delete_message(by(world.anna), room, other, WHY)
+
+    page = await history.messages_before(room, 2**53, 10)
+    # A restoration that was asked for before the author deleted it, and came after that.
+    event = room_log.NewEvent(
+        room=room,
+        type=EventType.MESSAGE_RESTORED,
+        data=MessageTarget(target=seq),
+        actor=world.mod.pk,
+        key=new_key(),
+    )
+    await room_log.append(event)
+    findings = await sync_to_async(verify)(room)
+    refused = await code_of(moderation.restore_message(by(world.anna), room, seq, WHY))
+
+    row = await Message.objects.aget(room=room, seq=seq)
+    assert (row.deleted_at, row.deleted_by_id) == (own.event.at, world.boris.pk)
+    assert (await Message.objects.aget(room=room, seq=other)).deleted_by_id == world.mod.pk
+    assert [one.deleted_by for one in page.messages] == [world.boris.pk, world.mod.pk]
+    assert refused == "forbidden"
+    assert findings == []
+
+
 async def test_own_message_is_deleted_without_an_entry_that_of_another_with_one() -> None:
     world = await make_world()
     mine, other = await post(world.room, world.mod), await post(world.room, world.boris)
@@ -235,7 +303,9 @@ async def test_old_or_wrong_key_is_refused_before_anything_is_on_record(key: str
     entries = await AuditEntry.objects.acount()
 
     code = await code_of(
-        moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk, Options(key=key))
+        moderation.remove_member(
+            by(world.mod), world.room.pk, world.boris.pk, Options(reason="Spam", key=key)
+        )
     )
 
     assert code == "bad_request"
@@ -647,7 +717,9 @@ async def test_nothing_is_done_that_cannot_be_put_on_record(
         raise Unavailable("The database does not answer.")
 
     monkeypatch.setattr(audit, "begin", away)
-    code = await code_of(moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk))
+    code = await code_of(
+        moderation.remove_member(by(world.mod), world.room.pk, world.boris.pk, WHY)
+    )
 
     assert code == "unavailable"
     assert len(await log_of(world.room.pk)) == events
@@ -658,6 +730,25 @@ def test_address_is_that_of_the_client(settings: Any) -> None:
     request.user = AnonymousUser()
 
     assert audit.address_of(request) == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client", "address"),
+    [
+        ([], ["192.0.2.7", 5000], "192.0.2.7"),
+        ([b"198.51.100.1, 203.0.113.9", b"192.0.2.1"], ["10.0.0.1", 5000], "203.0.113.9"),
+        ([b"192.0.2.1"], ["10.0.0.1", 5000], None),
+        ([], None, None),
+    ],
+    ids=["direct", "behind proxies", "fewer proxies than trusted", "unix socket"],
+)
+def test_address_of_a_socket_is_that_of_the_client(
+    settings: Any, forwarded: list[bytes], client: list[Any] | None, address: str | None
+) -> None:
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    headers = [(b"host", b"chat"), *((b"x-forwarded-for", value) for value in forwarded)]
+
+    assert audit.address_of_handshake({"headers": headers, "client": client}) == address
 
 
 async def test_reading_a_private_room_is_on_record() -> None:
@@ -674,7 +765,7 @@ async def test_reading_a_private_room_is_on_record() -> None:
         {"read": "history from 120"},
     )
     assert entry.outcome.result == "done"
-    assert await sync_to_async(audit.of_room)(world.room.pk, 2**53, 10) == [
+    assert await sync_to_async(audit.of_room)(world.room.pk, world.anna.pk, 2**53, 10) == [
         one async for one in AuditEntry.objects.filter(action="member.role")
     ]
 
@@ -686,7 +777,7 @@ async def test_preview_counts_what_an_act_would_touch_and_names_what_stands_agai
     world = await make_world()
     seq, other = await post(world.room, world.boris), await post(world.room, world.boris)
     await messages.react(world.anna.pk, world.room.pk, new_key(), seq, "👍")
-    await moderation.delete_message(by(world.mod), world.room.pk, other)
+    await moderation.delete_message(by(world.mod), world.room.pk, other, WHY)
     await sync_to_async(tokens.issue)(world.anna.pk, "program")
     direct = await rooms.open_direct(world.anna.pk, world.boris.pk)
     await store(world.room.pk)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chat.actions import moderation, people, reports
+from chat.models import AuditEntry
 from chat.permissions import Action
 from tests.integration.chat_world import by, store
 from tests.integration.moderation_world import WHY, make_world
@@ -114,3 +115,5 @@ async def test_message_of_another_deleted_over_the_socket_is_on_record_and_answe
 
     assert (ok["t"], ok["seq"]) == ("ok", posted.event.seq + 1)
     assert again["code"] == "not_found"
+    entry = await AuditEntry.objects.aget(action="message.delete")
+    assert (entry.door, entry.address, entry.reason) == ("socket", "127.0.0.1", "")

@@ -116,9 +116,9 @@ async def make_scene(actor: str) -> Scene:
             made = await reports.report_message(reporter.pk, room.pk, seq, "spam")
             scene.reports[act] = made.pk
     first = by(owner)
-    await moderation.delete_message(first, room.pk, scene.seqs["message.restore"])
-    await moderation.mute_member(first, room.pk, scene.subjects["member.unmute"].pk, 600)
-    await moderation.ban_member(first, room.pk, scene.subjects["member.unban"].pk)
+    await moderation.delete_message(first, room.pk, scene.seqs["message.restore"], WHY)
+    await moderation.mute_member(first, room.pk, scene.subjects["member.unmute"].pk, 600, WHY)
+    await moderation.ban_member(first, room.pk, scene.subjects["member.unban"].pk, WHY)
     await store(room.pk)
     return scene
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import reports as queue
+from chat import tokens
 from chat.actions import messages, moderation, reports, rooms
-from chat.actions.moderation import Options
+from chat.actions.moderation import Options, Outcome
 from chat.api.requests import REPORTS
+from chat.database import in_database
+from chat.errors import Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import AuditEntry, Report, User
 from chat.permissions import Action
@@ -197,6 +202,39 @@ async def test_moderator_works_on_no_report_about_themselves() -> None:
     assert [one["id"] for one in of_owner.body["reports"]] == [made.pk]
 
 
+async def test_record_of_a_room_leaves_out_reports_about_its_reader() -> None:
+    world = await make_world()
+    room, mods, boris = world.room.pk, await post(world, world.mod), await post(world, world.boris)
+    of_mod = await reports.report_message(world.boris.pk, room, mods, "harassment", "He shouts")
+    of_boris = await reports.report_message(world.anna.pk, room, boris, "spam")
+    of_nobody = await Report.objects.acreate(
+        room=world.room, seq=1, reporter=world.boris, category="spam", created_at=timezone.now()
+    )
+    for report in (of_mod, of_boris, of_nobody):
+        await reports.assign(by(world.anna), report.pk, world.anna.pk, "Boris complains")
+        await reports.dismiss(by(world.anna), report.pk, "Boris is touchy")
+    await moderation.set_slow_mode(by(world.mod), room, 5)
+
+    seen = {
+        user.username: [
+            (entry["action"], entry["subject"])
+            for entry in (await Api(user).get(f"rooms/{room}/audit")).body["entries"]
+        ]
+        for user in (world.mod, world.anna)
+    }
+
+    others = [
+        ("room.slow_mode", None),
+        ("report.dismiss", None),
+        ("report.assign", None),
+        ("report.dismiss", world.boris.pk),
+        ("report.assign", world.boris.pk),
+    ]
+    about_mod = [("report.dismiss", world.mod.pk), ("report.assign", world.mod.pk)]
+    made = [("member.role", world.mod.pk)]
+    assert seen == {"mod": others + made, "anna": others + about_mod + made}
+
+
 async def test_members_and_outsiders_learn_nothing_of_the_queue() -> None:
     world = await make_world()
     seq = await post(world, world.boris)
@@ -208,7 +246,7 @@ async def test_members_and_outsiders_learn_nothing_of_the_queue() -> None:
         ("get", f"{path}/bans", None),
         ("post", f"{path}/reports/{made.pk}/assign", None),
         ("post", f"{path}/reports/{made.pk}/dismiss", {}),
-        ("post", f"{path}/reports/{made.pk}/resolve", {"action": "member.ban"}),
+        ("post", f"{path}/reports/{made.pk}/resolve", {"action": "member.ban", "reason": "Spam"}),
     ]
 
     of_member = [(await Api(world.boris).ask(*one)).status for one in asked]
@@ -281,10 +319,12 @@ async def test_report_is_not_closed_when_its_act_is_refused() -> None:
 
     refused = [
         # Owners are of one rank.
-        await code_of(reports.resolve(by(world.mod), made.pk, Action.MEMBER_BAN)),
+        await code_of(reports.resolve(by(world.mod), made.pk, Action.MEMBER_BAN, options=WHY)),
         await code_of(reports.resolve(staff, made.pk, Action.MEMBER_MUTE, options=WHY)),
         await code_of(reports.resolve(staff, made.pk, Action.ROOM_ARCHIVE, options=WHY)),
-        await code_of(reports.resolve(by(world.mod), made.pk, Action.PERSON_DEACTIVATE)),
+        await code_of(
+            reports.resolve(by(world.mod), made.pk, Action.PERSON_DEACTIVATE, options=WHY)
+        ),
     ]
 
     assert refused == ["forbidden", "bad_request", "bad_request", "forbidden"]
@@ -307,6 +347,120 @@ async def test_resolving_that_broke_off_after_the_act_goes_on_with_the_same_key(
     assert [report.state for report in closed] == ["resolved"]
     mutes = [one for one in await log_of(world.room.pk) if one.type is EventType.MEMBER_MUTED]
     assert [event.seq for event in mutes] == [outcome.seq]
+
+
+# Two at once
+
+
+async def two_reports(world: World) -> tuple[Report, Report]:
+    """Of one message, by two people."""
+    seq = await post(world, world.boris)
+    first = await reports.report_message(world.anna.pk, world.room.pk, seq, "spam")
+    return first, await reports.report_message(world.mod.pk, world.room.pk, seq, "hate")
+
+
+@pytest.mark.parametrize("same_report", [True, False], ids=["one report", "two of one message"])
+async def test_of_two_people_who_close_a_report_at_once_one_acts(
+    same_report: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world()
+    first, second = await two_reports(world)
+    other = first if same_report else second
+    acting, go_on = asyncio.Event(), asyncio.Event()
+    mute = moderation.mute_member
+
+    async def slow_mute(*args: Any) -> Outcome:
+        acting.set()
+        await go_on.wait()
+        return await mute(*args)
+
+    monkeypatch.setattr(moderation, "mute_member", slow_mute)
+    staff = by(world.staff, staff=True)
+    running = asyncio.create_task(
+        reports.resolve(staff, first.pk, Action.MEMBER_MUTE, seconds=60, options=WHY)
+    )
+    await acting.wait()
+
+    meanwhile = [
+        await code_of(reports.resolve(by(world.mod), other.pk, Action.MESSAGE_DELETE, options=WHY)),
+        await code_of(reports.dismiss(by(world.mod), other.pk, "Nothing")),
+    ]
+    go_on.set()
+    closed, _ = await running
+    late = await code_of(reports.dismiss(by(world.mod), other.pk, "Nothing"))
+
+    assert meanwhile == ["rate_limited", "rate_limited"]
+    assert late == "key_conflict"
+    assert {report.pk for report in closed} == {first.pk, second.pk}
+    kinds = [event.type for event in await log_of(world.room.pk)]
+    assert (kinds[-1], EventType.MESSAGE_DELETED in kinds) == (EventType.MEMBER_MUTED, False)
+    entry = await AuditEntry.objects.aget(action="report.resolve", report=first.pk)
+    assert entry.before == {"state": "open", "assignee": None}
+
+
+async def test_report_of_somebody_who_broke_off_is_free_after_two_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = await make_world()
+    first, _ = await two_reports(world)
+    delete = moderation.delete_message
+
+    async def away(*_: Any) -> Outcome:
+        raise Unavailable("The log does not answer.")
+
+    monkeypatch.setattr(moderation, "delete_message", away)
+    key = Options(reason="Spam", key=new_key())
+    broke_off = await code_of(
+        reports.resolve(by(world.mod), first.pk, Action.MESSAGE_DELETE, options=key)
+    )
+    monkeypatch.setattr(moderation, "delete_message", delete)
+
+    too_early = await code_of(reports.dismiss(by(world.anna), first.pk, "Nothing"))
+    await Report.objects.filter(pk=first.pk).aupdate(assigned_at=timezone.now() - reports.CLAIM)
+    closed = await reports.dismiss(by(world.anna), first.pk, "Nothing")
+
+    assert (broke_off, too_early, len(closed)) == ("unavailable", "rate_limited", 2)
+
+
+async def test_reports_of_one_message_are_locked_in_one_order() -> None:
+    world = await make_world()
+    first, second = await two_reports(world)
+    staff = by(world.staff, staff=True)
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Report.objects.select_for_update().get(pk=first.pk)
+            held.set()
+            assert let_go.wait(30)
+
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(cursor.fetchone()[0])
+
+    def lock_second() -> None:
+        with transaction.atomic():
+            Report.objects.select_for_update(nowait=True).get(pk=second.pk)
+
+    holding = asyncio.create_task(in_database(hold))
+    await asyncio.to_thread(held.wait, 30)
+    closing = asyncio.create_task(reports.dismiss(staff, second.pk, "Nothing"))
+    try:
+        while not await in_database(somebody_waits):
+            assert not closing.done()
+            await asyncio.sleep(0.01)
+        # Who waits for the first one holds nothing that its holder may come to wait for.
+        await in_database(lock_second)
+    finally:
+        let_go.set()
+        closed = await closing
+        await holding
+
+    assert len(closed) == 2
 
 
 async def test_queue_of_staff_is_filtered_by_state_assignee_and_room() -> None:
@@ -373,21 +527,58 @@ async def test_moderators_of_a_room_do_over_rest_what_its_record_shows() -> None
     assert not any("address" in entry for entry in entries)
 
 
+async def test_what_takes_something_away_is_not_done_over_rest_without_a_reason() -> None:
+    world = await make_world()
+    seq, own = await post(world, world.boris), await post(world, world.mod)
+    made = await reports.report_message(world.anna.pk, world.room.pk, seq, "spam")
+    token = (await sync_to_async(tokens.issue)(world.mod.pk, "program"))[1]
+    room, member = f"rooms/{world.room.pk}", f"rooms/{world.room.pk}/members/{world.boris.pk}"
+    asked: list[tuple[str, str, dict[str, Any]]] = [
+        ("post", f"{room}/messages/{seq}/delete", {}),
+        ("post", f"{member}/mute", {"seconds": 60}),
+        ("delete", member, {}),
+        ("post", f"{member}/ban", {}),
+        ("post", f"{room}/reports/{made.pk}/resolve", {"action": "member.ban"}),
+    ]
+    before = len(await log_of(world.room.pk)), await AuditEntry.objects.acount()
+
+    for api in (Api(world.mod), Api(token=token)):
+        for method, path, body in asked:
+            without = await api.ask(method, path, body)
+            blank = await api.ask(method, path, {**body, "reason": " \n\u200b"})
+            long = await api.ask(method, path, {**body, "reason": "x" * 501})
+            codes = [answer.body["code"] for answer in (without, blank, long)]
+            assert codes == ["bad_request", "empty", "too_large"], path
+    after = len(await log_of(world.room.pk)), await AuditEntry.objects.acount()
+
+    assert after == before
+    assert (await Report.objects.aget()).assignee_id is None
+    # Nobody has to explain what becomes of their own.
+    await moderation.delete_message(by(world.mod), world.room.pk, own)
+    await messages.delete_message(world.mod.pk, world.room.pk, new_key(), seq)
+    assert await AuditEntry.objects.filter(action="message.delete", reason="").acount() == 2
+
+
 async def test_rest_of_moderation_refuses_what_is_not_of_its_types() -> None:
     world = await make_world()
     room, boris, api = f"rooms/{world.room.pk}", world.boris.pk, Api(world.mod)
     asked: list[tuple[str, str, Any, int]] = [
-        ("post", f"{room}/members/{boris}/mute", {}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": "60"}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": 1.5}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": 10**30}, 400),
-        ("post", f"{room}/members/{boris}/mute", {"seconds": 60, "until": "now"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"reason": "Heat"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"seconds": "60", "reason": "Heat"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"seconds": 1.5, "reason": "Heat"}, 400),
+        ("post", f"{room}/members/{boris}/mute", {"seconds": 10**30, "reason": "Heat"}, 400),
+        (
+            "post",
+            f"{room}/members/{boris}/mute",
+            {"seconds": 60, "until": "now", "reason": "Heat"},
+            400,
+        ),
         ("put", f"{room}/members/{boris}/role", {"role": "god"}, 400),
         ("patch", room, {"slow_mode_seconds": True}, 400),
         ("patch", room, {"slow_mode_seconds": -1}, 400),
-        ("post", f"{room}/messages/0/delete", {}, 404),
-        ("post", f"{room}/messages/{2**63}/delete", {}, 404),
-        ("post", f"{room}/members/x/ban", {}, 404),
+        ("post", f"{room}/messages/0/delete", {"reason": "Spam"}, 404),
+        ("post", f"{room}/messages/{2**63}/delete", {"reason": "Spam"}, 404),
+        ("post", f"{room}/members/x/ban", {"reason": "Spam"}, 404),
         ("get", f"{room}/audit?limit=0", None, 400),
         ("get", f"{room}/audit?before=-1", None, 400),
         ("get", f"{room}/reports?state=all", None, 400),
@@ -403,11 +594,11 @@ async def test_moderation_of_private_and_absent_room_looks_the_same() -> None:
     world = await make_world()
     api, boris = Api(world.vera), world.boris.pk
     asked: list[tuple[str, str, Any]] = [
-        ("post", "messages/2/delete", {}),
+        ("post", "messages/2/delete", {"reason": "Spam"}),
         ("post", "messages/2/restore", {}),
-        ("post", f"members/{boris}/mute", {"seconds": 60}),
+        ("post", f"members/{boris}/mute", {"seconds": 60, "reason": "Spam"}),
         ("delete", f"members/{boris}/mute", {}),
-        ("post", f"members/{boris}/ban", {}),
+        ("post", f"members/{boris}/ban", {"reason": "Spam"}),
         ("delete", f"members/{boris}/ban", {}),
         ("put", f"members/{boris}/role", {"role": "owner"}),
         ("get", "audit", None),

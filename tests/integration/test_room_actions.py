@@ -16,6 +16,7 @@ from chat.errors import ClientError
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
 from tests.integration.chat_world import by, code_of, log_of, make_user, store
+from tests.integration.moderation_world import WHY
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -138,7 +139,7 @@ async def test_private_room_looks_absent_to_outsiders_whatever_they_try() -> Non
         await code_of(rooms.update_room(boris.pk, room.pk, name="Mine")),
         await code_of(moderation.archive_room(by(boris), room.pk, True)),
         await code_of(rooms.invite(boris.pk, room.pk, boris.pk)),
-        await code_of(moderation.remove_member(by(boris), room.pk, anna.pk)),
+        await code_of(moderation.remove_member(by(boris), room.pk, anna.pk, WHY)),
         await code_of(access.look_up(boris.pk, room.pk)),
         await code_of(access.look_up(boris.pk, 2**53 - 1)),
         await code_of(access.look_up(boris.pk, 2**63)),
@@ -155,8 +156,8 @@ async def test_members_invite_and_owners_remove_but_not_the_other_way_round() ->
 
     await rooms.invite(anna.pk, room.pk, boris.pk)
     await rooms.invite(boris.pk, room.pk, vera.pk)
-    refused = await code_of(moderation.remove_member(by(boris), room.pk, vera.pk))
-    await moderation.remove_member(by(anna), room.pk, vera.pk)
+    refused = await code_of(moderation.remove_member(by(boris), room.pk, vera.pk, WHY))
+    await moderation.remove_member(by(anna), room.pk, vera.pk, WHY)
 
     assert refused == "forbidden"
     assert await room_log.roles(vera.pk, [room.pk]) == {room.pk: None}
@@ -249,7 +250,7 @@ async def test_my_rooms_are_exact_before_and_after_storing_and_after_removal() -
     await store(room.pk)
     await store(direct.pk)
     stored = await room_list.rooms_of(boris.pk)
-    await moderation.remove_member(by(anna), room.pk, boris.pk)
+    await moderation.remove_member(by(anna), room.pk, boris.pk, WHY)
     after = await room_list.rooms_of(boris.pk)
 
     assert {info.id for info in before} == {room.pk, direct.pk} == {info.id for info in stored}
@@ -267,7 +268,7 @@ async def test_repeat_with_a_key_from_yesterday_is_found_in_postgresql() -> None
 
     await rooms.invite(anna.pk, room.pk, boris.pk, old)
     await store(room.pk)
-    await moderation.remove_member(by(anna), room.pk, boris.pk)
+    await moderation.remove_member(by(anna), room.pk, boris.pk, WHY)
     await rooms.invite(anna.pk, room.pk, boris.pk, old)
     conflict = await code_of(rooms.update_room(anna.pk, room.pk, name="Other", key=old))
 

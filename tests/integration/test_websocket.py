@@ -25,6 +25,7 @@ from chat.events import shard_of
 from chat.models import ReadMarker, Room, User
 from chat.room_log import epochs
 from tests.integration.chat_world import by, log_of, store
+from tests.integration.moderation_world import WHY
 from tests.integration.rooms import key_of_age, new_key, new_person, new_room, post
 from tests.integration.web_process import ChatClient, WebProcess, session_cookie, web_process
 
@@ -282,7 +283,7 @@ async def test_removed_person_gets_the_removal_and_nothing_more(server: WebProce
         await ChatClient.hello(server, anna) as a,
         await ChatClient.hello(server, boris) as b,
     ):
-        await moderation.remove_member(by(anna), room, boris.pk)
+        await moderation.remove_member(by(anna), room, boris.pk, WHY)
         removal = (await b.events_until(room, 4))[-1]
         await a.post(room, "behind his back")
         refused = await b.post(room, "let me in")

@@ -13,6 +13,7 @@ from chat.events import EventType, MessageEdited, MessageTarget, Reaction, RoomE
 from chat.folding import Change
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+AUTHOR = 1  # of all messages
 KINDS = [*folding.MESSAGE_CHANGES, *folding.REACTION_CHANGES]
 
 
@@ -41,10 +42,16 @@ class World:
         elif isinstance(data, MessageEdited):
             if self.deleted[place] is None:
                 self.bodies[place] = (data.body, event.at)
-        elif event.type is EventType.MESSAGE_DELETED:
-            self.deleted[place] = self.deleted[place] or (event.at, event.actor)
         else:
-            self.deleted[place] = None
+            self._delete_or_restore(event, place)
+
+    def _delete_or_restore(self, event: RoomEvent, place: tuple[int, int]) -> None:
+        deletion = self.deleted[place]
+        by_author = deletion is not None and deletion[1] == AUTHOR
+        if event.type is EventType.MESSAGE_RESTORED:
+            self.deleted[place] = deletion if by_author else None
+        elif deletion is None or (event.actor == AUTHOR and not by_author):
+            self.deleted[place] = (event.at, event.actor)
 
 
 def as_change(number: int, kind: EventType, room: int, target: int, actor: int) -> Change:

@@ -123,6 +123,23 @@ describe("room state", () => {
 		expect([5, 6, 11, 12].map(removed)).toEqual([false, true, false, true]);
 	});
 
+	it("keeps deleted what its author deleted after a moderator, or before one restores it", () => {
+		let state = rooms.applyEvents(open(), [posted(11, 9), posted(12, 10)]);
+
+		state = rooms.applyEvents(state, [
+			event(13, "message.deleted", { target: 11 }, 7),
+			event(14, "message.deleted", { target: 12 }, 7),
+			event(15, "message.deleted", { target: 11 }, 2),
+			event(16, "message.deleted", { target: 12 }, 8),
+			event(17, "message.restored", { target: 11 }, 7),
+			event(18, "message.restored", { target: 12 }, 7),
+		]);
+
+		const { deleted, removed } = findMessage(state.tail, 11) ?? {};
+		expect({ deleted, removed }).toEqual({ deleted: true, removed: false });
+		expect(findMessage(state.tail, 12)).toMatchObject({ deleted: false, absent: true });
+	});
+
 	it("follows the reader's own role and mute", () => {
 		const state = rooms.fromInfo(roomInfo({ muted_until: "2026-11-20T12:00:00Z" }));
 		const about = (type: string, data: Record<string, unknown>) => (now: rooms.RoomState) =>

@@ -127,9 +127,11 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 		case "message.edited":
 			return { ...item, body: data.body ?? item.body, editedAt: event.at };
 		case "message.deleted":
-			if (item.deleted) return item;
+			// What its author took back stays theirs, whoever deleted it before.
+			if (item.deleted && event.actor !== item.author) return item;
 			return { ...item, body: "", deleted: true, removed: event.actor !== item.author, reactions: {} };
 		case "message.restored":
+			if (item.deleted && !item.removed) return item;
 			return { ...item, deleted: false, removed: false, absent: true };
 		default:
 			return { ...item, reactions: react(item.reactions, data.emoji ?? "", event) };
