@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -225,15 +225,6 @@ def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEnt
         .exclude(target_kind=Kind.REPORT, user_id=viewer)
         .select_related("actor", "user", "outcome")
         .order_by("-id")[:limit]
-    )
-
-
-def of_target(kind: Kind, ids: Iterable[str]) -> QuerySet[AuditEntry]:
-    """What was done to some things, newest first."""
-    return (
-        AuditEntry.objects.filter(target_kind=kind, target_id__in=list(ids))
-        .select_related("actor", "outcome")
-        .order_by("-id")
     )
 
 

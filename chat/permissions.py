@@ -143,6 +143,23 @@ GROUPS: dict[str, frozenset[str]] = {
 }
 
 
+# Any of them opens the list of people, or of rooms, in the admin.
+LOOK_AT_PEOPLE = (
+    "chat.moderate_people",
+    "chat.deactivate_people",
+    "chat.manage_roles",
+    "chat.view_user",
+)
+LOOK_AT_ROOMS = (
+    "chat.moderate_rooms",
+    "chat.moderate_people",
+    "chat.view_delivery",
+    "chat.view_room",
+)
+LOOK_AT_TOKENS = ("chat.manage_roles", "chat.view_apitoken")
+LOOK_AT_GROUPS = ("chat.manage_roles", "chat.view_audit", "auth.view_group")
+
+
 def staff_may(user: User, action: Action) -> bool:
     """Whether somebody may do it as staff. Their permissions are read from PostgreSQL once."""
     return user.is_active and user.is_staff and user.has_perm(STAFF[action])

@@ -105,13 +105,13 @@ async def delete_message(by: By, room_id: int, seq: int, options: Options = NO_O
 async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_OPTIONS) -> Outcome:
     """Shows a deleted message again, unless its author deleted it: that is theirs to decide.
 
-    Owners and moderators do so with messages of others: what somebody took from them because of
-    what it says is not theirs to bring back.
+    Nobody does so with their own: what somebody took from them because of what it says is not
+    theirs to bring back.
     """
     author = await _author(by, Action.MESSAGE_RESTORE, room_id, seq)
     before = await in_database(_message_state, room_id, seq)
     earlier = await _earlier(by, options)
-    if not earlier and not by.staff and author == by.user_id:
+    if not earlier and author == by.user_id:
         raise ClientError("forbidden", "Nobody restores their own message.")
     if not earlier and not before["deleted"]:
         raise ClientError("bad_request", "This message is not deleted, or not stored yet.")

@@ -8,12 +8,13 @@ from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.read_only import ReadOnly
+from chat.permissions import LOOK_AT_GROUPS
 
 
 class GroupAdmin(ReadOnly):
     """What each group may do is fixed (`chat.permissions.GROUPS`)."""
 
-    view_permissions = ("chat.manage_roles", "chat.view_audit", "auth.view_group")
+    view_permissions = LOOK_AT_GROUPS
     list_display = ("name", "rights")
     fields = ("name", "rights")
     search_fields = ("name",)

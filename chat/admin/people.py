@@ -18,7 +18,7 @@ from chat.admin.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.records import acting, note
 from chat.errors import ClientError
 from chat.models import AuditEntry, User
-from chat.permissions import Action, check_subject
+from chat.permissions import LOOK_AT_PEOPLE, Action, check_subject
 
 if TYPE_CHECKING:  # generic, and of one base, only for the type checker
     _AccountAdmin = UserAdmin[User]
@@ -28,7 +28,6 @@ else:
         """Django's admin of accounts in the look of the others."""
 
 
-LOOK = ("chat.moderate_people", "chat.deactivate_people", "chat.manage_roles", "chat.view_user")
 MAX_ROOMS = 200
 # Rights, whose changes are on record by themselves, with what was there before.
 RIGHTS = ("is_staff", "is_superuser")
@@ -75,7 +74,7 @@ class PersonAdmin(_AccountAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return any(request.user.has_perm(permission) for permission in LOOK)
+        return any(request.user.has_perm(permission) for permission in LOOK_AT_PEOPLE)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chat.manage_roles")

@@ -11,7 +11,7 @@ from chat.admin.history_filter import may_read
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import ReadOnly
 from chat.models import AuditEntry, Room
-from chat.permissions import STAFF, Action
+from chat.permissions import LOOK_AT_ROOMS, STAFF, Action
 
 # Members that a room's page shows; a larger room is looked into by searching for a person.
 MAX_MEMBERS = 200
@@ -19,12 +19,7 @@ MAX_BANS = 50
 
 
 class RoomAdmin(ReadOnly):
-    view_permissions = (
-        "chat.moderate_rooms",
-        "chat.moderate_people",
-        "chat.view_delivery",
-        "chat.view_room",
-    )
+    view_permissions = LOOK_AT_ROOMS
     list_display = (
         "slug",
         "name",

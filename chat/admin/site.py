@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.base import AdminSite, without_inline_style
+from chat.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
 
 View = Callable[..., HttpResponseBase]
 
@@ -31,12 +32,12 @@ POLICY = {"script-src": ["'unsafe-eval'"]}
 
 @dataclass(frozen=True)
 class Page:
-    """A page in the sidebar. `permission` is what its view asks for; None: staff is enough."""
+    """A page in the sidebar. One of `permissions` is what its view asks for; (): staff is enough."""
 
     title: Any
     icon: str
     url: str
-    permission: str | None = None
+    permissions: tuple[str, ...] = ()
 
 
 PAGES: tuple[tuple[Any, tuple[Page, ...]], ...] = (
@@ -47,25 +48,25 @@ PAGES: tuple[tuple[Any, tuple[Page, ...]], ...] = (
     (
         _("Moderation"),
         (
-            Page(_("Reports"), "flag", "admin:reports", "chat.resolve_reports"),
-            Page(_("History"), "history", "admin:history", "chat.view_history"),
-            Page(_("People"), "group", "admin:chat_user_changelist", "chat.view_user"),
-            Page(_("Rooms"), "forum", "admin:chat_room_changelist", "chat.view_room"),
+            Page(_("Reports"), "flag", "admin:reports", ("chat.resolve_reports",)),
+            Page(_("History"), "history", "admin:history", ("chat.view_history",)),
+            Page(_("People"), "group", "admin:chat_user_changelist", LOOK_AT_PEOPLE),
+            Page(_("Rooms"), "forum", "admin:chat_room_changelist", LOOK_AT_ROOMS),
         ),
     ),
     (
         _("Delivery"),
         (
-            Page(_("Delivery"), "conveyor_belt", "admin:delivery", "chat.view_delivery"),
-            Page(_("Dead letters"), "mail_off", "admin:dead_letters", "chat.view_dead_letters"),
+            Page(_("Delivery"), "conveyor_belt", "admin:delivery", ("chat.view_delivery",)),
+            Page(_("Dead letters"), "mail_off", "admin:dead_letters", ("chat.view_dead_letters",)),
         ),
     ),
     (
         _("Oversight"),
         (
-            Page(_("Audit log"), "fact_check", "admin:audit", "chat.view_audit"),
-            Page(_("Groups"), "badge", "admin:auth_group_changelist", "auth.view_group"),
-            Page(_("API tokens"), "key", "admin:chat_apitoken_changelist", "chat.view_apitoken"),
+            Page(_("Audit log"), "fact_check", "admin:audit", ("chat.view_audit",)),
+            Page(_("Groups"), "badge", "admin:auth_group_changelist", LOOK_AT_GROUPS),
+            Page(_("API tokens"), "key", "admin:chat_apitoken_changelist", LOOK_AT_TOKENS),
         ),
     ),
 )
@@ -156,7 +157,7 @@ class Site(AdminSite):
                     "has_permission": True,
                 }
                 for page in pages
-                if page.permission is None or request.user.has_perm(page.permission)
+                if not page.permissions or any(map(request.user.has_perm, page.permissions))
             ]
             if items:
                 groups.append({"title": title, "items": items, "separator": title is not None})

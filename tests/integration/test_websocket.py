@@ -575,6 +575,8 @@ async def test_stopping_process_says_bye_and_closes_with_1012(
             process.process.terminate()
             bye = await a.receive("bye")
             code = await a.close_code()
+        # A second signal, as the end of `context` sends, would not wait for it.
+        await asyncio.to_thread(process.process.wait, 15)
     finally:
         await asyncio.to_thread(context.__exit__, None, None, None)
 
