@@ -641,6 +641,43 @@ async def test_window_sees_what_happened_in_it_and_only_that(log_redis: redis.Re
     assert subjects(damaged) == {(Check.PROJECTION, late.seq, "message body")}
 
 
+async def test_window_asks_the_bus_for_nothing_older_though_the_log_still_has_it(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    early = [(await post(room, ann, f"early {i}")).event for i in range(10)]
+    await carry_on(room)
+    records = streams.entries(log_redis, redis_stream.STREAM)
+    log_redis.delete(redis_stream.STREAM)
+    for stream_id, fields in records:  # four minutes go by
+        milliseconds, counter = epochs.stream_id(stream_id.decode())
+        add(log_redis, redis_stream.STREAM, fields, b"%d-%d" % (milliseconds - 240_000, counter))
+    await post(room, ann, "late")
+    await carry_on(room)
+
+    since = early[-1].at + timedelta(milliseconds=1)
+    report = await sync_to_async(verify)(None, since)
+
+    assert (report.findings, report.suspects, report.bus_records) == ([], 0, 1)
+    assert report.events == 13  # the log has all of them
+
+
+async def test_trimmed_bus_may_begin_with_an_event_that_was_put_back(
+    log_redis: redis.Redis,
+) -> None:
+    ann, room, refused, letter = await room_with_a_placeholder(log_redis)
+    await sync_to_async(lambda: list(dead_letters.retry([letter])))()
+    await carry_on(room)
+    *earlier, (_, fields) = streams.entries(log_redis, redis_stream.STREAM)
+    log_redis.xdel(redis_stream.STREAM, *(stream_id for stream_id, _ in earlier))
+    await post(room, ann, "after")
+    await carry_on(room)
+
+    assert envelope.decode(fields[b"value"]).seq == refused
+    assert await found() == []
+
+
 # --- the command ----------------------------------------------------------------------------------
 
 
