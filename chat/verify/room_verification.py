@@ -10,6 +10,7 @@ from chat import events
 from chat.events import EventQuarantined, EventType
 from chat.verify import letters, log_reader, stored_reader
 from chat.verify.bus_checks import Exported
+from chat.verify.deadline import Deadline
 from chat.verify.findings import Check, Finding
 from chat.verify.log_checks import LogCheck
 from chat.verify.log_reader import IngestIndex
@@ -25,6 +26,8 @@ from chat.verify.projection_checks import (
 from chat.verify.replay import Replay
 from chat.verify.sequence import SequenceCheck, StoredRow, typed_data
 
+DEADLINE_EACH_EVENTS = 1_000
+
 
 class RoomVerification:
     """One room, from its beginning or from the first event at or after `since`.
@@ -33,15 +36,16 @@ class RoomVerification:
     what the bus must have, if it must have anything.
     """
 
-    def __init__(self, room: int, shard: int, since: datetime | None) -> None:
+    def __init__(self, room: int, shard: int, since: datetime | None, deadline: Deadline) -> None:
         self._room = room
         self._shard = shard
         self._since = since
+        self._deadline = deadline
         self.events = 0
         self.exported: Exported | None = None
 
     def run(self, ingest: IngestIndex) -> Iterator[Finding]:
-        """Raises: RedisError, DatabaseError."""
+        """Raises: NoTimeLeft when the deadline comes first; RedisError, DatabaseError."""
         in_log = log_reader.read_room(self._shard, self._room)
         ingest.extend()
         log_check = LogCheck(
@@ -77,6 +81,8 @@ class RoomVerification:
         replay = Replay(start)
         placeholders: list[Placeholder] = []
         for event in stored_reader.events(row.id, start):
+            if self.events % DEADLINE_EACH_EVENTS == 0:
+                self._deadline.check()
             self.events += 1
             try:
                 kind, data = typed_data(event)
