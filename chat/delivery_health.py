@@ -206,6 +206,15 @@ def wrong_rooms() -> dict[int, WrongRoom]:
     return {int(room): msgspec.json.decode(raw, type=WrongRoom) for room, raw in found.items()}
 
 
+def forget(rooms: Mapping[int, WrongRoom]) -> None:
+    """Ends looking at `rooms`, which a verification from their beginnings found right.
+
+    Give it what `wrong_rooms` said before that began. Raises: redis.RedisError.
+    """
+    if rooms:
+        bus.blocking_client().hdel(WRONG, *map(str, rooms))
+
+
 def last_check() -> DeliveryHealth | None:
     """The result of the last check; None when there was none. Raises: redis.RedisError."""
     found = bus.blocking_client().get(KEY)

@@ -12,6 +12,7 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.test import AsyncClient
 
@@ -214,6 +215,25 @@ async def test_wrong_room_that_the_bus_has_again_is_right_after_its_wait(
     assert before.violations == {"exported": 1}
     assert (await check()).violations == {}
     assert await wrong_rooms() == {}
+
+
+async def test_command_that_finds_a_room_right_ends_its_wait(log_redis: redis.Redis) -> None:
+    room = await room_that_the_bus_lost_a_record_of(log_redis)
+    await check()
+    verify = sync_to_async(call_command)
+    with pytest.raises(SystemExit):
+        await verify("verify_delivery", "--room", str(room.pk))
+    still = await wrong_rooms()
+    log_redis.delete(redis_stream.STREAM)
+    await sync_to_async(export.rewind)(shard_of(room))
+    await sync_to_async(export.export)(shard_of(room))
+    await verify("verify_delivery", "--room", str(room.pk), "--since", "1h")
+    in_part = await wrong_rooms()
+
+    await verify("verify_delivery", "--room", str(room.pk))
+
+    assert (list(still), list(in_part), await wrong_rooms()) == ([room.pk], [room.pk], {})
+    assert (await check()).violations == {}
 
 
 async def test_room_is_wrong_until_there_is_time_to_read_all_of_the_bus(
