@@ -2,41 +2,70 @@
 
 The result lies on the bus, and a web process shows it when it is asked for metrics
 (`chat.installation_metrics`): the same numbers everywhere, whoever ran the check.
+
+A room that was wrong is looked at from then on until it is right, so that an alert goes away only
+when something was mended. What takes long, to read the bus or a busy room since then, is done
+again at intervals that double, and what there is no time for counts as it was found last.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import msgspec
 from django.conf import settings
 
 from chat import bus
 from chat.event_bus import event_bus
-from chat.verify import Report, Verifier
+from chat.verify import Check, Report, Verifier
+from chat.verify.deadline import Clock, Deadline
 from chat.verify.lags import Lag, exported_lag, stored_lag
 from chat.verify.log_reader import active_rooms
 
 logger = logging.getLogger(__name__)
 
+# Neither expires: what was wrong stays so when no check can end.
 KEY = "veche:delivery-health"
+WRONG = "veche:delivery-health:wrong"
 LOCK = "veche:delivery-health:checking"
-KEPT_SECONDS = 24 * 3600
 # Twice as long as the pause between two checks, so that nothing falls between them.
 WINDOW = timedelta(minutes=2)
-# A check must be over before the next one begins; the rooms it had no time for differ each time.
-CHECK_SECONDS = 30.0
+# A check must be over before the next one begins, and before Celery ends it; the rooms it had no
+# time for differ each time. The recent rooms leave something to those that were wrong.
+CHECK_SECONDS = 55.0
+RECENT_SECONDS = 40.0
 LOCK_SECONDS = 120
 MAX_ROOMS = 5_000
-# Rooms that were wrong are looked at until they are right, so that an alert does not go away.
 MAX_WRONG_ROOMS = 100
+FIRST_WAIT = timedelta(minutes=1)
+# For so long at most, an alert outlives its mending.
+LONGEST_WAIT = timedelta(hours=1)
+
+
+class WrongRoom(msgspec.Struct, frozen=True):
+    """A room that is to be looked at, from `since` on; `violations` is what was found last."""
+
+    since: datetime
+    violations: dict[str, int]
+    again_at: datetime
+    wait_seconds: float = 0.0  # 0: at each check
+
+    @property
+    def is_wrong_on_bus(self) -> bool:
+        return str(Check.EXPORTED) in self.violations
 
 
 class DeliveryHealth(msgspec.Struct, frozen=True):
-    """The result of one check. `violations` has the names of `Check`; absent ones are 0."""
+    """The result of one check. `violations` has the names of `Check`; absent ones are 0.
+
+    `rooms_left` are those that there was no time for, whether in PostgreSQL or on the bus.
+    """
 
     checked_at: datetime
     rooms: int
@@ -45,11 +74,9 @@ class DeliveryHealth(msgspec.Struct, frozen=True):
     violations: dict[str, int]
     stored: Lag
     exported: Lag
-    wrong_rooms: dict[int, datetime] = {}
-    """Rooms with violations → since when they are to be looked at."""
 
 
-def check_recent_rooms() -> DeliveryHealth | None:
+def check_recent_rooms(clock: Clock = time.monotonic) -> DeliveryHealth | None:
     """Verifies rooms in which something happened a moment ago; None while another check runs.
 
     Raises: RetryableError or redis.RedisError when a source or the bus is away.
@@ -58,50 +85,134 @@ def check_recent_rooms() -> DeliveryHealth | None:
     if not client.set(LOCK, 1, nx=True, ex=LOCK_SECONDS):
         return None
     try:
-        health = _check()
-        client.set(KEY, msgspec.json.encode(health), ex=KEPT_SECONDS)
+        known = wrong_rooms()
+        health, wrong = _check(known, clock)
+        pipeline = client.pipeline(transaction=True)
+        pipeline.set(KEY, msgspec.json.encode(health))
+        # Only what has changed: somebody may have found a room right in the meantime.
+        if right := known.keys() - wrong.keys():
+            pipeline.hdel(WRONG, *map(str, right))
+        for room, one in wrong.items():
+            if one != known.get(room):
+                pipeline.hset(WRONG, str(room), msgspec.json.encode(one))
+        pipeline.execute()
     finally:
         client.delete(LOCK)
     return health
 
 
-def _check() -> DeliveryHealth:
+def _check(
+    known: Mapping[int, WrongRoom], clock: Clock
+) -> tuple[DeliveryHealth, dict[int, WrongRoom]]:
+    """The result, and the rooms that are wrong from now on."""
     shards = settings.ENV.shards
     began = datetime.now(UTC)
     since = began - WINDOW
     since_ms = int(since.timestamp() * 1000)
-    earlier = last_check()
-    wrong = {} if earlier is None else earlier.wrong_rooms
+    deadline = Deadline(CHECK_SECONDS, clock)
     active = [room for shard in range(shards) for room in active_rooms(shard, since_ms)]
-    recent = [room for room in active if room not in wrong]
-    chosen = random.sample(recent, min(len(recent), MAX_ROOMS))
-    reports = [_verify(chosen, since)]
-    if wrong:
-        reports.append(_verify(list(wrong), min(wrong.values())))
-    findings = [finding for report in reports for finding in report.findings]
-    for finding in findings:
+    chosen = random.sample(active, min(len(active), MAX_ROOMS))
+    recent_seconds = min(RECENT_SECONDS, deadline.seconds_left)
+    reports = [_verify(chosen, since, recent_seconds, clock, with_bus=True)]
+    due = {room: one for room, one in known.items() if one.again_at <= began}
+    reports += _look_at_wrong(due, deadline, clock)
+
+    findings = {one.subject: one for report in reports for one in report.findings}
+    by_room: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    without_room: Counter[str] = Counter()
+    for finding in findings.values():
         # By place, never by content: this is what an operator searches for.
         logger.error(
             "delivery violation: %s", finding, extra={"room": finding.room, "seq": finding.seq}
         )
-    still_wrong = {one.room: wrong.get(one.room, since) for one in findings if one.room is not None}
-    if any(report.rooms_left for report in reports[1:]):
-        still_wrong = wrong | still_wrong  # which of them were not looked at is not known
-    return DeliveryHealth(
+        counter = without_room if finding.room is None else by_room[finding.room]
+        counter[str(finding.check)] += 1
+    left = {room for report in reports for room in (*report.left, *report.bus_left)}
+    left_of_due = {room for report in reports[1:] for room in (*report.left, *report.bus_left)}
+    for room, one in known.items():
+        if room not in due or room in left_of_due:
+            by_room[room] |= Counter(one.violations)  # the higher number of each
+    wrong: dict[int, WrongRoom] = {}
+    for room in sorted(by_room, key=lambda room: room not in known):  # known ones stay
+        found = dict(by_room[room])
+        if room in due:
+            was_left = room in left_of_due
+            wrong[room] = _wrong_again(due[room], found, began, was_left=was_left)
+        elif room in known:
+            wrong[room] = msgspec.structs.replace(known[room], violations=found)
+        elif len(wrong) < MAX_WRONG_ROOMS:
+            wrong[room] = _newly_wrong(found, since, began)
+    health = DeliveryHealth(
         checked_at=began,
-        rooms=sum(report.rooms for report in reports),
-        rooms_left=sum(report.rooms_left for report in reports) + len(recent) - len(chosen),
+        rooms=reports[0].rooms + len(due.keys() - left_of_due - set(chosen)),
+        rooms_left=len(left) + len(active) - len(chosen),
         events=sum(report.events for report in reports),
-        violations=Counter(str(finding.check) for finding in findings),
+        violations=dict(sum(by_room.values(), without_room)),
         stored=stored_lag(shards),
         exported=exported_lag(shards),
-        wrong_rooms=dict(list(still_wrong.items())[:MAX_WRONG_ROOMS]),
     )
+    return health, wrong
 
 
-def _verify(rooms: list[int], since: datetime) -> Report:
-    verifier = Verifier(settings.ENV.shards, event_bus(), since=since, seconds=CHECK_SECONDS)
+def _look_at_wrong(due: Mapping[int, WrongRoom], deadline: Deadline, clock: Clock) -> list[Report]:
+    """Rooms that became wrong together are looked at together, each lot from its own beginning."""
+    lots: defaultdict[tuple[datetime, bool], list[int]] = defaultdict(list)
+    for room, one in due.items():
+        lots[one.since, one.is_wrong_on_bus].append(room)
+    # The recent rooms' records are read at each check, so the bus is asked again only for what
+    # it was wrong in. None of the lots is always the last.
+    return [
+        _verify(rooms, since, deadline.seconds_left, clock, with_bus=with_bus)
+        for (since, with_bus), rooms in random.sample(list(lots.items()), len(lots))
+    ]
+
+
+def _newly_wrong(violations: dict[str, int], since: datetime, began: datetime) -> WrongRoom:
+    found = WrongRoom(since, violations, began)
+    return _again_after(found, FIRST_WAIT, began) if found.is_wrong_on_bus else found
+
+
+def _wrong_again(
+    known: WrongRoom, violations: dict[str, int], began: datetime, *, was_left: bool
+) -> WrongRoom:
+    """`was_left`: there was no time for it, so it may take long although the bus is right."""
+    found = msgspec.structs.replace(known, violations=violations)
+    if not was_left and not found.is_wrong_on_bus:
+        return _again_after(found, timedelta(0), began)
+    longer = max(2 * timedelta(seconds=known.wait_seconds), FIRST_WAIT)
+    return _again_after(found, min(longer, LONGEST_WAIT), began)
+
+
+def _again_after(room: WrongRoom, wait: timedelta, began: datetime) -> WrongRoom:
+    return msgspec.structs.replace(room, again_at=began + wait, wait_seconds=wait.total_seconds())
+
+
+def _verify(
+    rooms: Sequence[int], since: datetime, seconds: float, clock: Clock, *, with_bus: bool
+) -> Report:
+    verifier = Verifier(
+        settings.ENV.shards,
+        event_bus() if with_bus else None,
+        since=since,
+        seconds=seconds,
+        clock=clock,
+    )
     return verifier.verify(rooms)
+
+
+def wrong_rooms() -> dict[int, WrongRoom]:
+    """The rooms that are looked at until they are right. Raises: redis.RedisError."""
+    found = cast(dict[bytes, bytes], bus.blocking_client().hgetall(WRONG))
+    return {int(room): msgspec.json.decode(raw, type=WrongRoom) for room, raw in found.items()}
+
+
+def forget(rooms: Mapping[int, WrongRoom]) -> None:
+    """Ends looking at `rooms`, which a verification from their beginnings found right.
+
+    Give it what `wrong_rooms` said before that began. Raises: redis.RedisError.
+    """
+    if rooms:
+        bus.blocking_client().hdel(WRONG, *map(str, rooms))
 
 
 def last_check() -> DeliveryHealth | None:

@@ -32,17 +32,19 @@ class BusRecord(msgspec.Struct, frozen=True):
 
 
 class _Room(msgspec.Struct):
-    """What has come of a room; `begin` came first."""
+    """What has come of a room; `begin` came first of all that came in its turn."""
 
     partition: int
-    begin: int
     seen: SeqRanges
+    begin: int | None = None
+    highest: int = 0
 
 
 class BusCheck:
     """Compares records with rows.
 
-    `trimmed` says that the bus may have dropped its oldest records, as it is allowed to. `excuse`
+    `trimmed` says that the bus may have dropped its oldest records, as it is allowed to, and
+    `windowed` that there are records before the first that is fed in. `excuse`
     says whether a record that differs from its row is a placeholder all the same: of an event
     that the bus refused, or that was stored later than its placeholder was published. Of rooms
     that are not expected it only checks that a record has a row.
@@ -53,20 +55,28 @@ class BusCheck:
         rooms: Mapping[int, Exported],
         *,
         trimmed: bool,
+        windowed: bool = False,
         excuse: Callable[[BusRecord, StoredRow], bool],
     ) -> None:
         self._expected = rooms
         self._trimmed = trimmed
+        self._from_the_middle = trimmed or windowed
         self._excuse = excuse
         self._rooms: dict[int, _Room] = {}
         self._oldest: dict[tuple[int, int], int] = {}  # (partition, shard) → first row id
         self.excused: dict[tuple[int, int], RoomEvent] = {}
         """(room, seq) → the placeholder, where nothing else has come yet: see the caller."""
 
-    def feed(self, record: BusRecord, row: StoredRow | None) -> Iterator[Finding]:
-        """`row` is the stored event at the record's place."""
+    def feed(
+        self, record: BusRecord, row: StoredRow | None, *, late: bool = False
+    ) -> Iterator[Finding]:
+        """`row` is the stored event at the record's place.
+
+        `late`: it took the place of a placeholder, so it may come again long after its turn.
+        """
         event = record.event
-        if row is not None:
+        if row is not None and not late:
+            # A late one says nothing about what else was left before it.
             self._oldest.setdefault((record.partition, row.shard), row.id)
         expected = self._expected.get(event.room)
         if expected is not None and event.seq < expected.first:
@@ -80,7 +90,7 @@ class BusCheck:
         if expected is None:
             return
         yield from self._check_content(record, row)
-        yield from self._check_order(record)
+        yield from self._check_order(record, late)
 
     def end(self, first_from: Callable[[int, int], int]) -> Iterator[Finding]:
         """What never came. `first_from` is the room's lowest seq with at least that row id."""
@@ -108,24 +118,29 @@ class BusCheck:
             for what, one, other in found:
                 yield _finding(row.room, row.seq, f"{what} of the record", one, other)
 
-    def _check_order(self, record: BusRecord) -> Iterator[Finding]:
+    def _check_order(self, record: BusRecord, late: bool) -> Iterator[Finding]:
         room, seq = record.event.room, record.event.seq
         known = self._rooms.get(room)
         if known is None:
-            known = self._rooms[room] = _Room(record.partition, seq, SeqRanges())
+            known = self._rooms[room] = _Room(record.partition, SeqRanges())
         if record.partition != known.partition:
             yield _finding(room, seq, "partition", str(known.partition), str(record.partition))
-        highest = known.seen.highest
-        # Where the beginning is gone, a repeat of it looks like something late.
-        judged = seq > known.begin or not self._trimmed
-        if known.seen.add(seq) and seq < highest and judged:
+        is_new = known.seen.add(seq)
+        if late and self._from_the_middle:
+            return  # its placeholder came in its turn, where nothing is read
+        if known.begin is None:
+            known.begin = seq
+        highest, known.highest = known.highest, max(known.highest, seq)
+        # Where the beginning is not known, a repeat of it looks like something late.
+        judged = seq > known.begin or not self._from_the_middle
+        if is_new and seq < highest and judged:
             yield _finding(
                 room, seq, "order of the records", "before later ones", f"after seq {highest}"
             )
 
     def _oldest_of(self, shard: int, found: _Room | None) -> int | None:
         if found is not None:
-            return self._oldest[found.partition, shard]
+            return self._oldest.get((found.partition, shard))
         oldest = [row_id for (_, of), row_id in self._oldest.items() if of == shard]
         return max(oldest, default=None)
 

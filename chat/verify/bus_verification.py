@@ -12,6 +12,7 @@ from chat.event_bus import Delivered, EventBus, Reader, envelope
 from chat.events import EventQuarantined, EventType, RoomEvent, decode_data
 from chat.verify import letters, stored_reader
 from chat.verify.bus_checks import BusCheck, BusRecord, Exported
+from chat.verify.deadline import Deadline, NoTimeLeft
 from chat.verify.findings import Check, Finding
 from chat.verify.sequence import StoredRow
 
@@ -29,25 +30,33 @@ def check_bus(
     *,
     all_rooms: bool,
     since: datetime | None,
+    deadline: Deadline,
     on_records: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Reads the bus to its present end, from its beginning or from what came since.
 
     `all_rooms` says that what is not in `rooms` had nothing exported, and is looked at too.
 
-    Raises: RetryableError when the bus is away; DatabaseError, RedisError.
+    Raises: NoTimeLeft when it has read until the deadline; RetryableError when the bus is away;
+    DatabaseError, RedisError.
     """
     if not rooms:
         return  # and before anything was exported there is no bus to read
     starts = bus.starts()
-    trimmed = any(_order(position) > NOTHING for position in starts.values())
-    check = BusCheck(rooms, trimmed=trimmed, excuse=_is_excused)
-    if since is not None:
-        starts |= {
-            partition: max(starts.get(partition, position), position, key=_order)
-            for partition, position in bus.positions_at(since - CLOCKS_APART).items()
-        }
-    for batch in _batches(bus, starts, since is not None):
+    window = {} if since is None else bus.positions_at(since - CLOCKS_APART)
+    # What was removed before the window is not missed in it. Kafka names the oldest record that
+    # is left both as its start and as the one at the moment: then more may have been there.
+    trimmed = any(
+        _order(position) > NOTHING
+        and (partition not in window or _order(position) >= _order(window[partition]))
+        for partition, position in starts.items()
+    )
+    starts |= {
+        partition: max(starts.get(partition, position), position, key=_order)
+        for partition, position in window.items()
+    }
+    check = BusCheck(rooms, trimmed=trimmed, windowed=since is not None, excuse=_is_excused)
+    for batch in _batches(bus, starts, since is not None, deadline):
         on_records(len(batch))
         records = []
         for delivered in batch:
@@ -60,21 +69,27 @@ def check_bus(
                 records.append(record)
         places = sorted({(one.event.room, one.event.seq) for one in records})
         rows = stored_reader.events_at(places)
+        late = stored_reader.replaced(row.id for row in rows.values())
         for record in records:
-            yield from check.feed(record, rows.get((record.event.room, record.event.seq)))
+            row = rows.get((record.event.room, record.event.seq))
+            yield from check.feed(record, row, late=row is not None and row.id in late)
     yield from check.end(stored_reader.first_from)
     yield from _check_excused(check.excused)
 
 
 def _batches(
-    bus: EventBus, starts: Mapping[int, str], from_the_middle: bool
+    bus: EventBus, starts: Mapping[int, str], from_the_middle: bool, deadline: Deadline
 ) -> Iterator[Sequence[Delivered]]:
     ends = {partition: _order(end) for partition, end in bus.ends().items()}
     at = {partition: _order(position) for partition, position in starts.items()}
     reader = _reader(bus, starts) if from_the_middle else bus.reader()
     try:
         while any(at.get(partition, NOTHING) < end for partition, end in ends.items()):
-            batch = reader.read(BATCH_RECORDS, SILENT_SECONDS)
+            deadline.check()
+            patience = min(SILENT_SECONDS, deadline.seconds_left)
+            batch = reader.read(BATCH_RECORDS, patience)
+            if not batch and patience < SILENT_SECONDS:
+                raise NoTimeLeft  # before the bus could be called silent
             if not batch:
                 raise RetryableError("The event bus does not give what it has.")
             at |= {one.partition: _order(one.position) for one in batch}

@@ -10,6 +10,7 @@ from chat import events
 from chat.events import EventQuarantined, EventType
 from chat.verify import letters, log_reader, stored_reader
 from chat.verify.bus_checks import Exported
+from chat.verify.deadline import Deadline
 from chat.verify.findings import Check, Finding
 from chat.verify.log_checks import LogCheck
 from chat.verify.log_reader import IngestIndex
@@ -25,6 +26,8 @@ from chat.verify.projection_checks import (
 from chat.verify.replay import Replay
 from chat.verify.sequence import SequenceCheck, StoredRow, typed_data
 
+DEADLINE_EACH_EVENTS = 1_000
+
 
 class RoomVerification:
     """One room, from its beginning or from the first event at or after `since`.
@@ -33,15 +36,16 @@ class RoomVerification:
     what the bus must have, if it must have anything.
     """
 
-    def __init__(self, room: int, shard: int, since: datetime | None) -> None:
+    def __init__(self, room: int, shard: int, since: datetime | None, deadline: Deadline) -> None:
         self._room = room
         self._shard = shard
         self._since = since
+        self._deadline = deadline
         self.events = 0
         self.exported: Exported | None = None
 
     def run(self, ingest: IngestIndex) -> Iterator[Finding]:
-        """Raises: RedisError, DatabaseError."""
+        """Raises: NoTimeLeft when the deadline comes first; RedisError, DatabaseError."""
         in_log = log_reader.read_room(self._shard, self._room)
         ingest.extend()
         log_check = LogCheck(
@@ -69,12 +73,16 @@ class RoomVerification:
             )
 
     def _check_stored(self, row: RoomRow, log_check: LogCheck) -> Iterator[Finding]:
-        start = self._start(log_check)
+        window = self._window(row.id)
+        # What the log still has is compared from its beginning, however old it is.
+        start = window if log_check.first is None else max(1, min(window, log_check.first))
         before = stored_reader.event_at(row.id, start - 1) if start > 1 else None
         sequence = SequenceCheck(row.id, self._shard, start, before)
         replay = Replay(start)
         placeholders: list[Placeholder] = []
         for event in stored_reader.events(row.id, start):
+            if self.events % DEADLINE_EACH_EVENTS == 0:
+                self._deadline.check()
             self.events += 1
             try:
                 kind, data = typed_data(event)
@@ -89,12 +97,13 @@ class RoomVerification:
             if isinstance(data, EventQuarantined):
                 placeholders.append(Placeholder(row.id, event.seq, event.id, data))
         yield from sequence.end(row.stored_seq, row.stored_n)
-        yield from self._check_exported(row, start)
+        yield from self._check_exported(row, window)
         yield from log_check.end(stored_reader.read_persist_cursor(self._shard, row.stored_seq))
         yield from self._check_projections(row, replay)
         yield from _check_placeholders(placeholders)
 
-    def _check_exported(self, row: RoomRow, start: int) -> Iterator[Finding]:
+    def _check_exported(self, row: RoomRow, first: int) -> Iterator[Finding]:
+        """The bus is read from `since` on, so nothing before seq `first` is asked of it."""
         last = stored_reader.exported_seq(row.id)
         behind = stored_reader.last_up_to_export_cursor(row.id, self._shard)
         if not behind <= last <= row.stored_seq:
@@ -102,15 +111,12 @@ class RoomVerification:
             yield Finding(
                 Check.WATERMARK, row.id, None, "exported seq of the room", expected, str(last)
             )
-        if start <= last:
-            self.exported = Exported(self._shard, start, last)
+        if first <= last:
+            self.exported = Exported(self._shard, first, last)
 
-    def _start(self, log_check: LogCheck) -> int:
-        if self._since is None:
-            return 1
-        start = stored_reader.last_before(self._room, self._since) + 1
-        wanted = log_check.first
-        return max(1, start if wanted is None else min(start, wanted))
+    def _window(self, room: int) -> int:
+        """The first seq at or after `since`."""
+        return 1 if self._since is None else stored_reader.last_before(room, self._since) + 1
 
     def _check_projections(self, row: RoomRow, replay: Replay) -> Iterator[Finding]:
         start = replay.start

@@ -15,9 +15,9 @@ def check_epoch(shard: int) -> Iterator[Finding]:
 
     Raises: RedisError, DatabaseError.
     """
-    # The log first: it is never behind what PostgreSQL committed before.
-    epoch, last = epochs.read_log(shard)
+    # PostgreSQL first: the log may only have moved on since, also to a higher epoch.
     cursor = stored_reader.read_persist_cursor(shard, 0)
+    epoch, last = epochs.read_log(shard)
     what = f"epoch of shard {shard} in the log"
     if (epoch or 0) < cursor.epoch:
         yield Finding(Check.WATERMARK, None, None, what, str(cursor.epoch), str(epoch))

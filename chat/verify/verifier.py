@@ -23,6 +23,7 @@ from chat.event_bus import EventBus
 from chat.verify import log_reader, stored_reader
 from chat.verify.bus_checks import Exported
 from chat.verify.bus_verification import check_bus
+from chat.verify.deadline import Clock, Deadline, NoTimeLeft
 from chat.verify.findings import Finding, Findings
 from chat.verify.log_reader import IngestIndex
 from chat.verify.rollup_checks import check_rollups
@@ -31,6 +32,10 @@ from chat.verify.shard_checks import check_epoch, check_strays
 
 # Longer than a drain needs from its commit to telling the log, or a retry for its transaction.
 PAUSE_SECONDS = 1.0
+# Of the time there is: when the first look must be through with the rooms, and with the bus. The
+# second look has the rest, because what was seen once is not reported.
+ROOMS_SHARE = 0.5
+BUS_SHARE = 0.75
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -42,7 +47,8 @@ class Report(msgspec.Struct, kw_only=True):
     events: int = 0
     bus_records: int = 0
     suspects: int = 0  # differences at the first look
-    rooms_left: int = 0  # for which there was no time
+    left: list[int] = []  # rooms for which there was no time
+    bus_left: list[int] = []  # rooms of which there was no time to read all records
     findings: list[Finding] = []
     findings_not_listed: int = 0
 
@@ -61,7 +67,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 class Verifier:
     """Verifies once. `since` limits it to what happened since then; without `bus` it ends at
-    PostgreSQL. After `seconds`, if given, no further room is begun."""
+    PostgreSQL. What it has no time for within `seconds`, if given, is named in the report."""
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class Verifier:
         seconds: float = math.inf,
         on_progress: Callable[[Progress], None] = lambda _: None,
         pause: Callable[[], None] = lambda: time.sleep(PAUSE_SECONDS),
+        clock: Clock = time.monotonic,
     ) -> None:
         self._shards = shards
         self._bus = bus
@@ -79,6 +86,7 @@ class Verifier:
         self._seconds = seconds
         self._on_progress = on_progress
         self._pause = pause
+        self._clock = clock
 
     def verify(self, rooms: Sequence[int] | None = None) -> Report:
         """Verifies `rooms`, or all in which something happened since then.
@@ -95,11 +103,16 @@ class Verifier:
     def _verify(self, rooms: Sequence[int] | None) -> Report:
         begun = time.monotonic()
         report = Report(started_at=datetime.now(UTC))
-        suspects = self._look(self._choose(rooms), report, everything=rooms is None)
+        for_rooms, for_bus, for_all = (
+            Deadline(self._seconds * share, self._clock) for share in (ROOMS_SHARE, BUS_SHARE, 1)
+        )
+        suspects = self._look(
+            self._choose(rooms), report, for_rooms, for_bus, everything=rooms is None
+        )
         report.suspects = suspects.count
         if suspects.count:
             self._pause()
-            self._look_again(suspects, report)
+            self._look_again(suspects, report, for_all)
         report.seconds = time.monotonic() - begun
         return report
 
@@ -115,21 +128,30 @@ class Verifier:
         ]
         return stored_reader.find_rooms(self._shards, since=self._since, active=active)
 
-    def _look_again(self, suspects: Findings, report: Report) -> None:
+    def _look_again(self, suspects: Findings, report: Report, deadline: Deadline) -> None:
         """Puts those suspects into the report that are still wrong, as they are now."""
         ids = {one.room for one in suspects.named if one.room is not None}
         chosen = stored_reader.find_rooms(self._shards, sorted(ids))
         without_room = len(chosen) < len(ids) or any(one.room is None for one in suspects.named)
-        again = self._look(chosen, Report(started_at=report.started_at), everything=without_room)
+        second = Report(started_at=report.started_at)
+        again = self._look(chosen, second, deadline, deadline, everything=without_room)
         before = {one.subject for one in suspects.named}
         report.findings = [one for one in again.named if one.subject in before]
         report.findings_not_listed = min(suspects.unnamed, again.unnamed)
+        # A suspect that was not looked at twice is neither right nor wrong.
+        report.left = sorted({*report.left, *second.left})
+        report.bus_left = sorted({*report.bus_left, *second.bus_left})
 
     def _look(
-        self, rooms: Sequence[tuple[int, int]], report: Report, *, everything: bool
+        self,
+        rooms: Sequence[tuple[int, int]],
+        report: Report,
+        for_rooms: Deadline,
+        for_bus: Deadline,
+        *,
+        everything: bool,
     ) -> Findings:
         """`everything`: besides `rooms`, what belongs to no room that exists."""
-        deadline = time.monotonic() + self._seconds
         findings = Findings()
         exported: dict[int, Exported] = {}
         total = sum(seq for _, seq in rooms)
@@ -141,11 +163,13 @@ class Verifier:
             findings.add(check_epoch(shard))
             ingest = IngestIndex(shard)
             for room in by_shard.get(shard, ()):
-                if time.monotonic() > deadline:
-                    report.rooms_left += 1
+                verification = RoomVerification(room, shard, self._since, for_rooms)
+                try:
+                    for_rooms.check()
+                    findings.add(verification.run(ingest))
+                except NoTimeLeft:
+                    report.left.append(room)
                     continue
-                verification = RoomVerification(room, shard, self._since)
-                findings.add(verification.run(ingest))
                 if verification.exported is not None:
                     exported[room] = verification.exported
                 report.rooms += 1
@@ -154,8 +178,14 @@ class Verifier:
             if everything:
                 findings.add(check_strays(shard, ingest))
         if self._bus is not None and (everything or exported):
-            self._look_at_bus(self._bus, exported, report, findings, everything=everything)
-        looked_at = [room for room, _ in rooms[: report.rooms]]
+            try:
+                self._look_at_bus(
+                    self._bus, exported, report, findings, for_bus, everything=everything
+                )
+            except NoTimeLeft:
+                report.bus_left += exported
+        left = set(report.left)
+        looked_at = [room for room, _ in rooms if room not in left]
         findings.add(check_rollups(looked_at, self._since, everything=everything))
         return findings
 
@@ -165,6 +195,7 @@ class Verifier:
         exported: dict[int, Exported],
         report: Report,
         findings: Findings,
+        deadline: Deadline,
         *,
         everything: bool,
     ) -> None:
@@ -176,5 +207,12 @@ class Verifier:
             self._on_progress(Progress(f"bus {bus.name}", done, total))
 
         findings.add(
-            check_bus(bus, exported, all_rooms=everything, since=self._since, on_records=count)
+            check_bus(
+                bus,
+                exported,
+                all_rooms=everything,
+                since=self._since,
+                deadline=deadline,
+                on_records=count,
+            )
         )

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 import redis
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -39,7 +39,7 @@ from chat.events import (
 from chat.models import Message, Room, User
 from chat.room_log import clients, epochs, keys, streams
 from chat.room_log.unloading import unload_idle
-from chat.verify import Check, Finding, Report, Verifier
+from chat.verify import Check, Finding, Report, Verifier, stored_reader
 from tests.integration.buses import BusUnderTest
 from tests.integration.rooms import log, new_key, new_person, new_room, post
 
@@ -186,6 +186,45 @@ async def test_nothing_is_found_while_everything_moves() -> None:
     assert [one for report in reports for one in report.findings] == []
     assert sum(report.suspects for report in reports) == 0
     assert max(report.bus_records for report in reports) > 0
+
+
+@pytest.mark.parametrize("between", ["an event is stored", "the epoch goes up"])
+async def test_nothing_is_found_when_a_shard_moves_on_between_two_reads(
+    monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await drain(room)
+    moved = False
+
+    async def move_on() -> None:
+        if between == "the epoch goes up":
+            await sync_to_async(epochs.begin_anew)(shard_of(room))
+        else:
+            await post(room, ann, "in between")
+            await drain(room)
+
+    def then_move_on(read: Callable[..., T]) -> Callable[..., T]:
+        """Whichever of the two is called first moves the shard on before it returns."""
+
+        def reading(shard: int, *rest: Any) -> T:
+            nonlocal moved
+            answer = read(shard, *rest)
+            if not moved and shard == shard_of(room):
+                moved = True  # first, because storing reads the same
+                async_to_sync(move_on)()
+            return answer
+
+        return reading
+
+    monkeypatch.setattr(epochs, "read_log", then_move_on(epochs.read_log))
+    monkeypatch.setattr(
+        stored_reader, "read_persist_cursor", then_move_on(stored_reader.read_persist_cursor)
+    )
+
+    report = await sync_to_async(verify)()
+
+    assert (moved, report.suspects, report.findings) == (True, 0, [])
 
 
 def in_own_connection(call: Callable[..., T], *args: Any) -> T:
@@ -639,6 +678,43 @@ async def test_window_sees_what_happened_in_it_and_only_that(log_redis: redis.Re
 
     assert (clean.rooms, clean.events, clean.findings) == (1, 2, [])
     assert subjects(damaged) == {(Check.PROJECTION, late.seq, "message body")}
+
+
+async def test_window_asks_the_bus_for_nothing_older_though_the_log_still_has_it(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    early = [(await post(room, ann, f"early {i}")).event for i in range(10)]
+    await carry_on(room)
+    records = streams.entries(log_redis, redis_stream.STREAM)
+    log_redis.delete(redis_stream.STREAM)
+    for stream_id, fields in records:  # four minutes go by
+        milliseconds, counter = epochs.stream_id(stream_id.decode())
+        add(log_redis, redis_stream.STREAM, fields, b"%d-%d" % (milliseconds - 240_000, counter))
+    await post(room, ann, "late")
+    await carry_on(room)
+
+    since = early[-1].at + timedelta(milliseconds=1)
+    report = await sync_to_async(verify)(None, since)
+
+    assert (report.findings, report.suspects, report.bus_records) == ([], 0, 1)
+    assert report.events == 13  # the log has all of them
+
+
+async def test_trimmed_bus_may_begin_with_an_event_that_was_put_back(
+    log_redis: redis.Redis,
+) -> None:
+    ann, room, refused, letter = await room_with_a_placeholder(log_redis)
+    await sync_to_async(lambda: list(dead_letters.retry([letter])))()
+    await carry_on(room)
+    *earlier, (_, fields) = streams.entries(log_redis, redis_stream.STREAM)
+    log_redis.xdel(redis_stream.STREAM, *(stream_id for stream_id, _ in earlier))
+    await post(room, ann, "after")
+    await carry_on(room)
+
+    assert envelope.decode(fields[b"value"]).seq == refused
+    assert await found() == []
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -335,17 +335,23 @@ def bus_findings(
     *,
     expected: Exported | None = None,
     trimmed: bool = False,
+    windowed: bool = False,
+    late: Collection[int] = (),
     rows: Sequence[StoredRow] = ROOM_ROWS,
     excused: bool = False,
     key: bytes = b"5",
 ) -> list[tuple[Check, int | None, str]]:
     by_seq = {row.seq: row for row in rows}
     rooms = {ROOM: expected or Exported(SHARD, 1, 5)}
-    check = BusCheck(rooms, trimmed=trimmed, excuse=lambda *_: excused)
+    check = BusCheck(rooms, trimmed=trimmed, windowed=windowed, excuse=lambda *_: excused)
     found = [
         one
         for record in records
-        for one in check.feed(BusRecord(0, key, event_of(record)), by_seq.get(record.seq))
+        for one in check.feed(
+            BusRecord(0, key, event_of(record)),
+            by_seq.get(record.seq),
+            late=record.seq in late,
+        )
     ]
     found += check.end(lambda _, row_id: min(row.seq for row in rows if row.id >= row_id))
     return marks(found)
@@ -413,6 +419,40 @@ def test_bus_may_have_dropped_its_beginning_but_nothing_after_it() -> None:
     ]
     # Published again from the start, after the beginning had been dropped.
     assert bus_findings([*ROOM_ROWS[2:], *ROOM_ROWS], trimmed=True) == []
+
+
+def test_window_may_begin_within_what_is_published_again() -> None:
+    records = [*ROOM_ROWS[2:4], *ROOM_ROWS[1:]]
+
+    assert bus_findings(records, expected=Exported(SHARD, 2, 5), windowed=True) == []
+    assert bus_findings(records, expected=Exported(SHARD, 2, 5)) == [
+        (Check.EXPORTED, 2, "order of the records")
+    ]
+    swapped = [ROOM_ROWS[1], ROOM_ROWS[3], ROOM_ROWS[2], ROOM_ROWS[4]]
+    assert bus_findings(swapped, expected=Exported(SHARD, 2, 5), windowed=True) == [
+        (Check.EXPORTED, 3, "order of the records")
+    ]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [ROOM_ROWS[0], *ROOM_ROWS[2:]],
+        [*ROOM_ROWS[2:], ROOM_ROWS[0]],
+        [ROOM_ROWS[0]],
+        [ROOM_ROWS[0], *ROOM_ROWS[3:], *ROOM_ROWS[2:]],  # and published again
+    ],
+)
+def test_event_that_replaced_its_placeholder_late_tells_nothing_of_a_trimmed_bus(
+    records: list[StoredRow],
+) -> None:
+    assert bus_findings(records, trimmed=True, late=[1]) == []
+
+
+def test_what_a_trimmed_bus_lost_is_found_beside_an_event_that_came_late() -> None:
+    records = [ROOM_ROWS[0], ROOM_ROWS[2], ROOM_ROWS[4]]
+
+    assert bus_findings(records, trimmed=True, late=[1]) == [(Check.EXPORTED, 4, "records")]
 
 
 # --- small parts ----------------------------------------------------------------------------------

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
+from chat import delivery_health
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
 from chat.management.moments import moment
@@ -29,7 +31,8 @@ class Command(BaseCommand):
     help = (
         "Compares the log, PostgreSQL, the event bus and the projections, and names each place "
         "where they differ. Safe while everything runs. Exit code 0: no difference; 1: "
-        "differences; 2: the log, PostgreSQL or the bus is away."
+        "differences; 2: the log, PostgreSQL or the bus is away. Rooms that are right from their "
+        "beginning no longer count as wrong in the minutely check."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,6 +47,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             rooms = None if options["room"] is None else [find_room(options["room"])]
+            wrong = wrong_rooms()
             with shown_progress() as on_progress:
                 verifier = Verifier(
                     settings.ENV.shards,
@@ -54,6 +58,8 @@ class Command(BaseCommand):
                 report = verifier.verify(rooms)
         except RetryableError as error:
             raise CommandError(f"{error} Nothing was compared.", returncode=AWAY) from error
+        if options["since"] is None and not report.violations:
+            forget(wrong if rooms is None else {one: wrong[one] for one in rooms if one in wrong})
         if options["json"]:
             self.stdout.write(msgspec.json.encode(report).decode())
         else:
@@ -61,6 +67,20 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         if report.violations:
             sys.exit(DIFFERENT)
+
+
+def wrong_rooms() -> dict[int, delivery_health.WrongRoom]:
+    """What the check of recent rooms keeps looking at; nothing while the bus is away."""
+    try:
+        return delivery_health.wrong_rooms()
+    except RedisError:
+        return {}
+
+
+def forget(rooms: dict[int, delivery_health.WrongRoom]) -> None:
+    """Ends an alert at once that would else wait for a check that has time for the room."""
+    with suppress(RedisError):  # the bus went away: that check ends it
+        delivery_health.forget(rooms)
 
 
 def find_room(text: str) -> int:
