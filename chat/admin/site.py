@@ -32,7 +32,7 @@ POLICY = {"script-src": ["'unsafe-eval'"]}
 
 @dataclass(frozen=True)
 class Page:
-    """A page in the sidebar. One of `permissions` is what its view asks for; (): staff is enough."""
+    """A page in the sidebar. Its view asks for one of `permissions`; (): staff is enough."""
 
     title: Any
     icon: str
