@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _
 
 from chat.admin import export
 from chat.admin.doors import act, page, render
-from chat.admin.keyset_paging import TooSlow, estimated, limited, read_page, shown_count
+from chat.admin.keyset_paging import estimated, read_page, shown_count
 from chat.admin.moments import moment_of
 from chat.admin.records import note
 from chat.admin.room_lookup import find_person, find_room
 from chat.models import AuditEntry
 from chat.permissions import Action
+from chat.time_limit import TooSlow, limited
 
 FORM = ("action", "actor", "user", "room", "door", "since", "until", "q", "batch")
 KEY = ("id",)

@@ -26,10 +26,7 @@ from chat.admin.history_filter import (
     recorded,
 )
 from chat.admin.keyset_paging import (
-    STATEMENT_TIMEOUT_MS,
-    TooSlow,
     estimated,
-    limited,
     read_page,
     shown_count,
 )
@@ -46,6 +43,7 @@ from chat.models import (
     ShardCursor,
 )
 from chat.permissions import Action
+from chat.time_limit import STATEMENT_TIMEOUT_MS, TooSlow, limited
 
 # Before and after a message: enough to see what it answers.
 AROUND = 10

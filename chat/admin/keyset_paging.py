@@ -17,11 +17,6 @@ import msgspec
 from django.core.exceptions import BadRequest
 from django.db.models import Model, Q, QuerySet
 
-# Offered here too: a page is read within this limit.
-from chat.time_limit import STATEMENT_TIMEOUT_MS as STATEMENT_TIMEOUT_MS
-from chat.time_limit import TooSlow as TooSlow
-from chat.time_limit import limited as limited
-
 PAGE_ROWS = 50
 MAX_TOKEN_CHARACTERS = 300
 

@@ -21,13 +21,14 @@ from chat.actions.moderation import Options
 from chat.admin.doors import act, page, person, reason_of, render
 from chat.admin.history import around
 from chat.admin.history_filter import may_read, recorded
-from chat.admin.keyset_paging import limited, read_page, shown_count
+from chat.admin.keyset_paging import read_page, shown_count
 from chat.admin.moderation import ACTS, MUTES, refusal_text
 from chat.admin.records import REASON_CHARACTERS, by
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
 from chat.permissions import STAFF, Action
 from chat.reports import queue
+from chat.time_limit import limited
 
 PERMISSION = "chat.resolve_reports"
 # A form may name what one page shows.
