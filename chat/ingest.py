@@ -94,7 +94,7 @@ class Sorter:
                 self._letter(Reason.NO_ROOM, "The room does not exist.", stream_id, fields, event)
             elif event.epoch != self._epoch or event.seq <= position.seq:
                 self._check_is_stored(stream_id, fields, event)
-            elif event.seq > self._heads.get(event.room, 0):
+            elif self._heads is not None and event.seq > self._heads.get(event.room, 0):
                 self._letter(
                     Reason.NOT_LOGGED,
                     "The room's log does not go so far.",
@@ -225,16 +225,25 @@ class Sorter:
             result.append(Candidate(placed, one.stream_id, one.fields))
         return result
 
-    def _read_heads(self, rooms: Iterable[int]) -> dict[int, int]:
-        """How far each room's own log goes at this epoch: no place beyond that was given out."""
+    def _read_heads(self, rooms: Iterable[int]) -> dict[int, int] | None:
+        """How far each room's own log goes at this epoch: no place beyond that was given out.
+
+        None when the log has lost the epoch since the entries were read. They are all that is
+        left of it then, and nobody is given a place until this batch has ended: they are stored.
+        """
         ordered = list(rooms)
-        pipeline = blocking_client().pipeline(transaction=False)
+        pipeline = blocking_client().pipeline(transaction=True)
+        pipeline.get(keys.epoch(self._shard))
         for room in ordered:
             pipeline.xrevrange(keys.log(self._shard, room), count=1)
+        epoch, *lasts = pipeline.execute()
+        here = str(self._epoch).encode()
+        if epoch != here:
+            return None
         heads = {}
-        for room, last in zip(ordered, pipeline.execute(), strict=True):
+        for room, last in zip(ordered, lasts, strict=True):
             for stream_id, fields in last:
-                if fields.get(b"epoch") == str(self._epoch).encode():
+                if fields.get(b"epoch") == here:
                     heads[room] = int(stream_id.partition(b"-")[0])
         return heads
 

@@ -331,6 +331,33 @@ async def test_entries_that_the_log_never_gave_out_take_no_place(log_redis: redi
     assert reasons == ["no_room", "not_logged", "place_taken", "place_taken", "stale_epoch"]
 
 
+async def test_what_a_drain_had_read_when_the_log_was_lost_is_stored(
+    log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await drain(room)
+    before = await post(room, ann, "read before the loss")
+    read = ingest.read
+
+    def read_and_lose(shard: int, after: str, limit: int) -> list[ingest.Entry]:
+        entries = read(shard, after, limit)
+        if entries:
+            log_redis.flushall()
+        return entries
+
+    monkeypatch.setattr(ingest, "read", read_and_lose)
+    await drain(room)
+    monkeypatch.undo()
+    after = await post(room, ann, "said after the loss")
+    await drain(room)
+
+    bodies = Message.objects.filter(room=room).order_by("seq").values_list("body", flat=True)
+    assert [body async for body in bodies] == ["read before the loss", "said after the loss"]
+    assert (after.event.epoch, after.event.seq) == (before.event.epoch + 1, before.event.seq + 1)
+    assert letters(log_redis) == []
+
+
 async def test_key_that_slipped_through_becomes_a_placeholder_that_names_the_first(
     log_redis: redis.Redis,
 ) -> None:
