@@ -1,0 +1,68 @@
+"""What people expect of a chat while they read, write and find their way with the keyboard."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.acceptance.people import People
+from tests.acceptance.test_conversation import said
+
+
+def test_writing_several_lines_keeps_the_newest_message_in_view(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    for number in range(30):
+        boris.write(said(f"line {number} that fills the window"))
+    composer = anna.page.get_by_test_id("composer")
+
+    composer.press_sequentially("one")
+    for _ in range(6):
+        composer.press("Shift+Enter")
+    composer.press_sequentially("seven")
+    news = said("said while anna writes")
+    boris.write(news)
+
+    expect(anna.message(news)).to_be_in_viewport()
+    expect(anna.page.get_by_test_id("message-list")).to_have_attribute("data-at-end", "true")
+
+
+def test_a_long_message_is_edited_in_a_box_that_shows_all_of_it(people: People) -> None:
+    anna = people.at_desk("anna")
+    text = said("one\ntwo\nthree\nfour")
+    anna.write(text)
+    last = text.splitlines()[-1]
+    anna.sees_state(last, "stored")
+    composer = anna.page.get_by_test_id("composer")
+
+    composer.press("ArrowUp")
+
+    expect(composer).to_have_value(text)
+    expect(composer).to_have_js_property("scrollHeight", composer.evaluate("e => e.clientHeight"))
+
+
+def test_a_message_emptied_in_an_edit_is_deleted_once_that_is_confirmed(people: People) -> None:
+    anna = people.at_desk("anna")
+    text = said("better not said")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+    composer = anna.page.get_by_test_id("composer")
+
+    composer.press("ArrowUp")
+    expect(composer).to_have_value(text)
+    composer.fill("")
+    composer.press("Enter")
+    anna.page.get_by_test_id("confirm").click()
+
+    expect(anna.message(text)).to_have_count(0)
+
+
+def test_chosen_emoji_stands_in_the_text_and_writing_goes_on(people: People) -> None:
+    anna = people.at_desk("anna")
+    composer = anna.page.get_by_test_id("composer")
+
+    composer.press_sequentially("well done ")
+    anna.page.get_by_role("button", name="Insert emoji").click()
+    anna.page.keyboard.press("Enter")
+    expect(composer).to_be_focused()
+    anna.page.keyboard.type("!")
+
+    expect(composer).to_have_value("well done 👍!")
