@@ -55,6 +55,34 @@ def test_a_message_emptied_in_an_edit_is_deleted_once_that_is_confirmed(people: 
     expect(anna.message(text)).to_have_count(0)
 
 
+def test_dialog_gives_the_focus_back_to_what_opened_it(people: People) -> None:
+    anna = people.at_desk("anna")
+    settings = anna.page.get_by_test_id("room-settings")
+
+    settings.press("Enter")
+    expect(anna.page.get_by_test_id("dialog")).to_be_visible()
+    anna.page.keyboard.press("Escape")
+
+    expect(anna.page.get_by_test_id("dialog")).to_have_count(0)
+    expect(settings).to_be_focused()
+
+
+def test_selection_dragged_out_of_a_field_does_not_close_the_dialog(people: People) -> None:
+    anna = people.at_desk("anna")
+    anna.page.get_by_test_id("search-messages").click()
+    field = anna.page.locator("#search-query")
+    field.fill("words that took some time")
+    box = field.bounding_box()
+    assert box is not None
+
+    anna.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    anna.page.mouse.down()
+    anna.page.mouse.move(5, 5)
+    anna.page.mouse.up()
+
+    expect(field).to_have_value("words that took some time")
+
+
 def test_chosen_emoji_stands_in_the_text_and_writing_goes_on(people: People) -> None:
     anna = people.at_desk("anna")
     composer = anna.page.get_by_test_id("composer")
