@@ -55,6 +55,25 @@ def test_a_message_emptied_in_an_edit_is_deleted_once_that_is_confirmed(people: 
     expect(anna.message(text)).to_have_count(0)
 
 
+def test_copied_link_leads_to_the_message_on_the_same_page(people: People) -> None:
+    anna = people.at_desk("anna", permissions=["clipboard-read", "clipboard-write"])
+    boris = people.at_desk("boris")
+    text = said("the one to look at")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+
+    anna.message(text).hover()
+    anna.message(text).get_by_test_id("more").click()
+    anna.page.get_by_test_id("menu-link").click()
+    link = anna.page.evaluate("navigator.clipboard.readText()")
+    anna.write(f"See {link}")
+    boris.page.get_by_role("link", name=link).click()
+
+    assert boris.page.url == link
+    assert len(boris.context.pages) == 1
+    expect(boris.message(text)).to_be_in_viewport()
+
+
 def test_dialog_gives_the_focus_back_to_what_opened_it(people: People) -> None:
     anna = people.at_desk("anna")
     settings = anna.page.get_by_test_id("room-settings")

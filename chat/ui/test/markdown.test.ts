@@ -48,6 +48,24 @@ describe("Markdown", () => {
 		for (const link of links) expect(link.getAttribute("rel")).toContain("noopener");
 	});
 
+	it("links to addresses that begin with www, and to no names of files", () => {
+		const links = [
+			...parsed("See www.example.org/a?b=1. Not main.rs, awww.ru or www.").querySelectorAll("a"),
+		];
+
+		expect(links.map((link) => [link.textContent, link.getAttribute("href")])).toEqual([
+			["www.example.org/a?b=1", "http://www.example.org/a?b=1"],
+		]);
+	});
+
+	it("opens a place in this chat on this page, and everything else beside it", () => {
+		const links = [
+			...parsed(`${location.origin}/#/general/7 ${location.origin}/admin/`).querySelectorAll("a"),
+		];
+
+		expect(links.map((link) => link.getAttribute("target"))).toEqual([null, "_blank"]);
+	});
+
 	it("renders code, lists and line breaks", () => {
 		const element = parsed("a\nb\n\n- one\n- two\n\n```\nlet x = 1 < 2;\n```");
 

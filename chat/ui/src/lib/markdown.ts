@@ -7,6 +7,15 @@ const markdown = new MarkdownIt("default", { html: false, linkify: true, breaks:
 // No images: they would be fetched from other hosts. No setext headings or indented code: both turn up by accident in chat.
 markdown.disable(["image", "lheading", "code"]);
 markdown.linkify.set({ fuzzyEmail: false, fuzzyIP: false });
+// Names without a scheme are links only after "www.": in a chat `main.rs` and `notes.md` are files.
+const SCHEMELESS = "//www.";
+markdown.linkify.add("www.", {
+	validate: (text, at, linkify) =>
+		Math.max(0, linkify.testSchemaAt(SCHEMELESS + text.slice(at), "http:", 0) - SCHEMELESS.length),
+	normalize: (match) => {
+		match.url = `http://${match.url}`;
+	},
+});
 markdown.validateLink = (url: string) => SAFE_LINK.test(url.trim());
 
 const purifier = DOMPurify();
@@ -14,8 +23,13 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
 	if (node.tagName !== "A") return;
 	if (!SAFE_LINK.test(node.getAttribute("href") ?? "")) node.removeAttribute("href");
 	node.setAttribute("rel", "noopener noreferrer nofollow");
-	node.setAttribute("target", "_blank");
+	// A link to a place in this chat leads there, without a second page.
+	if (!leadsHere(node as HTMLAnchorElement)) node.setAttribute("target", "_blank");
 });
+
+function leadsHere({ origin, pathname, hash }: HTMLAnchorElement): boolean {
+	return origin === location.origin && pathname === location.pathname && hash.startsWith("#/");
+}
 
 const CONFIG = {
 	ALLOWED_TAGS:

@@ -1,3 +1,8 @@
+/** Where a room is, or the message at `seq` of it: a hash for the address of this page. */
+export function addressOf(slug: string, seq: number | null = null): string {
+	return `#/${encodeURIComponent(slug)}${seq === null ? "" : `/${seq}`}`;
+}
+
 /** The room, and perhaps the message, in the address: `#/general` or `#/general/120`. */
 class Route {
 	slug = $state<string | null>(null);
@@ -12,14 +17,14 @@ class Route {
 
 	/** Goes to a room, or to the message at `seq` of it. */
 	go(slug: string | null, seq: number | null = null): void {
-		const address = slug === null ? "" : `#/${encodeURIComponent(slug)}${seq === null ? "" : `/${seq}`}`;
+		const address = slug === null ? "" : addressOf(slug, seq);
 		if (address !== "" && location.hash === address) this.read();
 		else location.hash = address;
 	}
 
 	/** Goes without leaving the present place in the browser's history. */
 	replace(slug: string | null): void {
-		history.replaceState(null, "", slug === null ? "#" : `#/${encodeURIComponent(slug)}`);
+		history.replaceState(null, "", slug === null ? "#" : addressOf(slug));
 		this.read();
 	}
 
