@@ -113,3 +113,24 @@ def test_chosen_emoji_stands_in_the_text_and_writing_goes_on(people: People) -> 
     anna.page.keyboard.type("!")
 
     expect(composer).to_have_value("well done 👍!")
+
+
+def test_room_that_was_open_before_shows_where_the_new_messages_begin(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna.enter("general")
+    room = said("elsewhere")
+    anna.page.get_by_test_id("create-room").click()
+    anna.page.get_by_test_id("new-room-name").fill(room)
+    anna.page.get_by_test_id("create").click()
+    expect(anna.page.get_by_test_id("room-title")).to_have_text(room)
+    read, news = said("written while anna is elsewhere"), said("and one more")
+    boris.write(read)
+    boris.write(news)
+    expect(anna.page.locator("[data-room-slug=general] [data-testid=unread]")).to_be_visible()
+
+    anna.enter("general")
+
+    divider = anna.page.get_by_test_id("new-divider")
+    expect(divider).to_have_count(1)
+    first = divider.locator("xpath=following-sibling::*[1]")
+    expect(first).to_contain_text(read)
