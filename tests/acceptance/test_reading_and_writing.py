@@ -134,3 +134,20 @@ def test_room_that_was_open_before_shows_where_the_new_messages_begin(people: Pe
     expect(divider).to_have_count(1)
     first = divider.locator("xpath=following-sibling::*[1]")
     expect(first).to_contain_text(read)
+
+
+def test_members_over_the_messages_go_away_with_escape_and_with_a_tap_beside(
+    people: People,
+) -> None:
+    boris = people.on_phone("boris", has_touch=True)
+    members = boris.page.get_by_test_id("members")
+
+    boris.page.get_by_test_id("presence").tap()
+    expect(members).to_be_visible()
+    boris.page.keyboard.press("Escape")
+    expect(members).to_have_count(0)
+    boris.page.get_by_test_id("presence").tap()
+    expect(members).to_be_visible()
+    boris.page.touchscreen.tap(20, 400)
+
+    expect(members).to_have_count(0)

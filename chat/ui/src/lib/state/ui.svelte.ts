@@ -48,7 +48,9 @@ class Ui {
 	/** On a phone the list of rooms is a drawer. */
 	readonly phone = new MediaQuery("max-width: 47.99rem");
 	drawer = $state(false);
-	members = $state(matchMedia("(min-width: 1100px)").matches);
+	/** There is room for the members beside the messages; elsewhere their list lies over them. */
+	readonly wide = new MediaQuery("min-width: 68.75rem");
+	members = $state(this.wide.current);
 	/** The message whose actions a tap brought up, as `<room>-<seq>`. */
 	touched = $state<string | null>(null);
 	replying = $state.raw<{ room: number; message: MessageItem } | null>(null);
