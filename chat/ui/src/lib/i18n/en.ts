@@ -154,7 +154,7 @@ export const en = {
 	waitingCount: (n: number) => `${count(n, "message", "messages")} waiting to be sent.`,
 	signedOut: "You are signed out.",
 	signIn: "Sign in",
-	revoked: "Your access was withdrawn.",
+	revoked: "Your session has ended. Sign in to go on.",
 	outdated: "This page is out of date.",
 	reload: "Reload",
 	weakLog: "The server runs with weakened durability: confirmed messages may be lost if it crashes.",
