@@ -8,11 +8,15 @@ let client: ChatClient;
 let waiting: OutboxItem[];
 let logged: Logged[];
 let asked: number[];
+/** The rooms that were known when the page was told of the welcome. */
+let knownAtWelcome: number[];
 
 async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 	const listener: ClientListener = {
 		link: () => {},
-		welcomed: () => {},
+		welcomed: () => {
+			knownAtWelcome = [...client.rooms.keys()];
+		},
 		room: () => {},
 		events: () => {},
 		presence: () => {},
@@ -70,6 +74,12 @@ describe("ChatClient", () => {
 	afterEach(() => {
 		client.stop();
 		vi.useRealTimers();
+	});
+
+	it("tells of a welcome once it knows the rooms", async () => {
+		await start(roomInfo());
+
+		expect(knownAtWelcome).toEqual([5]);
 	});
 
 	it("fills a gap with sync after the last contiguous position", async () => {

@@ -255,14 +255,15 @@ export class ChatClient {
 		this.clockOffsetMs = Date.parse(welcome.time) - Date.now();
 		this.userId = welcome.user.id;
 		this.seen.reset();
+		const mine = new Set(welcome.rooms.map((info) => info.id));
+		for (const room of [...this.rooms.keys()]) if (!mine.has(room)) this.left(room);
+		for (const info of welcome.rooms) this.describe(info);
+		// After the rooms: what the page asks for next depends on the part the person has in them.
 		this.listener.welcomed({
 			user: welcome.user,
 			limits: welcome.limits,
 			weakLog: welcome.weak_log ?? false,
 		});
-		const mine = new Set(welcome.rooms.map((info) => info.id));
-		for (const room of [...this.rooms.keys()]) if (!mine.has(room)) this.left(room);
-		for (const info of welcome.rooms) this.describe(info);
 		this.sendRead();
 		this.outbox.resume();
 	}
