@@ -26,6 +26,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 			waiting = items;
 			logged = done;
 		},
+		refused: () => {},
 		catchingUp: () => {},
 	};
 	client = new ChatClient(

@@ -24,6 +24,7 @@ class Desk {
 	waiting: { key: string | null; failed: unknown }[] = [];
 	logged: number[] = [];
 	held: number[] = [];
+	refused: string[] = [];
 	answer: (request: Appending) => Promise<Ok> = async (request) => ok(request, this.sent.length);
 
 	hooks: OutboxHooks = {
@@ -37,6 +38,7 @@ class Desk {
 			this.waiting = items;
 		},
 		held: (_, seconds) => void this.held.push(seconds),
+		refused: (item, code) => void this.refused.push(`${item.intent.t} ${code}`),
 		logged: (_, answer) => void this.logged.push(answer.seq),
 	};
 
@@ -152,6 +154,22 @@ describe.each([
 		await vi.waitFor(() => expect(desk.waiting.length).toBe(1));
 
 		expect(desk.waiting[0]?.failed).toEqual({ code: "muted", message: "You are muted." });
+	});
+
+	it("forgets a change of a message that is refused for good, and says so", async () => {
+		const desk = new Desk();
+		desk.answer = async (request) => {
+			if (request.t === "edit") throw new RequestError("muted", "You are muted.");
+			return ok(request, 1);
+		};
+		const outbox = desk.outbox(await openStore());
+
+		await outbox.add({ t: "edit", room: 5, target: 3, body: "better" });
+		await outbox.add(say("good"));
+		await vi.waitFor(() => expect(desk.logged.length).toBe(1));
+
+		expect(desk.refused).toEqual(["edit muted"]);
+		await vi.waitFor(() => expect(desk.waiting).toEqual([]));
 	});
 
 	it("retries a refused message with its key, with a new one if the key was the trouble", async () => {

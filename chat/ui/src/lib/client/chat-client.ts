@@ -1,6 +1,7 @@
 import { CatchUp } from "./catch-up";
 import { Connection, type Link } from "./connection";
 import type {
+	ErrorCode,
 	Limits,
 	Ok,
 	PresenceFrame,
@@ -37,6 +38,8 @@ export interface ClientListener {
 	/** A report that the person made is closed. */
 	reportClosed(report: number): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
+	/** The server will not take a change of a message that the person asked for. */
+	refused(item: OutboxItem, code: ErrorCode): void;
 	/** Whether some room is being brought up to date. */
 	catchingUp(busy: boolean): void;
 }
@@ -128,6 +131,7 @@ export class ChatClient {
 				},
 				held: (room, seconds) =>
 					this.update(room, (state) => ({ ...state, heldUntil: Date.now() + seconds * 1000 })),
+				refused: (item, code) => listener.refused(item, code),
 				logged: (item, ok) => this.acknowledged(item, ok),
 			},
 			options.lock,

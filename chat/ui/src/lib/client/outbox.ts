@@ -33,6 +33,8 @@ export interface OutboxHooks {
 	changed: (items: OutboxItem[]) => void;
 	/** The server takes no message in this room for so long. */
 	held: (room: number, seconds: number) => void;
+	/** The server will not take this change of a message; it is forgotten, and the message stays as it is. */
+	refused: (item: OutboxItem, code: ErrorCode) => void;
 	/** Acknowledged: on disk at the server, at `ok.seq`. Told in every tab. */
 	logged: (item: OutboxItem, ok: Ok) => void;
 }
@@ -144,6 +146,11 @@ export class Outbox {
 		} catch (error) {
 			if (!(error instanceof RequestError)) throw error;
 			if (FINAL.has(error.code)) {
+				if (item.intent.t !== "send") {
+					await this.forget(item);
+					this.hooks.refused(item, error.code);
+					return true;
+				}
 				await this.keep({ ...item, failed: { code: error.code, message: error.message } });
 				return true;
 			}

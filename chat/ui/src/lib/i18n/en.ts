@@ -133,6 +133,11 @@ export const en = {
 	logged: "On disk at the server",
 	stored: "Stored in the database",
 	failed: "Not sent",
+	changeRefused: {
+		edit: "Your edit was not saved.",
+		delete: "The message was not deleted.",
+		react: "Your reaction was not changed.",
+	},
 	retry: "Try again",
 	discard: "Discard",
 	reactedBy: (names: string, emoji: string) => `${names} reacted with ${emoji}`,

@@ -137,6 +137,11 @@ export const ru: Words = {
 	logged: "На диске сервера",
 	stored: "Сохранено в базе данных",
 	failed: "Не отправлено",
+	changeRefused: {
+		edit: "Правка не сохранена.",
+		delete: "Сообщение не удалено.",
+		react: "Реакция не изменена.",
+	},
 	retry: "Повторить",
 	discard: "Отказаться",
 	reactedBy: (names, emoji) => `${emoji}: ${names}`,

@@ -2,7 +2,7 @@ import { getContext, setContext } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 import { ChatClient, type ClientListener, type Logged } from "../client/chat-client";
 import type { Link } from "../client/connection";
-import type { Limits, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
+import type { ErrorCode, Limits, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
 import type { MessageItem } from "../client/history";
 import type { Lock } from "../client/outbox";
 import {
@@ -152,6 +152,12 @@ export class Chat implements ClientListener {
 	outbox(items: OutboxItem[], logged: Logged[]): void {
 		this.waiting = items;
 		this.logged = logged;
+	}
+
+	refused({ intent }: OutboxItem, code: ErrorCode): void {
+		if (intent.t === "send") return;
+		const words = t();
+		toasts.show(`${words.changeRefused[intent.t]} ${words.errors[code]}`, "error");
 	}
 
 	catchingUp(busy: boolean): void {
