@@ -74,6 +74,24 @@ def test_copied_link_leads_to_the_message_on_the_same_page(people: People) -> No
     expect(boris.message(text)).to_be_in_viewport()
 
 
+def test_link_to_a_message_leads_there_again_when_one_has_scrolled_away(people: People) -> None:
+    anna = people.at_desk("anna")
+    text = said("far up")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+    seq = anna.message(text).get_attribute("data-seq")
+    for number in range(30):
+        anna.write(said(f"line {number} below it"))
+    link = f"{people.address}/#/general/{seq}"
+    anna.write(f"See {link}")
+
+    for _ in range(2):
+        anna.page.get_by_role("link", name=link, exact=True).click()
+        expect(anna.message(text)).to_be_in_viewport()
+        anna.page.get_by_test_id("jump-latest").click()
+        expect(anna.message(text)).not_to_be_in_viewport()
+
+
 def test_dialog_gives_the_focus_back_to_what_opened_it(people: People) -> None:
     anna = people.at_desk("anna")
     settings = anna.page.get_by_test_id("room-settings")

@@ -12,7 +12,8 @@ class Route {
 
 	constructor() {
 		this.read();
-		addEventListener("hashchange", () => this.read());
+		// Unlike "hashchange" it also tells of a link that is followed a second time.
+		addEventListener("popstate", () => this.read());
 	}
 
 	/** Goes to a room, or to the message at `seq` of it. */
