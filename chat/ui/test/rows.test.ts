@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Item, MessageItem } from "../src/lib/client/history";
 import type { OutboxItem } from "../src/lib/client/outbox-store";
-import { asMessage, changesByTarget, overlaid, ownKeys } from "../src/lib/overlay";
+import { asMessage, changesByTarget, overlaid, ownKeys, unsentMessages } from "../src/lib/overlay";
 import { buildRows } from "../src/lib/rows";
 
 function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
@@ -97,5 +97,30 @@ describe("overlay", () => {
 		const arrived = ownKeys([message(1, { author: 1, key: "k1" }), message(2, { key: "k2" })], 1);
 
 		expect([arrived.has("k1"), arrived.has("k2"), arrived.has(null)]).toEqual([true, false, false]);
+	});
+
+	it("puts what is acknowledged above what waits, and leaves out what has arrived and other rooms", () => {
+		const said = (body: string, key: string, room = 5): OutboxItem => ({
+			...waiting({ t: "send", room, body, reply_to: null }),
+			key,
+		});
+		const acknowledged = (body: string, seq: number) => ({
+			item: said(body, `k${seq}`),
+			ok: { t: "ok" as const, id: "c1", room: 5, epoch: 1, seq, n: seq, at: message(1).at },
+		});
+
+		const unsent = unsentMessages(
+			5,
+			1,
+			[message(1, { author: 1, key: "here" })],
+			[said("arrived", "here"), said("elsewhere", "k9", 6), said("waits", "k8")],
+			[acknowledged("second", 3), acknowledged("first", 2)],
+		);
+
+		expect(unsent.map(({ message, delivery }) => [message.body, delivery])).toEqual([
+			["first", "logged"],
+			["second", "logged"],
+			["waits", "waiting"],
+		]);
 	});
 });

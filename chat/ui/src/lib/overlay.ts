@@ -1,5 +1,6 @@
 /** What a message will look like once the requests that still wait are through. */
 
+import type { Logged } from "./client/chat-client";
 import type { Item, MessageItem } from "./client/history";
 import type { OutboxItem } from "./client/outbox-store";
 
@@ -70,4 +71,33 @@ export function ownKeys(items: Item[], me: number): Set<string | null> {
 	for (const item of items.slice(-LOOK_BACK))
 		if (item.kind === "message" && item.author === me && item.key !== null) keys.add(item.key);
 	return keys;
+}
+
+/** A message of one's own that the room does not hold yet. */
+export interface Unsent {
+	outbox: OutboxItem;
+	message: MessageItem;
+	delivery: "logged" | "waiting" | "failed";
+}
+
+/** What follows below the room's `items`: acknowledged messages by their place, then those that wait, as written. */
+export function unsentMessages(
+	room: number,
+	me: number,
+	items: Item[],
+	waiting: OutboxItem[],
+	logged: Logged[],
+): Unsent[] {
+	const arrived = ownKeys(items, me);
+	const acknowledged = logged
+		.filter(({ item }) => item.intent.room === room)
+		.sort((a, b) => a.ok.seq - b.ok.seq)
+		.map(({ item, ok }) => ({ outbox: item, seq: ok.seq, delivery: "logged" as const }));
+	const others = waiting
+		.filter((item) => item.intent.room === room && (item.failed || !arrived.has(item.key)))
+		.map((item) => ({ outbox: item, seq: 0, delivery: item.failed ? "failed" : "waiting" }) as const);
+	return [...acknowledged, ...others].flatMap(({ outbox, seq, delivery }) => {
+		const message = asMessage(outbox, me, seq);
+		return message === null ? [] : [{ outbox, message, delivery }];
+	});
 }
