@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.acceptance.people import People
+from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
 
 
@@ -90,6 +91,25 @@ def test_link_to_a_message_leads_there_again_when_one_has_scrolled_away(people: 
         expect(anna.message(text)).to_be_in_viewport()
         anna.page.get_by_test_id("jump-latest").click()
         expect(anna.message(text)).not_to_be_in_viewport()
+
+
+def test_link_to_a_message_is_kept_while_one_signs_in(people: People, stack: RunningStack) -> None:
+    anna = people.at_desk("anna")
+    text = said("for whoever is not signed in")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+    link = f"{people.address}/#/general/{anna.message(text).get_attribute('data-seq')}"
+
+    anna.context.clear_cookies()
+    anna.page.goto("about:blank")
+    anna.page.goto(link)
+    for password in ("mistyped", stack.accounts()["anna"]):
+        anna.page.locator("input[name=login]").fill("anna")
+        anna.page.locator("input[name=password]").fill(password)
+        anna.page.get_by_role("button", name="Sign in").click()
+
+    expect(anna.message(text)).to_be_in_viewport()
+    assert anna.page.url == link
 
 
 def test_dialog_gives_the_focus_back_to_what_opened_it(people: People) -> None:
