@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 JITTER = 0.1
 # Every second heartbeat, of 25 s at most, so that a minute is never exceeded.
 BEATS_PER_CHECK = 2
+# Whose rooms the log is asked for together: one round trip, and an answer that is soon read.
+PEOPLE_AT_A_TIME = 100
 
 
 async def run(hub: Hub) -> None:
@@ -133,12 +135,16 @@ async def memberships(supposed: Mapping[int, Collection[int]]) -> dict[int, set[
         # Nobody comes or goes there meanwhile, so what is supposed still holds.
         stored = {user_id: set(here) for user_id, here in supposed.items()}
     found: dict[int, set[int]] = {}
-    for user_id, here in supposed.items():
-        there = stored.get(user_id, set())
-        logged = await room_log.roles(user_id, sorted(there.union(here)))
-        # The log decides where it holds the room; PostgreSQL may lag behind it.
-        unloaded = there - logged.keys()
-        found[user_id] = unloaded | {room for room, role in logged.items() if role is not None}
+    everybody = list(supposed)
+    for first in range(0, len(everybody), PEOPLE_AT_A_TIME):
+        people = everybody[first : first + PEOPLE_AT_A_TIME]
+        looked_at = {one: sorted(stored.get(one, set()).union(supposed[one])) for one in people}
+        _, roles = await room_log.states_and_roles(looked_at)
+        for user_id in people:
+            logged = roles.get(user_id, {})
+            # The log decides where it holds the room; PostgreSQL may lag behind it.
+            unloaded = stored.get(user_id, set()) - logged.keys()
+            found[user_id] = unloaded | {room for room, role in logged.items() if role is not None}
     return found
 
 
