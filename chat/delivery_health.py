@@ -64,7 +64,8 @@ class WrongRoom(msgspec.Struct, frozen=True):
 class DeliveryHealth(msgspec.Struct, frozen=True):
     """The result of one check. `violations` has the names of `Check`; absent ones are 0.
 
-    `rooms_left` are those that there was no time for, whether in PostgreSQL or on the bus.
+    `rooms_left` are those that there was no time for, whether in PostgreSQL, on the bus or in the
+    rollups.
     """
 
     checked_at: datetime
@@ -127,8 +128,8 @@ def _check(
         )
         counter = without_room if finding.room is None else by_room[finding.room]
         counter[str(finding.check)] += 1
-    left = {room for report in reports for room in (*report.left, *report.bus_left)}
-    left_of_due = {room for report in reports[1:] for room in (*report.left, *report.bus_left)}
+    left = set().union(*(report.unfinished for report in reports))
+    left_of_due = set().union(*(report.unfinished for report in reports[1:]))
     for room, one in known.items():
         if room not in due or room in left_of_due:
             by_room[room] |= Counter(one.violations)  # the higher number of each

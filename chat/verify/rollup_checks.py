@@ -17,8 +17,10 @@ from django.utils.module_loading import import_string
 
 from chat.events import EventType
 from chat.verify import stored_reader
+from chat.verify.deadline import Deadline
 from chat.verify.findings import Check, Finding
 
+# Of which the analytics are asked together.
 ROOMS = 500
 # Of one statement, so that none comes near PostgreSQL's time-out.
 EVENTS = 200_000
@@ -61,28 +63,38 @@ UnequalTotals = Callable[[], list[tuple[str, int, int]]]
 
 
 def check_rollups(
-    rooms: Sequence[int], since: datetime | None, *, everything: bool
+    rooms: Sequence[int], since: datetime | None, deadline: Deadline
 ) -> Iterator[Finding]:
-    """`everything`: also whether the sums of all rooms together are those of the rooms.
+    """Compares at most `ROOMS` rooms: all of them, or none.
 
-    Raises: DatabaseError.
+    Raises: NoTimeLeft when the deadline comes first; DatabaseError.
     """
     source = settings.DELIVERY_ROLLUPS
     if not source:
         return
+    deadline.check()
     counted_rooms: CountedRooms = import_string(f"{source}.counted_rooms")
     minute = None if since is None else since.replace(second=0, microsecond=0)
-    for first in range(0, len(rooms), ROOMS):
-        counted = counted_rooms(rooms[first : first + ROOMS], minute)
-        expected = _expected(counted, minute)
-        for room in counted:
-            # What went missing long ago is the full verification's affair.
-            first_seq = 1 if minute is None else stored_reader.last_before(room.room, minute)
-            yield from _check_room(room, expected[room.room], first_seq)
-    if everything:
-        unequal_totals: UnequalTotals = import_string(f"{source}.unequal_totals")
-        for what, of_rooms, together in unequal_totals():
-            yield Finding(Check.ROLLUP, None, None, what, str(of_rooms), str(together))
+    counted = counted_rooms(rooms, minute)
+    expected = _expected(counted, minute, deadline)
+    for room in counted:
+        # What went missing long ago is the full verification's affair.
+        first_seq = 1 if minute is None else stored_reader.last_before(room.room, minute)
+        yield from _check_room(room, expected[room.room], first_seq)
+
+
+def check_totals(deadline: Deadline) -> Iterator[Finding]:
+    """Whether the sums of all rooms together are those of the rooms.
+
+    Raises: NoTimeLeft when there is no time to begin; DatabaseError.
+    """
+    source = settings.DELIVERY_ROLLUPS
+    if not source:
+        return
+    deadline.check()
+    unequal_totals: UnequalTotals = import_string(f"{source}.unequal_totals")
+    for what, of_rooms, together in unequal_totals():
+        yield Finding(Check.ROLLUP, None, None, what, str(of_rooms), str(together))
 
 
 def _check_room(room: CountedRoom, expected: Counter[str], first_seq: int) -> Iterator[Finding]:
@@ -99,10 +111,13 @@ def _check_room(room: CountedRoom, expected: Counter[str], first_seq: int) -> It
         yield Finding(Check.ROLLUP, room.room, first, "counted events", places, "nothing")
 
 
-def _expected(rooms: Sequence[CountedRoom], since: datetime | None) -> dict[int, Counter[str]]:
+def _expected(
+    rooms: Sequence[CountedRoom], since: datetime | None, deadline: Deadline
+) -> dict[int, Counter[str]]:
     found: dict[int, Counter[str]] = {room.room: Counter() for room in rooms}
     names = {kind.value: name for name, kinds in COUNTS.items() for kind in kinds}
     for spans in _portions(rooms, since):
+        deadline.check()
         open_places = [
             (room.room, first, last)
             for room in rooms

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -26,16 +27,17 @@ from chat.verify.bus_verification import check_bus
 from chat.verify.deadline import Clock, Deadline, NoTimeLeft
 from chat.verify.findings import Finding, Findings
 from chat.verify.log_reader import IngestIndex
-from chat.verify.rollup_checks import check_rollups
+from chat.verify.rollup_checks import ROOMS, check_rollups, check_totals
 from chat.verify.room_verification import RoomVerification
 from chat.verify.shard_checks import check_epoch, check_strays
 
 # Longer than a drain needs from its commit to telling the log, or a retry for its transaction.
 PAUSE_SECONDS = 1.0
-# Of the time there is: when the first look must be through with the rooms, and with the bus. The
-# second look has the rest, because what was seen once is not reported.
+# Of the time there is: when the first look must be through with the rooms, with the bus, and with
+# the rollups. The second look has the rest, because what was seen once is not reported.
 ROOMS_SHARE = 0.5
-BUS_SHARE = 0.75
+BUS_SHARE = 0.7
+ROLLUPS_SHARE = 0.8
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -49,12 +51,26 @@ class Report(msgspec.Struct, kw_only=True):
     suspects: int = 0  # differences at the first look
     left: list[int] = []  # rooms for which there was no time
     bus_left: list[int] = []  # rooms of which there was no time to read all records
+    rollups_left: list[int] = []  # rooms whose sums there was no time to compare
     findings: list[Finding] = []
     findings_not_listed: int = 0
 
     @property
     def violations(self) -> int:
         return len(self.findings) + self.findings_not_listed
+
+    @property
+    def unfinished(self) -> set[int]:
+        """Rooms of which something was not looked at, or not twice."""
+        return {*self.left, *self.bus_left, *self.rollups_left}
+
+
+class _Deadlines(msgspec.Struct, frozen=True):
+    """When a look must be through with each part."""
+
+    rooms: Deadline
+    bus: Deadline
+    rollups: Deadline
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -103,11 +119,12 @@ class Verifier:
     def _verify(self, rooms: Sequence[int] | None) -> Report:
         begun = time.monotonic()
         report = Report(started_at=datetime.now(UTC))
-        for_rooms, for_bus, for_all = (
-            Deadline(self._seconds * share, self._clock) for share in (ROOMS_SHARE, BUS_SHARE, 1)
+        *first, for_all = (
+            Deadline(self._seconds * share, self._clock)
+            for share in (ROOMS_SHARE, BUS_SHARE, ROLLUPS_SHARE, 1)
         )
         suspects = self._look(
-            self._choose(rooms), report, for_rooms, for_bus, everything=rooms is None
+            self._choose(rooms), report, _Deadlines(*first), everything=rooms is None
         )
         report.suspects = suspects.count
         if suspects.count:
@@ -134,20 +151,21 @@ class Verifier:
         chosen = stored_reader.find_rooms(self._shards, sorted(ids))
         without_room = len(chosen) < len(ids) or any(one.room is None for one in suspects.named)
         second = Report(started_at=report.started_at)
-        again = self._look(chosen, second, deadline, deadline, everything=without_room)
+        deadlines = _Deadlines(deadline, deadline, deadline)
+        again = self._look(chosen, second, deadlines, everything=without_room)
         before = {one.subject for one in suspects.named}
         report.findings = [one for one in again.named if one.subject in before]
         report.findings_not_listed = min(suspects.unnamed, again.unnamed)
         # A suspect that was not looked at twice is neither right nor wrong.
         report.left = sorted({*report.left, *second.left})
         report.bus_left = sorted({*report.bus_left, *second.bus_left})
+        report.rollups_left = sorted({*report.rollups_left, *second.rollups_left})
 
     def _look(
         self,
         rooms: Sequence[tuple[int, int]],
         report: Report,
-        for_rooms: Deadline,
-        for_bus: Deadline,
+        deadlines: _Deadlines,
         *,
         everything: bool,
     ) -> Findings:
@@ -163,9 +181,9 @@ class Verifier:
             findings.add(check_epoch(shard))
             ingest = IngestIndex(shard)
             for room in by_shard.get(shard, ()):
-                verification = RoomVerification(room, shard, self._since, for_rooms)
+                verification = RoomVerification(room, shard, self._since, deadlines.rooms)
                 try:
-                    for_rooms.check()
+                    deadlines.rooms.check()
                     findings.add(verification.run(ingest))
                 except NoTimeLeft:
                     report.left.append(room)
@@ -180,13 +198,13 @@ class Verifier:
         if self._bus is not None and (everything or exported):
             try:
                 self._look_at_bus(
-                    self._bus, exported, report, findings, for_bus, everything=everything
+                    self._bus, exported, report, findings, deadlines.bus, everything=everything
                 )
             except NoTimeLeft:
                 report.bus_left += exported
         left = set(report.left)
         looked_at = [room for room, _ in rooms if room not in left]
-        findings.add(check_rollups(looked_at, self._since, everything=everything))
+        self._look_at_rollups(looked_at, report, findings, deadlines.rollups, everything=everything)
         return findings
 
     def _look_at_bus(
@@ -216,3 +234,22 @@ class Verifier:
                 on_records=count,
             )
         )
+
+    def _look_at_rollups(
+        self,
+        rooms: Sequence[int],
+        report: Report,
+        findings: Findings,
+        deadline: Deadline,
+        *,
+        everything: bool,
+    ) -> None:
+        for first in range(0, len(rooms), ROOMS):
+            try:
+                findings.add(check_rollups(rooms[first : first + ROOMS], self._since, deadline))
+            except NoTimeLeft:
+                report.rollups_left += rooms[first:]
+                return
+        if everything:
+            with suppress(NoTimeLeft):  # it is about no room
+                findings.add(check_totals(deadline))

@@ -28,7 +28,7 @@ from chat import dead_letters, export
 from chat.event_bus import event_bus
 from chat.events.envelope import STREAM
 from chat.models import RoomEvent
-from chat.verify import Finding, Verifier
+from chat.verify import Finding, Verifier, stored_reader, verifier
 from chatsite.analytics_letters import AnalyticsLetters
 from tests.analytics_events import post, record_of
 from tests.integration import analytics_truth
@@ -328,6 +328,35 @@ def test_verify_delivery_of_the_last_minutes_compares_these(log_redis: redis.Red
 
     assert before == set()
     assert {"messages in minutes", "characters in minutes"} & findings() == {"messages in minutes"}
+
+
+def test_sums_that_there_is_no_time_to_compare_are_neither_right_nor_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = exported_world()
+    count_all()
+    DayRollup.objects.update(reactions=0)
+    monkeypatch.setattr(verifier, "ROOMS", 1)
+    compared = []
+    count_types = stored_reader.count_types
+
+    def counted(*args: Any) -> Any:
+        compared.append(args)
+        return count_types(*args)
+
+    monkeypatch.setattr(stored_reader, "count_types", counted)
+
+    def clock() -> float:
+        """An hour goes by with the first room."""
+        return time.monotonic() + 3600 * len(compared)
+
+    hurried = Verifier(SHARDS, None, seconds=60, pause=lambda: None, clock=clock)
+    rooms = sorted(room.pk for room in world.rooms)
+    report = hurried.verify(rooms)
+
+    assert (report.findings, len(compared)) == ([], 1)
+    assert len(report.rollups_left) == len(rooms) - 1
+    assert sorted(report.unfinished) == rooms
 
 
 def test_verify_delivery_says_which_events_never_came() -> None:
