@@ -580,6 +580,27 @@ async def test_bus_that_forgot_what_was_published_is_found(log_redis: redis.Redi
     assert await found() == []
 
 
+async def test_bus_that_is_filled_again_need_only_have_what_the_export_has_passed(
+    log_redis: redis.Redis,
+) -> None:
+    """As while the workers publish everything again after a restore."""
+    _, _, room, said = await lively_room()
+    await carry_on(room)
+    await rewrite_bus(log_redis, lambda seq, value: value if seq <= said[4] else None)
+    await sync_to_async(export.rewind)(shard_of(room))
+    nothing_yet = await found()
+    await sql(
+        "UPDATE chat_shardcursor SET position = (SELECT id FROM chat_roomevent"
+        f" WHERE room_id = {room.pk} AND seq = {said[4]}) WHERE kind = 'export'"
+    )
+    half = await found()
+    await rewrite_bus(log_redis, lambda seq, value: None if seq == said[2] else value)
+    lost = await found()
+
+    assert (nothing_yet, half) == ([], [])
+    assert subjects(lost) == {(Check.EXPORTED, said[2], "records")}
+
+
 async def test_event_that_the_bus_refused_may_come_after_its_placeholder(
     log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
