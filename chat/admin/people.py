@@ -12,8 +12,9 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin.base import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from chat.admin.base import AdminPasswordChangeForm
 from chat.admin.moderation import choices_for
+from chat.admin.person_forms import UserChangeForm, UserCreationForm
 from chat.admin.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.records import acting, note
 from chat.errors import ClientError
@@ -39,7 +40,7 @@ WITH_VALUES = ("username",)
 class PersonAdmin(_AccountAdmin):
     """Who may change roles edits accounts; what moderators do are actions."""
 
-    form = UserChangeForm  # type: ignore[assignment]
+    form = UserChangeForm
     add_form = UserCreationForm
     # django-unfold's own, which is empty, comes before Django's: accounts would have no name.
     add_fieldsets = UserAdmin.add_fieldsets

@@ -8,6 +8,8 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.crypto import salted_hmac
 
+from chat import usernames
+
 
 class User(AbstractUser):
     """A person. `username` is what others mention, `display_name` is what they read."""
@@ -44,6 +46,11 @@ class User(AbstractUser):
                 condition=~models.Q(deactivated_at=None),
             ),
         ]
+
+    @classmethod
+    def normalize_username(cls, username: str) -> str:
+        """The form in which signing in looks for a name, whoever gave it."""
+        return usernames.normalise(username)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Django's own is made of the password alone. Nothing is added for who was never shut out,

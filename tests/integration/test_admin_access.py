@@ -460,6 +460,50 @@ def test_account_that_an_administrator_creates_is_on_record(password_alone: None
     )
 
 
+@pytest.mark.parametrize("name", ["ivаn", "сара", "ádmin", "BORIS", "-x"])
+def test_name_that_could_not_be_signed_up_cannot_be_given_either(
+    password_alone: None, name: str
+) -> None:
+    boris, vera = User.objects.create_user("boris"), User.objects.create_user("vera")
+    browser = at_admin(staff("boss", "administrator"))
+
+    added = browser.post(
+        "/admin/chat/user/add/",
+        {"username": name, "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"},
+    )
+    changed = browser.post(f"/admin/chat/user/{vera.pk}/change/", account_form(vera, username=name))
+
+    for answer in (added, changed):
+        assert list(answer.context["adminform"].form.errors) == ["username"]
+    assert {one.username for one in User.objects.all()} == {"boris", "vera", "boss"}
+    assert User.objects.get(username="boris") == boris
+
+
+def test_name_given_by_an_administrator_is_the_one_to_sign_in_with(password_alone: None) -> None:
+    vera = User.objects.create_user("vera")
+    browser = at_admin(staff("boss", "administrator"))
+
+    browser.post(f"/admin/chat/user/{vera.pk}/change/", account_form(vera, username="Anna"))
+
+    vera.refresh_from_db()
+    assert vera.username == "anna"
+    assert User.objects.create_superuser("Root").username == "root"
+
+
+def test_name_from_before_the_rule_does_not_keep_an_account_from_being_edited(
+    password_alone: None,
+) -> None:
+    old = User.objects.create_user("support")
+    User.objects.filter(pk=old.pk).update(username="Support")
+    old.refresh_from_db()
+    browser = at_admin(staff("boss", "administrator"))
+
+    browser.post(f"/admin/chat/user/{old.pk}/change/", account_form(old, display_name="Help"))
+
+    old.refresh_from_db()
+    assert (old.username, old.display_name) == ("Support", "Help")
+
+
 @pytest.mark.parametrize("whom", ["themselves", "a superuser"])
 def test_nobody_edits_themselves_or_somebody_above_them(password_alone: None, whom: str) -> None:
     boss = staff("boss", "administrator")

@@ -1,0 +1,38 @@
+"""The forms of accounts: which user names an administrator may give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from allauth.account.adapter import get_adapter
+from django import forms
+
+from chat import usernames
+from chat.admin import base
+from chat.models import User
+
+if TYPE_CHECKING:  # generic only for the type checker
+    _UserForm = forms.ModelForm[User]
+    _CreationForm = base.UserCreationForm[User]
+    _ChangeForm = base.UserChangeForm[User]
+else:
+    _UserForm = forms.ModelForm
+    _CreationForm, _ChangeForm = base.UserCreationForm, base.UserChangeForm
+
+
+class _NamedByTheRule(_UserForm):
+    def clean_username(self) -> str:
+        """By the rule of signing up; a name that stays as it is may be older than that."""
+        entered: str = self.cleaned_data["username"]
+        if self.instance.username in (entered, usernames.normalise(entered)):
+            return self.instance.username
+        cleaned: str = get_adapter().clean_username(entered)
+        return cleaned
+
+
+class UserCreationForm(_NamedByTheRule, _CreationForm):
+    pass
+
+
+class UserChangeForm(_NamedByTheRule, _ChangeForm):
+    pass
