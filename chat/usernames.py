@@ -24,6 +24,11 @@ CYRILLIC_NAME = re.compile(SHAPE.format(letters=CYRILLIC))
 # Cyrillic small letters that look like a Latin one; names are shown in lower case.
 LOOK_LATIN = frozenset("аеёорсухіїјѕў")
 
+CHARACTERS = _(
+    "Use letters of one alphabet, Latin or Cyrillic, and digits; "
+    "between them single dots, hyphens or underscores."
+)
+
 # The account of `chat.probe`: not a name that anybody can choose, so nobody has it already.
 PROBE_USERNAME = "(probe)"
 
@@ -57,13 +62,7 @@ def check_username(username: str) -> None:
             raise ValidationError(_("A user name needs a letter."), code="no_letter")
         return
     if not CYRILLIC_NAME.fullmatch(username):
-        raise ValidationError(
-            _(
-                "Use letters of one alphabet, Latin or Cyrillic, and digits; "
-                "between them single dots, hyphens or underscores."
-            ),
-            code="characters",
-        )
+        raise ValidationError(CHARACTERS, code="characters")
     letters = {character for character in username if character.isalpha()}
     if letters <= LOOK_LATIN:
         raise ValidationError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import get_adapter
 from django import forms
@@ -21,6 +21,11 @@ else:
 
 
 class _NamedByTheRule(_UserForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "username" in self.fields:  # and not only shown
+            self.fields["username"].help_text = usernames.CHARACTERS
+
     def clean_username(self) -> str:
         """By the rule of signing up; a name that stays as it is may be older than that."""
         entered: str = self.cleaned_data["username"]
