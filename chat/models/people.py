@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from chat import usernames
 
@@ -14,12 +15,18 @@ from chat import usernames
 class User(AbstractUser):
     """A person. `username` is what others mention, `display_name` is what they read."""
 
-    display_name = models.CharField(max_length=80, blank=True)
+    display_name = models.CharField(_("display name"), max_length=80, blank=True)
     muted_until = models.DateTimeField(
-        null=True, blank=True, help_text="May write nothing in any room until then."
+        _("muted until"),
+        null=True,
+        blank=True,
+        help_text=_("May write nothing in any room until then."),
     )
     deactivated_at = models.DateTimeField(
-        null=True, blank=True, help_text="Since when `is_active` is off; empty while it is on."
+        _("deactivated at"),
+        null=True,
+        blank=True,
+        help_text=_("Since when “active” is off; empty while it is on."),
     )
     sessions_ended_at = models.DateTimeField(
         null=True,
@@ -70,17 +77,23 @@ class User(AbstractUser):
 class ApiToken(models.Model):
     """A program's bearer token. Only its SHA-256 is kept, so a stolen database opens nothing."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=80)
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user")
+    )
+    name = models.CharField(_("name"), max_length=80)
     prefix = models.CharField(
-        max_length=12, help_text="First characters of the token, to recognise it by."
+        _("beginning"),
+        max_length=12,
+        help_text=_("First characters of the token, to recognise it by."),
     )
     digest = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
         ordering: ClassVar = ["-created_at"]
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from chat.events import Role, RoomKind
 from chat.models.people import User
@@ -21,10 +22,18 @@ class Room(models.Model):
     stores the events, so a room can be loaded into the log from this row alone.
     """
 
-    slug = models.SlugField(max_length=80, unique=True, allow_unicode=True)
-    name = models.CharField(max_length=80)
-    topic = models.CharField(max_length=250, blank=True)
-    kind = models.CharField(max_length=10, choices=[(kind, kind.name) for kind in RoomKind])
+    slug = models.SlugField(_("address"), max_length=80, unique=True, allow_unicode=True)
+    name = models.CharField(_("name"), max_length=80)
+    topic = models.CharField(_("topic"), max_length=250, blank=True)
+    kind = models.CharField(
+        _("kind"),
+        max_length=10,
+        choices=[
+            (RoomKind.PUBLIC.value, _("public")),
+            (RoomKind.PRIVATE.value, _("private")),
+            (RoomKind.DIRECT.value, _("direct")),
+        ],
+    )
     direct_key = models.CharField(
         max_length=50,
         unique=True,
@@ -39,19 +48,27 @@ class Room(models.Model):
         help_text="Idempotency key of the request that made the room, so a repeat finds it again.",
     )
     created_by = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        User,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("created by"),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
     slow_mode_seconds = models.IntegerField(
+        _("slow mode, seconds"),
         default=0,
         db_default=0,
-        help_text="A member waits so long between two messages; 0: not at all.",
+        help_text=_("A member waits so long between two messages; 0: not at all."),
     )
-    stored_seq = models.BigIntegerField(default=0)
-    stored_n = models.BigIntegerField(default=0)
+    stored_seq = models.BigIntegerField(_("stored up to seq"), default=0)
+    stored_n = models.BigIntegerField(_("messages stored"), default=0)
 
     class Meta:
+        verbose_name = _("room")
+        verbose_name_plural = _("rooms")
         ordering: ClassVar = ["name"]
         permissions: ClassVar = [
             ("moderate_rooms", "Can archive rooms and set their slow mode"),
