@@ -71,6 +71,19 @@ def tables_are_emptied_quickly() -> None:
     quick_flush.install()
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Ends the connection of the thread in which asgiref runs what tests do with the ORM.
+
+    While it is open, the database cannot be dropped.
+    """
+    from asgiref.sync import SyncToAsync
+    from django.db import connections
+
+    yield
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+
+
 @pytest.fixture
 def log_redis() -> Iterator[redis.Redis]:
     """The log server, empty."""
