@@ -15,6 +15,8 @@ from django.utils import timezone
 from chat.events import Role
 from chat.models import Membership, Report
 
+MODERATING = (Role.MODERATOR, Role.OWNER)
+
 
 class Page(msgspec.Struct, frozen=True):
     """Reports, newest first; `more` tells whether older ones exist."""
@@ -60,10 +62,16 @@ def waiting_in(rooms: Iterable[int], viewer: int) -> dict[int, int]:
 
 def waiting_for(moderator: int) -> dict[int, int]:
     """The same for all rooms that somebody moderates, as PostgreSQL has their roles."""
-    rooms = Membership.objects.filter(
-        user_id=moderator, role__in=[Role.MODERATOR, Role.OWNER]
-    ).values_list("room_id", flat=True)
-    return waiting_in(rooms, moderator)
+    rooms = Membership.objects.filter(user_id=moderator, role__in=MODERATING)
+    return waiting_in(rooms.values_list("room_id", flat=True), moderator)
+
+
+def moderators_who_see(report: Report) -> list[int]:
+    """Who moderates its room, as PostgreSQL has it, but for somebody whom it is about."""
+    moderators = Membership.objects.filter(room_id=report.room_id, role__in=MODERATING)
+    if report.author_id is not None:
+        moderators = moderators.exclude(user_id=report.author_id)
+    return list(moderators.values_list("user_id", flat=True))
 
 
 def mark_seen(reporter: int, ids: Iterable[int]) -> None:

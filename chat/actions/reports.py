@@ -3,7 +3,8 @@
 Who can read a message may report it, once while the report waits. Staff work on all reports,
 owners and moderators on those of their rooms, but for reports about themselves, and without
 learning who reported: they could take revenge. Closing a report is on record and tells the
-reporter (`chat.reports`), in PostgreSQL and by a hint to their open pages.
+reporter (`chat.reports`), in PostgreSQL and by a hint to their open pages. Pages of the room's
+moderators get a hint when there is one more or less to work on.
 
 All functions raise ClientError for what is refused and Unavailable when log or PostgreSQL is away.
 """
@@ -27,6 +28,7 @@ from chat.labels import check_text
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.permissions import Action, check_staff, role_may, staff_may
+from chat.reports import moderators_who_see
 from chat.room_log.targets import author_of
 
 MAX_ANSWER_CHARACTERS = 500
@@ -65,19 +67,25 @@ async def report_message(
         raise ClientError("not_found", "There is no such message.")
     if author == reporter_id:
         raise ClientError("bad_request", "This message is your own: delete it.")
-    return await in_database(_insert, reporter_id, room_id, seq, author or None, category, note)
+    report, is_new = await in_database(
+        _insert, reporter_id, room_id, seq, author or None, category, note
+    )
+    if is_new:
+        await _tell_moderators(report)
+    return report
 
 
 def _insert(
     reporter_id: int, room_id: int, seq: int, author: int | None, category: str, note: str
-) -> Report:
+) -> tuple[Report, bool]:
+    """The report, and whether this call made it."""
     now = timezone.now()
     waiting = Report.objects.filter(
         room_id=room_id, seq=seq, reporter_id=reporter_id, state__in=Report.WAITING
     )
     earlier = waiting.first()
     if earlier is not None:
-        return earlier
+        return earlier, False
     recent = Report.objects.filter(reporter_id=reporter_id, created_at__gt=now - DAY)
     times = list(recent.order_by("created_at").values_list("created_at", flat=True))
     if len(times) >= REPORTS_PER_DAY:
@@ -85,7 +93,7 @@ def _insert(
         raise ClientError("rate_limited", "You have reported enough for today.", max(1.0, wait))
     try:
         with transaction.atomic():
-            return Report.objects.create(
+            made = Report.objects.create(
                 room_id=room_id,
                 seq=seq,
                 author_id=author,
@@ -95,7 +103,8 @@ def _insert(
                 created_at=now,
             )
     except IntegrityError:  # the same request at the same moment
-        return waiting.get()
+        return waiting.get(), False
+    return made, True
 
 
 async def assign(by: By, report_id: int, assignee_id: int | None, reason: str = "") -> Report:
@@ -138,7 +147,7 @@ async def dismiss(by: By, report_id: int, reason: str = "", answer: str = "") ->
     closed = await in_database(
         _close, by, report_id, Action.REPORT_DISMISS, None, why, _answer(answer)
     )
-    _tell(closed)
+    await _tell(closed)
     return closed
 
 
@@ -182,7 +191,7 @@ async def resolve(
     closed = await in_database(
         _close, by, report_id, Action.REPORT_RESOLVE, action, reason, text, claim
     )
-    _tell(closed)
+    await _tell(closed)
     return closed, outcome
 
 
@@ -370,14 +379,21 @@ def _answer(answer: str) -> str:
     return check_text(answer, "Answer", MAX_ANSWER_CHARACTERS)
 
 
-def _tell(closed: list[Report]) -> None:
-    """A hint to the reporters' open pages; those that miss it see it when they ask."""
+async def _tell(closed: list[Report]) -> None:
+    """Hints to the open pages of who reported and of who moderates; the others see it on asking."""
     for report in closed:
-        live.publisher().to_hubs(
-            {
-                "type": "report",
-                "user": report.reporter_id,
-                "report": report.pk,
-                "state": str(report.state),
-            }
-        )
+        _hint(report.reporter_id, report, str(report.state))
+    # They are about one message.
+    await _tell_moderators(closed[0])
+
+
+async def _tell_moderators(report: Report) -> None:
+    with contextlib.suppress(Unavailable):  # what was asked for is done
+        for moderator in await in_database(moderators_who_see, report):
+            _hint(moderator, report, "waiting")
+
+
+def _hint(user_id: int, report: Report, state: str) -> None:
+    live.publisher().to_hubs(
+        {"type": "report", "user": user_id, "report": report.pk, "state": state}
+    )

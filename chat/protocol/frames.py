@@ -314,7 +314,10 @@ class TypingNotice(ServerFrame, frozen=True, tag="typing"):
 
 
 class ReportNotice(ServerFrame, frozen=True, tag="report"):
-    """A report that the person made is closed: `resolved` or `dismissed`."""
+    """A report that the person made is closed: `resolved` or `dismissed`.
+
+    Or, `waiting`: in a room that the person moderates one more or less waits than before.
+    """
 
     report: int
     state: str

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chat.actions import moderation, people, reports
+from chat.events import Role
 from chat.models import AuditEntry
 from chat.permissions import Action
 from tests.integration.chat_world import by, store
@@ -102,6 +103,36 @@ async def test_reporter_is_told_at_once_when_a_report_is_closed(server: WebProce
         notice = await anna.receive("report")
 
     assert notice == {"t": "report", "report": made.pk, "state": "resolved"}
+
+
+async def test_moderators_are_told_when_reports_come_and_go_but_of_none_about_themselves(
+    server: WebProcess,
+) -> None:
+    world = await make_world()
+    await moderation.set_role(by(world.anna), world.room.pk, world.boris.pk, Role.MODERATOR)
+    await store(world.room.pk)
+    posted = await post(world.room, world.boris, "Buy now")
+    async with (
+        await ChatClient.hello(server, world.mod) as mod,
+        await ChatClient.hello(server, world.boris) as boris,
+    ):
+        await mod.pong(), await boris.pong()
+        for _ in range(2):  # the second time it is there already
+            made = await reports.report_message(
+                world.anna.pk, world.room.pk, posted.event.seq, "spam"
+            )
+        came = await mod.receive("report")
+        await reports.dismiss(by(world.staff, staff=True), made.pk, WHY.reason)
+        went = await mod.receive("report")
+        # Later than both, and on the same way.
+        own = await post(world.room, world.mod, "Sorry")
+        about_mod = await reports.report_message(
+            world.anna.pk, world.room.pk, own.event.seq, "other"
+        )
+        notice = await boris.receive("report")
+
+    assert came == went == {"t": "report", "report": made.pk, "state": "waiting"}
+    assert notice == {"t": "report", "report": about_mod.pk, "state": "waiting"}
 
 
 async def test_message_of_another_deleted_over_the_socket_is_on_record_and_answered(

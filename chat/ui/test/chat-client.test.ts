@@ -21,7 +21,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 		events: () => {},
 		presence: () => {},
 		typingNoticed: () => {},
-		reportClosed: () => {},
+		reportChanged: () => {},
 		outbox: (items, done) => {
 			waiting = items;
 			logged = done;

@@ -35,8 +35,8 @@ export interface ClientListener {
 	events(room: number, events: RoomEvent[]): void;
 	presence(room: number, online: ReadonlySet<number>): void;
 	typingNoticed(room: number, user: number): void;
-	/** A report that the person made is closed. */
-	reportClosed(report: number): void;
+	/** A report of the person was closed, or, `waiting`, one came or went where they moderate. */
+	reportChanged(state: string): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
 	/** The server will not take a change of a message that the person asked for. */
 	refused(item: OutboxItem, code: ErrorCode): void;
@@ -329,7 +329,7 @@ export class ChatClient {
 				this.listener.typingNoticed(frame.room, frame.user);
 				break;
 			case "report":
-				this.listener.reportClosed(frame.report);
+				this.listener.reportChanged(frame.state);
 				break;
 			case "pong":
 				this.clockOffsetMs = Date.parse(frame.time) - Date.now();

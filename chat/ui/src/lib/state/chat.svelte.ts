@@ -143,8 +143,9 @@ export class Chat implements ClientListener {
 		if (user !== this.me) this.typing.noticed(room, user);
 	}
 
-	reportClosed(): void {
-		void this.reports.refreshMine().catch(() => {
+	reportChanged(state: string): void {
+		const asked = state === "waiting" ? this.reports.refreshWaiting() : this.reports.refreshMine();
+		void asked.catch(() => {
 			// The next time tells.
 		});
 	}

@@ -1,7 +1,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { ModerationRest, Report } from "../moderation-rest";
 
-/** Nobody tells a page that a new report waits; it asks while somebody looks at it. */
+/** What a page is told may be lost, so it asks too, while somebody looks at it. */
 const ASK_EVERY_MS = 30_000;
 
 /** The reports that the person made, and how many wait in the rooms that they moderate. */
