@@ -79,9 +79,6 @@ class Period:
         # A day's end that was skipped by a change of the clock must not turn the period around.
         return Period(min(earlier, self.begin - QUARTER), self.begin, self.zone, self.step)
 
-    def until_now(self, now: datetime) -> bool:
-        return self.end >= now
-
     def local(self, moment: datetime) -> str:
         """A moment with the offset that the zone had then."""
         return moment.astimezone(self.zone).isoformat(timespec="seconds")

@@ -8,17 +8,13 @@ An *origin* says what a connection was opened with: a session's key, or `token:<
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 
 from chat import live
 from chat.models import User
@@ -40,14 +36,6 @@ def announce(user_id: int, origin: str | None) -> None:
     """
     message = {"type": "revoke", "user": user_id, "session": origin}
     transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
-
-
-def is_session_of(user: User, session_key: str) -> bool:
-    """Whether the session is in force, is this person's and was made under today's password."""
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return str(session.get(SESSION_KEY)) == str(user.pk) and constant_time_compare(
-        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
-    )
 
 
 def connect() -> None:

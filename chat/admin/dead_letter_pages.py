@@ -33,7 +33,6 @@ from chat.permissions import Action
 PAGE_LETTERS = 50
 # A form may name what one page shows; more is a bulk act, with steps.
 MAX_CHOSEN = PAGE_LETTERS
-SHOWN_BYTES = 64 * 1024
 HEX_BYTES = 512
 SOURCES = ("persist", "export", "analytics", "task:")
 PERMISSIONS = {
