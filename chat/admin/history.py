@@ -33,6 +33,7 @@ from chat.admin.keyset_paging import (
 from chat.admin.marked_words import marked, matching_words
 from chat.admin.moderation import choices_for
 from chat.admin.records import note
+from chat.admin.room_lookup import is_id
 from chat.models import (
     AuditEntry,
     ExportedRoom,
@@ -287,9 +288,7 @@ def narrowed(wanted: HistoryFilter, chosen: list[int]) -> HistoryFilter:
 
 def chosen_of(given: list[str]) -> list[int]:
     """Ids of messages from check boxes. Raises: BadRequest."""
-    if len(given) > MAX_CHOSEN or any(
-        not (one.isascii() and one.isdecimal()) or len(one) > 18 for one in given
-    ):
+    if len(given) > MAX_CHOSEN or not all(map(is_id, given)):
         raise BadRequest("These are not messages.")
     return [int(one) for one in given]
 

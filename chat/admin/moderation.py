@@ -30,12 +30,12 @@ from chat.admin.act_effects import effects_of
 from chat.admin.doors import act, reason_of, render
 from chat.admin.history_filter import may_read, recorded
 from chat.admin.records import by
+from chat.admin.room_lookup import is_id
 from chat.audit import By, Kind, Result
 from chat.errors import ClientError
 from chat.events import Role
 from chat.models import Message, Room, User
 from chat.permissions import STAFF, Action
-from chat.protocol import MAX_ID
 
 # Each is one append and its place on record, some hundredths of a second together.
 MAX_TARGETS = 100
@@ -366,7 +366,7 @@ def value_of(request: HttpRequest, offered: Offered) -> Any:
 
 def report_of(request: HttpRequest) -> int | None:
     given = request.POST.get("report", "")
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+    return int(given) if is_id(given) else None
 
 
 def back_of(request: HttpRequest) -> str:
@@ -400,8 +400,7 @@ def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Ta
 def place_of(given: str, parts: int) -> Place:
     """The numbers in `5` or `5:7`. Raises: BadRequest."""
     texts = given.split(":")
-    whole = all(one.isascii() and one.isdecimal() and len(one) < 20 for one in texts)
-    if len(texts) != parts or not whole or not all(1 <= int(one) <= MAX_ID for one in texts):
+    if len(texts) != parts or not all(map(is_id, texts)):
         raise BadRequest("These are no targets.")
     return tuple(int(one) for one in texts)
 

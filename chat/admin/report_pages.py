@@ -24,6 +24,7 @@ from chat.admin.history_filter import may_read, recorded
 from chat.admin.keyset_paging import read_page, shown_count
 from chat.admin.moderation import ACTS, MUTES, refusal_text
 from chat.admin.records import REASON_CHARACTERS, by
+from chat.admin.room_lookup import is_id
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
 from chat.permissions import STAFF, Action
@@ -256,9 +257,7 @@ def _seconds(request: HttpRequest, action: Action | None) -> int | None:
 
 def _chosen(request: HttpRequest) -> list[int]:
     given = list(dict.fromkeys(request.POST.getlist("reports")))
-    if len(given) > MAX_CHOSEN or any(
-        not (one.isascii() and one.isdecimal()) or len(one) > 18 for one in given
-    ):
+    if len(given) > MAX_CHOSEN or not all(map(is_id, given)):
         raise BadRequest("These are no reports.")
     return [int(one) for one in given]
 

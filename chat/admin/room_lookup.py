@@ -30,4 +30,5 @@ def find_person(text: str) -> User | None:
 
 
 def is_id(text: str) -> bool:
+    """Whether a form names something by its number, as no other text is given to PostgreSQL."""
     return text.isascii() and text.isdecimal() and len(text) < 20 and 1 <= int(text) <= MAX_ID
