@@ -337,9 +337,14 @@ def filter_text(wanted: Filter) -> str:
         _("reason"): wanted.reason,
         _("room"): wanted.room,
         _("state"): wanted.state,
-        _("since"): None if wanted.since is None else f"{wanted.since:%Y-%m-%d %H:%M}",
+        _("since"): shown_moment(wanted.since),
+        _("until"): shown_moment(wanted.until),
     }
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
+def shown_moment(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def line_of(letter: Letter) -> dict[str, Any]:

@@ -350,6 +350,13 @@ def test_bulk_act_is_stopped_half_way(
     assert "data-running" not in page
 
 
+def test_page_of_a_bulk_act_says_all_that_it_was_narrowed_by(browser: Client) -> None:
+    narrowed = {"source": "persist", "since": "2026-01-01 08:00", "until": "2026-02-03 09:30"}
+    page = browser.get(begin(browser, **narrowed)).content.decode()
+
+    assert "source persist, since 2026-01-01 08:00, until 2026-02-03 09:30" in page
+
+
 def test_bulk_form_that_is_sent_twice_begins_one_act(browser: Client) -> None:
     add()
     job = str(uuid.uuid4())
