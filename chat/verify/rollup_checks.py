@@ -8,7 +8,7 @@ compared that they say they have counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -76,11 +76,11 @@ def check_rollups(
     counted_rooms: CountedRooms = import_string(f"{source}.counted_rooms")
     minute = None if since is None else since.replace(second=0, microsecond=0)
     counted = counted_rooms(rooms, minute)
-    expected = _expected(counted, minute, deadline)
+    before = {} if minute is None else stored_reader.last_before(rooms, minute)
+    expected = _expected(counted, before, minute, deadline)
     for room in counted:
         # What went missing long ago is the full verification's affair.
-        first_seq = 1 if minute is None else stored_reader.last_before(room.room, minute)
-        yield from _check_room(room, expected[room.room], first_seq)
+        yield from _check_room(room, expected[room.room], before.get(room.room, 1))
 
 
 def check_totals(deadline: Deadline) -> Iterator[Finding]:
@@ -112,11 +112,14 @@ def _check_room(room: CountedRoom, expected: Counter[str], first_seq: int) -> It
 
 
 def _expected(
-    rooms: Sequence[CountedRoom], since: datetime | None, deadline: Deadline
+    rooms: Sequence[CountedRoom],
+    before: Mapping[int, int],
+    since: datetime | None,
+    deadline: Deadline,
 ) -> dict[int, Counter[str]]:
     found: dict[int, Counter[str]] = {room.room: Counter() for room in rooms}
     names = {kind.value: name for name, kinds in COUNTS.items() for kind in kinds}
-    for spans in _portions(rooms, since):
+    for spans in _portions(rooms, before):
         deadline.check()
         open_places = [
             (room.room, first, last)
@@ -132,15 +135,16 @@ def _expected(
 
 
 def _portions(
-    rooms: Sequence[CountedRoom], since: datetime | None
+    rooms: Sequence[CountedRoom], before: Mapping[int, int]
 ) -> Iterator[list[tuple[int, int, int]]]:
-    """(room, first seq, last seq) of everything that is to be counted, so much at a time."""
+    """(room, first seq, last seq) of everything that is to be counted, so much at a time.
+
+    Of a room in `before`, what comes after that seq is, but for the slack.
+    """
     portion: list[tuple[int, int, int]] = []
     size = 0
     for room in rooms:
-        first = 1
-        if since is not None:
-            first = max(1, stored_reader.last_before(room.room, since) + 1 - SLACK)
+        first = max(1, before.get(room.room, 0) + 1 - SLACK)
         while first <= room.seq:
             last = min(room.seq, first + EVENTS - size - 1)
             portion.append((room.room, first, last))

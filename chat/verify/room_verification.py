@@ -120,7 +120,9 @@ class RoomVerification:
 
     def _window(self, room: int) -> int:
         """The first seq at or after `since`."""
-        return 1 if self._since is None else stored_reader.last_before(room, self._since) + 1
+        return (
+            1 if self._since is None else stored_reader.last_before([room], self._since)[room] + 1
+        )
 
     def _check_projections(self, row: RoomRow, replay: Replay) -> Iterator[Finding]:
         start = replay.start

@@ -107,13 +107,15 @@ def read_persist_cursor(shard: int, seq: int) -> StoredUpTo:
     return StoredUpTo(seq, epoch, epochs.stream_id(position))
 
 
-def last_before(room: int, moment: datetime) -> int:
-    """The seq of the room's last event before `moment`; 0 when there is none."""
-    rows = _select(
-        "SELECT seq FROM chat_roomevent WHERE room_id = %s AND at < %s ORDER BY seq DESC LIMIT 1",
-        [room, moment],
+def last_before(rooms: Sequence[int], moment: datetime) -> dict[int, int]:
+    """For each room the seq of its last event before `moment`; 0 when there is none."""
+    found = _select(
+        "SELECT wanted.room, COALESCE((SELECT seq FROM chat_roomevent"
+        " WHERE room_id = wanted.room AND at < %s ORDER BY seq DESC LIMIT 1), 0)"
+        " FROM unnest(%s::bigint[]) AS wanted (room)",
+        [moment, list(rooms)],
     )
-    return rows[0][0] if rows else 0
+    return dict(found)
 
 
 def event_at(room: int, seq: int) -> StoredRow | None:
