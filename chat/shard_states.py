@@ -7,12 +7,16 @@ from datetime import datetime
 
 import msgspec
 from django.conf import settings
+from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
 from chat.export import START
-from chat.models import RoomEvent, ShardCursor
+from chat.models import ExportedRoom, RoomEvent, ShardCursor
 from chat.room_log import keys
 from chat.room_log.clients import blocking_client
+
+# Of each shard, for who looks every few seconds.
+MAX_COUNTED = 100_000
 
 
 class ShardState(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +34,9 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
 def shard_states(unexported: Mapping[int, int] | None = None) -> Iterator[ShardState]:
     """Both steps of every shard.
 
-    `unexported` are the events before the export by shard, for who has them already: to count
-    them takes as long as there are many.
+    `unexported` are the events before the export by shard, as the watermarks of the rooms have
+    them: to count them takes as long as there are many. Of an export that was set back, whose
+    watermarks stay, `MAX_COUNTED` are counted at most.
 
     Raises: OperationalError.
     """
@@ -43,10 +48,12 @@ def shard_states(unexported: Mapping[int, int] | None = None) -> Iterator[ShardS
             position = cursor.position if cursor.pk or not export else START
             if not export:
                 waiting = _unstored(shard)
-            elif unexported is not None:
-                waiting = unexported.get(shard, 0)
+            elif unexported is None:
+                waiting = _events_after(shard, position).count()
+            elif _is_set_back(shard, position):
+                waiting = _events_after(shard, position)[:MAX_COUNTED].count()
             else:
-                waiting = _unexported(shard, position)
+                waiting = unexported.get(shard, 0)
             yield ShardState(
                 shard=shard,
                 kind=kind.value,
@@ -58,8 +65,17 @@ def shard_states(unexported: Mapping[int, int] | None = None) -> Iterator[ShardS
             )
 
 
-def _unexported(shard: int, position: str) -> int:
-    return RoomEvent.objects.filter(shard=shard, id__gt=int(position)).count()
+def _events_after(shard: int, position: str) -> QuerySet[RoomEvent]:
+    return RoomEvent.objects.filter(shard=shard, id__gt=int(position))
+
+
+def _is_set_back(shard: int, position: str) -> bool:
+    """Whether the next event that the shard exports was exported before."""
+    following = _events_after(shard, position).order_by("id").only("room_id", "seq").first()
+    return (
+        following is not None
+        and ExportedRoom.objects.filter(room=following.room_id, seq__gte=following.seq).exists()
+    )
 
 
 def _unstored(shard: int) -> int | None:

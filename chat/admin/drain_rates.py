@@ -86,7 +86,7 @@ def rates() -> Rates:
 
 
 def _per_second(before: dict[int, int], now: dict[int, int], seconds: float) -> dict[int, float]:
-    # A rewound export begins again: that is no negative speed.
+    # A database that was restored has less: that is no negative speed.
     return {shard: max(count - before.get(shard, 0), 0) / seconds for shard, count in now.items()}
 
 

@@ -84,6 +84,17 @@ def test_page_shows_head_stored_and_exported_of_a_room(here: World, browser: Cli
     assert (page["totals"]["unstored"], page["totals"]["unexported"]) == (1, 1)
 
 
+def test_export_that_was_set_back_has_everything_before_it(here: World, browser: Client) -> None:
+    said(here.room, here.anna, "published")
+    export.export(shard(here))
+    done = browser.get("/admin/delivery/figures/").context["totals"]["unexported"]
+    export.rewind(shard(here))
+
+    set_back = browser.get("/admin/delivery/figures/").context["totals"]["unexported"]
+
+    assert (done, set_back) == (0, RoomEvent.objects.count())
+
+
 def test_rates_are_what_was_stored_and_exported_between_two_looks(here: World) -> None:
     stored(here.room)
     drain_rates.rates()
