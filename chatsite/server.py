@@ -39,9 +39,9 @@ BACKLOG = 2048
 # at every few frames, and each older generation is looked through far too often for a process that
 # holds thousands of connections: a third of its time, when everybody comes back at once.
 COLLECT_EVERY_OBJECTS = 50_000
-# A little above the protocol's own limit, so that the protocol can answer a frame that is just
-# too large instead of losing the connection.
-FRAME_MARGIN_BYTES = 1024
+# Above the protocol's own limit, so that it can answer a frame that is too large instead of losing
+# the connection: a message that is not too long makes one of 96 KB, written as JSON escapes.
+FRAME_MARGIN_BYTES = 64 * 1024
 
 Drain = Callable[[], Awaitable[None]]
 

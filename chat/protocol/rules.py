@@ -83,7 +83,12 @@ def parse_frame(data: str | bytes) -> AnyClientFrame:
     """
     if isinstance(data, bytes):
         raise RefusedFrame(ErrorCode.BAD_REQUEST, "Frames are JSON text; this one is binary.")
-    _check_size(data)
+    if _is_too_large(data):
+        raise RefusedFrame(
+            ErrorCode.TOO_LARGE,
+            f"A frame may have {MAX_FRAME_BYTES:,} bytes at most.",
+            _id_of(_readable_fields(data)),
+        )
     try:
         frame = _decoder.decode(data)
         # msgspec takes the last of two equal names. Another reader may take the first, so such
@@ -98,14 +103,11 @@ def parse_frame(data: str | bytes) -> AnyClientFrame:
     return frame
 
 
-def _check_size(text: str) -> None:
+def _is_too_large(text: str) -> bool:
     # No character takes more than 4 bytes, so most frames need no encoding to be measured.
     if len(text) * 4 <= MAX_FRAME_BYTES:
-        return
-    if len(text) > MAX_FRAME_BYTES or len(text.encode(errors="replace")) > MAX_FRAME_BYTES:
-        raise RefusedFrame(
-            ErrorCode.TOO_LARGE, f"A frame may have {MAX_FRAME_BYTES:,} bytes at most."
-        )
+        return False
+    return len(text) > MAX_FRAME_BYTES or len(text.encode(errors="replace")) > MAX_FRAME_BYTES
 
 
 def _start(text: str) -> int:
@@ -142,14 +144,8 @@ _lenient_scan = json.JSONDecoder(parse_int=len).raw_decode
 
 def _refusal(text: str, error: Exception) -> RefusedFrame:
     """The reason why `text` is refused, with its id and its type where they can be read."""
-    try:
-        value, _ = _lenient_scan(text, _start(text))
-    except (ValueError, RecursionError):
-        value = None
-    fields = value if isinstance(value, dict) else {}
-    name = fields.get("id")
-    if not (isinstance(name, str) and 1 <= len(name) <= MAX_REQUEST_ID and is_storable(name)):
-        name = None
+    fields = _readable_fields(text)
+    name = _id_of(fields)
     kind = fields.get("t")
     if isinstance(kind, str) and kind not in _CLIENT_TAGS:
         return RefusedFrame(ErrorCode.UNKNOWN_TYPE, "This frame type is not known.", name)
@@ -160,6 +156,22 @@ def _refusal(text: str, error: Exception) -> RefusedFrame:
     else:
         reason = "The frame is not JSON."
     return RefusedFrame(ErrorCode.BAD_REQUEST, reason, name)
+
+
+def _readable_fields(text: str) -> dict[str, Any]:
+    """What can be read of a frame that is refused."""
+    try:
+        value, _ = _lenient_scan(text, _start(text))
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _id_of(fields: dict[str, Any]) -> str | None:
+    name = fields.get("id")
+    if isinstance(name, str) and 1 <= len(name) <= MAX_REQUEST_ID and is_storable(name):
+        return name
+    return None
 
 
 def printable(text: str) -> str:

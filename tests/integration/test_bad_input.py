@@ -239,6 +239,7 @@ async def binary_after_hello(world: World) -> None:
 
 
 refused(14, "over 64 KiB", send_text(body='"' + "x" * MAX_FRAME_BYTES + '"'), "too_large")
+refused(14, "8,000 emoji as JSON escapes", send_text(body=json.dumps("😀" * 8_000)), "too_large")
 closed(14, "1 MiB + 1", HELLO, frame(b"x" * (2**20 + 1)), codes=(1009,))
 closed(
     14,
@@ -251,8 +252,8 @@ closed(
     14,
     "fragments over the limit",
     HELLO,
-    frame(b"x" * 40_000, final=False),
-    frame(b"x" * 40_000, CONTINUE, final=False),
+    frame(b"x" * 70_000, final=False),
+    frame(b"x" * 70_000, CONTINUE, final=False),
     codes=(1009,),
 )
 closed(
