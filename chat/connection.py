@@ -8,9 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from chat import history, live, metrics, tracing
 from chat.actions import messages
-from chat.errors import ClientError, Unavailable
+from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
 from chat.hub.core import Hub
 from chat.hub.sockets import HubSocket
@@ -139,9 +141,7 @@ class Connection:
         metrics.FRAMES_REFUSED.labels(code=str(code)).inc()
         error = Error(id=id, code=ErrorCode(code), message=message)
         if retry_after is not None:
-            error = Error(
-                id=id, code=ErrorCode(code), message=message, retry_after=round(retry_after, 2)
-            )
+            error = structs.replace(error, retry_after=in_hundredths(retry_after))
         self._socket.send(error)
 
     async def _answer(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class VecheError(Exception):
     """Base of every error that Veche raises on purpose."""
@@ -39,3 +41,8 @@ class Unavailable(ClientError, RetryableError):
 
     def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
         super().__init__("unavailable", message, retry_after_seconds)
+
+
+def in_hundredths(retry_after_seconds: float) -> float:
+    """The time to wait as answers say it: rounded up, so that after it nobody is refused again."""
+    return math.ceil(retry_after_seconds * 100) / 100

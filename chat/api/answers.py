@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
-from chat.errors import ClientError, RetryableError
+from chat.errors import ClientError, RetryableError, in_hundredths
 from chat.protocol import ErrorCode
 from chat.protocol.rules import printable
 
@@ -75,7 +75,7 @@ def problem(
         "code": code,
     }
     if retry_after_seconds is not None:
-        document["retry_after"] = round(retry_after_seconds, 3)
+        document["retry_after"] = in_hundredths(retry_after_seconds)
     response = answer(document, status)
     response["Content-Type"] = "application/problem+json"
     if retry_after_seconds is not None:
