@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from msgspec import structs
 
-from chat import history, live, metrics, tracing
+from chat import access, history, live, metrics, tracing
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
@@ -227,9 +227,6 @@ class Connection:
     # Frames that read the past
 
     def _read_past(self, frame: Sync | History) -> None:
-        if frame.room not in self._socket.rooms:
-            self._error(frame.id, ErrorCode.NOT_FOUND, "There is no such room.")
-            return
         wait = self._socket.reading.debt_seconds()
         if wait > 0 or self._reads >= MAX_READS_IN_FLIGHT:
             self._too_much(frame.id, "You read faster than allowed.", max(wait, 0.5))
@@ -249,10 +246,11 @@ class Connection:
             self._reads -= 1
 
     async def _sync(self, frame: Sync) -> None:
+        await self._check_reader(frame.room)
         events = await history.events_after(frame.room, frame.after, frame.limit)
         feed = self._hub.feeds.get(frame.room)
         head = max(feed.target if feed else 0, events[-1].seq if events else 0)
-        self._send_past(
+        await self._send_past(
             frame.room,
             encode(
                 Batch(
@@ -265,6 +263,7 @@ class Connection:
         )
 
     async def _history(self, frame: History) -> None:
+        await self._check_reader(frame.room)
         page = await history.messages_before(frame.room, frame.before, frame.limit)
         kept, more = page.messages, page.more
         while True:
@@ -275,13 +274,18 @@ class Connection:
                 break
             # The newest are what was asked for first; the rest is there for the next request.
             kept, more = kept[len(kept) // 2 :], True
-        self._send_past(frame.room, text)
+        await self._send_past(frame.room, text)
 
-    def _send_past(self, room: int, text: str) -> None:
+    async def _send_past(self, room: int, text: str) -> None:
         self._socket.reading.spend(len(text.encode()))
         # Whoever was put out while the answer was being read does not get it.
-        if room in self._socket.rooms:
-            self._socket.send_text(text)
+        await self._check_reader(room)
+        self._socket.send_text(text)
+
+    async def _check_reader(self, room: int) -> None:
+        """Refuse who may not read the room; the hub knows most of those who may."""
+        if room not in self._socket.rooms:
+            await access.as_member(self._socket.user_id, room)
 
     # Frames without an answer
 

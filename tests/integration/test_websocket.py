@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chat import live, revocation, tickets
 from chat.actions import moderation, rooms
-from chat.events import shard_of
+from chat.events import RoomKind, shard_of
 from chat.models import ReadMarker, Room, User
 from chat.room_log import epochs
 from tests.integration.chat_world import by, log_of, store
@@ -275,6 +275,25 @@ async def test_entering_a_room_while_connected_gives_the_room_and_its_events(
 
     assert (entered["room"]["id"], entered["room"]["head"]) == (room, 4)
     assert bodies(events) == ["welcome"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(RoomKind.PUBLIC, "not_member"), (RoomKind.PRIVATE, "not_found")]
+)
+async def test_somebody_outside_is_told_the_same_whether_they_read_or_write(
+    server: WebProcess, kind: RoomKind, code: str
+) -> None:
+    anna, boris = await new_person("anna"), await new_person("boris")
+    room = (await new_room(anna, kind=kind)).pk
+    await store(room)
+    async with await ChatClient.hello(server, boris) as b:
+        answers = [
+            await b.post(room, "hello"),
+            await b.ask(t="sync", room=room, after=0),
+            await b.ask(t="history", room=room, before=9),
+        ]
+
+    assert [answer.get("code") for answer in answers] == [code] * 3
 
 
 async def test_removed_person_gets_the_removal_and_nothing_more(server: WebProcess) -> None:
