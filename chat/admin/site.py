@@ -140,7 +140,6 @@ class Site(AdminSite):
                     {"title": _("Sessions"), "link": reverse("usersessions_list")},
                     {"title": _("Change password"), "link": reverse("account_change_password")},
                 ],
-                "weak_log": settings.ENV.allow_weak_log,
             }
         )
 
