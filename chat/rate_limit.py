@@ -1,7 +1,7 @@
 """Token buckets: how much one connection, or one person, may ask for.
 
-Written here because throttled-py, which the REST side may use, costs 7 µs a hit where this costs
-0.3, and every received frame is a hit. State is per process and bounded.
+Written here because a library for it, throttled-py, costs 7 µs a hit where this costs 0.3, and
+every received frame is a hit. State is per process and bounded.
 """
 
 from __future__ import annotations
