@@ -4,6 +4,8 @@ The cursor lives in PostgreSQL and is locked for the transaction that reads the 
 them and moves it, so two exporters never publish the same shard at once. A crash after the
 acknowledgements and before the commit publishes the same events again; readers recognise them
 by (room, seq). An exporter that was paused is cut off by PostgreSQL, and another one takes over.
+The cursor belongs to one bus: when an installation gets Kafka, or gives it up, everything is
+published from the start, so that the other bus has every event too, in order.
 
 Errors: while the bus does not acknowledge, nothing moves and the next run tries again; that is
 never a dead letter. What the bus refuses for ever goes to the dead letters, and a placeholder is
@@ -19,6 +21,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
@@ -68,11 +71,14 @@ MOVE_WATERMARKS = """
     ON CONFLICT (room_id) DO UPDATE SET seq = GREATEST(chat_exportedroom.seq, EXCLUDED.seq)
 """
 
+FORGET_WATERMARKS = "DELETE FROM chat_exportedroom WHERE room_id %% %s = %s"
+
 FIND_WAITING = """
     SELECT waiting.shard FROM unnest(%s::smallint[]) AS waiting (shard)
     LEFT JOIN chat_shardcursor AS cursor ON cursor.shard = waiting.shard AND kind = 'export'
     WHERE cursor.stopped_at IS NULL AND (
-        EXISTS (SELECT FROM chat_roomevent AS event WHERE event.shard = waiting.shard
+        cursor.bus NOT IN ('', %s)
+        OR EXISTS (SELECT FROM chat_roomevent AS event WHERE event.shard = waiting.shard
                 AND event.id > COALESCE(cursor.position, '0')::bigint)
         OR EXISTS (SELECT FROM chat_eventreplacement AS replacement
                    WHERE replacement.shard = waiting.shard AND published_at IS NULL)
@@ -177,7 +183,7 @@ def export(shard: int, bus: EventBus | None = None) -> Exported:
 def waiting_shards(shards: int) -> list[int]:
     """Shards that have something to publish and are not stopped. Raises: OperationalError."""
     with connection.cursor() as cursor:
-        cursor.execute(FIND_WAITING, [list(range(shards))])
+        cursor.execute(FIND_WAITING, [list(range(shards)), event_bus().name])
         return sorted(row[0] for row in cursor.fetchall())
 
 
@@ -210,6 +216,7 @@ def _export_batch(shard: int, bus: EventBus, result: Exported, letters: LetterLi
         if position.stopped_at is not None:
             result.stopped = True
             return False
+        _begin_on(bus, position)
         rows = _read(READ_EVENTS, shard, position.position, limit)
         done, failure = _publish(shard, bus, rows, letters)
         if done:
@@ -247,6 +254,24 @@ def lock_cursor(shard: int) -> ShardCursor | None:
         .filter(shard=shard, kind=ShardCursor.Kind.EXPORT)
         .first()
     )
+
+
+def _begin_on(bus: EventBus, position: ShardCursor) -> None:
+    """Sets the locked cursor back when what it counts went to another bus."""
+    if position.bus == bus.name:
+        return
+    if position.bus:
+        logger.warning(
+            "shard %s was exported to %s; all of it is published on %s now",
+            position.shard,
+            position.bus,
+            bus.name,
+        )
+        position.position = START
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_WATERMARKS, [settings.ENV.shards, position.shard])
+    position.bus = bus.name
+    position.save(update_fields=["position", "bus"])
 
 
 def _read(statement: str, shard: int, position: str, limit: int) -> list[_Row]:

@@ -151,6 +151,13 @@ class ShardCursor(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     position = models.CharField(max_length=40, default="0-0")
     epoch = models.IntegerField(default=0, help_text="0: the shard has never had a log.")
+    bus = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Export: the event bus that has what is up to the position.",
+    )
     moved_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(
         null=True, blank=True, help_text="Set when too many events were refused; a person decides."

@@ -28,6 +28,7 @@ from chat.event_bus import Record, envelope
 from chat.event_bus.kafka import KafkaBus
 from chat.events import EventType
 from chat.export import Exported
+from chat.letter_limit import LetterLimit
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
 from tests.integration import buses, rooms
 from tests.integration.buses import BusUnderTest, first_occurrences
@@ -383,8 +384,9 @@ def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
 
 
 def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
-    on: BusUnderTest,
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
     room = stored_room(3)
     row = RoomEvent.objects.get(room=room, seq=2)
     data, key, actor = row.data, row.key, row.actor_id
@@ -453,7 +455,32 @@ def test_shard_can_be_rewound_by_time(on: BusUnderTest) -> None:
     assert on.seqs(room.pk) == [*range(1, 11), *range(7, 11)]
 
 
-def test_sweep_finds_the_shards_that_have_something_to_publish(on: BusUnderTest) -> None:
+def test_another_bus_gets_everything_from_the_start(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = stored_room(10)
+    run(room, on)
+    ShardCursor.objects.update(bus="the one before")
+    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+
+    waiting = export.waiting_shards(SHARDS)
+    store(room, range(11, 13))
+    export._batch_events[room.pk % SHARDS] = 1
+    export._export_batch(room.pk % SHARDS, on.bus, Exported(), LetterLimit())
+    on_its_way = exported(room)
+    run(room, on)
+
+    assert room.pk % SHARDS in waiting
+    assert on_its_way == 1
+    assert on.seqs(room.pk) == [*range(1, 11), *range(1, 13)]
+    assert exported(room) == 12
+    assert export.waiting_shards(SHARDS) == []
+
+
+def test_sweep_finds_the_shards_that_have_something_to_publish(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
     room = stored_room(3)
 
     before = export.waiting_shards(SHARDS)
