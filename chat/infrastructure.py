@@ -1,4 +1,4 @@
-"""Tells a dependency that is away from data that is wrong (PITFALLS B5-2).
+"""Tells a dependency that is away from data that is wrong.
 
 The first is waited for and never dead-lettered; the second never gets better by waiting.
 """

@@ -3,7 +3,7 @@
 Both lie on the bus (`chat.bus` lists the keys), beside the queue: they are worth as much as the
 task's own message and are lost with it. Back-off is data here and not a Celery countdown: a
 worker would hold such a task in memory, and its message would be given to another worker when the
-broker's visibility time-out is over, again and again (PITFALLS B1-9).
+broker's visibility time-out is over, again and again.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def placeholder(seq: int, room: int = 5) -> RoomEvent:
 
 
 def bad_records(room: int) -> dict[str, Record]:
-    """Records for place 2 of a room that no consumer may count (PITFALLS 54, 55)."""
+    """Records for place 2 of a room that no consumer may count."""
     key = b"%d" % room
     good = envelope.encode(post(2, room=room))
 

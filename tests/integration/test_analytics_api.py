@@ -486,7 +486,7 @@ async def test_live_tells_how_far_counting_is_behind_what_is_stored() -> None:
     assert not counted["stopped"]
 
 
-# --- Bad input (PITFALLS 29, 31, 35, 55) --------------------------------------------------------
+# --- Bad input ----------------------------------------------------------------------------------
 BAD: list[tuple[str, dict[str, Any] | list[tuple[str, Any]]]] = [
     ("activity", {"period": "1h"}),
     ("activity", {"period": ""}),

@@ -1,4 +1,4 @@
-"""From the event bus to the rollups: each event once, whatever happens (I4; PITFALLS F23, 54)."""
+"""From the event bus to the rollups: each event once, whatever happens (I4)."""
 
 from __future__ import annotations
 

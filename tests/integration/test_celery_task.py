@@ -1,4 +1,4 @@
-"""What becomes of tasks that fail, in a real worker that is really killed (PITFALLS B1-7, B1-9)."""
+"""What becomes of tasks that fail, in a real worker that is really killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Killed at any named place, Veche loses, repeats and swaps nothing (I1–I4, I6; PITFALLS F4).
+"""Killed at any named place, Veche loses, repeats and swaps nothing (I1–I4, I6).
 
 For each crash point and hit a process does real work and kills itself there. Another one goes on
 with the same keys; then every acknowledged event is there once, at the place it was given, and

@@ -1,4 +1,4 @@
-"""Dead letters: retried, parked and discarded, once each whoever comes at once (PITFALLS F19)."""
+"""Dead letters: retried, parked and discarded, once each whoever comes at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an event bus promises, on a real Kafka and on a Redis Stream (I4; PITFALLS B7, F13)."""
+"""What an event bus promises, on a real Kafka and on a Redis Stream (I4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From PostgreSQL to the event bus: at least once, in room order (I4; PITFALLS B5, B7, F13, 53)."""
+"""From PostgreSQL to the event bus: at least once, in room order (I4)."""
 
 from __future__ import annotations
 

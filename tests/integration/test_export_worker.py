@@ -1,4 +1,4 @@
-"""The export as it really runs: in a forking Celery worker whose children come and go (B7-1)."""
+"""The export as it really runs: in a forking Celery worker whose children come and go."""
 
 from __future__ import annotations
 

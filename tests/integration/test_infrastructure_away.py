@@ -1,4 +1,4 @@
-"""PostgreSQL that goes away is waited for and never dead-lettered (PITFALLS B5-2, F11)."""
+"""PostgreSQL that goes away is waited for and never dead-lettered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of a real worker, whose children write them and are killed (PITFALLS B8-1)."""
+"""Metrics of a real worker, whose children write them and are killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the log into PostgreSQL: once, in order, with poison set apart (I3; PITFALLS 47–51)."""
+"""From the log into PostgreSQL: once, in order, with poison set apart (I3)."""
 
 from __future__ import annotations
 

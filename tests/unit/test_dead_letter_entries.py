@@ -1,4 +1,4 @@
-"""What is read out of entries that nobody vouches for (PITFALLS 41, 47)."""
+"""What is read out of entries that nobody vouches for."""
 
 from __future__ import annotations
 
