@@ -27,7 +27,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import beat_heartbeat, delivery_health, metrics, task_runs
+from chat import beat_heartbeat, database_durability, delivery_health, metrics, task_runs
 from chat.dead_letters import store
 from chat.models import ShardCursor
 from chat.room_log import durability, epochs, keys
@@ -278,6 +278,8 @@ def _read_database() -> list[Metric]:
         [people] = cursor.fetchone()
         cursor.execute(COUNT_CONNECTIONS)
         used, most, size_bytes = cursor.fetchone()
+        cursor.execute(database_durability.READ_SETTINGS)
+        weaknesses = database_durability.weaknesses(dict(cursor.fetchall()))
         stopped = Counter(
             ShardCursor.objects.filter(stopped_at__isnull=False).values_list("kind", flat=True)
         )
@@ -293,6 +295,7 @@ def _read_database() -> list[Metric]:
         ),
         metrics.EPOCH_CHANGES.sample(epoch_changes),
         metrics.PEOPLE_ACTIVE.sample(people),
+        metrics.WEAK_DATABASE.sample(bool(weaknesses)),
         metrics.DATABASE_BYTES.sample(size_bytes),
         metrics.DATABASE_CONNECTIONS.sample(used=used, max=most),
     ]

@@ -407,6 +407,11 @@ WEAK_LOG = Installation(
     "1 when the log server's settings may lose acknowledged messages, or ALLOW_WEAK_LOG is set.",
     unit="flag",
 )
+WEAK_DATABASE = Installation(
+    "veche_weak_database",
+    "1 when PostgreSQL's settings may lose what it has committed.",
+    unit="flag",
+)
 INGEST_EVENTS = Installation(
     "veche_ingest_events",
     "Length of all ingest streams: events that wait to be stored.",

@@ -33,17 +33,20 @@ app.autodiscover_tasks()
 
 @worker_init.connect
 def prepare_worker(**_: Any) -> None:
-    """Check the log, and take the connection pool away: a prefork child runs one task at a time.
+    """Check log and PostgreSQL, and take the connection pool away.
 
-    Its single connection lives on between tasks and is checked before each.
+    A prefork child runs one task at a time. Its single connection lives on between tasks and is
+    checked before each.
     """
     from django.db import connections
 
     from chat import event_bus
     from chatsite import metrics
+    from chatsite.database_guard import refuse_weak_database
     from chatsite.log_guard import refuse_weak_log
 
     refuse_weak_log()
+    refuse_weak_database()
     if worker_metrics.prepared():
         metrics.open_door(worker_metrics.registry(), tend=worker_metrics.sweep)
     event_bus.check_at_start()

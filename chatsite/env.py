@@ -222,6 +222,11 @@ class Env:
     allow_weak_log: bool = setting(
         False, help="Start although the log server may lose acknowledged messages. Pages say so."
     )
+    allow_weak_database: bool = setting(
+        False,
+        help="Start although PostgreSQL may lose what it has committed: fsync, full_page_writes or "
+        "synchronous_commit is off.",
+    )
 
     # Time limits
     redis_timeout_seconds: float = setting(

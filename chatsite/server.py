@@ -184,10 +184,12 @@ def main() -> int:
     from chatsite.asgi import application  # isort:skip
     from chat.protocol import MAX_FRAME_BYTES
     from chatsite import observing
+    from chatsite.database_guard import refuse_weak_database
     from chatsite.log_guard import refuse_weak_log
 
     observing.begin("web", door=False)
     refuse_weak_log()
+    refuse_weak_database()
     collect_rarely()
     env = settings.ENV
     run = {"daphne": run_daphne, "uvicorn": run_uvicorn}[env.asgi_server]

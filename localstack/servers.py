@@ -67,6 +67,7 @@ class LocalServers:
         given: Mapping[str, str] | None = None,
         kafka: bool = False,
     ) -> None:
+        self.durable = durable
         folder.mkdir(parents=True, exist_ok=True)
         kept = kept_secrets(folder)
         self.secret_key = kept["secret_key"]
@@ -92,7 +93,8 @@ class LocalServers:
     def environment(self) -> dict[str, str]:
         """The variables that connect Veche to these servers."""
         urls = {variable: server.url for variable, server in self.of.items()}
-        return {**urls, "SECRET_KEY": self.secret_key}
+        weak = {} if self.durable else {"ALLOW_WEAK_DATABASE": "1"}
+        return {**urls, **weak, "SECRET_KEY": self.secret_key}
 
     def start(self) -> None:
         """Start all at once and wait for them. Raises: StartFailed, with none left running."""

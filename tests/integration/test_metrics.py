@@ -192,6 +192,7 @@ async def test_every_metric_has_samples_when_everything_runs_and_people_talk(
     assert web['veche_dead_letters_open{source="persist"}'] == 1
     assert web['veche_source_up{source="log"}'] == 1
     assert web["veche_weak_log"] == 0
+    assert web["veche_weak_database"] == 1  # the tests' PostgreSQL does not wait for the disk
     assert web['veche_database_pool_connections{state="max"}'] == settings.ENV.db_pool_max
     # What is true of the whole installation comes from the web processes alone.
     assert not any("watermark" in name or "open{" in name for name in worker)

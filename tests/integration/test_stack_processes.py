@@ -228,8 +228,8 @@ def test_data_and_passwords_outlive_a_restart_and_belong_to_us_alone(tmp_path: P
     assert length == 1
     assert first.secret_key == second.secret_key
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
-    for url in second.environment.values():
-        password = url.partition("@")[0].rpartition(":")[2]
+    for server in second.all:
+        password = server.url.partition("@")[0].rpartition(":")[2]
         assert not any(password in command for command in commands)
 
 

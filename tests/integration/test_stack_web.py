@@ -8,20 +8,41 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from http import HTTPStatus
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
 from chat import health
 from localstack.ports import free_port
+from localstack.postgres import Postgres
 from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.integration.servers import OwnServer
 from tests.integration.web_process import web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+START = {
+    "web": [sys.executable, "-m", "chatsite.server"],
+    "worker": [sys.executable, "-m", "celery", "-A", "chatsite", "worker", "-c", "1"],
+}
+
+
+def started(process: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What became of a process that ends by itself."""
+    return subprocess.run(
+        START[process],
+        env={**os.environ, "PORT": str(free_port()), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("asgi_server", ["daphne", "uvicorn"])
@@ -33,27 +54,23 @@ def test_web_process_ends_well_when_it_is_asked_to(asgi_server: str, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "weak"),
+    ("process", "name", "weak"),
     [
-        ("appendonly", "no"),
-        ("appendfsync", "everysec"),
-        ("no-appendfsync-on-rewrite", "yes"),
-        ("maxmemory-policy", "allkeys-lru"),
+        ("web", "appendonly", "no"),
+        ("web", "appendfsync", "everysec"),
+        ("web", "no-appendfsync-on-rewrite", "yes"),
+        ("web", "maxmemory-policy", "allkeys-lru"),
+        ("worker", "appendfsync", "everysec"),
     ],
 )
-def test_web_process_refuses_a_log_that_may_forget(name: str, weak: str, tmp_path: Path) -> None:
+def test_process_refuses_a_log_that_may_forget(
+    process: str, name: str, weak: str, tmp_path: Path
+) -> None:
     settings = {**LOG_SETTINGS, name: weak}
     log = OwnServer(Valkey("weak", tmp_path, free_port(), "password-of-the-log", settings))
     log.start()
     try:
-        refused = subprocess.run(
-            [sys.executable, "-m", "chatsite.server"],
-            env={**os.environ, "LOG_REDIS_URL": log.url, "PORT": str(free_port())},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        refused = started(process, LOG_REDIS_URL=log.url)
     finally:
         log.stop()
 
@@ -61,6 +78,33 @@ def test_web_process_refuses_a_log_that_may_forget(name: str, weak: str, tmp_pat
     assert f"{name} is {weak}" in refused.stderr
     assert "ALLOW_WEAK_LOG" in refused.stderr
     assert "password-of-the-log" not in refused.stderr
+
+
+@pytest.mark.parametrize("process", START)
+def test_process_refuses_a_postgresql_that_may_forget(process: str) -> None:
+    """As that of the tests does: what is stored is trimmed from the log, and would be nowhere."""
+    refused = started(process, ALLOW_WEAK_DATABASE="0")
+
+    assert refused.returncode == 1
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        assert f"{name} is off" in refused.stderr
+    assert "ALLOW_WEAK_DATABASE" in refused.stderr
+
+
+def test_settings_of_the_role_alone_are_looked_at_too() -> None:
+    with tempfile.TemporaryDirectory(prefix="veche-weak-") as folder:
+        server = OwnServer(Postgres(Path(folder), free_port(), "password-of-the-role"))
+        server.start()
+        try:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute("ALTER ROLE veche SET synchronous_commit = off")
+            refused = started("worker", DATABASE_URL=server.url, ALLOW_WEAK_DATABASE="0")
+        finally:
+            server.stop()
+
+    assert refused.returncode == 1
+    assert "may lose what it has committed: synchronous_commit is off. Mend" in refused.stderr
+    assert "password-of-the-role" not in refused.stderr
 
 
 async def test_ready_when_people_can_chat(async_client: AsyncClient) -> None:

@@ -1,0 +1,38 @@
+"""Refuses a PostgreSQL that could forget what it has committed.
+
+What is committed is trimmed from the log, so it must be on PostgreSQL's disk by then: a message
+with ✓✓ would be nowhere after a crash otherwise. Source: docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# As this session has them: a role or a database may have values of its own.
+READ_SETTINGS = """
+    SELECT name, setting FROM pg_settings
+    WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+"""
+
+
+def weaknesses(found: Mapping[str, str]) -> list[str]:
+    """What in the rows of `READ_SETTINGS` makes a commit worth less; [] when nothing.
+
+    Every other value of `synchronous_commit` waits for the server's own disk.
+    """
+    return [
+        f"{name} is {found.get(name, 'unknown')}"
+        for name in ("fsync", "full_page_writes", "synchronous_commit")
+        if found.get(name, "off") == "off"
+    ]
+
+
+class WeakDatabaseError(Exception):
+    """PostgreSQL's settings void the promise and ALLOW_WEAK_DATABASE is not set."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(
+            "PostgreSQL may lose what it has committed: "
+            + "; ".join(problems)
+            + ". Mend its configuration, or set ALLOW_WEAK_DATABASE=1 to run without the guarantee."
+        )

@@ -1,0 +1,36 @@
+"""The look at PostgreSQL that web processes and workers take before they start."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import psycopg
+from django.conf import settings
+from django.db import connections
+
+from chat.database_durability import READ_SETTINGS, WeakDatabaseError, weaknesses
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_weak_database() -> None:
+    """End this process when PostgreSQL's settings void the promise and nobody allowed that.
+
+    A PostgreSQL that does not answer now does not prevent the start: people can chat without it,
+    and the metrics say what it is like when it is back.
+    """
+    try:
+        # Not Django's connection: a worker's children would inherit its pool.
+        with psycopg.connect(**connections["default"].get_connection_params()) as connection:
+            found = dict(connection.execute(READ_SETTINGS).fetchall())
+    except psycopg.Error as error:
+        # Only the kind: the text may hold the address.
+        logger.warning("PostgreSQL's settings are not known yet: %s", type(error).__name__)
+        return
+    problems = weaknesses(found)
+    if not problems:
+        return
+    if not settings.ENV.allow_weak_database:
+        sys.exit(str(WeakDatabaseError(problems)))
+    logger.warning("ALLOW_WEAK_DATABASE: stored messages may be lost (%s)", "; ".join(problems))
