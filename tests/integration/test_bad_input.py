@@ -272,6 +272,14 @@ closed(
     *[frame(b"", CONTINUE, final=False) * 10_000] * 100,
     codes=(1008, 1006),
 )
+closed(
+    14,
+    "more fragments than anybody needs",
+    HELLO,
+    frame(b"{", final=False),
+    frame(b"", CONTINUE, final=False) * 300,
+    codes=(1008,),
+)
 closed(14, "fragment that never ends", frame(b'{"t":', final=False), codes=(4400,))
 closed(14, "unmasked frame", HELLO, b"\x81\x0c" + b'{"t":"ping"}', codes=(1002,))
 closed(14, "reserved bits", HELLO, b"\xf1" + frame(b'{"t":"ping"}')[1:], codes=(1002,))
@@ -552,6 +560,15 @@ async def flood_before_welcome(world: World) -> None:
     async with await world.stranger_to_hello() as client:
         await client.connection.send('{"t":"hello","rooms":{}}')
         assert await close_code_of_flood(client, '{"t":"ping"}') == 4429
+
+
+@case(25, "too much at once before welcome")
+async def too_much_at_once_before_welcome(world: World) -> None:
+    # Fewer than a welcomed client may send at once.
+    raw = await world.raw_connection()
+    await raw.send(HELLO + frame(b'{"t":"ping"}') * 100)
+    assert await raw.close_code() == 4429
+    await raw.close()
 
 
 @case(25, "WebSocket ping flood")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -15,9 +19,9 @@ import redis
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from chat import dead_letters, ingest, persistence, room_list, room_log
+from chat import dead_letters, ingest, persistence, projections, room_list, room_log
 from chat.actions import messages
-from chat.errors import ClientError
+from chat.errors import ClientError, RetryableError
 from chat.events import EventType, MemberJoined, MemberRemoved, Role, RoomUpdated
 from chat.models import Membership, Message, Room, RoomEvent, ShardCursor
 from chat.persistence import Drained
@@ -162,8 +166,6 @@ async def test_shard_that_another_drainer_holds_is_left_alone() -> None:
     room = await new_room(ann)
 
     def drain_while_another_holds_it() -> Drained:
-        from concurrent.futures import ThreadPoolExecutor
-
         with transaction.atomic(), ThreadPoolExecutor(1) as other:
             epochs.lock_cursor(room.pk % SHARDS)
             return other.submit(in_own_connection, room.pk % SHARDS).result(timeout=30)
@@ -208,6 +210,77 @@ def rewrite_entry(log_redis: redis.Redis, room: Room, seq: int, change: Change) 
         for stream_id, fields in entries:
             damage = fields[b"seq"] == str(seq).encode()
             add(log_redis, stream, change(fields) if damage else fields, stream_id)
+
+
+async def test_drainer_that_was_paused_cannot_commit_after_another_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await post(room, ann, "one")
+    monkeypatch.setattr(persistence, "PAUSED_TRANSACTION_MS", 300)
+    store, calls = projections.store, itertools.count()
+    paused, go_on = threading.Event(), threading.Event()
+
+    def store_after_a_pause(*arguments: Any) -> None:
+        if next(calls) == 0:
+            paused.set()
+            assert go_on.wait(30)
+        store(*arguments)
+
+    monkeypatch.setattr(projections, "store", store_after_a_pause)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(in_own_connection, room.pk % SHARDS)
+        assert await asyncio.to_thread(paused.wait, 30)
+        try:
+            async with asyncio.timeout(10):
+                while (second := await drain(room)).busy:
+                    pass
+        finally:
+            go_on.set()
+        with pytest.raises(RetryableError):
+            await asyncio.to_thread(first.result, 30)
+
+    assert second.stored == 3
+    assert [seq for seq, _ in await stored(room)] == [1, 2, 3]
+
+
+# Others hold locks, end sessions, fill disks and memory: none of it is a fault of what is stored.
+NO_FAULT_OF_THE_DATA = {
+    "serialization failure": "40001",
+    "deadlock": "40P01",
+    "too many connections": "53300",
+    "disk full": "53100",
+    "out of memory": "53200",
+    "lock timeout": "55P03",
+    "statement timeout": "57014",
+    "shutdown": "57P01",
+    "I/O error": "58030",
+    "index corrupted": "XX002",
+}
+
+
+@pytest.mark.parametrize("sqlstate", NO_FAULT_OF_THE_DATA.values(), ids=NO_FAULT_OF_THE_DATA.keys())
+async def test_what_is_no_fault_of_the_data_is_waited_for_and_never_a_dead_letter(
+    sqlstate: str, log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    await post(room, ann, "one")
+
+    def refuse(*_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DO $$ BEGIN RAISE 'no' USING ERRCODE = '{sqlstate}'; END $$")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(projections, "store", refuse)
+        with pytest.raises(RetryableError):
+            await drain(room)
+
+    assert letters(log_redis) == []
+    assert await stored(room) == []
+    assert len(ingest_of(log_redis, room)) == 3
+    assert (await drain(room)).stored == 3
 
 
 @pytest.mark.parametrize("place", [0, 4, 9], ids=["first", "middle", "last"])

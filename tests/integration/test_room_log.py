@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chat import dead_letters, history, persistence, room_log
 from chat.actions import messages
-from chat.errors import ClientError
+from chat.errors import ClientError, Unavailable
 from chat.events import (
     EventType,
     MemberJoined,
@@ -28,7 +28,7 @@ from chat.events import (
 )
 from chat.models import Message, Room, RoomEvent, ShardCursor, User
 from chat.persistence import Drained
-from chat.room_log import epochs, keys, streams
+from chat.room_log import Appended, appender, epochs, keys, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
 from tests.integration.rooms import key_of_age, log, new_key, new_person, new_room, post
@@ -78,6 +78,40 @@ async def test_acknowledged_events_are_in_both_streams_before_the_answer(
     assert fields[b"seq"] == str(appended.event.seq).encode()
     [*_, (stream_id, _)] = streams.entries(log_redis, keys.log(shard, room.pk))
     assert stream_id == f"{appended.event.seq}-0".encode()
+
+
+async def test_what_exceeds_the_queue_in_front_of_the_log_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    monkeypatch.setattr(appender, "MAX_WAITING", 3)
+
+    answers = await asyncio.gather(
+        *(post(room, ann, f"message {number}") for number in range(10)), return_exceptions=True
+    )
+
+    assert [one.event.seq for one in answers[:3] if isinstance(one, Appended)] == [3, 4, 5]
+    assert [one.code for one in answers if isinstance(one, Unavailable)] == ["unavailable"] * 7
+    assert (await post(room, ann, "after")).event.seq == 6
+
+
+async def test_server_that_may_forget_is_not_appended_to_by_a_process_that_runs(
+    log_redis: redis.Redis,
+) -> None:
+    ann = await new_person("ann")
+    room = await new_room(ann)
+    shard = room.pk % SHARDS
+    await room_log.close()  # the next append is to a server that nobody has looked at yet
+    log_redis.config_set("appendfsync", "everysec")
+    try:
+        code = await code_of(post(room, ann, "hello"))
+    finally:
+        log_redis.config_set("appendfsync", "always")
+
+    assert code == "unavailable"
+    assert log_redis.xlen(keys.log(shard, room.pk)) == log_redis.xlen(keys.ingest(shard)) == 2
+    assert (await post(room, ann, "hello")).event.seq == 3
 
 
 async def test_repeated_key_gives_the_first_position() -> None:

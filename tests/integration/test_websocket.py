@@ -221,6 +221,9 @@ async def test_lost_hint_is_noticed_in_a_quiet_room(
     anna, boris, room = await two_people()
     monkeypatch.setattr(live.Publisher, "events", lambda self, events: None)
     async with await ChatClient.hello(server, boris) as b:
+        for _ in range(2):
+            # By then the hub has taken its second look at a room that it has only just joined.
+            await b.receive("heads")
         posted = await post(await Room.objects.aget(pk=room), anna, "nobody was told")
 
         events = await b.events_until(room, posted.event.seq)
@@ -294,6 +297,22 @@ async def test_somebody_outside_is_told_the_same_whether_they_read_or_write(
         ]
 
     assert [answer.get("code") for answer in answers] == [code] * 3
+
+
+async def test_room_that_one_entered_is_given_although_no_hint_said_so(
+    server: WebProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, _, room = await two_people()
+    clara = await new_person("clara")
+    monkeypatch.setattr(live.Publisher, "events", lambda self, events: None)
+    monkeypatch.setattr(live.Publisher, "to_hubs", lambda self, message: None)
+    async with await ChatClient.hello(server, clara) as c:
+        await rooms.invite(anna.pk, room, clara.pk)
+        await store(room)
+
+        entered = await c.receive("room")
+
+    assert entered["room"]["id"] == room
 
 
 async def test_removed_person_gets_the_removal_and_nothing_more(server: WebProcess) -> None:

@@ -1,0 +1,79 @@
+"""How much of one connection is under way at once: nothing that a client sends heaps up (I8)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from chat import history
+from chat.actions import messages
+from chat.connection import MAX_APPENDS_IN_FLIGHT, MAX_READS_IN_FLIGHT, Connection
+from chat.errors import Unavailable
+from chat.rate_limit import BucketsByUser
+from tests.integration.rooms import new_key
+from tests.unit.hub_world import ROOM, Wire, World
+
+
+class SlowServers:
+    """Log and PostgreSQL, which answer nobody before they are told to."""
+
+    def __init__(self) -> None:
+        self.answer = asyncio.Event()
+        self.asked = 0
+
+    async def __call__(self, *_: Any) -> Any:
+        self.asked += 1
+        await self.answer.wait()
+        raise Unavailable("They were slow.")
+
+
+@pytest.fixture
+async def servers(monkeypatch: pytest.MonkeyPatch) -> SlowServers:
+    slow = SlowServers()
+    monkeypatch.setattr(messages, "post_message", slow)
+    monkeypatch.setattr(history, "events_after", slow)
+    return slow
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[tuple[Connection, Wire]]:
+    world = World()
+    world.hub.sends = BucketsByUser(rate=1_000, burst=10_000)  # not the limit that is looked at
+    socket, wire = world.enter()
+    yield Connection(world.hub, socket), wire
+    await world.hub.close_down()
+
+
+def send(number: int) -> str:
+    return json.dumps({"t": "send", "id": str(number), "room": ROOM, "key": new_key(), "body": "x"})
+
+
+def sync(number: int) -> str:
+    return json.dumps({"t": "sync", "id": str(number), "room": ROOM, "after": 0})
+
+
+@pytest.mark.parametrize(
+    ("frame", "most"),
+    [(send, MAX_APPENDS_IN_FLIGHT), (sync, MAX_READS_IN_FLIGHT)],
+    ids=["appends", "reads"],
+)
+async def test_client_that_waits_for_no_answer_has_only_so_many_requests_under_way(
+    frame: Any, most: int, connected: tuple[Connection, Wire], servers: SlowServers
+) -> None:
+    connection, wire = connected
+
+    for number in range(most + 3):
+        connection.receive(frame(number))
+
+    refused = wire.of_type("error")
+    assert [one["id"] for one in refused] == [str(most), str(most + 1), str(most + 2)]
+    assert {one["code"] for one in refused} == {"rate_limited"}
+    assert all(one["retry_after"] > 0 for one in refused)
+
+    servers.answer.set()
+    await wire.until(lambda: len(wire.of_type("error")) == most + 3)
+    assert servers.asked == most
