@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -15,7 +19,7 @@ import pytest
 import redis
 from django.db import connection
 
-from chat import dead_letters, task_runs
+from chat import bus, dead_letters, task_runs, wake_up_limit
 from chat.celery_task import LastingTask
 from chat.dead_letters import Letter, Origin, Outcome, Reason, State, store
 from tests.integration import worker_tasks
@@ -196,3 +200,77 @@ def test_wake_up_that_fails_each_time_is_one_dead_letter(
     dead_letters.retry_due()
     eventually(lambda: not letters())
     assert sorted(done(bus_redis)) == ["stumbles:1", "stumbles:2"]
+
+
+class Planted:
+    """What a pickled message would do to the worker that reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., int], tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def envelope(task: object, body: object, **properties: object) -> bytes:
+    """A message as it lies in the broker's list, with whatever is wrong with it."""
+    return json.dumps(
+        {
+            "body": body,
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"lang": "py", "task": task, "id": str(uuid.uuid4()), "argsrepr": "()"},
+            "properties": {
+                "correlation_id": "c",
+                "reply_to": "r",
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": "", "routing_key": wake_up_limit.QUEUE},
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": str(uuid.uuid4()),
+            },
+            **properties,
+        }
+    ).encode()
+
+
+def base64_of(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def test_messages_that_are_no_tasks_of_ours_run_nothing_and_stop_nobody(
+    worker: Worker, tmp_path: Path
+) -> None:
+    planted = tmp_path / "planted"
+    good = base64_of(b'[[1], {}, {"callbacks": null}]')
+    pickled = {
+        "content-type": "application/x-python-serialize",
+        "content-encoding": "binary",
+    }
+    messages = {
+        "unknown task": envelope("chat.tasks.no_such_task", good),
+        "task that is no text": envelope(["chat.tasks.persist_shard"], good),
+        "no task": envelope(None, good),
+        "pickle": envelope(
+            "test.bystander", base64_of(pickle.dumps([[Planted(planted)], {}, {}])), **pickled
+        ),
+        "too many arguments": envelope("test.bystander", base64_of(b"[[1, 2, 3], {}, {}]")),
+        "unknown argument": envelope("test.bystander", base64_of(b'[[], {"x": 1}, {}]')),
+        "shard that is none": envelope("chat.tasks.persist_shard", base64_of(b"[[99], {}, {}]")),
+        "shard that is text": envelope("chat.tasks.persist_shard", base64_of(b'[["x"], {}, {}]')),
+        "body that is no list": envelope("test.bystander", base64_of(b'{"a": 1}')),
+        "body that is no JSON": envelope("test.bystander", base64_of(b"\xff\x00")),
+    }
+    broker = bus.broker_client()
+
+    for message in messages.values():
+        broker.lpush(wake_up_limit.QUEUE, message)
+    worker_tasks.bystander.delay(7)
+
+    eventually(lambda: "bystander:7" in done(bus.blocking_client()))
+    eventually(lambda: broker.llen(wake_up_limit.QUEUE) == 0)
+    worker_tasks.bystander.delay(8)
+    eventually(lambda: "bystander:8" in done(bus.blocking_client()))
+    # None comes back when the worker ends, which would be the end of the next one.
+    eventually(lambda: broker.hlen("unacked") == 0)
+    assert not planted.exists()

@@ -1,0 +1,41 @@
+"""Keeps a message that is no task from stopping every worker.
+
+Celery looks at a message's headers before anything else, and what it does not expect there ends
+the worker. On its way out the worker gives the message back, so the next one ends too, for as long
+as the message exists. Here such a message is discarded, as Celery does with unknown tasks. Nothing
+is lost with it: tasks carry no data, and what matters is asked for again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery.worker import consumer
+from vine import promise
+
+logger = logging.getLogger(__name__)
+
+
+class Consumer(consumer.Consumer):
+    """The setting `worker_consumer`."""
+
+    connection_errors: tuple[type[Exception], ...]
+    channel_errors: tuple[type[Exception], ...]
+
+    def create_task_handler(self, promise: Any = promise) -> Callable[[Any], None]:
+        handle = super().create_task_handler(promise)
+
+        def handle_or_discard(message: Any) -> None:
+            try:
+                handle(message)
+            except self.connection_errors + self.channel_errors:
+                raise  # the broker went away: Celery connects anew
+            except Exception as error:
+                # Only the kind: the text may quote the message.
+                logger.error("a message is no task and is discarded: %s", type(error).__name__)
+                if not message.acknowledged:
+                    message.reject_log_error(logger, self.connection_errors)
+
+        return handle_or_discard
