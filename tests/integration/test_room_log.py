@@ -6,12 +6,15 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
+import psutil
 import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django.fixtures import Settings
 
 from chat import dead_letters, history, persistence, room_log
 from chat.actions import messages
@@ -28,10 +31,13 @@ from chat.events import (
 )
 from chat.models import Message, Room, RoomEvent, ShardCursor, User
 from chat.persistence import Drained
-from chat.room_log import Appended, appender, epochs, keys, streams
+from chat.room_log import Appended, appender, clients, epochs, keys, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
+from localstack.ports import free_port
+from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.integration.rooms import key_of_age, log, new_key, new_person, new_room, post
+from tests.integration.servers import OwnServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,6 +118,56 @@ async def test_server_that_may_forget_is_not_appended_to_by_a_process_that_runs(
     assert code == "unavailable"
     assert log_redis.xlen(keys.log(shard, room.pk)) == log_redis.xlen(keys.ingest(shard)) == 2
     assert (await post(room, ann, "hello")).event.seq == 3
+
+
+async def test_log_whose_disk_is_full_has_all_that_it_acknowledged_when_there_is_room_again(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = OwnServer(Valkey("log", tmp_path, free_port(), "password-of-the-log", LOG_SETTINGS))
+    server.start()
+    settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
+    monkeypatch.setattr(clients, "_of_process", {})
+    try:
+        ann = await new_person("ann")
+        room = await new_room(ann)
+        requests = [(new_key(), f"{number} " + "word " * 200) for number in range(100)]
+        let_files_grow_by(20_000, server)
+        acknowledged = await post_until_refused(room, ann, requests)
+
+        await asyncio.to_thread(server.start)  # with room on its disk
+        clients.BREAKER.reset()
+        again = [await post(room, ann, body, key) for key, body in requests]
+        await sync_to_async(persistence.drain)(room.pk % SHARDS)
+        stored = RoomEvent.objects.filter(room=room).order_by("seq").values_list("seq", "key")
+        rows = [(seq, str(key)) async for seq, key in stored]
+    finally:
+        await room_log.close()
+        server.stop()
+
+    assert 5 < len(acknowledged) < 50
+    assert [one.event.seq for one in again[: len(acknowledged)]] == acknowledged
+    assert all(one.repeat for one in again[: len(acknowledged)])
+    assert rows[2:] == [(seq, key) for seq, (key, _) in enumerate(requests, 3)]
+
+
+def let_files_grow_by(size_bytes: int, server: OwnServer) -> None:
+    """The server's disk has only so much room: what it writes beyond fails."""
+    with redis.Redis.from_url(server.url) as client:
+        process = psutil.Process(client.info("server")["process_id"])
+        largest = client.info("persistence")["aof_current_size"] + size_bytes
+    process.rlimit(psutil.RLIMIT_FSIZE, (largest, largest))
+
+
+async def post_until_refused(room: Room, ann: User, requests: list[tuple[str, str]]) -> list[int]:
+    """The places of what was acknowledged."""
+    seqs: list[int] = []
+    for key, body in requests:
+        try:
+            appended = await post(room, ann, body, key)
+        except Unavailable:
+            return seqs
+        seqs.append(appended.event.seq)
+    raise AssertionError("nothing was refused")
 
 
 async def test_repeated_key_gives_the_first_position() -> None:
