@@ -1,7 +1,7 @@
 """When dead letters mean that the fault is not in the data.
 
 A bad deploy or a schema that is behind refuses everything. Then the shard stops and a person
-looks, instead of the log or the outbox being emptied into the dead letters (DESIGN section 7).
+looks, instead of the log or the outbox being emptied into the dead letters.
 """
 
 from __future__ import annotations
