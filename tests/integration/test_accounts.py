@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -72,6 +74,39 @@ def test_sign_up_signs_in_and_lands_in_general(client: Client) -> None:
     assert client.get("/api/v1/me").status_code == 200
     [room] = async_to_sync(room_list.rooms_of)(user.pk)
     assert (room.slug, room.role) == ("general", "member")
+
+
+def test_pages_load_nothing_from_elsewhere_and_stand_in_nobodys_frame(client: Client) -> None:
+    answer = client.get("/accounts/login/")
+
+    policy = answer["Content-Security-Policy"].split(";")
+    assert {directive.strip() for directive in policy} == {
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "worker-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    }
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+
+
+def test_cookies_of_an_installation_with_https_are_for_its_host_over_https_alone() -> None:
+    names = "SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"
+    show = f"from tests import static_settings as s; print(*(getattr(s, n) for n in {names}))"
+
+    shown = subprocess.run(
+        [sys.executable, "-c", show], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert shown.stdout.split() == ["__Host-sessionid", "True", "True"]
 
 
 # The chat's own page learns it from `welcome`.
