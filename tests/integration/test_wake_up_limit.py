@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import cast
 
@@ -94,3 +97,20 @@ def test_task_that_nobody_would_ask_for_again_is_sent_in_any_case(broker: redis.
     worker_tasks.bystander.delay(1)
 
     assert broker.llen(QUEUE) == MAX_QUEUED + 1
+
+
+def test_broker_that_keeps_its_connections_and_says_nothing_is_given_up(
+    bus_redis: redis.Redis,
+) -> None:
+    waker.ask(0)  # connected, so that nothing but the answer is waited for
+    server = bus_redis.info("server")["process_id"]
+    asking = threading.Thread(target=waker.ask, args=[0], daemon=True)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        asking.start()
+        asking.join(30)
+        gave_up = not asking.is_alive()
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+    assert gave_up
