@@ -1,4 +1,4 @@
-"""Kills consumers again and again while events flow, and compares the rollups with SQL (F23).
+"""Kills consumers again and again while events flow, and compares the rollups with SQL.
 
     python -m bench.analytics_kill --seconds 120 --kafka
     python -m bench.analytics_kill --seconds 120
