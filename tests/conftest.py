@@ -65,9 +65,10 @@ def prepare_environment() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tables_are_emptied_quickly() -> None:
-    from tests import quick_flush  # imports what needs the settings
+def what_is_done_between_tests_is_quick() -> None:
+    from tests import quick_clients, quick_flush  # import what needs the settings
 
+    quick_clients.install()
     quick_flush.install()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -32,6 +33,7 @@ async def token_of(user: User) -> tuple[int, str]:
     return row.pk, text
 
 
+@cache
 def every_operation() -> list[tuple[str, str]]:
     """Method and path of everything the OpenAPI document names, ids filled in."""
     paths: dict[str, dict[str, Any]] = ninja_api.get_openapi_schema(path_prefix="")["paths"]

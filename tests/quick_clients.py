@@ -1,0 +1,25 @@
+"""Lets each of Django's test clients find the static files that the first one has found.
+
+A test client makes all middleware anew, and ServeStatic looks at each static file of each app then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from servestatic.middleware import ServeStaticMiddleware
+
+_find = ServeStaticMiddleware.add_files_from_finders
+_found: dict[str, Any] = {}
+
+
+def add_files_from_finders(self: ServeStaticMiddleware) -> None:
+    """Takes the place of `ServeStaticMiddleware.add_files_from_finders`."""
+    if not _found:
+        _find(self)
+        _found.update(files=self.files, directories=self.directories)
+    vars(self).update(_found)
+
+
+def install() -> None:
+    ServeStaticMiddleware.add_files_from_finders = add_files_from_finders
