@@ -53,7 +53,11 @@ def hands_tests_out(config: pytest.Config) -> bool:
     return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
 
 
+servers_are_ours = False
+
+
 def prepare_environment() -> None:
+    global servers_are_ours
     folder = Path(tempfile.mkdtemp(prefix="veche-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(ENVIRONMENT, STATIC_ROOT=str(folder / "staticfiles"))
@@ -61,7 +65,15 @@ def prepare_environment() -> None:
         servers = LocalServers(folder / "var", durable=False)
         servers.start()
         atexit.register(servers.stop)
+        servers_are_ours = True
         os.environ.update(servers.environment, SECRET_KEY=ENVIRONMENT["SECRET_KEY"])
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """A database on a server of ours goes with the server: PostgreSQL drops none before those who
+    are connected have had five seconds to leave it."""
+    return django_db_keepdb or servers_are_ours
 
 
 @pytest.fixture(scope="session", autouse=True)
