@@ -1,3 +1,5 @@
+from functools import cache
+
 from django.db import migrations
 
 # What each group may do, as it is when the group is made; from then on it is the operator's.
@@ -40,17 +42,23 @@ def make_groups(apps, schema_editor):
     content_type = apps.get_model("contenttypes", "ContentType")
     permission = apps.get_model("auth", "Permission")
     group = apps.get_model("auth", "Group")
+
+    @cache
+    def about(model):
+        return content_type.objects.get_or_create(app_label="chat", model=model)[0]
+
+    @cache
+    def needed(model, codename):
+        options = dict(apps.get_model("chat", model)._meta.permissions)
+        found, _ = permission.objects.get_or_create(
+            content_type=about(model), codename=codename, defaults={"name": options[codename]}
+        )
+        return found
+
     for name, permissions in GROUPS.items():
         made, is_new = group.objects.get_or_create(name=name)
-        if not is_new:
-            continue
-        for model, codename in permissions:
-            about, _ = content_type.objects.get_or_create(app_label="chat", model=model)
-            options = apps.get_model("chat", model)._meta.permissions
-            found, _ = permission.objects.get_or_create(
-                content_type=about, codename=codename, defaults={"name": dict(options)[codename]}
-            )
-            made.permissions.add(found)
+        if is_new:
+            made.permissions.add(*(needed(*one) for one in permissions))
 
 
 def remove_groups(apps, schema_editor):
