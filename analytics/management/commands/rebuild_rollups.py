@@ -34,6 +34,7 @@ class Command(BaseCommand):
         "the place of the old ones, at once. Safe while everything runs. Ctrl-C stops it; run "
         "again it goes on where it was."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -28,6 +28,7 @@ class Command(BaseCommand):
         "is kept from chatting; storing waits for a moment. docs/operations.md tells how to bring "
         "it back."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path, help="is made when it is not there")

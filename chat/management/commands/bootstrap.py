@@ -13,6 +13,7 @@ from chat.management.event_loop import run_actions
 
 class Command(BaseCommand):
     help = "Makes #general, where everybody starts. May be run again at any time."
+    requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -35,6 +35,7 @@ class Command(BaseCommand):
         "exported or carried out, kept with its bytes and the reason. Exit code 0: done; 1: not "
         "for all letters; 2: the log server is away, or wrong usage."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)

@@ -14,6 +14,7 @@ from chat.models import User
 
 class Command(BaseCommand):
     help = "Prints a new bearer token of USERNAME. It is shown this once: only its hash is kept."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")

@@ -17,6 +17,7 @@ from chat.permissions import GROUPS, Action
 
 class Command(BaseCommand):
     help = "Makes somebody staff and puts them into a group: moderator, unless told otherwise."
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")

@@ -51,6 +51,7 @@ class Command(BaseCommand):
         "acknowledged, delivered, stored, exported and counted by the analytics. Exit code 0: all "
         "of it in time; 1: not; 2: the database is away, so there is nobody to write as."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="the result as JSON")

@@ -26,6 +26,7 @@ class Command(BaseCommand):
         "its cause is mended; publishes shards again for a new or a lost event bus. `status` exits "
         "with 1 when a shard has stopped."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)

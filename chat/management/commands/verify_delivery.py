@@ -34,6 +34,7 @@ class Command(BaseCommand):
         "differences; 2: the log, PostgreSQL or the bus is away. Rooms that are right from their "
         "beginning no longer count as wrong in the minutely check."
     )
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--room", help="id or address of one room; all rooms without it")
