@@ -290,7 +290,8 @@ def test_bus_killed_and_restarted_in_the_middle_of_a_backlog_loses_nothing(
         try:
             run(made[0], on)
         except RetryableError:
-            killer.join()
+            if killer.ident is not None:  # else the bus was only slow
+                killer.join()
             on.server.start()
 
     events = on.events()
