@@ -7,7 +7,7 @@ that answers the questions below.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -31,6 +31,15 @@ class NamedRoom(Protocol):
     def archived(self) -> bool: ...
 
 
+class OwnTraffic(Protocol):
+    """An account that no person has (None: there is none yet), and the rooms in which it writes."""
+
+    @property
+    def user_id(self) -> int | None: ...
+    @property
+    def rooms(self) -> Sequence[int]: ...
+
+
 class Host(Protocol):
     """All of them raise what the installation's API answers with 503 when they cannot tell."""
 
@@ -50,6 +59,10 @@ class Host(Protocol):
 
     def names_of(self, user_ids: Iterable[int]) -> Mapping[int, str]:
         """What people are called, for those who exist. Uses the database and blocks."""
+        ...
+
+    def own_traffic(self) -> OwnTraffic:
+        """With what the installation watches itself. Uses the database and blocks."""
         ...
 
     def newest_event_at(self) -> datetime | None:

@@ -16,6 +16,7 @@ from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import Room, RoomEvent, User
 from chat.protocol import MAX_ID, RoomInfo
+from chat.usernames import PROBE_USERNAME
 
 __all__ = [
     "in_database",
@@ -23,6 +24,7 @@ __all__ = [
     "may_look_inside",
     "names_of",
     "newest_event_at",
+    "own_traffic",
     "room_for",
     "rooms_owned_by",
 ]
@@ -34,6 +36,12 @@ class NamedRoom:
     name: str
     kind: str
     archived: bool
+
+
+@dataclass(frozen=True)
+class OwnTraffic:
+    user_id: int | None
+    rooms: list[int]
 
 
 async def is_administrator(user_id: int) -> bool:
@@ -92,6 +100,15 @@ def newest_event_at() -> datetime | None:
     """Time of the newest event that is stored. Uses the ORM; call it through `in_database`."""
     events = RoomEvent.objects.exclude(type=EventType.EVENT_QUARANTINED).order_by("-id")
     return events.values_list("at", flat=True).first()
+
+
+def own_traffic() -> OwnTraffic:
+    """What the probe writes is no use of the chat. Uses the ORM; call it through `in_database`."""
+    user_id = User.objects.filter(username=PROBE_USERNAME).values_list("pk", flat=True).first()
+    if user_id is None:
+        return OwnTraffic(None, [])
+    rooms = Room.objects.filter(created_by=user_id).values_list("pk", flat=True)
+    return OwnTraffic(user_id, list(rooms))
 
 
 def _is_staff(user_id: int) -> bool:

@@ -20,12 +20,14 @@ _TOUCHES = "(am_quarters & piece.am <> 0 OR pm_quarters & piece.pm <> 0)"
 # Whoever was active since `begin` was so last: no need to look at each day.
 SINCE = """
     SELECT count(*) FROM analytics_personseen WHERE room = %(room)s AND last_at >= %(begin)s
+        AND person <> %(own_person)s
 """
 
 BETWEEN = f"""
     SELECT count(*) FROM (
         SELECT DISTINCT person FROM analytics_personday JOIN {_PIECES} USING (day)
         WHERE room = %(room)s AND day BETWEEN %(first)s AND %(last)s AND {_TOUCHES}
+            AND person <> %(own_person)s
     ) AS active
 """  # noqa: S608 - made of the texts above
 
@@ -33,13 +35,15 @@ PEOPLE_BY_STEP = f"""
     SELECT slot, count(*) FROM (
         SELECT DISTINCT slot, person FROM analytics_personday JOIN {_PIECES} USING (day)
         WHERE room = %(room)s AND day BETWEEN %(first)s AND %(last)s AND {_TOUCHES}
+            AND person <> %(own_person)s
     ) AS active GROUP BY slot
 """  # noqa: S608
 
 ROOMS_BY_STEP = f"""
     SELECT slot, count(*) FROM (
         SELECT DISTINCT slot, room FROM analytics_dayrollup JOIN {_PIECES} USING (day)
-        WHERE room <> {ALL_ROOMS} AND day BETWEEN %(first)s AND %(last)s AND {_TOUCHES}
+        WHERE room <> ALL(%(own_rooms)s::bigint[] || {ALL_ROOMS}::bigint)
+            AND day BETWEEN %(first)s AND %(last)s AND {_TOUCHES}
     ) AS active GROUP BY slot
 """  # noqa: S608
 
@@ -47,7 +51,8 @@ ROOMS_BY_STEP = f"""
 # be planned as reading every day of every room.
 ROOMS_BETWEEN = f"""
     SELECT count(*) FROM analytics_countedroom AS counted
-    WHERE last_at >= %(begin)s AND first_at < %(end)s AND (
+    WHERE last_at >= %(begin)s AND first_at < %(end)s
+        AND room <> ALL(%(own_rooms)s::bigint[]) AND (
         (
             SELECT true FROM analytics_dayrollup
             WHERE room = counted.room AND day BETWEEN %(inner_first)s AND %(inner_last)s
@@ -67,6 +72,7 @@ BY_WEEK = f"""
     WITH active AS (
         SELECT DISTINCT slot, person FROM analytics_personday JOIN {_PIECES} USING (day)
         WHERE room = %(room)s AND day BETWEEN %(first)s AND %(last)s AND {_TOUCHES}
+            AND person <> %(own_person)s
     ), known AS (
         SELECT slot, active.person, width_bucket(first_at, %(edges)s::timestamptz[]) AS came,
             lead(slot) OVER (PARTITION BY active.person ORDER BY slot) AS next

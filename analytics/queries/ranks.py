@@ -36,7 +36,7 @@ ROOMS = f"""
     )
     SELECT room, name, archived, messages, characters, reactions
     FROM summed JOIN analytics_countedroom AS counted USING (room)
-    WHERE kind NOT IN ('', '{DIRECT}') AND messages > 0
+    WHERE kind NOT IN ('', '{DIRECT}') AND messages > 0 AND room <> ALL(%(own_rooms)s::bigint[])
     ORDER BY messages DESC, room LIMIT %(limit)s
 """  # noqa: S608 - made of constants
 
@@ -54,7 +54,7 @@ PEOPLE = f"""
         FROM analytics_personday
         LEFT JOIN unnest(%(edge_days)s::date[], %(edge_am)s::bigint[], %(edge_pm)s::bigint[])
             AS edge(day, am, pm) USING (day)
-        WHERE room = %(room)s AND day BETWEEN %(first)s AND %(last)s
+        WHERE room = %(room)s AND day BETWEEN %(first)s AND %(last)s AND person <> %(own_person)s
         GROUP BY person ORDER BY quarters DESC, person LIMIT %(limit)s
     )
     SELECT person, quarters, count(DISTINCT slot)

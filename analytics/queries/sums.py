@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from analytics.models import QUARTER_SECONDS
 from analytics.periods import Period, changes_of_offset, whole_days
-from analytics.queries.rows import rows
+from analytics.queries.rows import rows, without_own
 
 COUNTERS = (
     "messages",
@@ -20,44 +20,45 @@ COUNTERS = (
     "joins",
     "departures",
 )
-_SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in COUNTERS)
-_NAMES = ", ".join(COUNTERS)
+_SUMS = ", ".join(f"coalesce({without_own(name)}, 0) AS {name}" for name in COUNTERS)
+_NAMES = ", ".join(("room", *COUNTERS))
 
 # Whole UTC days come from the rows of days; only what sticks out at both ends needs quarters.
 TOTALS = f"""
     SELECT {_SUMS} FROM (
         SELECT {_NAMES} FROM analytics_dayrollup
-        WHERE room = %(room)s AND day BETWEEN %(first)s AND %(last)s
+        WHERE room = ANY(%(rooms)s) AND day BETWEEN %(first)s AND %(last)s
         UNION ALL
         SELECT {_NAMES} FROM analytics_quarterrollup
-        WHERE room = %(room)s AND start >= %(begin)s AND start < %(days_begin)s
+        WHERE room = ANY(%(rooms)s) AND start >= %(begin)s AND start < %(days_begin)s
         UNION ALL
         SELECT {_NAMES} FROM analytics_quarterrollup
-        WHERE room = %(room)s AND start >= %(days_end)s AND start < %(end)s
+        WHERE room = ANY(%(rooms)s) AND start >= %(days_end)s AND start < %(end)s
     ) AS parts
 """  # noqa: S608 - made of the names above
 
 BY_STEP = f"""
     SELECT width_bucket(start, %(edges)s::timestamptz[]) AS slot, {_SUMS}
     FROM analytics_quarterrollup
-    WHERE room = %(room)s AND start >= %(begin)s AND start < %(end)s
+    WHERE room = ANY(%(rooms)s) AND start >= %(begin)s AND start < %(end)s
     GROUP BY slot
 """  # noqa: S608
 
-BY_MINUTE = """
-    SELECT start, messages FROM analytics_minuterollup
-    WHERE room = %(room)s AND start >= %(begin)s AND start < %(end)s
-"""
+BY_MINUTE = f"""
+    SELECT start, {without_own("messages")} FROM analytics_minuterollup
+    WHERE room = ANY(%(rooms)s) AND start >= %(begin)s AND start < %(end)s
+    GROUP BY start
+"""  # noqa: S608
 
 # Quarters of the UTC week, apart for each offset that the zone had: a clock is added to them later.
-BY_QUARTER_OF_THE_WEEK = """
+BY_QUARTER_OF_THE_WEEK = f"""
     SELECT width_bucket(start, %(changes)s::timestamptz[]) AS offset_number,
            (extract(epoch FROM start)::bigint / 900 %% 672)::int AS quarter,
-           sum(messages)::bigint
+           {without_own("messages")}
     FROM analytics_quarterrollup
-    WHERE room = %(room)s AND start >= %(begin)s AND start < %(end)s
+    WHERE room = ANY(%(rooms)s) AND start >= %(begin)s AND start < %(end)s
     GROUP BY offset_number, quarter
-"""
+"""  # noqa: S608
 
 # 1 January 1970 was a Thursday, so the quarters since then begin in the middle of a week.
 THURSDAY = 3

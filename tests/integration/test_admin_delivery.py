@@ -18,12 +18,12 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import bus, dead_letters, delivery_health, export, web_processes
+from chat import bus, dead_letters, delivery_health, export, probe_account, web_processes
 from chat.actions import messages
 from chat.admin import drain_rates, verification
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind, shard_of
-from chat.models import Report, RoomEvent, ShardCursor
+from chat.models import Report, Room, RoomEvent, ShardCursor
 from chat.permissions import Action
 from chat.room_log import clients
 from chat.web_processes import WebProcess
@@ -306,6 +306,9 @@ def test_start_page_says_what_needs_a_person(
 
 def test_start_page_shows_todays_figures_and_nothing_one_may_not_look_into(here: World) -> None:
     said(here.room, here.anna, "hello")
+    probe = probe_account.ensure_user()
+    probes = Room.objects.get(pk=async_to_sync(probe_account.ensure_room)(probe.pk))
+    said(probes, probe, "probe")
     nobody = at_admin(staff("nobody"))
 
     page = nobody.get("/admin/").context

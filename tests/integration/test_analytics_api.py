@@ -28,6 +28,7 @@ from chat.events import (
     RoomKind,
 )
 from chat.models import Room, User
+from chat.usernames import PROBE_USERNAME
 from tests.integration.analytics_events_in_time import Asker, Story, between
 from tests.integration.chat_world import make_user, store
 from tests.integration.rooms import new_room
@@ -273,6 +274,45 @@ async def test_totals_of_a_running_period_count_people_and_rooms_exactly() -> No
         start = datetime.fromisoformat(answer.body["period"]["from"])
         wanted = truth([one for one in story.events if one.at >= start])
         assert {key: answer.body["totals"][key] for key in wanted} == wanted, period
+
+
+async def test_what_the_probe_writes_is_in_no_number_of_all_rooms() -> None:
+    story, now = Story(), datetime.now(UTC)
+    begin = CLOCKS_CHANGE - timedelta(days=3)
+    await sync_to_async(busy_days)(story, begin, 12)
+    await sync_to_async(busy_days)(story, now - timedelta(days=1), 1)
+    await sync_to_async(story.count)()
+    boss = await administrator()
+    dates = {"from": "2026-10-22", "to": "2026-10-30", "tz": "Asia/Kathmandu"}
+
+    async def answers() -> dict[str, list[dict[str, Any]]]:
+        operations = ["totals", "activity", "active", "hours", "replies", "weeks", "newcomers"]
+        operations += ["people", "top-rooms", "emoji"]
+        return {one: (await boss.ask(one, dates)).rows for one in operations}
+
+    async def live() -> tuple[int, dict[str, int]]:
+        answer = (await boss.ask("live", {"period": "30d"})).body
+        totals = {one: answer["totals"][one] for one in ("messages", "people", "rooms", "joins")}
+        return sum(minute["messages"] for minute in answer["minutes"]), totals
+
+    people_alone, live_of_people = await answers(), await live()
+
+    probe = await User.objects.acreate(pk=1_000, username=PROBE_USERNAME)  # nobody of above
+    room = await sync_to_async(told_room)(story, begin, RoomKind.PRIVATE, "Probe")
+    await Room.objects.filter(pk=room).aupdate(created_by=probe)
+    story.tell(room, begin, MemberJoined(user=probe.pk), EventType.MEMBER_JOINED, probe.pk)
+    for hours in range(24 * 12):
+        write(story, room, begin + timedelta(hours=hours), probe.pk, "probe")
+    for minutes in range(20):
+        write(story, room, now - timedelta(minutes=minutes), probe.pk, "probe")
+    await sync_to_async(story.count)()
+
+    assert await answers() == people_alone
+    assert await live() == live_of_people
+    assert room not in {one["id"] for one in (await boss.ask("rooms")).body["rooms"]}
+    # Who asks about the probe's room alone gets its numbers.
+    [of_probe, _] = (await boss.ask("totals", {**dates, "room": room})).rows
+    assert of_probe["messages"] > 100
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "Europe/London", "Australia/Lord_Howe"])
