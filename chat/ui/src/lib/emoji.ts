@@ -1,6 +1,4 @@
 /** A sensible set; the server takes any emoji. */
-export const QUICK = ["👍", "❤️", "😂", "🎉", "👀", "✅"];
-
 export const EMOJI: string[] = (
 	"👍 👎 👏 🙌 🙏 👌 ✌️ 🤝 💪 👋 🤞 🫡 " +
 	"😀 😄 😂 🤣 🙂 😉 😊 😍 🥰 😎 🤓 🤔 🤨 😐 😴 🙄 😬 😮 😢 😭 😡 🤯 👀 🥳 🥲 😅 😇 🤗 🤐 😱 🤷 🤦 " +
