@@ -6,17 +6,13 @@ and asks for the pages as a browser does.
 
 from __future__ import annotations
 
-import os
-import secrets
 import statistics
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from bench.dead_letters import fill
-from localstack.servers import LocalServers
+from bench.servers import own_servers
 
 REPEATS = 5
 
@@ -68,18 +64,10 @@ def timed(browser: Any, what: str, address: str) -> None:
 
 
 if __name__ == "__main__":
-    with (
-        tempfile.TemporaryDirectory(prefix="veche-bench-") as folder,
-        LocalServers(Path(folder)) as servers,
+    with own_servers(
+        ALLOWED_ORIGINS="http://testserver",
+        STAFF_MFA="no",
+        # Filling takes ten thousand letters in a call, which on a busy machine is long.
+        REDIS_TIMEOUT_SECONDS="60",
     ):
-        os.environ.update(
-            servers.environment,
-            DJANGO_SETTINGS_MODULE="chatsite.settings",
-            ALLOWED_ORIGINS="http://testserver",
-            SECRET_KEY=secrets.token_urlsafe(48),
-            STAFF_MFA="no",
-            # Filling takes ten thousand letters in a call, which on a busy machine is long.
-            REDIS_TIMEOUT_SECONDS="60",
-            LOG_LEVEL="WARNING",
-        )
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

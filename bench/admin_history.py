@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import secrets
 import shutil
 import statistics
 import sys
@@ -26,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from localstack.servers import LocalServers
+from bench.servers import own_servers
 
 ROOMS, PEOPLE = 1_000, 5_000
 PRIVATE_SHARE, EDITED_SHARE, DELETED_SHARE = 0.2, 0.04, 0.01
@@ -44,40 +42,34 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="keep the data here for the next run")
     options = parser.parse_args()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="veche-history-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    filled = folder / "filled"
-    free = shutil.disk_usage(folder).free
-    if not filled.exists() and free < options.messages * FREE_BYTES_PER_MESSAGE:
+    folder: Path | None = options.folder
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    is_filled = folder is not None and (folder / "filled").exists()
+    free = shutil.disk_usage(folder or tempfile.gettempdir()).free
+    if not is_filled and free < options.messages * FREE_BYTES_PER_MESSAGE:
         sys.exit(f"Only {free / 2**30:.0f} GiB are free on this disk.")
-    try:
-        with LocalServers(folder) as servers:
-            os.environ.update(
-                servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS="http://testserver",
-                SECRET_KEY=secrets.token_urlsafe(48),
-                STAFF_MFA="no",
-                LOG_LEVEL="WARNING",
-                # The bench itself takes minutes where a page takes moments.
-                DB_STATEMENT_TIMEOUT_MS="600000",
-                DB_IDLE_IN_TRANSACTION_TIMEOUT_MS="600000",
-            )
-            import django
+    with own_servers(
+        folder,
+        ALLOWED_ORIGINS="http://testserver",
+        STAFF_MFA="no",
+        # The bench itself takes minutes where a page takes moments.
+        DB_STATEMENT_TIMEOUT_MS="600000",
+        DB_IDLE_IN_TRANSACTION_TIMEOUT_MS="600000",
+    ):
+        import django
 
-            django.setup()
-            from django.core.management import call_command
+        django.setup()
+        from django.core.management import call_command
 
-            call_command("migrate", verbosity=0)
-            if not filled.exists():
-                begun = time.monotonic()
-                fill(options.messages)
-                filled.touch()
-                print(f"filled in {time.monotonic() - begun:,.0f} s", flush=True)
-            measure()
-    finally:
-        if options.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        call_command("migrate", verbosity=0)
+        if not is_filled:
+            begun = time.monotonic()
+            fill(options.messages)
+            if folder is not None:
+                (folder / "filled").touch()
+            print(f"filled in {time.monotonic() - begun:,.0f} s", flush=True)
+        measure()
 
 
 def fill(messages: int) -> None:

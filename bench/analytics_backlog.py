@@ -20,18 +20,15 @@ import os
 import pstats
 import queue
 import random
-import secrets
-import shutil
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from multiprocessing.queues import Queue
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 
+from bench.servers import own_servers
 from localstack.servers import LocalServers
 
 VOCABULARY = 30_000
@@ -165,19 +162,8 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="of the first process")
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="veche-analytics-"))
-    try:
-        with LocalServers(folder, kafka=options.kafka) as servers:
-            os.environ.update(
-                servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS="http://localhost",
-                SECRET_KEY=secrets.token_urlsafe(48),
-                LOG_LEVEL="WARNING",
-            )
-            print(json.dumps(measure(options, servers), indent=1))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_servers(kafka=options.kafka) as servers:
+        print(json.dumps(measure(options, servers), indent=1))
 
 
 def measure(options: argparse.Namespace, servers: LocalServers) -> dict[str, Any]:

@@ -13,17 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from localstack.servers import LocalServers
+from bench.servers import own_servers
 
 KILL_EACH_SECONDS = 5.0
 PUBLISH_EACH_SECONDS = 0.25
@@ -39,19 +34,8 @@ def main() -> None:
     parser.add_argument("--kafka", action="store_true", help="a real Kafka instead of a stream")
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="veche-analytics-kill-"))
-    try:
-        with LocalServers(folder, kafka=options.kafka) as servers:
-            os.environ.update(
-                servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS="http://localhost",
-                SECRET_KEY=secrets.token_urlsafe(48),
-                LOG_LEVEL="ERROR",
-            )
-            report = measure(options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_servers(kafka=options.kafka, LOG_LEVEL="ERROR"):
+        report = measure(options)
     print(json.dumps(report, indent=1, ensure_ascii=False))
     sys.exit(1 if report["differences"] else 0)
 

@@ -15,12 +15,10 @@ import argparse
 import functools
 import json
 import os
-import secrets
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -28,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.backlog import set_up
+from bench.servers import own_servers
 from localstack.ports import free_port
-from localstack.servers import LocalServers
 
 PERIODS = ("24h", "7d", "30d", "365d")
 # Whose hours are not those of UTC, so that no shortcut for whole UTC days helps.
@@ -66,20 +64,9 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5)
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="veche-analytics-"))
     port = free_port()
-    try:
-        with LocalServers(folder, durable=False) as servers:
-            os.environ.update(
-                servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS=f"http://127.0.0.1:{port}",
-                SECRET_KEY=secrets.token_urlsafe(48),
-                LOG_LEVEL="WARNING",
-            )
-            print(json.dumps(measure(options, port), indent=1, ensure_ascii=False))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_servers(durable=False, ALLOWED_ORIGINS=f"http://127.0.0.1:{port}"):
+        print(json.dumps(measure(options, port), indent=1, ensure_ascii=False))
 
 
 def measure(options: argparse.Namespace, port: int) -> dict[str, Any]:

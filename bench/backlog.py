@@ -15,11 +15,8 @@ import asyncio
 import cProfile
 import json
 import multiprocessing
-import os
 import pstats
 import random
-import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from bench.servers import own_servers
 from localstack.servers import LocalServers
 
 WORDS = ["nobody", "has", "lost", "a", "word", "of", "it", "and", "the", "quick", "fox", "jumps"]
@@ -181,19 +179,11 @@ def main() -> None:
     parser.add_argument("--profile", choices=["persist", "export"], help="of the first process")
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="veche-backlog-"))
-    try:
-        with LocalServers(folder, kafka=options.kafka) as servers:
-            os.environ.update(
-                servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS="http://localhost",
-                SECRET_KEY=secrets.token_urlsafe(48),
-                LOG_LEVEL="WARNING",
-            )
-            print(json.dumps(measure(options, folder, servers), indent=1))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="veche-profiles-") as folder,
+        own_servers(kafka=options.kafka) as servers,
+    ):
+        print(json.dumps(measure(options, Path(folder), servers), indent=1))
 
 
 def processor_seconds(servers: LocalServers) -> dict[str, float]:

@@ -5,18 +5,15 @@ Starts a log server of its own with its usual settings, fills it and throws it a
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import psutil
 import redis
 
-from localstack.servers import LocalServers
+from bench.servers import own_servers
 
 T = TypeVar("T")
 
@@ -87,13 +84,5 @@ def main(letters: int) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="veche-bench-") as folder:
-        given = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-        with LocalServers(Path(folder), given=given) as servers:
-            os.environ.update(
-                given,
-                **servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS="http://localhost",
-            )
-            main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    with own_servers(given={"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}):
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)

@@ -12,17 +12,14 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from localstack.servers import LocalServers
+from bench.servers import own_servers
 
 IN_FLIGHT = 25
 CLOSED_AT_THE_END = 1012
@@ -161,15 +158,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=8)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, LocalServers(Path(folder)) as servers:
-        os.environ.update(
-            servers.environment,
-            DJANGO_SETTINGS_MODULE="chatsite.settings",
-            ALLOWED_ORIGINS="http://localhost",
-            SENDS_PER_SECOND="10000",
-            SENDS_BURST="100000",
-            LOG_LEVEL="ERROR",
-        )
+    with own_servers(SENDS_PER_SECOND="10000", SENDS_BURST="100000", LOG_LEVEL="ERROR"):
         import django
         from django.core.management import call_command
 

@@ -14,16 +14,12 @@ import asyncio
 import json
 import os
 import resource
-import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from bench.backlog import fill, set_up
-from localstack.servers import LocalServers
+from bench.servers import own_servers
 
 MEBIBYTE_KB = 1024
 
@@ -35,19 +31,8 @@ def main() -> None:
     parser.add_argument("--kafka", action="store_true", help="export to a real Kafka")
     options = parser.parse_args()
 
-    folder = Path(tempfile.mkdtemp(prefix="veche-verify-"))
-    try:
-        with LocalServers(folder, kafka=options.kafka) as servers:
-            os.environ.update(
-                servers.environment,
-                DJANGO_SETTINGS_MODULE="chatsite.settings",
-                ALLOWED_ORIGINS="http://localhost",
-                SECRET_KEY=secrets.token_urlsafe(48),
-                LOG_LEVEL="WARNING",
-            )
-            print(json.dumps(measure(options), indent=1))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_servers(kafka=options.kafka):
+        print(json.dumps(measure(options), indent=1))
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:

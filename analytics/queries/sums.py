@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from analytics.counting import COUNTERS
 from analytics.models import QUARTER_SECONDS
 from analytics.periods import Period, changes_of_offset, whole_days
 from analytics.queries.rows import rows, without_own
 
-COUNTERS = (
-    "messages",
-    "characters",
-    "edits",
-    "deletions",
-    "restorations",
-    "reactions",
-    "reactions_removed",
-    "joins",
-    "departures",
-)
 _SUMS = ", ".join(f"coalesce({without_own(name)}, 0) AS {name}" for name in COUNTERS)
 _NAMES = ", ".join(("room", *COUNTERS))
 

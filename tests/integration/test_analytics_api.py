@@ -15,8 +15,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 
 from analytics import schemas
+from analytics.counting import COUNTERS
 from analytics.models import CountedRoom
-from analytics.queries.sums import COUNTERS
 from chat.events import (
     EventType,
     MemberJoined,

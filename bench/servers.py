@@ -1,0 +1,45 @@
+"""Servers of a benchmark's own, thrown away when it is over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from localstack.servers import LocalServers
+
+
+@contextmanager
+def own_servers(
+    folder: Path | None = None,
+    *,
+    durable: bool = True,
+    kafka: bool = False,
+    given: Mapping[str, str] | None = None,
+    **environment: str,
+) -> Iterator[LocalServers]:
+    """Starts them, with this process's environment made for Veche to use them.
+
+    `environment` is added to that; the rest is as in `LocalServers`. What lies in `folder` stays
+    for the next run.
+    """
+    place = folder or Path(tempfile.mkdtemp(prefix="veche-bench-"))
+    try:
+        with LocalServers(place, durable=durable, kafka=kafka, given=given) as servers:
+            os.environ.update(
+                {
+                    "DJANGO_SETTINGS_MODULE": "chatsite.settings",
+                    "ALLOWED_ORIGINS": "http://localhost",
+                    "LOG_LEVEL": "WARNING",
+                    **(given or {}),
+                    **servers.environment,
+                    **environment,
+                }
+            )
+            yield servers
+    finally:
+        if folder is None:
+            shutil.rmtree(place, ignore_errors=True)
