@@ -1,4 +1,4 @@
-"""The forms of signing up and in, where they differ from allauth's."""
+"""The forms of the account pages, where they differ from allauth's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from chat import usernames
+from chat.display_name_form import DisplayNameForm
 
 # No person types more, and hashing must not be given megabytes.
 MAX_PASSWORD_CHARACTERS = 512
@@ -55,6 +56,10 @@ class SignupForm(PageForm, allauth_forms.SignupForm):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         # allauth's label says that it is optional, and the page says so of every such field.
         self.fields["email"].label = _("Email")
+
+
+class ChangeNameForm(PageForm, DisplayNameForm):
+    """The name by the rule of signing up; allauth has no page for it."""
 
 
 class ChangePasswordForm(PageForm, allauth_forms.ChangePasswordForm):  # type: ignore[misc]

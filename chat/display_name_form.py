@@ -1,4 +1,4 @@
-"""What sign-up asks beyond allauth's own fields.
+"""What sign-up asks beyond allauth's own fields, and what can be changed of it later.
 
 Apart from `chat.account_forms`, because allauth imports this one while it defines its own forms.
 """
@@ -35,5 +35,10 @@ class DisplayNameForm(forms.Form):
             ) from refused
 
     def signup(self, request: HttpRequest, user: User) -> None:
+        """Called by allauth with the new account."""
+        self.give_name(user)
+
+    def give_name(self, user: User) -> None:
+        """Stores the name that was entered, which may be empty."""
         user.display_name = self.cleaned_data["display_name"]
         user.save(update_fields=["display_name"])

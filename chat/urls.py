@@ -10,6 +10,7 @@ from chat.api.routes import api
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="chat"),
+    path("accounts/name/", views.change_name, name="change_name"),
     path("api/", api.urls),
     # Programs get a problem document for an address that is not there, not a page.
     re_path(r"^api/v1/", absent),

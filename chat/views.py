@@ -1,18 +1,25 @@
-"""The page of the chat; everything on it comes over the socket and the REST API."""
+"""The page of the chat, and the one for changing one's name.
+
+Everything on the page of the chat comes over the socket and the REST API.
+"""
 
 from __future__ import annotations
 
+from allauth.decorators import rate_limit
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from msgspec import structs
 
 from chat import people
+from chat.account_forms import ChangeNameForm
 from chat.models import User
 
 
@@ -34,9 +41,27 @@ def index(request: HttpRequest) -> HttpResponse:
         "urls": {
             "signIn": f"{reverse('account_login')}?next=/",
             "signOut": reverse("account_logout"),
+            "name": reverse("change_name"),
             "password": reverse("account_change_password"),
             "admin": reverse("admin:index"),
             "analytics": reverse("analytics"),
         },
     }
     return render(request, "chat/index.html", {"page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+@rate_limit(action="change_name")  # type: ignore[untyped-decorator]
+def change_name(request: HttpRequest) -> HttpResponse:
+    """Where people change the name that others see; without one they see the user name."""
+    user = request.user
+    assert isinstance(user, User)
+    form = ChangeNameForm(request.POST or None, initial={"display_name": user.display_name})
+    if request.method == "POST" and form.is_valid():
+        form.give_name(user)
+        saved = gettext("Saved. Your name is %(name)s.") % {"name": user.shown_name}
+        messages.success(request, saved)
+        return redirect("change_name")
+    return render(request, "account/change_name.html", {"form": form})

@@ -326,11 +326,12 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
-# Failed sign-ins of an address, of a name from one address, and of a name from anywhere. The rest
-# are allauth's own limits.
+# Failed sign-ins of an address, of a name from one address, and of a name from anywhere; changes of
+# one's name. The rest are allauth's own limits.
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_by_name": "100/h/key",
+    "change_name": "10/m/user",
 }
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL

@@ -360,7 +360,7 @@ def test_revoking_a_token_closes_its_sockets_only(anna: User, revoked: Revoked) 
 
 
 PAGES = ["login", "signup", "password/reset", "password/reset/done", "inactive"]
-OWN_PAGES = ["logout", "password/change", "email", "reauthenticate"]
+OWN_PAGES = ["logout", "name", "password/change", "email", "reauthenticate"]
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -384,6 +384,76 @@ def test_language_can_be_chosen(client: Client) -> None:
     client.post("/i18n/setlang/", {"language": "ru", "next": "/accounts/login/"})
 
     assert '<html lang="ru">' in client.get("/accounts/login/").content.decode()
+
+
+def rename(client: Client, name: str) -> Any:
+    return client.post("/accounts/name/", {"display_name": name}, follow=True)
+
+
+def test_name_is_changed_at_once_and_the_page_says_so(client: Client, anna: User) -> None:
+    client.force_login(anna)
+
+    answer = rename(client, "  Анна   <П.> ")
+
+    text = answer.content.decode()
+    assert "Saved. Your name is Анна &lt;П.&gt;." in text
+    assert 'value="Анна &lt;П.&gt;"' in text
+    assert 'href="/"' in text
+    assert client.get("/api/v1/me").json()["name"] == "Анна <П.>"
+    assert client.get("/api/v1/users?q=anna").json()[0]["name"] == "Анна <П.>"
+
+
+def test_who_takes_the_name_away_is_shown_by_the_user_name(client: Client, anna: User) -> None:
+    User.objects.filter(pk=anna.pk).update(display_name="Anna P.")
+    client.force_login(anna)
+
+    answer = rename(client, "   ")
+
+    assert "Saved. Your name is anna." in answer.content.decode()
+    assert client.get("/api/v1/me").json()["name"] == "anna"
+
+
+@pytest.mark.parametrize("name", ["A\u202enna", "An\x07na", "\u200b", "x" * 81])
+def test_name_that_could_not_be_had_at_sign_up_changes_nothing(
+    client: Client, anna: User, name: str
+) -> None:
+    User.objects.filter(pk=anna.pk).update(display_name="Anna P.")
+    at_sign_up = client.post(
+        "/accounts/signup/", {"username": "boris", "display_name": name, **ENTERED}
+    )
+    client.force_login(anna)
+
+    answer = rename(client, name)
+
+    errors = answer.context["form"].errors["display_name"]
+    assert errors == at_sign_up.context["form"].errors["display_name"]
+    assert errors
+    assert "Saved" not in answer.content.decode()
+    anna.refresh_from_db()
+    assert anna.display_name == "Anna P."
+
+
+def test_name_is_changed_only_from_the_page_of_who_is_signed_in(client: Client, anna: User) -> None:
+    asked = client.post("/accounts/name/", {"display_name": "Mallory"})
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(anna)
+    forged = careful.post("/accounts/name/", {"display_name": "Mallory"})
+
+    assert (asked.status_code, asked["Location"]) == (302, "/accounts/login/?next=/accounts/name/")
+    assert forged.status_code == 403
+    anna.refresh_from_db()
+    assert anna.display_name == ""
+
+
+def test_name_is_not_changed_again_and_again(client: Client, anna: User) -> None:
+    client.force_login(anna)
+
+    answers = [rename(client, f"Anna {number}").status_code for number in range(11)]
+
+    assert answers == [200] * 10 + [429]
+    assert client.get("/accounts/name/").status_code == 200
+    anna.refresh_from_db()
+    assert anna.display_name == "Anna 9"
 
 
 def test_closed_sign_up_takes_nobody(client: Client, settings: Settings) -> None:

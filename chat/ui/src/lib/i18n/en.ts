@@ -20,6 +20,7 @@ export const en = {
 	signOut: "Sign out",
 	signOutWaiting: (n: number) =>
 		`${count(n, "message has", "messages have")} not been sent. They stay in this browser until you sign in here again. Sign out?`,
+	changeName: "Change name",
 	changePassword: "Change password",
 	admin: "Administration",
 	analytics: "Analytics",

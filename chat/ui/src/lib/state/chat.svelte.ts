@@ -28,7 +28,7 @@ import { Typing } from "./typing.svelte";
 export interface PageConfig {
 	user: UserInfo;
 	csrfToken: string;
-	urls: { signIn: string; signOut: string; password: string; admin: string; analytics: string };
+	urls: { signIn: string; signOut: string; name: string; password: string; admin: string; analytics: string };
 }
 
 const DEFAULT_LIMITS: Limits = {
