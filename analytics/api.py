@@ -10,8 +10,9 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from ninja import Query, Router
 from ninja.errors import HttpError
 
@@ -119,9 +120,9 @@ async def live(request: SignedInRequest, asked: Query[schemas.Asked]) -> HttpRes
     freshness: fresh.Freshness = await _at_once(fresh.freshness)
     # The minute, as the last hour moves on by itself.
     tag = f'"{freshness.version}-{now:%d%H%M}-{period.begin:%s}-{period.end:%s}-{scope.room_id}"'
-    if request.headers.get("If-None-Match") == tag:
-        response: HttpResponse = HttpResponseNotModified()
-    else:
+    # Weakly, as a gateway that compresses the answer makes the tag a weak one (RFC 9110, 13.1.2).
+    response = get_conditional_response(request, etag=tag)
+    if response is None:
         response = json_answer(await _at_once(_live, scope, period, freshness, now))
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache"
