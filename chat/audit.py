@@ -18,13 +18,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from allauth.account.adapter import get_adapter
-from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from chat.client_address import client_address
 from chat.errors import ClientError
 from chat.labels import check_label
 from chat.models import AuditEntry, AuditOutcome, User
@@ -122,26 +122,22 @@ def by_request(request: HttpRequest, door: Door, *, staff: bool = False) -> By:
 
 def address_of(request: HttpRequest) -> str | None:
     """Where a request comes from, past our own proxies; None where that cannot be told."""
-    try:
-        address: str = get_adapter().get_client_ip(request)
-    except PermissionDenied:
-        return None
-    return address
+    return client_address(
+        request.headers.get("X-Forwarded-For", ""),
+        request.META.get("REMOTE_ADDR"),
+        settings.ENV.trusted_proxies,
+    )
 
 
 def address_of_handshake(scope: Mapping[str, Any]) -> str | None:
     """The same for the handshake of a WebSocket, an ASGI scope."""
-    request = HttpRequest()
     client = scope.get("client")
-    if client is not None:
-        request.META["REMOTE_ADDR"] = client[0]
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-    if forwarded:
-        request.META["HTTP_X_FORWARDED_FOR"] = b",".join(forwarded).decode("latin-1")
-    try:
-        return address_of(request)
-    except ImproperlyConfigured:  # fewer proxies than we trust: nobody is shut out for that
-        return None
+    return client_address(
+        b",".join(forwarded).decode("latin-1"),
+        None if client is None else client[0],
+        settings.ENV.trusted_proxies,
+    )
 
 
 def check_reason(reason: str, *, needed: bool) -> str:

@@ -165,7 +165,8 @@ class Env:
         0,
         low=0,
         high=5,
-        help="Number of reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto.",
+        help="Number of reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto. "
+        "A request that came past fewer of them counts as coming from the one that passed it on.",
     )
     asgi_server: str = setting(
         "daphne", choices=("daphne", "uvicorn"), help="Server of the web process."

@@ -33,7 +33,6 @@ ALLOWED_HOSTS = [
 CSRF_TRUSTED_ORIGINS = list(ENV.allowed_origins)
 if ENV.trusted_proxies:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    ALLAUTH_TRUSTED_PROXY_COUNT = ENV.trusted_proxies
 
 INSTALLED_APPS = [
     "chat",

@@ -139,6 +139,21 @@ def test_weak_log_is_said_on_every_page(
     assert said == [False, True]
 
 
+@pytest.mark.parametrize("forwarded", ["192.0.2.1", "unknown, 192.0.2.1", "", "\0,\0,\0"])
+def test_one_signs_in_whatever_the_proxies_say_of_the_address(
+    client: Client, anna: User, monkeypatch: pytest.MonkeyPatch, forwarded: str
+) -> None:
+    monkeypatch.setattr(settings, "ENV", dataclasses.replace(settings.ENV, trusted_proxies=2))
+
+    answer = client.post(
+        "/accounts/login/",
+        {"login": "anna", "password": PASSWORD},
+        headers={"X-Forwarded-For": forwarded},
+    )
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+
+
 def test_sign_up_stands_when_the_log_is_away(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -737,7 +738,7 @@ def test_address_is_that_of_the_client(settings: Any) -> None:
     [
         ([], ["192.0.2.7", 5000], "192.0.2.7"),
         ([b"198.51.100.1, 203.0.113.9", b"192.0.2.1"], ["10.0.0.1", 5000], "203.0.113.9"),
-        ([b"192.0.2.1"], ["10.0.0.1", 5000], None),
+        ([b"192.0.2.1"], ["10.0.0.1", 5000], "10.0.0.1"),
         ([], None, None),
     ],
     ids=["direct", "behind proxies", "fewer proxies than trusted", "unix socket"],
@@ -745,7 +746,7 @@ def test_address_is_that_of_the_client(settings: Any) -> None:
 def test_address_of_a_socket_is_that_of_the_client(
     settings: Any, forwarded: list[bytes], client: list[Any] | None, address: str | None
 ) -> None:
-    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    settings.ENV = dataclasses.replace(settings.ENV, trusted_proxies=2)
     headers = [(b"host", b"chat"), *((b"x-forwarded-for", value) for value in forwarded)]
 
     assert audit.address_of_handshake({"headers": headers, "client": client}) == address
