@@ -249,7 +249,11 @@ async def test_method_that_an_address_does_not_have_changes_nothing() -> None:
 
     await api.get("me")
     for method in ("put", "delete", "trace"):
-        assert (await getattr(api.client, method)("/api/v1/me")).status_code == 405
+        refused = await getattr(api.client, method)("/api/v1/me")
+        assert refused.status_code == 405
+        assert refused.headers["Allow"] == "GET, HEAD"
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert refused.json()["status"] == 405
     overridden = await api.client.get("/api/v1/me", headers={"X-HTTP-Method-Override": "DELETE"})
     assert overridden.status_code == 200
 

@@ -220,6 +220,30 @@ def test_prometheus_and_health_checks_may_ask_by_address_and_nobody_else(
     }
 
 
+@pytest.mark.parametrize("asgi_server", ["daphne", "uvicorn"])
+def test_head_is_answered_like_get_without_the_body(asgi_server: str, tmp_path: Path) -> None:
+    with web_process(tmp_path / "web.log", ASGI_SERVER=asgi_server) as web:
+        answers = []
+        for path in ["/api/openapi.json", "/api/v1/me", "/healthz"]:
+            connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+            # On one connection: a body after the answer to HEAD would be taken for the next answer.
+            for method in ["HEAD", "GET"]:
+                connection.request(method, path)
+                answer = connection.getresponse()
+                body = answer.read()
+                answers.append((path, method, answer.status, bool(body)))
+            connection.close()
+
+    assert answers == [
+        ("/api/openapi.json", "HEAD", 200, False),
+        ("/api/openapi.json", "GET", 200, True),
+        ("/api/v1/me", "HEAD", 401, False),
+        ("/api/v1/me", "GET", 401, True),
+        ("/healthz", "HEAD", 200, False),
+        ("/healthz", "GET", 200, True),
+    ]
+
+
 def test_metrics_without_a_token_are_not_for_a_page_under_a_name_of_its_own(
     client: Client,
 ) -> None:

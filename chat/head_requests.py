@@ -1,0 +1,36 @@
+"""Answers to HEAD carry no body, on either server.
+
+Django writes a body in pieces and leaves it to the server to drop them. Daphne calls past the place
+where Twisted drops all but the first piece (daphne/http_protocol.py, `handle_reply`), so the rest
+of a body over 64 KiB would be taken for the next answer of the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class HeadRequests:
+    """An ASGI application in front of `inner` that drops the bodies of answers to HEAD."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._inner(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._inner(scope, receive, without_body)
