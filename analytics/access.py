@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.http import HttpRequest
 from ninja.errors import HttpError
 
 from analytics.host import NamedRoom, host
@@ -25,7 +26,7 @@ class Scope:
         return ALL_ROOMS if self.room is None else self.room.id
 
 
-async def scope_for(user_id: int, room_id: int | None) -> Scope:
+async def scope_for(request: HttpRequest, room_id: int | None) -> Scope:
     """What the person asked about, if it is for them.
 
     Raises: HttpError 404 for a room that is not there, is a direct conversation, or that the
@@ -33,18 +34,18 @@ async def scope_for(user_id: int, room_id: int | None) -> Scope:
     are for administrators.
     """
     if room_id is None:
-        if not await host().is_administrator(user_id):
+        if not await host().is_administrator(request):
             raise HttpError(403, "Name a room of yours: all of them are for administrators.")
         return Scope(None)
-    room = await host().room_for(user_id, room_id)
+    room = await host().room_for(request, room_id)
     if room is None:
         raise HttpError(404, "There is no such room.")
     return Scope(room)
 
 
-async def look_inside(user_id: int, scope: Scope) -> None:
+async def look_inside(request: HttpRequest, scope: Scope) -> None:
     """Raises: HttpError 403 when people and words of this room are not for the person."""
-    if scope.room is not None and not await host().may_look_inside(user_id, scope.room):
+    if scope.room is not None and not await host().may_look_inside(request, scope.room):
         raise HttpError(
             403,
             "People and words of a private room are for its owners and for those who may read it.",

@@ -92,10 +92,9 @@ async def _in_database(call: Callable[..., Any], *arguments: Any) -> Any:
 @router.get("/rooms", response={200: schemas.Rooms, **ERRORS})
 async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> HttpResponse:
     """Rooms whose numbers I may see: all for administrators, else those that I own."""
-    user_id = request.auth.user_id
     if "\0" in asked.q:
         raise HttpError(400, "q: no such character.")
-    if await host().is_administrator(user_id):
+    if await host().is_administrator(request):
         counted = await _at_once(room_list.find_rooms, asked.q, asked.limit + 1)
         found = [
             {"id": one.room, "name": one.name, "kind": one.kind, "archived": one.archived}
@@ -105,7 +104,7 @@ async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> H
         text = asked.q.casefold()
         found = [
             {"id": one.id, "name": one.name, "kind": one.kind, "archived": one.archived}
-            for one in await host().rooms_owned_by(user_id)
+            for one in await host().rooms_owned_by(request)
             if text in one.name.casefold()
         ]
     return json_answer({"rooms": found[: asked.limit], "more": len(found) > asked.limit})
@@ -114,7 +113,7 @@ async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> H
 @router.get("/live", response={200: schemas.Live, 304: None, **ERRORS})
 async def live(request: SignedInRequest, asked: Query[schemas.Asked]) -> HttpResponse:
     """Totals up to this moment. Ask again with `If-None-Match`: 304 while nothing was counted."""
-    scope = await scope_for(request.auth.user_id, asked.room)
+    scope = await scope_for(request, asked.room)
     now = timezone.now()
     period = period_of(asked, now)
     freshness: fresh.Freshness = await _at_once(fresh.freshness)
@@ -180,7 +179,7 @@ async def totals(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> 
 
 
 async def _asked(request: SignedInRequest, asked: schemas.Asked) -> tuple[Scope, Period, datetime]:
-    scope = await scope_for(request.auth.user_id, asked.room)
+    scope = await scope_for(request, asked.room)
     now = timezone.now()
     return scope, period_of(asked, now), now
 
@@ -332,7 +331,7 @@ async def active_people(
     Of a private room only for its owners and for those who may read private rooms.
     """
     scope, period, _ = await _asked(request, asked)
-    await look_inside(request.auth.user_id, scope)
+    await look_inside(request, scope)
     found = await _in_database(_people, scope.room_id, period, asked.limit)
     body = {"period": shown(period), "rows": found}
     return table_answer(asked.format, "people", schemas.PersonRow, body)
@@ -369,7 +368,7 @@ async def words(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> 
     Of a private room only for its owners and for those who may read private rooms.
     """
     scope, period, _ = await _asked(request, asked)
-    await look_inside(request.auth.user_id, scope)
+    await look_inside(request, scope)
     if scope.room_id == ALL_ROOMS:
         raise HttpError(400, "room: words are counted for single rooms only.")
     first, last = ranks.whole_utc_days(period.begin, period.end)

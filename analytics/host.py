@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 P = ParamSpec("P")
@@ -43,17 +44,26 @@ class OwnTraffic(Protocol):
 class Host(Protocol):
     """All of them raise what the installation's API answers with 503 when they cannot tell."""
 
-    async def is_administrator(self, user_id: int) -> bool: ...
+    async def is_administrator(self, request: HttpRequest) -> bool:
+        """Whether who asks sees the numbers of all rooms. `request` is signed in, as below."""
+        ...
 
-    async def rooms_owned_by(self, user_id: int) -> list[NamedRoom]:
+    async def page_before_all_rooms(self, request: HttpRequest) -> str | None:
+        """Where who may see all rooms has to go first, such as for a second factor; None: nowhere.
+
+        Asked about those for whom `is_administrator` is False.
+        """
+        ...
+
+    async def rooms_owned_by(self, request: HttpRequest) -> list[NamedRoom]:
         """By name."""
         ...
 
-    async def room_for(self, user_id: int, room_id: int) -> NamedRoom | None:
+    async def room_for(self, request: HttpRequest, room_id: int) -> NamedRoom | None:
         """The room if the person owns it, or is an administrator; None if not, or if none is so."""
         ...
 
-    async def may_look_inside(self, user_id: int, room: NamedRoom) -> bool:
+    async def may_look_inside(self, request: HttpRequest, room: NamedRoom) -> bool:
         """Whether one of those may know who writes in the room, and which words."""
         ...
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -89,13 +89,16 @@ async def index(request: HttpRequest) -> HttpResponse:
     """The numbers of all rooms for administrators, of their own rooms for owners.
 
     `?room=` names a room; one that is not for this person is 404, whether it exists or not.
+    Administrators who have still to show a second factor are sent there first.
     Raises: PermissionDenied for people who own no room.
     """
-    user_id: int = (await request.auser()).pk  # type: ignore[assignment] # signed in, so somebody
-    administrator = await host().is_administrator(user_id)
-    room = await _room(user_id, request.GET.get("room"))
+    administrator = await host().is_administrator(request)
+    room = await _room(request, request.GET.get("room"))
     if room is None and not administrator:
-        owned = await host().rooms_owned_by(user_id)
+        first = await host().page_before_all_rooms(request)
+        if first is not None:
+            return redirect(first)
+        owned = await host().rooms_owned_by(request)
         if not owned:
             raise PermissionDenied
         room = owned[0]
@@ -109,12 +112,12 @@ async def index(request: HttpRequest) -> HttpResponse:
     return render(request, "analytics/index.html", context)
 
 
-async def _room(user_id: int, asked: str | None) -> NamedRoom | None:
+async def _room(request: HttpRequest, asked: str | None) -> NamedRoom | None:
     if asked is None:
         return None
     if not (asked.isascii() and asked.isdecimal() and len(asked) <= len(str(MAX_ID))):
         raise Http404
-    room = await host().room_for(user_id, int(asked))
+    room = await host().room_for(request, int(asked))
     if room is None:
         raise Http404
     return room

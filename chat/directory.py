@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chat import access, people, room_list
+from django.http import HttpRequest
+from django.urls import reverse
+
+from chat import access, people, room_list, staff_door
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
@@ -25,6 +28,7 @@ __all__ = [
     "names_of",
     "newest_event_at",
     "own_traffic",
+    "page_before_all_rooms",
     "room_for",
     "rooms_owned_by",
 ]
@@ -44,41 +48,51 @@ class OwnTraffic:
     rooms: list[int]
 
 
-async def is_administrator(user_id: int) -> bool:
-    """Whether the person may sign in to the admin pages."""
-    return await in_database(_is_staff, user_id)
+async def is_administrator(request: HttpRequest) -> bool:
+    """Whether who asks sees the numbers of all rooms: staff with the permission, and inside.
+
+    `request` is signed in, here and below: by a session, or over the API.
+    """
+    return await in_database(_administers, request)
 
 
-async def rooms_owned_by(user_id: int) -> list[NamedRoom]:
+async def page_before_all_rooms(request: HttpRequest) -> str | None:
+    """Where a session with the permission has to show its second factor before it is inside."""
+    lacking = await in_database(_lacks_second_factor, request)
+    return reverse("mfa_activate_totp") if lacking else None
+
+
+async def rooms_owned_by(request: HttpRequest) -> list[NamedRoom]:
     """By name. Direct conversations have no owner.
 
     Raises: Unavailable when the log or PostgreSQL is away.
     """
-    return [_named(room) for room in await room_list.rooms_of(user_id) if _is_owned(room)]
+    rooms = await room_list.rooms_of(await _user_id(request))
+    return [_named(room) for room in rooms if _is_owned(room)]
 
 
-async def room_for(user_id: int, room_id: int) -> NamedRoom | None:
+async def room_for(request: HttpRequest, room_id: int) -> NamedRoom | None:
     """The room if the person owns it or is an administrator, and it is no direct conversation.
 
     Raises: Unavailable when the log or PostgreSQL is away.
     """
     if not 1 <= room_id <= MAX_ID:
         return None
-    if await is_administrator(user_id):
+    if await is_administrator(request):
         return await in_database(_find, room_id)
-    if not await _owns(user_id, room_id):
+    if not await _owns(await _user_id(request), room_id):
         return None
     return await in_database(_find, room_id)
 
 
-async def may_look_inside(user_id: int, room: NamedRoom) -> bool:
+async def may_look_inside(request: HttpRequest, room: NamedRoom) -> bool:
     """Whether somebody who may see the room's numbers may know its people and words as well.
 
     Raises: Unavailable when the log or PostgreSQL is away.
     """
-    if room.kind == RoomKind.PUBLIC or await _owns(user_id, room.id):
+    if room.kind == RoomKind.PUBLIC or await _owns(await _user_id(request), room.id):
         return True
-    return await in_database(_may_read_private_rooms, user_id)
+    return await in_database(_may_read_private_rooms, request)
 
 
 async def _owns(user_id: int, room_id: int) -> bool:
@@ -110,12 +124,38 @@ def own_traffic() -> OwnTraffic:
     return OwnTraffic(found[0][0] if found else None, [room for _, room in found])
 
 
-def _is_staff(user_id: int) -> bool:
-    return User.objects.filter(pk=user_id, is_staff=True, is_active=True).exists()
+async def _user_id(request: HttpRequest) -> int:
+    caller = getattr(request, "auth", None)
+    # The API's caller may have shown a token beside somebody else's cookie.
+    user_id: int = (await request.auser()).pk if caller is None else caller.user_id  # type: ignore[assignment] # signed in
+    return user_id
 
 
-def _may_read_private_rooms(user_id: int) -> bool:
-    person = User.objects.filter(pk=user_id, is_staff=True, is_active=True).first()
+def _staff(request: HttpRequest) -> User | None:
+    """Who asks, where the admin would let them in."""
+    caller = getattr(request, "auth", None)
+    if caller is not None and caller.by_token:
+        return staff_door.staff_of_token(caller.user_id)
+    return staff_door.staff_of_session(request)
+
+
+def _administers(request: HttpRequest) -> bool:
+    person = _staff(request)
+    return person is not None and person.has_perm(staff_door.SEES_ANALYTICS)
+
+
+def _lacks_second_factor(request: HttpRequest) -> bool:
+    user = request.user
+    return (
+        isinstance(user, User)
+        and user.is_staff
+        and user.has_perm(staff_door.SEES_ANALYTICS)
+        and staff_door.lacks_second_factor(request)
+    )
+
+
+def _may_read_private_rooms(request: HttpRequest) -> bool:
+    person = _staff(request)
     return person is not None and person.has_perm("chat.view_private_rooms")
 
 

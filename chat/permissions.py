@@ -109,8 +109,8 @@ SEES_AUDIT_AND_REPORTS = Role.MODERATOR
 
 RANK = {Role.MEMBER: 1, Role.MODERATOR: 2, Role.OWNER: 3}
 
-# Groups and their permissions as migration 0008 makes them. Who retries dead letters does not read
-# private rooms, and who reads private rooms does not keep the audit log.
+# Groups and their permissions as migrations 0008 and 0020 make them. Who retries dead letters does
+# not read private rooms, and who reads private rooms does not keep the audit log.
 GROUPS: dict[str, frozenset[str]] = {
     "moderator": frozenset(
         {
@@ -137,6 +137,7 @@ GROUPS: dict[str, frozenset[str]] = {
             "chat.retry_dead_letters",
             "chat.discard_dead_letters",
             "chat.view_audit",
+            "chat.view_analytics",
         }
     ),
     "auditor": frozenset({"chat.view_audit", "chat.view_delivery", "chat.run_verification"}),

@@ -21,6 +21,7 @@ from msgspec import structs
 from chat import people
 from chat.account_forms import ChangeNameForm
 from chat.models import User
+from chat.staff_door import SEES_ANALYTICS
 
 
 @require_safe
@@ -31,7 +32,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """The chat of the person who is signed in; others are sent to the sign-in page.
 
     `page` says who is here and where the pages around the chat are, so that the browser knows whose
-    outbox it holds before the server has answered.
+    outbox it holds before the server has answered. `seesAnalytics` is about those of all rooms.
     """
     user = request.user
     assert isinstance(user, User)
@@ -46,6 +47,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "admin": reverse("admin:index"),
             "analytics": reverse("analytics"),
         },
+        "seesAnalytics": user.is_staff and user.has_perm(SEES_ANALYTICS),
     }
     return render(request, "chat/index.html", {"page": page})
 

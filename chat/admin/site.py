@@ -8,8 +8,6 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
-from allauth.mfa.utils import is_mfa_enabled
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -22,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.admin.base import AdminSite, without_inline_style
 from chat.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
+from chat.staff_door import SEES_ANALYTICS, lacks_second_factor
 
 View = Callable[..., HttpResponseBase]
 
@@ -160,7 +159,7 @@ class Site(AdminSite):
             ]
             if items:
                 groups.append({"title": title, "items": items, "separator": title is not None})
-        analytics = analytics_url()
+        analytics = analytics_url(request)
         if analytics is not None:
             groups[0]["items"].append(
                 {
@@ -190,16 +189,13 @@ def is_active(request: HttpRequest, page: Page) -> bool:
     return request.path.startswith(address)
 
 
-def analytics_url() -> str | None:
-    """Where the analytics are; None in an installation without them."""
+def analytics_url(request: HttpRequest) -> str | None:
+    """Where the analytics are; None for who does not see them, or in an installation without."""
+    if not request.user.has_perm(SEES_ANALYTICS):
+        return None
     for name in ("analytics:index", "analytics"):
         try:
             return reverse(name)
         except NoReverseMatch:
             continue
     return None
-
-
-def lacks_second_factor(request: HttpRequest) -> bool:
-    """Whether this member of the staff has still to set one up."""
-    return bool(settings.ENV.staff_mfa) and not is_mfa_enabled(request.user)

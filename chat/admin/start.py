@@ -62,7 +62,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "cards": cards,
         "all_is_well": all(card.level == "" for card in cards),
         "today": or_none(_today),
-        "analytics_url": analytics_url(),
+        "analytics_url": analytics_url(request),
     }
 
 

@@ -74,6 +74,7 @@ class Room(models.Model):
             ("moderate_rooms", "Can archive rooms and set their slow mode"),
             ("manage_roles", "Can change the roles of members and act on staff"),
             ("view_private_rooms", "Can read private rooms, on record"),
+            ("view_analytics", "Can see the numbers of all rooms"),
         ]
 
     def __str__(self) -> str:

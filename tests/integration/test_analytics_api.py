@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
+from pytest_django.fixtures import Settings
 
 from analytics import schemas
 from analytics.counting import COUNTERS
@@ -29,8 +30,10 @@ from chat.events import (
 )
 from chat.models import Room, User
 from chat.usernames import PROBE_USERNAME
+from tests.integration.admin_world import without_second_factor
 from tests.integration.analytics_events_in_time import Asker, Story, between
 from tests.integration.chat_world import make_user, store
+from tests.integration.moderation_world import make_staff
 from tests.integration.rooms import new_room
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,16 +83,23 @@ def write(
 
 
 async def administrator() -> Asker:
-    return Asker(await make_user("boss", is_staff=True))
+    return Asker(await make_staff("boss", "administrator"))
+
+
+@pytest.fixture(autouse=True)
+def password_alone(settings: Settings) -> None:
+    without_second_factor(settings)
 
 
 # --- Who may see what ---------------------------------------------------------------------------
 async def test_numbers_are_for_owners_of_the_room_and_administrators_alone() -> None:
     owner, member = await make_user("olga"), await make_user("max")
-    other, boss = await make_user("otto"), await make_user("boss", is_staff=True)
+    other, clerk = await make_user("otto"), await make_staff("clerk", "moderator", "auditor")
+    boss = await make_staff("boss", "administrator")
+    root = await make_user("root", is_staff=True, is_superuser=True)
     room = await new_room(owner, member)
     await new_room(other)
-    askers = [Asker(person) for person in (None, member, other, owner, boss)]
+    askers = [Asker(person) for person in (None, member, other, clerk, owner, boss, root)]
 
     async def statuses(operation: str, query: dict[str, int]) -> list[int]:
         return [(await asker.ask(operation, query)).status for asker in askers]
@@ -97,18 +107,24 @@ async def test_numbers_are_for_owners_of_the_room_and_administrators_alone() -> 
     for operation in OPERATIONS:
         in_one = 400 if operation in ONLY_ALL_ROOMS else 200
         in_all = 400 if operation in ONLY_ONE_ROOM else 200
-        #                                        stranger, member, owner of another, owner, staff
+        # Stranger, member, owner of another, staff without the right; owner, administrator, root.
         one: dict[str, int] = {"room": room.pk}
         all_: dict[str, int] = {}
         none = {"room": 999_999_999}
         in_private = 403 if operation in INSIDE else in_one
-        assert await statuses(operation, one) == [401, 404, 404, in_one, in_private], operation
-        assert await statuses(operation, all_) == [401, 403, 403, 403, in_all], operation
-        assert await statuses(operation, none) == [401, 404, 404, 404, 404], operation
+        assert await statuses(operation, one) == [
+            *(401, 404, 404, 404),
+            *(in_one, in_private, in_one),
+        ], operation
+        assert await statuses(operation, all_) == [
+            *(401, 403, 403, 403),
+            *(403, in_all, in_all),
+        ], operation
+        assert await statuses(operation, none) == [401, *[404] * 6], operation
 
 
 async def test_people_and_words_of_a_private_room_are_for_who_may_read_it() -> None:
-    boss, reader = [await make_user(name, is_staff=True) for name in ("boss", "reader")]
+    boss, reader = [await make_staff(name, "administrator") for name in ("boss", "reader")]
     member = await make_user("rita")
     for person in (reader, member):
         right = await Permission.objects.aget(codename="view_private_rooms")
@@ -154,7 +170,7 @@ async def test_direct_conversations_are_in_the_sums_and_nowhere_else() -> None:
 
 async def test_rooms_to_choose_from_are_those_whose_numbers_one_may_see() -> None:
     owner, member = await make_user("olga"), await make_user("max")
-    boss = await make_user("boss", is_staff=True)
+    boss = await make_staff("boss", "administrator")
     mine = await new_room(owner, member)
     other = await new_room(member)
     for room in (mine, other):

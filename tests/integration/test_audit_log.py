@@ -52,11 +52,12 @@ def test_postgresql_refuses_to_change_what_is_on_record(statement: str) -> None:
     assert (entry.reason, entry.outcome.result) == ("Somebody asked", "done")
 
 
-def test_migration_makes_the_groups_of_the_table_and_leaves_changed_ones_alone() -> None:
+def test_migrations_make_the_groups_of_the_table_and_leave_changed_ones_alone() -> None:
     migration = importlib.import_module("chat.migrations.0008_groups")
     Group.objects.all().delete()
 
     migration.make_groups(apps, None)
+    importlib.import_module("chat.migrations.0020_view_analytics").give(apps, None)
     made = {
         group.name: {
             f"{permission.content_type.app_label}.{permission.codename}"

@@ -27,6 +27,8 @@ import { Typing } from "./typing.svelte";
 /** What the page says about itself; nothing secret. */
 export interface PageConfig {
 	user: UserInfo;
+	/** Whether they see the numbers of all rooms, and not only those of rooms that they own. */
+	seesAnalytics: boolean;
 	csrfToken: string;
 	urls: { signIn: string; signOut: string; name: string; password: string; admin: string; analytics: string };
 }

@@ -1,0 +1,42 @@
+"""The door of staff: who comes in to the admin, and to what other applications keep behind it.
+
+`is_staff` and a second factor open it; what lies behind asks for a permission each.
+"""
+
+from __future__ import annotations
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.http import HttpRequest
+
+from chat.models import User
+
+SEES_ANALYTICS = "chat.view_analytics"
+
+
+def lacks_second_factor(request: HttpRequest) -> bool:
+    """Whether this member of the staff has still to set one up."""
+    return bool(settings.ENV.staff_mfa) and not is_mfa_enabled(request.user)
+
+
+def staff_of_session(request: HttpRequest) -> User | None:
+    """The member of the staff whose session this is, behind the door; None for everybody else.
+
+    Uses the ORM.
+    """
+    user = request.user
+    if not (isinstance(user, User) and user.is_active and user.is_staff):
+        return None
+    return None if lacks_second_factor(request) else user
+
+
+def staff_of_token(user_id: int) -> User | None:
+    """The member of the staff who made a token; None for everybody else.
+
+    A token is shown and not answered, so that the account has a second factor is all that can be
+    asked of it. Uses the ORM.
+    """
+    user = User.objects.filter(pk=user_id, is_active=True, is_staff=True).first()
+    if user is None or (settings.ENV.staff_mfa and not is_mfa_enabled(user)):
+        return None
+    return user
