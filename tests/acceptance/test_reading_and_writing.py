@@ -56,6 +56,30 @@ def test_a_message_emptied_in_an_edit_is_deleted_once_that_is_confirmed(people: 
     expect(anna.message(text)).to_have_count(0)
 
 
+def test_message_is_sent_from_a_browser_that_can_keep_nothing(people: People) -> None:
+    anna = people.at_desk("anna")
+    composer = anna.page.get_by_test_id("composer")
+    before = said("written before")
+    anna.write(before)
+    anna.sees_state(before, "stored")
+    text = said("written on a full disk")
+    anna.page.evaluate(
+        """() => { IDBObjectStore.prototype.put = () => {
+            throw new DOMException("no room", "QuotaExceededError");
+        } }"""
+    )
+    anna.context.set_offline(True)
+
+    anna.write(text)
+    expect(anna.message(text)).to_be_visible()
+    expect(anna.page.get_by_test_id("not-kept")).to_be_visible()
+    expect(composer).to_have_value("")
+    anna.context.set_offline(False)
+
+    anna.sees_state(text, "stored")
+    expect(anna.page.get_by_test_id("not-kept")).to_have_count(0)
+
+
 def test_copied_link_leads_to_the_message_on_the_same_page(people: People) -> None:
     anna = people.at_desk("anna", permissions=["clipboard-read", "clipboard-write"])
     boris = people.at_desk("boris")

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
 import type { RoomInfo } from "../src/lib/client/frames";
-import { MemoryOutboxStore, type OutboxItem } from "../src/lib/client/outbox-store";
+import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
 import { posted, roomInfo, ScriptedSocket, settle } from "./scripted-socket";
 
 let client: ChatClient;
@@ -32,7 +32,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 	client = new ChatClient(
 		{
 			url: "ws://veche.test/ws/chat/",
-			store: new MemoryOutboxStore(),
+			store: new ResilientOutboxStore(null, () => {}),
 			lock: (_, work) => work(),
 			outboxChannel: null,
 			readChannel: null,

@@ -1,9 +1,15 @@
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Appending, Ok } from "../src/lib/client/frames";
 import { Outbox, type OutboxHooks } from "../src/lib/client/outbox";
-import { IndexedDbOutboxStore, MemoryOutboxStore, type OutboxStore } from "../src/lib/client/outbox-store";
+import {
+	DISK_PATIENCE_MS,
+	IndexedDbOutboxStore,
+	type OutboxItem,
+	type OutboxStore,
+	ResilientOutboxStore,
+} from "../src/lib/client/outbox-store";
 import { RequestError } from "../src/lib/client/requests";
 
 const freely = (_: string, work: () => Promise<void>) => work();
@@ -48,7 +54,7 @@ class Desk {
 }
 
 describe.each([
-	["memory", async () => new MemoryOutboxStore()],
+	["memory", async () => new ResilientOutboxStore(null, () => {})],
 	["IndexedDB", () => IndexedDbOutboxStore.open(1)],
 ] as const)("Outbox on %s", (_, openStore) => {
 	beforeEach(() => {
@@ -211,5 +217,97 @@ describe.each([
 
 		expect(desk.waiting.length).toBe(1);
 		expect(desk.waiting[0]?.key).toBe("key-1");
+	});
+});
+
+describe("ResilientOutboxStore", () => {
+	const full = (): Promise<never> => Promise.reject(new DOMException("full", "QuotaExceededError"));
+	const never = (): Promise<never> => new Promise(() => {});
+	const item = (id: string): OutboxItem => ({
+		id,
+		intent: say(id),
+		key: null,
+		createdAt: 0,
+		failed: null,
+	});
+	let disk: OutboxStore;
+	let notKept: number;
+	let store: ResilientOutboxStore;
+
+	beforeEach(async () => {
+		globalThis.indexedDB = new IDBFactory();
+		disk = await IndexedDbOutboxStore.open(1);
+		store = new ResilientOutboxStore(disk, (items) => {
+			notKept = items;
+		});
+	});
+	afterEach(() => {
+		vi.useRealTimers();
+	});
+
+	it("sends what the disk is too full for, and says that it is not kept", async () => {
+		const desk = new Desk();
+		desk.online = false;
+		disk.put = full;
+		const outbox = desk.outbox(store);
+
+		await outbox.add(say("one"));
+		await outbox.add(say("two"));
+		const waiting = [desk.waiting.length, notKept];
+		desk.online = true;
+		outbox.resume();
+		await vi.waitFor(() => expect(desk.logged).toEqual([1, 2]));
+
+		expect(waiting).toEqual([2, 2]);
+		expect(bodies(desk.sent)).toEqual(["one", "two"]);
+		await vi.waitFor(() => expect([desk.waiting, notKept]).toEqual([[], 0]));
+	});
+
+	it("waits for a disk that does not answer, but not for ever", async () => {
+		vi.useFakeTimers();
+		disk.put = never;
+
+		const put = store.put(item("1"));
+		await vi.advanceTimersByTimeAsync(DISK_PATIENCE_MS);
+		await put;
+		vi.useRealTimers();
+
+		expect(notKept).toBe(1);
+		expect(await store.all()).toEqual([item("1")]);
+	});
+
+	it("does not bring back what the disk does not let go", async () => {
+		await store.put(item("1"));
+		await store.put(item("2"));
+		disk.remove = full;
+
+		await store.remove("1");
+
+		expect(await store.all()).toEqual([item("2")]);
+		expect((await disk.all()).length).toBe(2);
+	});
+
+	it("keeps what it knew when the disk cannot be read any more", async () => {
+		await store.put(item("1"));
+		await store.all();
+		disk.all = full;
+		disk.put = full;
+
+		await store.put({ ...item("1"), key: "k" });
+		await store.put(item("2"));
+
+		expect(await store.all()).toEqual([{ ...item("1"), key: "k" }, item("2")]);
+	});
+
+	it("takes from the memory what the disk takes after all", async () => {
+		const put = disk.put.bind(disk);
+		disk.put = full;
+		await store.put(item("1"));
+		disk.put = put;
+
+		await store.put({ ...item("1"), key: "k" });
+
+		expect(notKept).toBe(0);
+		expect(await disk.all()).toEqual([{ ...item("1"), key: "k" }]);
 	});
 });

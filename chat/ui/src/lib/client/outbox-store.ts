@@ -53,19 +53,74 @@ export class IndexedDbOutboxStore implements OutboxStore {
 	}
 }
 
-/** Where the browser keeps no databases: what waits is lost with the page. */
-export class MemoryOutboxStore implements OutboxStore {
-	private items = new Map<string, OutboxItem>();
+/** How long the browser's disk may take before an item counts as not kept there. */
+export const DISK_PATIENCE_MS = 3_000;
+
+/**
+ * Keeps in memory what the disk does not take: a full quota, a private mode, a database that hangs.
+ *
+ * An item in memory is lost with the page, and other tabs do not see it; `volatile` is told so. `disk` is null
+ * where the browser keeps no databases. Nothing here rejects, so that what a person wrote is never dropped.
+ */
+export class ResilientOutboxStore implements OutboxStore {
+	/** What the disk did not take. */
+	private memory = new Map<string, OutboxItem>();
+	/** What the disk did not let go; a repeat in a later page is harmless, because it has the same key. */
+	private gone = new Set<string>();
+	private seen = new Map<string, OutboxItem>();
+
+	constructor(
+		private readonly disk: OutboxStore | null,
+		private readonly volatile: (items: number) => void,
+	) {}
 
 	async all(): Promise<OutboxItem[]> {
-		return [...this.items.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+		try {
+			const kept = this.disk ? await inTime(this.disk.all()) : [];
+			this.seen = new Map(kept.map((item) => [item.id, item]));
+		} catch {
+			// What was there at the last look still holds.
+		}
+		const items = new Map([...this.seen, ...this.memory]);
+		for (const id of this.gone) items.delete(id);
+		return [...items.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 	}
 
 	async put(item: OutboxItem): Promise<void> {
-		this.items.set(item.id, structuredClone(item));
+		try {
+			if (!this.disk) throw new Error("no disk");
+			await inTime(this.disk.put(item));
+			this.seen.set(item.id, item);
+			this.memory.delete(item.id);
+		} catch {
+			this.memory.set(item.id, item);
+		}
+		this.volatile(this.memory.size);
 	}
 
 	async remove(id: string): Promise<void> {
-		this.items.delete(id);
+		this.memory.delete(id);
+		this.gone.add(id);
+		try {
+			if (this.disk) await inTime(this.disk.remove(id));
+			this.gone.delete(id);
+			this.seen.delete(id);
+		} catch {
+			// `all` leaves it out.
+		}
+		this.volatile(this.memory.size);
+	}
+}
+
+/** `work`, or a rejection when it takes longer than the disk may. */
+export async function inTime<T>(work: Promise<T>): Promise<T> {
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new Error("the browser's disk does not answer")), DISK_PATIENCE_MS);
+	});
+	try {
+		return await Promise.race([work, late]);
+	} finally {
+		clearTimeout(timer);
 	}
 }

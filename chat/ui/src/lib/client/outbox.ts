@@ -71,6 +71,7 @@ export class Outbox {
 		this.resume();
 	}
 
+	/** Resolves once the store has the intent; it is sent afterwards. */
 	async add(intent: Intent): Promise<void> {
 		const createdAt = Date.now();
 		const order = `${createdAt.toString().padStart(15, "0")}-${(this.counter++).toString().padStart(6, "0")}`;
@@ -203,7 +204,11 @@ export class Outbox {
 	}
 
 	private async noticed(notice: Notice): Promise<void> {
-		if (notice.t === "logged") this.hooks.logged(notice.item, notice.ok);
+		if (notice.t === "logged") {
+			this.hooks.logged(notice.item, notice.ok);
+			// The tab that sent it may have failed to.
+			await this.store.remove(notice.item.id);
+		}
 		this.items = await this.store.all();
 		this.hooks.changed(this.items);
 		this.resume();

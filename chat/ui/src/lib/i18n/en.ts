@@ -20,6 +20,8 @@ export const en = {
 	signOut: "Sign out",
 	signOutWaiting: (n: number) =>
 		`${count(n, "message has", "messages have")} not been sent. They stay in this browser until you sign in here again. Sign out?`,
+	signOutLosing: (n: number) =>
+		`${count(n, "message has", "messages have")} not been sent, and this browser could not keep them. Sign out and lose them?`,
 	changeName: "Change name",
 	changePassword: "Change password",
 	admin: "Administration",
@@ -158,6 +160,7 @@ export const en = {
 	stale: "The server has gone quiet: messages may be out of date.",
 	catchingUp: "Catching up on missed messages…",
 	waitingCount: (n: number) => `${count(n, "message", "messages")} waiting to be sent.`,
+	notKept: "This browser has no room to keep your unsent messages. Leave this page open until they are sent.",
 	signedOut: "You are signed out.",
 	signIn: "Sign in",
 	revoked: "Your session has ended. Sign in to go on.",

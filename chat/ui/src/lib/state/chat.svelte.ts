@@ -8,8 +8,9 @@ import type { Lock } from "../client/outbox";
 import {
 	IndexedDbOutboxStore,
 	type Intent,
-	MemoryOutboxStore,
+	inTime,
 	type OutboxItem,
+	ResilientOutboxStore,
 } from "../client/outbox-store";
 import { RequestError } from "../client/requests";
 import { type RoomState, unread } from "../client/room-state";
@@ -57,6 +58,8 @@ export class Chat implements ClientListener {
 	connection = $state.raw<Link>({ phase: "connecting", attempt: 0 });
 	waiting = $state.raw<OutboxItem[]>([]);
 	logged = $state.raw<Logged[]>([]);
+	/** Unsent items that this browser's disk did not take: they are lost with the page. */
+	notKept = $state(0);
 	limits = $state.raw<Limits>(DEFAULT_LIMITS);
 	weakLog = $state(false);
 	busy = $state(false);
@@ -83,7 +86,13 @@ export class Chat implements ClientListener {
 	}
 
 	async start(): Promise<void> {
-		const store = await IndexedDbOutboxStore.open(this.me).catch(() => new MemoryOutboxStore());
+		const disk = await inTime(IndexedDbOutboxStore.open(this.me)).catch(() => null);
+		const store = new ResilientOutboxStore(disk, (items) => {
+			this.notKept = items;
+		});
+		addEventListener("beforeunload", (event) => {
+			if (this.notKept > 0) event.preventDefault();
+		});
 		const scheme = location.protocol === "https:" ? "wss" : "ws";
 		this.client = new ChatClient(
 			{
