@@ -28,6 +28,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             raise PermissionDenied("The address of the client is not known.")
         return address
 
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        # A password does not stand in for a second factor that the account has.
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        codes = [method for method in methods if method["id"] != "reauthenticate"]
+        return codes or methods
+
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return "/"
 

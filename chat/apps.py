@@ -9,10 +9,12 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
-        from chat import revocation, sessions, task_metrics
+        from chat import reauthentication, revocation, second_factor, sessions, task_metrics
         from chat.actions.accounts import on_sign_up
 
         revocation.connect()
         sessions.connect()
+        second_factor.connect()
+        reauthentication.connect()
         task_metrics.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 from chat import access, people, room_list, staff_door
 from chat.database import in_database
@@ -58,8 +57,7 @@ async def is_administrator(request: HttpRequest) -> bool:
 
 async def page_before_all_rooms(request: HttpRequest) -> str | None:
     """Where a session with the permission has to show its second factor before it is inside."""
-    lacking = await in_database(_lacks_second_factor, request)
-    return reverse("mfa_activate_totp") if lacking else None
+    return await in_database(_page_for_second_factor, request)
 
 
 async def rooms_owned_by(request: HttpRequest) -> list[NamedRoom]:
@@ -144,14 +142,16 @@ def _administers(request: HttpRequest) -> bool:
     return person is not None and person.has_perm(staff_door.SEES_ANALYTICS)
 
 
-def _lacks_second_factor(request: HttpRequest) -> bool:
+def _page_for_second_factor(request: HttpRequest) -> str | None:
     user = request.user
-    return (
+    if (
         isinstance(user, User)
         and user.is_staff
         and user.has_perm(staff_door.SEES_ANALYTICS)
         and staff_door.lacks_second_factor(request)
-    )
+    ):
+        return staff_door.page_for_second_factor(request)
+    return None
 
 
 def _may_read_private_rooms(request: HttpRequest) -> bool:

@@ -7,16 +7,36 @@ from __future__ import annotations
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
 
+from chat import second_factor
 from chat.models import User
+from chat.second_factor import SecondFactor
 
 SEES_ANALYTICS = "chat.view_analytics"
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:
-    """Whether this member of the staff has still to set one up."""
-    return bool(settings.ENV.staff_mfa) and not is_mfa_enabled(request.user)
+    """Whether this member of the staff has still to set one up, or to give it in this session.
+
+    A factor that the account has is asked for whatever STAFF_MFA says, so that a session which was
+    opened with the password alone is no way around it.
+    """
+    factor = second_factor.state_of(request)
+    return factor is SecondFactor.MISSING or (
+        factor is SecondFactor.NONE and bool(settings.ENV.staff_mfa)
+    )
+
+
+def page_for_second_factor(request: HttpRequest) -> str:
+    """Where somebody who lacks it goes, and comes back from."""
+    if second_factor.state_of(request) is SecondFactor.NONE:
+        return reverse("mfa_activate_totp")
+    back = urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})
+    return f"{reverse('mfa_reauthenticate')}?{back}"
 
 
 def staff_of_session(request: HttpRequest) -> User | None:

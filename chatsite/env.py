@@ -175,7 +175,8 @@ class Env:
     staff_mfa: bool = setting(
         True,
         help="Whether staff must have set up a second factor (an authenticator app) before the "
-        "admin opens. make run switches it off for its demo administrator.",
+        "admin opens. Who has one is asked for it either way. make run switches this off for its "
+        "demo administrator.",
     )
     # Not LANGUAGE, which many desktops set for gettext.
     default_language: str = setting(

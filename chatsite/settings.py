@@ -325,6 +325,9 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # same for all and writes only to people who have an account.
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# Who is there is asked again before the account is changed; see chat/reauthentication.py.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
 # Failed sign-ins of an address, of a name from one address, and of a name from anywhere; changes of
 # one's name. The rest are allauth's own limits.

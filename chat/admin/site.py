@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.admin.base import AdminSite, without_inline_style
 from chat.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
-from chat.staff_door import SEES_ANALYTICS, lacks_second_factor
+from chat.staff_door import SEES_ANALYTICS, lacks_second_factor, page_for_second_factor
 
 View = Callable[..., HttpResponseBase]
 
@@ -99,10 +99,8 @@ class Site(AdminSite):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             check_no_nul(request)
             if self.has_permission(request) and lacks_second_factor(request):
-                messages.warning(
-                    request, gettext("The admin opens when your second factor is set up.")
-                )
-                return redirect("mfa_activate_totp")
+                messages.warning(request, gettext("The admin opens with your second factor."))
+                return redirect(page_for_second_factor(request))
             response: HttpResponseBase = inner(request, *args, **kwargs)
             response._csp_update = POLICY  # type: ignore[attr-defined]
             if not cacheable:

@@ -1,0 +1,54 @@
+"""Pages of the account that ask who is there before they answer (`chat.reauthentication`).
+
+They come before allauth's own routes, which have the same addresses and names.
+"""
+
+from __future__ import annotations
+
+from allauth.account import views as account
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
+from django.urls import path
+
+from chat.reauthentication import ask_again
+
+CHANGES = frozenset({"POST"})
+# What the page itself shows, or would make, is not for everybody who sits down there.
+ALL = frozenset({"GET", "HEAD", "POST"})
+
+urlpatterns = [
+    path("email/", ask_again(methods=CHANGES)(account.email), name="account_email"),
+    path(
+        "password/change/",
+        ask_again(methods=ALL, factor_alone=True)(account.password_change),
+        name="account_change_password",
+    ),
+    path(
+        "password/set/",
+        ask_again(methods=ALL)(account.password_set),
+        name="account_set_password",
+    ),
+    path(
+        "2fa/totp/activate/", ask_again(methods=ALL)(totp.activate_totp), name="mfa_activate_totp"
+    ),
+    path(
+        "2fa/totp/deactivate/",
+        ask_again(methods=ALL)(totp.deactivate_totp),
+        name="mfa_deactivate_totp",
+    ),
+    path(
+        "2fa/recovery-codes/",
+        ask_again(methods=ALL)(recovery_codes.view_recovery_codes),
+        name="mfa_view_recovery_codes",
+    ),
+    path(
+        "2fa/recovery-codes/generate/",
+        ask_again(methods=ALL)(recovery_codes.generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "2fa/recovery-codes/download/",
+        ask_again(methods=ALL)(recovery_codes.download_recovery_codes),
+        name="mfa_download_recovery_codes",
+    ),
+]

@@ -1,0 +1,81 @@
+"""People with browsers, passwords and authenticator apps, for tests of the accounts."""
+
+from __future__ import annotations
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal import auth as totp
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from chat.models import User
+from chat.reauthentication import SIGNED_IN_AT
+
+PASSWORD = "tall-Oak-42-river"
+
+
+def person(name: str, **fields: object) -> User:
+    made: User = User.objects.create_user(
+        name, email=f"{name}@example.org", password=PASSWORD, **fields
+    )
+    return made
+
+
+def signed_in(name: str, **options: object) -> Client:
+    """A browser in which somebody has signed in with their password, just now."""
+    browser = Client(**options)  # type: ignore[arg-type]
+    browser.post("/accounts/login/", {"login": name, "password": PASSWORD})
+    return browser
+
+
+def left_alone(browser: Client) -> Client:
+    """The same browser an hour later: what was typed then counts for nothing now."""
+    session = browser.session
+    hour = 3600.0
+    session[SIGNED_IN_AT] -= hour
+    for record in session.get("account_authentication_methods", []):
+        record["at"] -= hour
+    session.save()
+    return browser
+
+
+def code_for(secret: str) -> str:
+    """What the authenticator app shows now. A code works once: see `fresh_code`."""
+    [value] = totp.yield_hotp_counters_from_time()
+    return str(totp.format_hotp_value(totp.hotp_value(secret, value)))
+
+
+def fresh_code(user: User) -> str:
+    """A code of the person's app that was not used yet."""
+    secret = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP).data["secret"]
+    cache.clear()
+    return code_for(secret)
+
+
+def confirm_password(browser: Client) -> None:
+    browser.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+
+
+def confirm_code(browser: Client, user: User) -> None:
+    browser.post(reverse("mfa_reauthenticate"), {"code": fresh_code(user)})
+
+
+def set_up_factor(browser: Client) -> None:
+    """Through the pages, by somebody who is signed in."""
+    confirm_password(browser)
+    secret = browser.get(reverse("mfa_activate_totp")).context["form"].secret
+    browser.post(reverse("mfa_activate_totp"), {"code": code_for(secret)})
+
+
+def give_factor(user: User) -> None:
+    """A factor from before, set up in none of the test's browsers."""
+    totp.TOTP.activate(user, totp.generate_totp_secret())
+    RecoveryCodes.activate(user)
+
+
+def sign_in_with_code(user: User) -> Client:
+    browser = signed_in(user.username)
+    browser.post(reverse("mfa_authenticate"), {"code": fresh_code(user)})
+    assert browser.get("/api/v1/me").status_code == 200
+    return browser
