@@ -7,9 +7,11 @@ import math
 from typing import Any
 
 import msgspec
+from allauth.core.exceptions import ReauthenticationRequired
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 
@@ -95,6 +97,7 @@ def handle_errors(api: NinjaAPI) -> None:
         ValidationError: _invalid,
         RequestDataTooBig: _too_big,
         AuthenticationError: _not_signed_in,
+        ReauthenticationRequired: _ask_again,
         Throttled: _throttled,
         HttpError: _http_error,
         Http404: absent,
@@ -131,6 +134,12 @@ def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 
 def _not_signed_in(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     return problem(401, "not_signed_in", "Sign in, or send a valid token.")
+
+
+def _ask_again(request: HttpRequest, error: ReauthenticationRequired) -> HttpResponse:
+    where = reverse("account_reauthenticate")
+    detail = f"Sign in again, or confirm at {where} that it is you, and repeat the request."
+    return problem(403, "reauthentication_required", detail)
 
 
 def _throttled(request: HttpRequest, error: Throttled) -> HttpResponse:

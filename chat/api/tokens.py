@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path
 
-from chat import tickets, tokens
+from chat import reauthentication, tickets, tokens
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.requests import READS, TICKETS, WRITES, SignedInRequest
@@ -44,9 +44,14 @@ async def mine(request: SignedInRequest) -> HttpResponse:
 
 @router.post("/tokens", response={201: schemas.IssuedToken, **ERRORS}, throttle=WRITES)
 async def issue(request: SignedInRequest, body: schemas.NewToken) -> HttpResponse:
-    """A new token, shown this once. For people only: a token cannot make another one."""
+    """A new token, shown this once.
+
+    For people only, who have signed in or were asked again who they are within ten minutes: a
+    token cannot make another one, nor can a session that was left open.
+    """
     if request.auth.by_token:
         raise ClientError("forbidden", "Sign in as a person to make a token.")
+    await in_database(reauthentication.check_recent, request)
     name = check_label(body.name, "Name", MAX_NAME_CHARACTERS)
     row, text = await in_database(tokens.issue, request.auth.user_id, name)
     return answer({**_shown(row), "token": text}, 201)
