@@ -284,9 +284,9 @@ def _read_database() -> list[Metric]:
             ShardCursor.objects.filter(stopped_at__isnull=False).values_list("kind", flat=True)
         )
         persist = ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST)
-        epochs_begun = persist.filter(epoch__gt=0).values_list("epoch", flat=True)
+        epochs_begun = persist.filter(epochs_begun__gt=0).values_list("epochs_begun", flat=True)
         # The first one is how a shard begins.
-        epoch_changes = sum(epoch - 1 for epoch in epochs_begun)
+        epoch_changes = sum(epochs - 1 for epochs in epochs_begun)
     return [
         metrics.WATERMARK_LAG_EVENTS.sample(exported=lag.events),
         metrics.WATERMARK_LAG_SECONDS.sample(exported=lag.seconds),

@@ -30,6 +30,8 @@ class RoomSource(Protocol):
 
     async def room_states(self, rooms: Sequence[int]) -> dict[int, RoomState]: ...
 
+    async def epochs_of(self, rooms: Sequence[int]) -> dict[int, int]: ...
+
     async def ensure_loaded(self, rooms: Sequence[int]) -> None: ...
 
     async def events_after(self, room: int, after: int, limit: int) -> list[RoomEvent]: ...
@@ -83,7 +85,9 @@ class Healer:
             positions = {
                 room: feed.position for room in part if (feed := self._hub.feeds.get(room))
             }
-            for room, state in (await self._hub.source.room_states(part)).items():
+            states = await self._hub.source.room_states(part)
+            await self._look_at_epochs([room for room in part if room not in states])
+            for room, state in states.items():
                 feed = self._hub.feeds.get(room)
                 if feed is None:
                     continue
@@ -96,6 +100,19 @@ class Healer:
                         # The log lost its end unnoticed: it would give those places out again.
                         await self._hub.source.report_regress(room, seen, state.epoch)
                 self._hub.stored(feed, state.stored)
+
+    async def _look_at_epochs(self, unloaded: Sequence[int]) -> None:
+        """Reset rooms whose log was lost and which nobody has used since, so that no log has them:
+        the hint that said so may have been lost too.
+
+        Raises: Unavailable.
+        """
+        if not unloaded:
+            return
+        for room, epoch in (await self._hub.source.epochs_of(unloaded)).items():
+            feed = self._hub.feeds.get(room)
+            if feed is not None and epoch > feed.epoch:
+                self.reset(feed)
 
     async def _heal(self, feed: RoomFeed) -> None:
         try:

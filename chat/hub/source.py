@@ -31,6 +31,9 @@ class LoggedRooms:
     async def room_states(self, rooms: Sequence[int]) -> dict[int, RoomState]:
         return await room_log.room_states(rooms)
 
+    async def epochs_of(self, rooms: Sequence[int]) -> dict[int, int]:
+        return await room_log.epochs_of(rooms)
+
     async def ensure_loaded(self, rooms: Sequence[int]) -> None:
         await room_log.ensure_loaded(rooms)
 

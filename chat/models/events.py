@@ -36,7 +36,7 @@ class RoomEvent(models.Model):
     room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="events", db_index=False)
     seq = models.BigIntegerField()
     n = models.BigIntegerField(help_text="Messages posted in the room up to this event.")
-    epoch = models.IntegerField()
+    epoch = models.BigIntegerField()
     type = models.CharField(max_length=32, choices=[(kind, kind.value) for kind in EventType])
     key = models.UUIDField(null=True, blank=True)
     actor = models.ForeignKey(
@@ -150,7 +150,12 @@ class ShardCursor(models.Model):
     shard = models.SmallIntegerField()
     kind = models.CharField(max_length=8, choices=Kind.choices)
     position = models.CharField(max_length=40, default="0-0")
-    epoch = models.IntegerField(default=0, help_text="0: the shard has never had a log.")
+    epoch = models.BigIntegerField(
+        default=0, help_text="Never given out twice. 0: the shard has never had a log."
+    )
+    epochs_begun = models.IntegerField(
+        default=0, db_default=0, help_text="How many epochs the shard has had."
+    )
     bus = models.CharField(
         max_length=20,
         blank=True,

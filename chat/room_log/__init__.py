@@ -10,6 +10,7 @@ from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.loading import ensure_loaded
 from chat.room_log.reading import (
     RoomState,
+    epochs_of,
     hot_events,
     hot_head_events,
     hot_tail_start,
@@ -25,6 +26,7 @@ __all__ = [
     "append",
     "close",
     "ensure_loaded",
+    "epochs_of",
     "hot_events",
     "hot_head_events",
     "hot_tail_start",

@@ -24,7 +24,7 @@ REFUSALS = {
 
 # What the columns of the event table hold; and the year 9999.
 MAX_BIGINT = 2**63 - 1
-MAX_INT = 2**31 - 1
+MAX_EPOCH = 2**53 - 1  # an exact number in JSON and in Lua
 MAX_AT_MS = 253_402_300_799_000
 
 
@@ -134,7 +134,7 @@ def event_of(fields: Mapping[bytes, bytes]) -> RoomEvent:
     """
     return RoomEvent(
         room=_number(fields[b"room"], MAX_BIGINT),
-        epoch=_number(fields[b"epoch"], MAX_INT),
+        epoch=_number(fields[b"epoch"], MAX_EPOCH),
         seq=_number(fields[b"seq"], MAX_BIGINT),
         n=_number(fields[b"n"], MAX_BIGINT),
         type=EventType(fields[b"type"].decode()),

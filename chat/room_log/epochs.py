@@ -3,6 +3,9 @@
 The epoch belongs to the shard; PostgreSQL's persist cursor holds it. A log without an epoch, with
 an older one, or whose ingest stream ends before the cursor has lost what it had acknowledged: the
 epoch goes up, rooms load anew from PostgreSQL, clients are told, and the loss is reported.
+
+No number is given to two histories, also when an old copy of both is brought back, which knows
+nothing of the epochs after it: see `_next_epoch` and docs/decisions/0026.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import time
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connection, transaction
 from redis.exceptions import RedisError, ResponseError
 
 from chat import events, live
@@ -26,6 +29,10 @@ from chat.room_log.scripts import RAISE_EPOCH
 logger = logging.getLogger(__name__)
 
 START = "0-0"
+# That of a new installation: nobody can have seen another one of it.
+FIRST_EPOCH = 1
+# PostgreSQL's clock, because it holds the cursor: the hosts of web and workers may disagree.
+READ_CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 # A busy shard has a new event within milliseconds of a drain's end, and each attempt must find a
 # moment without one.
 RAISE_ATTEMPTS = 10
@@ -104,25 +111,44 @@ def agree(cursor: ShardCursor) -> bool:
     if epoch == cursor.epoch and not behind:
         return False
     if epoch is not None and 0 < cursor.epoch < epoch:
-        cursor.epoch = epoch
+        _begin(cursor, epoch)
         if behind:
             cursor.position = START
-        cursor.save(update_fields=["epoch", "position"])
+        cursor.save(update_fields=["epoch", "epochs_begun", "position"])
         _announce_reset(cursor)
         return False
     # A database without a history takes over nothing from a log that has one: the rooms and
     # rights in it are those of another installation.
     lost = cursor.epoch > 0
-    _raise_epoch(cursor, max(cursor.epoch, epoch or 0) + 1)
+    known = max(cursor.epoch, epoch or 0)
+    _raise_epoch(cursor, _next_epoch(known) if known else FIRST_EPOCH)
     if lost:
         _report_loss(cursor)
     return lost
 
 
-def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
+def _next_epoch(known: int) -> int:
+    """`known` + 1, or the time in ms since 1970 if that is greater.
+
+    The time, because a copy that is brought back a second time, or beside a log that was lost
+    since it was made, knows of none of the epochs after it, and clients do. `known` + 1, because a
+    clock may have been set back. Both are far below 2^53, which JSON carries.
+    """
+    with connection.cursor() as reader:
+        reader.execute(READ_CLOCK)
+        [now_ms] = reader.fetchone()
+    return max(known + 1, int(now_ms))
+
+
+def _begin(cursor: ShardCursor, epoch: int) -> None:
     cursor.epoch = epoch
+    cursor.epochs_begun += 1
+
+
+def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
+    _begin(cursor, epoch)
     cursor.position = START
-    cursor.save(update_fields=["epoch", "position"])
+    cursor.save(update_fields=["epoch", "epochs_begun", "position"])
     # Before anybody can append: who may write nowhere must be known to a log that begins anew.
     restrictions.agree([cursor.shard])
     crash_point("epoch.before_log")
@@ -172,7 +198,7 @@ def begin_anew(shard: int) -> None:
             cursor = lock_cursor(shard, wait=True)
             assert cursor is not None
             agree(cursor)
-            _raise_epoch(cursor, cursor.epoch + 1)
+            _raise_epoch(cursor, _next_epoch(cursor.epoch))
     except RedisError as error:
         raise RetryableError("The log does not answer.") from error
 
@@ -245,15 +271,16 @@ def _raise_epoch_if_stored(cursor: ShardCursor) -> bool:
     A crash after the log has it is as in `agree`: the log is ahead, and its epoch is adopted.
     """
     restrictions.agree([cursor.shard])
+    following = _next_epoch(cursor.epoch)
     raised = RAISE_EPOCH.call(
         blocking_client(),
         [keys.epoch(cursor.shard), keys.ingest(cursor.shard)],
-        [cursor.epoch, cursor.epoch + 1, cursor.position],
+        [cursor.epoch, following, cursor.position],
     )
     if not raised:
         return False
     # The stream goes on, and so does the position in it.
-    cursor.epoch += 1
-    cursor.save(update_fields=["epoch"])
+    _begin(cursor, following)
+    cursor.save(update_fields=["epoch", "epochs_begun"])
     _announce_reset(cursor)
     return True

@@ -50,6 +50,23 @@ async def room_states(rooms: Sequence[int]) -> dict[int, RoomState]:
     return states
 
 
+async def epochs_of(rooms: Sequence[int]) -> dict[int, int]:
+    """The epoch of each room's shard in the log, whether or not the room is in it; those of a
+    shard that has none are absent.
+
+    Raises: Unavailable.
+    """
+    shards = sorted({_shard(room) for room in rooms})
+    if not shards:
+        return {}
+    pipeline = clients.async_client().pipeline(transaction=False)
+    for shard in shards:
+        pipeline.get(keys.epoch(shard))
+    answers = dict(zip(shards, await clients.ask(pipeline.execute), strict=True))
+    found = {room: answers[_shard(room)] for room in rooms}
+    return {room: int(epoch) for room, epoch in found.items() if epoch is not None}
+
+
 async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
     """The role of `user` in `rooms`, None where not a member; rooms not in the log are absent.
 

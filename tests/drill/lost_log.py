@@ -12,6 +12,7 @@ import random
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -63,6 +64,7 @@ class Scenario:
         """FLUSHALL while there is something that only the log has."""
         await asyncio.sleep(CHAT_SECONDS)
         await self._processes.freeze(*WORKERS)
+        before = self._epochs(max)
         self._frozen = self._note("workers frozen", "inject")
         await asyncio.sleep(UNSTORED_SECONDS)
         self._note("FLUSHALL: log", "inject")
@@ -70,7 +72,7 @@ class Scenario:
             await log.flushall()
         self._flushed = self._note("FLUSHALL: log", "heal")
         await self._processes.thaw()
-        await self._expect_epoch(2)
+        await self._expect_new_epochs(before)
 
     async def bring_back_an_old_copy(self) -> None:
         """The files of some seconds ago, when all that came since is stored."""
@@ -81,13 +83,14 @@ class Scenario:
         shutil.copytree(files, copy)
         await asyncio.sleep(CHAT_SECONDS)
         await self._chat_is_stored()
+        before = self._epochs(max)
         self._note("old copy: log", "inject")
         await self._installation.hold("log")
         shutil.rmtree(files)
         shutil.copytree(copy, files)
         await self._installation.release("log", part)
         self._note("old copy: log", "heal")
-        await self._expect_epoch(3)
+        await self._expect_new_epochs(before)
 
     async def publish_again(self) -> None:
         """The bus lay on the same server, and what is left of it has holes: begin it anew, as
@@ -112,26 +115,31 @@ class Scenario:
                 await asyncio.sleep(0.1)
         self._chat.crowd.writing = True
 
-    async def _expect_epoch(self, epoch: int) -> None:
-        """Chats on until every room has come to `epoch`, in PostgreSQL and with its people."""
+    def _epochs(self, choose: Callable[[Iterable[int]], int]) -> dict[int, int]:
+        """The epoch of each room: the one that `choose` takes of those its people know."""
+        return {
+            room: choose(
+                one.positions[room][0] for one in self._chat.clients if room in one.positions
+            )
+            for room in self._chat.rooms
+        }
+
+    async def _expect_new_epochs(self, before: dict[int, int]) -> None:
+        """Chats on until everybody knows of a later epoch than `before` in every room."""
         began = self._chat.recorder.now()
-        wanted = dict.fromkeys(self._chat.rooms, epoch)
         there: dict[int, int] = {}
         while self._chat.recorder.now() - began < NOTICE_SECONDS:
             self._chat.check_alive()
             await asyncio.sleep(0.2)
-            there = {
-                room: min(
-                    one.positions[room][0] for one in self._chat.clients if room in one.positions
-                )
-                for room in self._chat.rooms
-            }
-            if there == wanted:
+            there = self._epochs(min)
+            if all(epoch > before[room] for room, epoch in there.items()):
                 took = self._chat.recorder.now() - began
-                say(f"everybody knows of epoch {epoch} after {took:.1f} s")
+                say(f"everybody knows of the new epochs after {took:.1f} s")
                 await asyncio.sleep(CHAT_SECONDS)
                 return
-        self._problem(f"after {NOTICE_SECONDS:g} s people are at epochs {there}, not at {epoch}")
+        self._problem(
+            f"after {NOTICE_SECONDS:g} s people are at epochs {there}, not beyond {before}"
+        )
 
     def _problem(self, text: str) -> None:
         self._chat.problems.append(Violation("EPOCH", text))

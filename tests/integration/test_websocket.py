@@ -253,9 +253,28 @@ async def test_lost_log_is_reported_to_its_readers_and_the_room_goes_on(
         ok = await a.post(room, "after the loss")
         events = await b.events_until(room, ok["seq"])
 
-    assert reset == {"t": "reset", "room": room, "epoch": 2, "head": 4}
-    assert (ok["epoch"], ok["seq"]) == (2, 5)
+    assert reset == {"t": "reset", "room": room, "epoch": ok["epoch"], "head": 4}
+    assert (ok["epoch"] > 1, ok["seq"]) == (True, 5)
     assert bodies(events) == ["after the loss"]
+
+
+async def test_lost_reset_of_a_quiet_room_is_made_good_by_the_next_heartbeat(
+    server: WebProcess, log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, boris, room = await two_people()
+    await store(room)
+    async with await ChatClient.hello(server, boris) as b:
+        monkeypatch.setattr(live, "publish_blocking", lambda *_: None)
+        log_redis.flushall()
+        await sync_to_async(epochs.establish)(shard_of(room, settings.ENV.shards))
+
+        reset = await b.receive("reset")
+        heads = await b.receive("heads", rooms={str(room): [reset["epoch"], 3]})
+        ok = await post(await Room.objects.aget(pk=room), anna, "after the loss")
+
+    assert (reset["room"], reset["epoch"] > 1, reset["head"]) == (room, True, 3)
+    assert heads
+    assert (ok.event.epoch, ok.event.seq) == (reset["epoch"], 4)
 
 
 # Who is in a room

@@ -104,6 +104,7 @@ class MemoryRooms:
         self.asked: list[tuple[int, int]] = []  # (room, after) of every `events_after`
         self.regressed: list[tuple[int, int, int]] = []  # (room, seq, epoch) that were reported
         self.members: set[tuple[int, int]] = set()
+        self.unloaded: set[int] = set()  # rooms that only PostgreSQL has until somebody asks
         self.unreadable: set[int] = set()  # rooms whose events nobody gets
 
     def head(self, room: int = ROOM) -> int:
@@ -140,11 +141,16 @@ class MemoryRooms:
         return {
             room: RoomState(self.epoch, self.head(room), self.head(room), 0, False)
             for room in rooms
-            if room in self.events
+            if room in self.events and room not in self.unloaded
         }
+
+    async def epochs_of(self, rooms: Sequence[int]) -> dict[int, int]:
+        self._check()
+        return dict.fromkeys(rooms, self.epoch)
 
     async def ensure_loaded(self, rooms: Sequence[int]) -> None:
         self._check()
+        self.unloaded -= set(rooms)
 
     async def events_after(self, room: int, after: int, limit: int) -> list[RoomEvent]:
         await asyncio.sleep(0)

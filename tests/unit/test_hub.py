@@ -588,6 +588,23 @@ async def test_lost_log_resets_its_rooms_and_goes_on_from_the_stored_head(world:
     assert behind.of_type("reset") == live.of_type("reset")
 
 
+async def test_lost_reset_of_a_room_that_no_log_holds_is_made_good_by_the_next_look(
+    world: World,
+) -> None:
+    world.rooms.posts(10)
+    _, wire = world.enter()
+    world.rooms.epoch = 1_795_910_400_000
+    del world.rooms.events[ROOM][4:]
+    world.rooms.unloaded.add(ROOM)
+
+    await heartbeat.look_at_heads(world.hub)
+    await wire.until(lambda: wire.of_type("reset"))
+    await heartbeat.look_at_heads(world.hub)
+
+    expected = {"t": "reset", "room": ROOM, "epoch": 1_795_910_400_000, "head": 4}
+    assert wire.of_type("reset") == [expected]
+
+
 async def test_replaced_event_lets_everybody_read_the_room_again(world: World) -> None:
     world.rooms.posts(5)
     _, live = world.enter()

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
-import type { RoomInfo } from "../src/lib/client/frames";
+import type { RoomInfo, ServerFrame } from "../src/lib/client/frames";
 import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
 import { posted, roomInfo, ScriptedSocket, settle } from "./scripted-socket";
 
@@ -247,11 +247,14 @@ describe("ChatClient", () => {
 		expect(Number.parseInt(hex, 16) - Date.now()).toBeGreaterThan(3_500_000);
 	});
 
-	it("forgets a room's messages on reset and loads them again", async () => {
+	it.each<[string, ServerFrame]>([
+		["reset", { t: "reset", room: 5, epoch: 2, head: 4 }],
+		["heads of another epoch", { t: "heads", rooms: { "5": [2, 4] } }],
+	])("forgets a room's messages on %s and loads them again", async (_, frame) => {
 		const socket = await start(roomInfo());
 		await open(socket);
 
-		socket.says({ t: "reset", room: 5, epoch: 2, head: 4 });
+		socket.says(frame);
 		await settle();
 
 		expect(room()).toMatchObject({ epoch: 2, last: 4, n: 3 });
