@@ -4,8 +4,10 @@ The cursor lives in PostgreSQL and is locked for the transaction that reads the 
 them and moves it, so two exporters never publish the same shard at once. A crash after the
 acknowledgements and before the commit publishes the same events again; readers recognise them
 by (room, seq). An exporter that was paused is cut off by PostgreSQL, and another one takes over.
-The cursor belongs to one bus: when an installation gets Kafka, or gives it up, everything is
-published from the start, so that the other bus has every event too, in order.
+The cursor belongs to one bus: when an installation gets Kafka, or gives it up, and when the topic
+was deleted or lost and made again, everything is published from the start, so that the other bus
+has every event too, in order. The bus is asked which it is before and after each batch
+(docs/decisions/0027).
 
 Errors: while the bus does not acknowledge, nothing moves and the next run tries again; that is
 never a dead letter. What the bus refuses for ever goes to the dead letters, and a placeholder is
@@ -44,8 +46,8 @@ EXPORT_SECONDS = 10.0
 # All acknowledgements of a batch come within this time, or the batch has failed.
 PUBLISH_SECONDS = 12.0
 # PostgreSQL ends a transaction whose process was paused. Longer than any wait for the bus:
-# PUBLISH_SECONDS, and the wave that began just before they were over.
-PAUSED_TRANSACTION_MS = 30_000
+# PUBLISH_SECONDS, the wave that began just before they were over, and asking which bus it is.
+PAUSED_TRANSACTION_MS = 40_000
 
 READ_EVENTS = """
     SELECT id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
@@ -72,6 +74,13 @@ MOVE_WATERMARKS = """
 """
 
 FORGET_WATERMARKS = "DELETE FROM chat_exportedroom WHERE room_id %% %s = %s"
+
+FIND_ELSEWHERE = """
+    SELECT shard, CASE WHEN bus = %s THEN bus_id END FROM chat_shardcursor
+    WHERE kind = 'export' AND stopped_at IS NULL AND position <> '0' AND shard = ANY(%s::smallint[])
+        AND (bus, bus_id) <> (%s, %s)
+    ORDER BY shard
+"""
 
 FIND_WAITING = """
     SELECT waiting.shard FROM unnest(%s::smallint[]) AS waiting (shard)
@@ -165,9 +174,9 @@ def export(shard: int, bus: EventBus | None = None) -> Exported:
     deadline = time.monotonic() + EXPORT_SECONDS
     try:
         # Before any transaction, because connecting may take its time.
-        bus.prepare()
+        bus_id = bus.prepare()
         ensure_cursor(shard)
-        while time.monotonic() < deadline and _export_batch(shard, bus, result, letters):
+        while time.monotonic() < deadline and _export_batch(shard, bus, bus_id, result, letters):
             pass
     except TooManyLetters:
         result.stopped = True
@@ -187,6 +196,18 @@ def waiting_shards(shards: int) -> list[int]:
         return sorted(row[0] for row in cursor.fetchall())
 
 
+def shards_elsewhere(shards: int, bus_id: str) -> dict[int, str | None]:
+    """Shards of which the bus that is there now may not have what was exported; each with the id
+    of the bus that has it, None where that is of another kind.
+
+    Raises: OperationalError.
+    """
+    name = event_bus().name
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_ELSEWHERE, [name, list(range(shards)), name, bus_id])
+        return dict(cursor.fetchall())
+
+
 def resume(shard: int) -> None:
     """Lets a stopped shard be exported again, after a person has mended the cause.
 
@@ -197,13 +218,16 @@ def resume(shard: int) -> None:
     )
 
 
-def _export_batch(shard: int, bus: EventBus, result: Exported, letters: LetterLimit) -> bool:
+def _export_batch(
+    shard: int, bus: EventBus, bus_id: str, result: Exported, letters: LetterLimit
+) -> bool:
     """Publishes one batch; False when there is nothing more to do at the moment.
 
     Raises: RetryableError when not all of it was acknowledged, after moving the cursor over what
     was.
     """
     limit = _batch_events.get(shard, BATCH_EVENTS)
+    before = result.published
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -216,7 +240,7 @@ def _export_batch(shard: int, bus: EventBus, result: Exported, letters: LetterLi
         if position.stopped_at is not None:
             result.stopped = True
             return False
-        _begin_on(bus, position)
+        _begin_on(bus, bus_id, position)
         rows = _read(READ_EVENTS, shard, position.position, limit)
         done, failure = _publish(shard, bus, rows, letters)
         if done:
@@ -226,10 +250,14 @@ def _export_batch(shard: int, bus: EventBus, result: Exported, letters: LetterLi
             crash_point("export.before_commit")
         if failure is None and len(rows) < limit:
             failure = _publish_replacements(shard, bus, position, result, letters)
+        if failure is not None:
+            _batch_events[shard] = 1
+        # Asked after the acknowledgements: what a topic had that is gone by now is nowhere.
+        if result.published > before and bus.prepare() != bus_id:
+            raise RetryableError("The event bus was made anew meanwhile.")
     if done:
         crash_point("export.after_commit")
     if failure is not None:
-        _batch_events[shard] = 1
         raise failure
     if limit < BATCH_EVENTS:
         _batch_events[shard] = min(limit * 2, BATCH_EVENTS)
@@ -256,22 +284,26 @@ def lock_cursor(shard: int) -> ShardCursor | None:
     )
 
 
-def _begin_on(bus: EventBus, position: ShardCursor) -> None:
-    """Sets the locked cursor back when what it counts went to another bus."""
-    if position.bus == bus.name:
+def _begin_on(bus: EventBus, bus_id: str, position: ShardCursor) -> None:
+    """Sets the locked cursor back when what it counts is not on this bus."""
+    if (position.bus, position.bus_id) == (bus.name, bus_id):
         return
-    if position.bus:
-        logger.warning(
-            "shard %s was exported to %s; all of it is published on %s now",
+    if position.bus and not (position.bus == bus.name and bus.holds(position.bus_id)):
+        # Loud even where it was done on purpose: every consumer gets everything again.
+        logger.error(
+            "shard %s: what was exported to %s %s is not on %s %s; all of it is published again",
             position.shard,
             position.bus,
+            position.bus_id,
             bus.name,
+            bus_id,
         )
+        metrics.EXPORTS_BEGUN_AGAIN.inc()
         position.position = START
         with connection.cursor() as cursor:
             cursor.execute(FORGET_WATERMARKS, [settings.ENV.shards, position.shard])
-    position.bus = bus.name
-    position.save(update_fields=["position", "bus"])
+    position.bus, position.bus_id = bus.name, bus_id
+    position.save(update_fields=["position", "bus", "bus_id"])
 
 
 def _read(statement: str, shard: int, position: str, limit: int) -> list[_Row]:

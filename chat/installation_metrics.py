@@ -27,7 +27,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import beat_heartbeat, database_durability, delivery_health, metrics, task_runs
+from chat import (
+    beat_heartbeat,
+    database_durability,
+    delivery_health,
+    event_bus_state,
+    metrics,
+    task_runs,
+)
 from chat.dead_letters import store
 from chat.models import ShardCursor
 from chat.room_log import durability, epochs, keys
@@ -244,6 +251,7 @@ def read_bus() -> list[Metric]:
         metrics.TASKS_QUEUED.sample(broker.llen("celery")),
         metrics.TASKS_PUT_OFF.sample(client.zcard(task_runs.LATER)),
         metrics.BEAT_AT.sample(beat_at),
+        *_event_bus(client),
         *_of_server("bus", client),
     ]
     if health_text is None:
@@ -256,6 +264,15 @@ def read_bus() -> list[Metric]:
             **{str(check): health.violations.get(check, 0) for check in Check}
         ),
         metrics.DELIVERY_ROOMS.sample(checked=health.rooms, left=health.rooms_left),
+    ]
+
+
+def _event_bus(client: Redis) -> list[Metric]:
+    """0 also where nobody has looked lately; that no worker works has an alert of its own."""
+    state = event_bus_state.last(client)
+    return [
+        metrics.WEAK_EVENT_BUS.sample(state is not None and bool(state.weaknesses)),
+        metrics.EVENT_BUS_REFUSED.sample(state is not None and bool(state.refused)),
     ]
 
 

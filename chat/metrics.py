@@ -294,6 +294,12 @@ EXPORT_FAILURES = _counter(
     labels={"kind": "`unacknowledged` (tried again), `refused` (a dead letter), `away` (no batch)"},
     each=["unacknowledged", "refused", "away"],
 )
+EXPORTS_BEGUN_AGAIN = _counter(
+    "veche_exports_begun_again_total",
+    "Shards that are published from the start, because the event bus is another one than before.",
+    unit="shards",
+    where=Where.WORKER,
+)
 KAFKA_ERRORS = _counter(
     "veche_kafka_errors_total",
     "Errors of the Kafka client, by class.",
@@ -410,6 +416,18 @@ WEAK_LOG = Installation(
 WEAK_DATABASE = Installation(
     "veche_weak_database",
     "1 when PostgreSQL's settings may lose what it has committed.",
+    unit="flag",
+)
+WEAK_EVENT_BUS = Installation(
+    "veche_weak_event_bus",
+    "1 when the event bus's settings may lose what it has acknowledged: one replica, "
+    "`min.insync.replicas` below 2, or unclean leader election.",
+    unit="flag",
+)
+EVENT_BUS_REFUSED = Installation(
+    "veche_event_bus_refused",
+    "1 when nothing is published because the event bus is not what it has to be: a compacted "
+    "topic, too few partitions.",
     unit="flag",
 )
 INGEST_EVENTS = Installation(

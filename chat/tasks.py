@@ -8,7 +8,15 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import batch_ends, dead_letters, delivery_health, export, persistence, task_runs
+from chat import (
+    batch_ends,
+    dead_letters,
+    delivery_health,
+    event_bus_state,
+    export,
+    persistence,
+    task_runs,
+)
 from chat.actions import settling
 from chat.errors import RetryableError
 from chat.room_log import epochs, keys, restrictions
@@ -68,6 +76,18 @@ def sweep_exports() -> None:
     """Exports every shard that has something to publish; beat calls it every 2 s."""
     for shard in export.waiting_shards(settings.ENV.shards):
         export_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
+
+
+@shared_task(name="chat.tasks.look_at_event_bus", ignore_result=True)
+def look_at_event_bus() -> None:
+    """Finds out what the event bus is worth, and whether it is another one; once a minute."""
+    try:
+        shards = event_bus_state.look()
+    except RetryableError as error:
+        logger.warning("the event bus cannot be looked at: %s", error)
+        return
+    for shard in shards:
+        _wake_export(shard)
 
 
 @shared_task(name="chat.tasks.unload_idle_rooms", ignore_result=True)

@@ -251,6 +251,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "look-at-event-bus": {
+        "task": "chat.tasks.look_at_event_bus",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
     "sweep-exports": {
         "task": "chat.tasks.sweep_exports",
         "schedule": 2.0,

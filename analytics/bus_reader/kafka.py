@@ -4,19 +4,26 @@ Kafka shares the partitions out (cooperatively: who keeps a partition does not s
 read is told by PostgreSQL. Kafka's own offsets are not used: they could not be moved in the
 transaction that writes the sums.
 
+A topic that is deleted and made again begins at offset 0 with other records, so positions belong
+to the topic's id and not to its name. Kafka reads by name: the id is asked for after each batch,
+and what came from another topic than the one that was opened is dropped (docs/decisions/0027).
+
 A member that is killed is missed after `SESSION_MS`. One that has an `instance` name and comes
 back under it before that goes on with its partitions at once, and nobody else stops.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 import os
 import threading
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
@@ -34,6 +41,8 @@ REQUEST_MS = 15_000
 CONNECT_MS = 5_000
 FETCH_BYTES = 4 * 1024 * 1024
 CLOSE_MS = 3_000
+# How soon a reader of an idle topic learns that it was made anew.
+ASK_SECONDS = 10.0
 
 
 class _Partitions(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -87,11 +96,29 @@ class KafkaReader:
         instance: str | None = None,
         session_ms: int = SESSION_MS,
     ) -> None:
-        self.name = f"kafka:{topic}"
         self._topic = topic
         self._partitions = _Partitions()
+        self._ask_at = time.monotonic() + ASK_SECONDS
         with _translating():
-            self._consumer = KafkaConsumer(
+            self._admin = KafkaAdminClient(
+                bootstrap_servers=list(servers),
+                client_id=f"{group}-{instance or os.getpid()}-topic",
+                bootstrap_timeout_ms=CONNECT_MS,
+                request_timeout_ms=REQUEST_MS,
+            )
+        try:
+            self._topic_id = self._ask_topic_id()
+            self.name = f"kafka:{topic}:{self._topic_id}"
+            self._consumer = self._subscribed(servers, group, instance, session_ms)
+        except BaseException:
+            self._admin.close()
+            raise
+
+    def _subscribed(
+        self, servers: Sequence[str], group: str, instance: str | None, session_ms: int
+    ) -> KafkaConsumer:
+        with _translating():
+            consumer = KafkaConsumer(
                 bootstrap_servers=list(servers),
                 client_id=f"{group}-{instance or os.getpid()}",
                 group_id=group,
@@ -111,7 +138,20 @@ class KafkaReader:
                 max_partition_fetch_bytes=FETCH_BYTES,
                 metrics_enabled=False,
             )
-            self._consumer.subscribe([topic], listener=self._partitions)
+            consumer.subscribe([self._topic], listener=self._partitions)
+        return consumer
+
+    def _ask_topic_id(self) -> str:
+        """As Kafka's own tools print it. Raises: Away, also when there is no such topic."""
+        with _translating():
+            [found] = self._admin.describe_topics([self._topic])
+            error = kafka_errors.for_code(found["error_code"])
+            if error is kafka_errors.UnknownTopicOrPartitionError:
+                raise Away(f"Kafka has no topic {self._topic}: no worker has exported yet.")
+            if error is not kafka_errors.NoError:
+                raise error
+        topic_id = uuid.UUID(found["topic_id"])
+        return base64.urlsafe_b64encode(topic_id.bytes).rstrip(b"=").decode()
 
     def unplaced(self) -> set[int]:
         return self._partitions.unplaced()
@@ -135,6 +175,11 @@ class KafkaReader:
     def read(self, limit: int, wait_seconds: float) -> dict[int, list[Record]]:
         with _translating():
             polled = self._consumer.poll(timeout_ms=round(wait_seconds * 1000), max_records=limit)
+        # Also where nothing comes: our position may be the very end of what the new topic has.
+        if polled or time.monotonic() >= self._ask_at:
+            if self._ask_topic_id() != self._topic_id:
+                raise Away(f"Topic {self._topic} was made anew: reading it from its beginning.")
+            self._ask_at = time.monotonic() + ASK_SECONDS
         return {
             place.partition: [
                 Record(str(record.offset + 1), record.key or b"", record.value)
@@ -173,6 +218,7 @@ class KafkaReader:
 
     def close(self) -> None:
         try:
+            self._admin.close()
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
         except kafka_errors.KafkaError as error:
             logger.warning("the Kafka consumer did not close: %s", type(error).__name__)

@@ -8,9 +8,16 @@ from datetime import datetime
 
 from analytics.queries.rows import rows
 
+# Of a bus that was left behind, or a topic that was deleted, nothing waits and nothing is stopped.
 PARTITIONS = """
-    SELECT bus, partition, position, event_at, moved_at, waiting, stopped_at IS NOT NULL
-    FROM analytics_consumedpartition ORDER BY bus, partition
+    WITH present AS (
+        SELECT bus FROM analytics_consumedpartition
+        ORDER BY GREATEST(moved_at, stopped_at) DESC NULLS LAST LIMIT 1
+    )
+    SELECT one.bus, partition, position, event_at, moved_at,
+           CASE WHEN one.bus = present.bus THEN waiting END,
+           stopped_at IS NOT NULL AND one.bus = present.bus
+    FROM analytics_consumedpartition AS one, present ORDER BY one.bus, partition
 """
 
 

@@ -18,7 +18,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from chat import delivery_health, export, persistence, web_processes
+from chat import delivery_health, event_bus_state, export, persistence, web_processes
 from chat.admin import drain_rates, room_watermarks, verification
 from chat.admin.doors import act, page, person, reason_of, render, render_part
 from chat.admin.records import acting, note
@@ -135,6 +135,7 @@ def _figures(room: Room | None) -> dict[str, Any]:
         "processes": or_none(web_processes.processes),
         "health": or_none(delivery_health.last_check),
         "bus_name": event_bus().name,
+        "bus": or_none(event_bus_state.last),
         "shard_count": settings.ENV.shards,
     }
 

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from chat import dead_letters, delivery_health
+from chat import dead_letters, delivery_health, event_bus_state
 from chat.admin.delivery import or_none
 from chat.admin.site import analytics_url
 from chat.directory import own_traffic
@@ -128,6 +128,15 @@ def _delivery() -> Iterator[Card]:
             says=", ".join(f"{one.kind} {one.shard}" for one in stopped[:5]),
             link=link,
             level="danger",
+        )
+    bus = or_none(event_bus_state.last)
+    if bus is not None and (bus.refused or bus.weaknesses):
+        yield Card(
+            title=_("Event bus"),
+            figure=_("not used") if bus.refused else _("weak"),
+            says=bus.refused or _("It may lose what it has acknowledged."),
+            link=link,
+            level="danger" if bus.refused else "warning",
         )
     health = or_none(delivery_health.last_check)
     if health is None:

@@ -14,6 +14,7 @@ from chat.errors import RetryableError
 from chat.event_bus.interface import (
     TOPIC,
     BusMisconfigured,
+    Checked,
     Delivered,
     EventBus,
     HeldBack,
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 __all__ = [
     "TOPIC",
     "BusMisconfigured",
+    "Checked",
     "Delivered",
     "EventBus",
     "HeldBack",
@@ -59,9 +61,14 @@ def check_at_start() -> None:
     """Makes the topic and says in the log what is wrong with it. Never raises: without the bus
     everything else works, and the export tries again."""
     try:
-        event_bus().check()
+        checked = event_bus().check()
     except RetryableError as error:
         logger.error("the event bus cannot be used at the moment: %s", error)
+        return
+    if checked.weaknesses:
+        logger.warning(
+            "the event bus may lose what it has acknowledged: %s", "; ".join(checked.weaknesses)
+        )
 
 
 def close() -> None:

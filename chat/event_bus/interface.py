@@ -56,16 +56,34 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """What the bus is at the moment. `weaknesses`: settings that let it lose what it has."""
+
+    id: str
+    weaknesses: list[str]
+
+
 class EventBus(Protocol):
     name: str
 
-    def prepare(self) -> None:
-        """Connects, makes the topic when it is missing and checks it. Bounded in time.
+    def prepare(self) -> str:
+        """Connects, makes the topic when it is missing and checks it; says which bus that is.
+
+        The answer is asked for anew each time. The same one before and after publishing means
+        that what was acknowledged in between is on that bus; another one, that the bus was lost
+        or deleted and made again. Bounded in time.
 
         Raises: RetryableError when the bus is away; BusMisconfigured.
         """
 
-    def check(self) -> None:
+    def holds(self, known: str) -> bool:
+        """Whether what was published on the bus that `prepare` called `known` is on this one.
+
+        "" is one of which only the kind is known. Raises: RetryableError; BusMisconfigured when
+        it is there, but the events of a room would go on in another partition.
+        """
+
+    def check(self) -> Checked:
         """As `prepare`, but keeps nothing open: for a process that is about to fork."""
 
     def publish(self, records: Sequence[Record], within_seconds: float) -> list[VecheError | None]:

@@ -5,6 +5,9 @@ good would be overtaken by the next one of its partition. So `publish` works in 
 small enough for one batch a partition, and starts the next wave when all of this one is
 acknowledged: a batch is written whole or not at all, so nothing can overtake.
 
+Each record goes to the partition that Veche names, by the hash that Kafka's own clients use for
+keys: partitions that somebody adds stay empty and move no room.
+
 The producer has a thread of its own and does not survive a fork: each process makes one at its
 first use. After any failure it is thrown away, with what it may still hold.
 """
@@ -24,12 +27,20 @@ from typing import Any
 import msgspec
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka import errors as kafka_errors
-from kafka.admin import ConfigResource
+from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
 
 from chat import metrics
 from chat.errors import PermanentError, RetryableError, VecheError
-from chat.event_bus.interface import TOPIC, BusMisconfigured, Delivered, HeldBack, Record
+from chat.event_bus import kafka_topic
+from chat.event_bus.interface import (
+    TOPIC,
+    BusMisconfigured,
+    Checked,
+    Delivered,
+    HeldBack,
+    Record,
+)
 from chat.events import envelope
 
 logger = logging.getLogger(__name__)
@@ -38,6 +49,8 @@ HEADERS = [("content-type", envelope.CONTENT_TYPE.encode())]
 # What a record costs beside its value: key, headers, lengths, the batch's own head.
 RECORD_OVERHEAD_BYTES = 256
 MAX_WAVE_BYTES = 512 * 1024
+# For so long at most, a topic whose settings were changed is published on as before.
+SETTINGS_SECONDS = 30.0
 
 REFUSALS = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 
@@ -55,15 +68,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Topic(msgspec.Struct, frozen=True):
-    """What the topic allows."""
+    """What the topic is and allows."""
 
+    id: str
     max_record_bytes: int
-    wave_bytes: int
+    weaknesses: list[str]
+
+    @property
+    def wave_bytes(self) -> int:
+        return min(MAX_WAVE_BYTES, self.max_record_bytes - RECORD_OVERHEAD_BYTES)
 
 
-class _Connected(msgspec.Struct, frozen=True):
+class _Connected(msgspec.Struct):
     producer: KafkaProducer
+    admin: KafkaAdminClient
     topic: _Topic
+    looked_at: float
 
 
 class KafkaBus:
@@ -87,12 +107,51 @@ class KafkaBus:
         # One wave at a time: a second thread's flush would cut this one's batches in two.
         self._lock = threading.Lock()
 
-    def prepare(self) -> None:
+    def prepare(self) -> str:
         with self._lock:
-            self._connected()
+            known = self._of_process.get(os.getpid())
+            if known is None:
+                return self._id(self._connected().topic)
+            try:
+                self._look_again(known)
+            except RetryableError:
+                self._throw_away()
+                raise
+            return self._id(self._connected().topic)
 
-    def check(self) -> None:
-        self._ensure_topic()
+    def _id(self, topic: _Topic) -> str:
+        """Where the events of a room go depends on the number of partitions, so it is part."""
+        return f"{topic.id}:{self._partitions}"
+
+    def _look_again(self, known: _Connected) -> None:
+        """Throws the producer away when the topic is another one by now."""
+        with _translating():
+            found = kafka_topic.describe(known.admin, self._topic)
+            if found is None or found.id != known.topic.id:
+                self._throw_away()
+            elif time.monotonic() >= known.looked_at + SETTINGS_SECONDS:
+                known.topic = self._look(known.admin)
+                known.looked_at = time.monotonic()
+
+    def holds(self, known: str) -> bool:
+        if not known:  # from before ids were kept; a topic that was made again is empty
+            return any(end != "0" for end in self.ends().values())
+        topic_id, _, partitions = known.partition(":")
+        if topic_id != self.prepare().partition(":")[0]:
+            return False
+        if partitions != str(self._partitions):
+            raise BusMisconfigured(
+                f"Topic {self._topic} has events in {partitions} partitions, KAFKA_PARTITIONS says "
+                f"{self._partitions}: rooms would move to other partitions and lose their order. "
+                f"Set KAFKA_PARTITIONS={partitions}; for another number delete the topic, and "
+                f"everything is published again."
+            )
+        return True
+
+    def check(self) -> Checked:
+        with _translating(), contextlib.closing(self._admin()) as admin:
+            topic = self._look(admin)
+        return Checked(self._id(topic), topic.weaknesses)
 
     def publish(self, records: Sequence[Record], within_seconds: float) -> list[VecheError | None]:
         deadline = time.monotonic() + within_seconds
@@ -134,12 +193,11 @@ class KafkaBus:
                 )
                 continue
             try:
-                sent.append(
-                    producer.send(
-                        self._topic, record.value, str(record.room).encode(), headers=HEADERS
-                    )
-                )
-            except kafka_errors.KafkaError as error:
+                key = str(record.room).encode()
+                partition = partition_of(key, self._partitions)
+                sent.append(producer.send(self._topic, record.value, key, HEADERS, partition))
+            # The driver's ValueError: the topic, or this partition of it, is not there any more.
+            except (kafka_errors.KafkaError, ValueError) as error:
                 failed.add(record.room)
                 sent.append(_translated(error))
         # An error of the flush is one of a record's too, and is looked at there.
@@ -166,76 +224,42 @@ class KafkaBus:
         found = self._of_process.get(os.getpid())
         if found is not None:
             return found
-        topic = self._ensure_topic()
         with _translating():
-            producer = KafkaProducer(
-                bootstrap_servers=self._servers,
-                client_id=f"veche-export-{os.getpid()}",
-                # Said explicitly, so that a setting which excludes it raises.
-                enable_idempotence=True,
-                acks="all",
-                batch_size=topic.wave_bytes,
-                linger_ms=self._limits.linger_ms,
-                max_request_size=max(topic.max_record_bytes, topic.wave_bytes),
-                allow_auto_create_topics=False,
-                max_block_ms=self._limits.block_ms,
-                request_timeout_ms=self._limits.request_ms,
-                delivery_timeout_ms=self._limits.delivery_ms,
-                bootstrap_timeout_ms=self._limits.connect_ms,
-                reconnect_backoff_max_ms=1_000,
-                metrics_enabled=False,
-            )
-        connected = _Connected(producer, topic)
+            admin = self._admin()
+            try:
+                connected = self._connect(admin)
+            except BaseException:
+                admin.close()
+                raise
         self._of_process[os.getpid()] = connected
         return connected
 
-    def _ensure_topic(self) -> _Topic:
-        """Makes the topic when it is missing.
-
-        Raises: BusMisconfigured when it has another number of partitions: where an event of a
-        room goes depends on it.
-        """
-        with _translating(), contextlib.closing(self._admin()) as admin:
-            partitions = self._count_partitions(admin)
-            if partitions is None:
-                with contextlib.suppress(kafka_errors.TopicAlreadyExistsError):
-                    # Kept for ever, so that readers can start from the beginning; an operator
-                    # may shorten that on the topic.
-                    admin.create_topics(
-                        {
-                            self._topic: {
-                                "num_partitions": self._partitions,
-                                "configs": {"retention.ms": "-1"},
-                            }
-                        }
-                    )
-                admin.wait_for_topics([self._topic], timeout_ms=self._limits.connect_ms)
-                partitions = self._count_partitions(admin)
-            if partitions != self._partitions:
-                raise BusMisconfigured(
-                    f"Topic {self._topic} has {partitions} partitions, KAFKA_PARTITIONS says "
-                    f"{self._partitions}. Another number breaks the order of rooms: set "
-                    f"KAFKA_PARTITIONS to what the topic has."
-                )
-            taken = int(self._topic_setting(admin, "max.message.bytes"))
-        return _Topic(
-            max_record_bytes=taken, wave_bytes=min(MAX_WAVE_BYTES, taken - RECORD_OVERHEAD_BYTES)
+    def _connect(self, admin: KafkaAdminClient) -> _Connected:
+        topic = self._look(admin)
+        producer = KafkaProducer(
+            bootstrap_servers=self._servers,
+            client_id=f"veche-export-{os.getpid()}",
+            # Said explicitly, so that a setting which excludes it raises.
+            enable_idempotence=True,
+            acks="all",
+            batch_size=topic.wave_bytes,
+            linger_ms=self._limits.linger_ms,
+            max_request_size=max(topic.max_record_bytes, topic.wave_bytes),
+            allow_auto_create_topics=False,
+            max_block_ms=self._limits.block_ms,
+            request_timeout_ms=self._limits.request_ms,
+            delivery_timeout_ms=self._limits.delivery_ms,
+            bootstrap_timeout_ms=self._limits.connect_ms,
+            reconnect_backoff_max_ms=1_000,
+            metrics_enabled=False,
         )
+        return _Connected(producer, admin, topic, time.monotonic())
 
-    def _count_partitions(self, admin: KafkaAdminClient) -> int | None:
-        [found] = admin.describe_topics([self._topic])
-        error = kafka_errors.for_code(found["error_code"])
-        if error is kafka_errors.UnknownTopicOrPartitionError:
-            return None
-        if error is not kafka_errors.NoError:
-            raise error
-        return len(found["partitions"])
-
-    def _topic_setting(self, admin: KafkaAdminClient, name: str) -> str:
-        resource = ConfigResource("topic", self._topic, [name])
-        answer = admin.describe_configs([resource], config_filter="all")
-        value: str = answer["topic"][self._topic][name]["value"]
-        return value
+    def _look(self, admin: KafkaAdminClient) -> _Topic:
+        """The topic, made when it is missing. Raises: BusMisconfigured."""
+        found = kafka_topic.ensure(admin, self._topic, self._partitions, self._limits.connect_ms)
+        settings = kafka_topic.settings(admin, self._topic, found)
+        return _Topic(found.id, settings.max_record_bytes, settings.weaknesses)
 
     def _reach(self) -> None:
         """Finds out within a moment that no broker listens.
@@ -289,7 +313,7 @@ class KafkaBus:
         return {place.partition: str(offset) for place, offset in found.items()}
 
     def empty_unless_restored(self) -> bool:
-        self._ensure_topic()
+        self.check()
         before = {
             TopicPartition(self._topic, partition): int(end)
             for partition, end in self.ends().items()
@@ -327,6 +351,7 @@ class KafkaBus:
         try:
             # All batches are done or past their delivery time, so there is nothing to wait for.
             connected.producer.close(timeout=2)
+            connected.admin.close()
         except kafka_errors.KafkaError as error:
             logger.warning("the Kafka producer did not close: %s", type(error).__name__)
 
@@ -361,6 +386,11 @@ class KafkaReader:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's own clients put a record with `key` on a topic of so many partitions."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def _partitions_of(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:

@@ -3,6 +3,7 @@
 | Key (log server) | Type | Expiry | Meaning |
 |---|---|---|---|
 | `veche:bus:chat.events.v1` | stream | see below | entries `key` (room id), `value` (envelope) |
+| `veche:bus-id:{<stream>}` | string | none | random; a stream that is gone gets another one |
 
 Consumers. Whoever must not miss anything makes a consumer group on the stream and moves it, by
 XREADGROUP and XACK, or by XGROUP SETID after it has stored its own position. The groups'
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -30,7 +32,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from chat.errors import PermanentError, RetryableError, VecheError
-from chat.event_bus.interface import Delivered, HeldBack, Record
+from chat.event_bus.interface import Checked, Delivered, HeldBack, Record
 from chat.events.envelope import STREAM as STREAM
 from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import Script
@@ -53,6 +55,7 @@ BLOCK_MS = 1_000
 START = "0-0"
 
 TRIM = Script("trim.lua", Path(__file__).parent)
+IDENTIFY = Script("identify.lua", Path(__file__).parent)
 
 
 class RedisStreamBus:
@@ -77,12 +80,21 @@ class RedisStreamBus:
         self._trim_at = 0.0
         self._full = False
 
-    def prepare(self) -> None:
+    def prepare(self) -> str:
+        # In one slot of a cluster, by the braces.
+        keys = [self._stream, f"veche:bus-id:{{{self._stream}}}"]
         with _translating():
-            self._client().ping()
+            found: Any = IDENTIFY.call(self._client(), keys, [secrets.token_urlsafe(16)])
+        return str(found.decode() if isinstance(found, bytes) else found)
 
-    def check(self) -> None:
-        self.prepare()
+    def holds(self, known: str) -> bool:
+        if not known:  # from before ids were kept
+            return self.ends()[0] != START
+        return known == self.prepare()
+
+    def check(self) -> Checked:
+        """What the stream is worth is what the log is worth, and that is looked at elsewhere."""
+        return Checked(self.prepare(), [])
 
     def publish(self, records: Sequence[Record], within_seconds: float) -> list[VecheError | None]:
         deadline = time.monotonic() + within_seconds

@@ -163,6 +163,13 @@ class ShardCursor(models.Model):
         db_default="",
         help_text="Export: the event bus that has what is up to the position.",
     )
+    bus_id = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Export: which bus of that kind; on Kafka the topic's id and its partitions.",
+    )
     moved_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(
         null=True, blank=True, help_text="Set when too many events were refused; a person decides."

@@ -6,10 +6,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -71,6 +73,15 @@ def _is_before(position: str, end: str) -> bool:
         return int(first), int(second or 0)
 
     return as_numbers(position) < as_numbers(end)
+
+
+def delete(on: BusUnderTest) -> None:
+    """Takes the topic or the stream away, with all that is on it, under whoever uses it."""
+    if on.kind == "redis-stream":
+        Redis.from_url(on.server.url).delete(on.topic)
+        return
+    with closing(KafkaAdminClient(bootstrap_servers=[on.server.url])) as admin:
+        admin.delete_topics([on.topic])
 
 
 def first_occurrences(seqs: list[int]) -> list[int]:

@@ -18,10 +18,20 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import bus, dead_letters, delivery_health, export, probe_account, web_processes
+from chat import (
+    bus,
+    dead_letters,
+    delivery_health,
+    event_bus_state,
+    export,
+    installation_metrics,
+    probe_account,
+    web_processes,
+)
 from chat.actions import messages
 from chat.admin import drain_rates, verification
 from chat.dead_letters import Origin, Reason
+from chat.event_bus_state import EventBusState
 from chat.events import RoomKind, shard_of
 from chat.models import Report, Room, RoomEvent, ShardCursor
 from chat.permissions import Action
@@ -273,6 +283,41 @@ def test_one_verification_at_a_time(here: World, browser: Client) -> None:
 
 def test_verification_of_a_room_that_is_none_is_refused(browser: Client) -> None:
     assert browser.post("/admin/delivery/verify/", {"room": "nowhere"}).status_code == 400
+
+
+# The event bus
+
+
+@pytest.mark.parametrize(
+    ("state", "card", "level", "shown"),
+    [
+        ({"weaknesses": ["replication factor is 1"]}, "weak", "warning", "replication factor is 1"),
+        ({"refused": "Topic t is compacted."}, "not used", "danger", "Topic t is compacted."),
+    ],
+)
+def test_what_the_event_bus_is_worth_is_shown(
+    here: World, browser: Client, state: dict[str, Any], card: str, level: str, shown: str
+) -> None:
+    found = EventBusState(datetime.now(UTC), "kafka", **state)
+    bus.blocking_client().set(event_bus_state.KEY, msgspec.json.encode(found))
+
+    cards = {one.title: one for one in browser.get("/admin/").context["cards"]}
+    page = browser.get("/admin/delivery/").content.decode()
+    samples = {one.name: one.samples[0].value for one in installation_metrics.read_bus()}
+
+    assert (cards["Event bus"].figure, cards["Event bus"].level) == (card, level)
+    assert shown in page
+    assert samples["veche_weak_event_bus"] == (card == "weak")
+    assert samples["veche_event_bus_refused"] == (card == "not used")
+
+
+def test_strong_event_bus_is_not_mentioned(here: World, browser: Client) -> None:
+    event_bus_state.look()
+
+    cards = {one.title for one in browser.get("/admin/").context["cards"]}
+
+    assert event_bus_state.last() is not None
+    assert "Event bus" not in cards
 
 
 # Start page

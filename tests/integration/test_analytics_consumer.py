@@ -20,6 +20,7 @@ from django.db import connection
 
 from analytics.consumer import Consumer
 from analytics.models import ALL_ROOMS, ConsumedPartition, DayRollup, OpenPlaces
+from analytics.queries.freshness import freshness
 from analytics.records import BadReason
 from chat import dead_letters, export
 from chat.events.envelope import STREAM
@@ -170,6 +171,31 @@ def test_bus_that_goes_away_and_comes_back_is_read_on_without_a_restart(
 
     wait_until(lambda: counted_events() == len(everything))
     assert analytics_truth.differences() == []
+
+
+@pytest.mark.parametrize("with_more", [False, True], ids=["shorter", "longer"])
+def test_topic_made_anew_under_a_living_consumer_is_counted_to_the_end(
+    on_kafka: BusUnderTest, running: Callable[[Consumer], Running], with_more: bool
+) -> None:
+    """Positions on the old topic mean nothing on the new one, which is shorter than they are, or
+    longer, and then what lies before them would be passed over."""
+    world = World()
+    world.happen(200)
+    known = list(world.events())
+    publish(on_kafka, known)
+    running(new_consumer(on_kafka))
+    wait_until(lambda: counted_events() == len(known))
+
+    buses.delete(on_kafka)
+    room = world.new_room("public")
+    world.happen(400 if with_more else 20, [room])
+    # What is new comes first on the new topic, where the consumer has been already.
+    new = [one for one in world.events() if one.room == room.pk]
+    publish(on_kafka, [*new, *known] if with_more else new)
+
+    wait_until(lambda: counted_events() == len(known) + len(new))
+    assert analytics_truth.differences() == []
+    assert freshness().waiting == 0
 
 
 def test_database_that_ends_the_connection_is_waited_for(

@@ -9,17 +9,21 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.partitioner.default import DefaultPartitioner
 
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import BusMisconfigured, EventBus, HeldBack, Record
-from chat.event_bus.kafka import KafkaBus
+from chat.event_bus.kafka import KafkaBus, partition_of
 from chat.event_bus.redis_stream import RedisStreamBus
 from localstack.kafka import new_kafka
 from tests.integration import buses
@@ -255,7 +259,7 @@ def test_publisher_killed_after_the_acknowledgement_publishes_the_same_again(
         django.setup()
         from redis import Redis
         from chat.event_bus import Record
-        from chat.event_bus.kafka import KafkaBus
+        from chat.event_bus.kafka import KafkaBus, partition_of
         from chat.event_bus.redis_stream import RedisStreamBus
         outcomes = {made}.publish([Record(1, seq, b"%d" % seq) for seq in (1, 2, 3)], 10)
         assert outcomes == [None] * 3
@@ -283,6 +287,22 @@ def test_after_a_restore_the_bus_holds_nothing_that_the_backup_does_not(on: BusU
     assert (emptied, left) == ((True, 0) if on.kind == "kafka" else (False, 50))
     if emptied:
         assert len(on.read_all()) == len(on.read_all(middle)) == 25
+
+
+def test_bus_that_was_deleted_and_made_again_is_another_one(on: BusUnderTest) -> None:
+    before = on.bus.prepare()
+    publish(on.bus, [record(1, 1)])
+    assert on.bus.prepare() == on.another().prepare() == before
+    assert on.bus.holds(before)
+    assert on.bus.holds("")
+
+    buses.delete(on)
+    after = on.bus.prepare()
+
+    assert after != before
+    assert after == on.another().prepare() == on.bus.check().id
+    assert not on.bus.holds(before)
+    assert not on.bus.holds("")  # a cursor from before ids were kept
 
 
 # --- Kafka alone ------------------------------------------------------------------------------
@@ -318,6 +338,108 @@ def test_topic_that_was_deleted_is_made_again(on_kafka: BusUnderTest) -> None:
         publish(on_kafka.bus, [record(1, 2, b"lost with the topic")])
 
     assert values(on_kafka, 1) == [b"lost with the topic"]
+
+
+def admin_of(on: BusUnderTest) -> Any:
+    return closing(KafkaAdminClient(bootstrap_servers=[on.server.url]))
+
+
+def test_partitions_added_under_a_living_producer_move_no_room(on_kafka: BusUnderTest) -> None:
+    publish(on_kafka.bus, of_rooms(list(range(40)), range(1, 3)))
+    with admin_of(on_kafka) as admin:
+        admin.create_partitions({on_kafka.topic: buses.PARTITIONS + 5})
+    assert isinstance(on_kafka.bus, KafkaBus)
+    # The producer would learn of them by itself within five minutes.
+    on_kafka.bus._connected().producer._metadata.request_update()
+    wait_until(lambda: len(partitions_known(on_kafka)) == buses.PARTITIONS + 5)
+
+    publish(on_kafka.bus, of_rooms(list(range(40)), range(3, 5)))
+    publish(on_kafka.another(), of_rooms(list(range(40)), range(5, 7)))
+
+    places: dict[bytes, set[int]] = {}
+    for one in on_kafka.read_all():
+        places.setdefault(one.key, set()).add(one.partition)
+    assert len(places) == 40
+    assert all(len(partitions) == 1 for partitions in places.values())
+    assert set().union(*places.values()) == set(range(buses.PARTITIONS))
+
+
+def partitions_known(on: BusUnderTest) -> set[int]:
+    assert isinstance(on.bus, KafkaBus)
+    found: set[int] = on.bus._connected().producer.partitions_for(on.topic)
+    return found
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+
+
+def test_events_go_where_any_other_client_puts_their_key(on_kafka: BusUnderTest) -> None:
+    """What was published before Veche named the partitions itself stays in order with the rest."""
+    rooms = [*range(50), 2**40, 10**18]
+    partitioner = DefaultPartitioner()
+
+    class Cluster:
+        def topics(self) -> set[str]:
+            return {"t"}
+
+        def partitions_for_topic(self, topic: str) -> set[int]:
+            return set(range(12))
+
+        available_partitions_for_topic = partitions_for_topic
+
+    for room in rooms:
+        key = str(room).encode()
+        theirs = partitioner.partition("t", key, key, b"", b"", Cluster())
+        assert partition_of(key, 12) == theirs
+
+
+def test_other_number_of_partitions_is_refused_where_events_are(on_kafka: BusUnderTest) -> None:
+    before = on_kafka.bus.prepare()
+    publish(on_kafka.bus, of_rooms(ROOMS, range(1, 3)))
+    with admin_of(on_kafka) as admin:
+        admin.create_partitions({on_kafka.topic: buses.PARTITIONS + 1})
+    more = KafkaBus(
+        [on_kafka.server.url], buses.PARTITIONS + 1, topic=on_kafka.topic, limits=buses.LIMITS
+    )
+
+    assert on_kafka.another().holds(before)
+    with pytest.raises(BusMisconfigured, match="Set KAFKA_PARTITIONS=3"):
+        more.holds(before)
+    more.close()
+
+
+def test_compacted_topic_is_refused_also_by_a_living_producer(
+    on_kafka: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.event_bus.kafka.SETTINGS_SECONDS", 0)
+    on_kafka.bus.prepare()
+    with admin_of(on_kafka) as admin:
+        resource = ConfigResource("topic", on_kafka.topic, {"cleanup.policy": "compact,delete"})
+        admin.alter_configs([resource])
+
+    for bus in (on_kafka.bus, on_kafka.another()):
+        with pytest.raises(BusMisconfigured, match="is compacted"):
+            bus.prepare()
+        with pytest.raises(BusMisconfigured, match="is compacted"):
+            bus.check()
+    assert isinstance(on_kafka.bus.publish([record(1, 1)], 5)[0], BusMisconfigured)
+
+
+def test_what_a_single_broker_is_worth_is_said(
+    on_kafka: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with admin_of(on_kafka) as admin:
+        settings = {"unclean.leader.election.enable": "true"}
+        admin.alter_configs([ConfigResource("topic", on_kafka.topic, settings)])
+
+    assert on_kafka.bus.check().weaknesses == [
+        "replication factor is 1",
+        "min.insync.replicas is 1",
+        "unclean.leader.election.enable is true",
+    ]
 
 
 def test_producer_is_idempotent_and_waits_for_all_replicas(on_kafka: BusUnderTest) -> None:

@@ -13,6 +13,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,9 +23,9 @@ import redis
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
-from chat import dead_letters, export, persistence, room_log, tasks
+from chat import dead_letters, export, metrics, persistence, room_log, tasks
 from chat.errors import RetryableError
-from chat.event_bus import Record, envelope
+from chat.event_bus import BusMisconfigured, Record, envelope
 from chat.event_bus.kafka import KafkaBus
 from chat.events import EventType
 from chat.export import Exported
@@ -467,7 +468,8 @@ def test_another_bus_gets_everything_from_the_start(
     waiting = export.waiting_shards(SHARDS)
     store(room, range(11, 13))
     export._batch_events[room.pk % SHARDS] = 1
-    export._export_batch(room.pk % SHARDS, on.bus, Exported(), LetterLimit())
+    bus_id = on.bus.prepare()
+    export._export_batch(room.pk % SHARDS, on.bus, bus_id, Exported(), LetterLimit())
     on_its_way = exported(room)
     run(room, on)
 
@@ -476,6 +478,100 @@ def test_another_bus_gets_everything_from_the_start(
     assert on.seqs(room.pk) == [*range(1, 11), *range(1, 13)]
     assert exported(room) == 12
     assert export.waiting_shards(SHARDS) == []
+
+
+def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
+    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    room, quiet = stored_room(10), stored_room(3)
+    while quiet.pk % SHARDS == room.pk % SHARDS:
+        quiet = stored_room(3)
+    run(room, on)
+    run(quiet, on)
+    begun_again = metrics.EXPORTS_BEGUN_AGAIN._value.get()
+
+    buses.delete(on)
+    store(room, range(11, 13))
+    while exported(room) < 12:
+        with suppress(RetryableError):  # the producer that still had the old topic
+            run(room, on)
+    elsewhere = export.shards_elsewhere(SHARDS, on.bus.prepare())
+    for shard in elsewhere:
+        export.export(shard, on.bus)
+
+    assert first_occurrences(on.seqs(room.pk)) == list(range(1, 13))
+    assert list(elsewhere) == [quiet.pk % SHARDS]
+    assert on.seqs(quiet.pk) == [1, 2, 3]
+    assert export.shards_elsewhere(SHARDS, on.bus.prepare()) == {}
+    assert metrics.EXPORTS_BEGUN_AGAIN._value.get() - begun_again == 2
+    assert "is not on" in caplog.text
+
+
+def test_bus_that_is_made_anew_while_a_batch_is_on_its_way_gets_that_batch_too(
+    on: BusUnderTest,
+) -> None:
+    """The old topic has acknowledged it, or the new one has: nobody can tell, so it goes again."""
+    room = stored_room(10)
+    run(room, on)
+    store(room, range(11, 21))
+
+    class Replaced:
+        name = on.bus.name
+        bus = on.bus
+        prepare = bus.prepare
+        holds = bus.holds
+
+        def publish(self, records: list[Record], within_seconds: float) -> Any:
+            outcomes = self.bus.publish(records, within_seconds)
+            buses.delete(on)
+            other = on.another()
+            prepared(other)
+            return outcomes
+
+    with pytest.raises(RetryableError):
+        export.export(room.pk % SHARDS, Replaced())  # type: ignore[arg-type]
+    moved = exported(room)
+    while exported(room) < 20:
+        with suppress(RetryableError):
+            run(room, on)
+
+    assert moved == 10
+    assert first_occurrences(on.seqs(room.pk)) == list(range(1, 21))
+
+
+def prepared(bus: Any) -> None:
+    """Until the topic is there again: Kafka deletes in the background."""
+    while True:
+        with suppress(RetryableError):
+            bus.prepare()
+            return
+
+
+def test_cursor_from_before_ids_were_kept_goes_on_where_it_was(on: BusUnderTest) -> None:
+    room = stored_room(10)
+    run(room, on)
+    ShardCursor.objects.update(bus_id="")
+    store(room, range(11, 13))
+
+    run(room, on)
+
+    assert on.seqs(room.pk) == list(range(1, 13))
+    assert exported(room) == 12
+
+
+def test_nothing_is_published_in_other_partitions_than_before(on_kafka: BusUnderTest) -> None:
+    room = stored_room(5)
+    run(room, on_kafka)
+    topic_id, _, _ = on_kafka.bus.prepare().partition(":")
+    ShardCursor.objects.update(bus_id=f"{topic_id}:{buses.PARTITIONS - 1}")
+    store(room, range(6, 8))
+
+    with pytest.raises(BusMisconfigured, match="Set KAFKA_PARTITIONS=2"):
+        run(room, on_kafka)
+
+    assert exported(room) == 5
+    assert on_kafka.seqs(room.pk) == [1, 2, 3, 4, 5]
 
 
 def test_sweep_finds_the_shards_that_have_something_to_publish(

@@ -1,0 +1,70 @@
+"""What the event bus was found to be a moment ago: which one, what it is worth, and whether it may
+be used at all.
+
+A worker looks every minute and puts the answer on the bus (Redis), where every process that shows
+it can read it. It also wakes the export of shards whose events are on a bus that is gone: shards
+in which nothing new is written would not notice.
+
+| Key (bus) | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:event-bus` | string | 10 min | `EventBusState` as JSON |
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import cast
+
+import msgspec
+from django.conf import settings
+from redis import Redis
+
+from chat import bus, export
+from chat.event_bus import BusMisconfigured, event_bus
+
+logger = logging.getLogger(__name__)
+
+KEY = "veche:event-bus"
+# What is older than some missed looks is not known.
+KEPT_SECONDS = 600
+
+
+class EventBusState(msgspec.Struct, frozen=True):
+    """`weaknesses`: settings that let the bus lose what it has acknowledged, in Kafka's words.
+    `refused`: why nothing is published on it before a person has mended it; "" when it may be."""
+
+    checked_at: datetime
+    kind: str
+    id: str = ""
+    weaknesses: list[str] = []
+    refused: str = ""
+
+
+def look() -> list[int]:
+    """Looks, keeps what was found, and returns the shards that have to be exported anew.
+
+    Raises: RetryableError when the event bus is away; redis.RedisError; OperationalError.
+    """
+    kind, now = event_bus().name, datetime.now(UTC)
+    try:
+        checked = event_bus().check()
+        elsewhere = export.shards_elsewhere(settings.ENV.shards, checked.id)
+        for known in {known for known in elsewhere.values() if known is not None}:
+            event_bus().holds(known)
+    except BusMisconfigured as error:
+        logger.error("the event bus is refused: %s", error)
+        _keep(EventBusState(now, kind, refused=str(error)))
+        return []
+    _keep(EventBusState(now, kind, checked.id, checked.weaknesses))
+    return sorted(elsewhere)
+
+
+def _keep(state: EventBusState) -> None:
+    bus.blocking_client().set(KEY, msgspec.json.encode(state), ex=KEPT_SECONDS)
+
+
+def last(client: Redis | None = None) -> EventBusState | None:
+    """What was found last; None when nobody has looked lately. Raises: redis.RedisError."""
+    found = cast(bytes | None, (client or bus.blocking_client()).get(KEY))
+    return None if found is None else msgspec.json.decode(found, type=EventBusState)
