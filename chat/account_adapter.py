@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.internal import ratelimit
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from chat import audit, usernames
+from chat import audit, sign_in_limits, usernames
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -37,22 +36,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return "/"
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        # A few wrong guesses close a name for the address they came from, not for its owner:
-        # otherwise anybody could keep anybody out.
-        key: str = super()._get_login_attempts_cache_key(request, **credentials)
-        return f"{key}:{ratelimit.get_ip(request)}"
-
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        super().pre_authenticate(request, **credentials)
-        # Guesses from many addresses end here (ACCOUNT_RATE_LIMITS).
-        usage = ratelimit.consume(
-            request,
-            app="allauth.account",
-            action="login_failed_by_name",
-            key=super()._get_login_attempts_cache_key(request, **credentials),
-        )
+        # In the place of allauth's own limit, which closes a name for its owner too. What is set
+        # here is taken back when the password was right.
+        usage = sign_in_limits.try_password(request, credentials.get("username", ""))
         if usage is None:
             raise self.validation_error("too_many_login_attempts")
-        # What a successful sign-in takes back.
-        self._login_failed_rl_usage.usage.extend(usage.usage)
+        self._login_failed_rl_usage = usage

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import forms as allauth_forms
+from allauth.account.adapter import get_adapter as account_adapter
+from allauth.core import context
+from allauth.mfa.adapter import get_adapter as mfa_adapter
 from allauth.mfa.base import forms as mfa_forms
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import forms as totp_forms
 from django import forms
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
-from chat import usernames
+from chat import sign_in_limits, usernames
 from chat.display_name_form import DisplayNameForm
+from chat.models import User
 
 # No person types more, and hashing must not be given megabytes.
 MAX_PASSWORD_CHARACTERS = 512
@@ -63,7 +68,14 @@ class ChangeNameForm(PageForm, DisplayNameForm):
 
 
 class ChangePasswordForm(PageForm, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
-    pass
+    def clean_oldpassword(self) -> str:
+        # allauth lets whoever has the session guess on, five times a minute.
+        usage = sign_in_limits.try_password(context.request, self.user.username)
+        if usage is None:
+            raise account_adapter().validation_error("too_many_login_attempts")
+        password: str = super().clean_oldpassword()
+        usage.rollback()
+        return password
 
 
 class SetPasswordForm(PageForm, allauth_forms.SetPasswordForm):  # type: ignore[misc]
@@ -96,11 +108,33 @@ class CodeForm(PageForm):
         code.update(inputmode="numeric", maxlength="20", autofocus=True)
 
 
-class AuthenticateForm(CodeForm, mfa_forms.AuthenticateForm):  # type: ignore[misc]
+class CountedCodeForm(CodeForm):
+    """Asks for a code of somebody's second factor, so many times (`chat.sign_in_limits`)."""
+
+    user: User
+    authenticator: Authenticator
+
+    def clean_code(self) -> str:
+        # allauth's own counts a person's codes from anywhere in one, which strangers can use up.
+        code: str = self.cleaned_data["code"]
+        usage = sign_in_limits.try_code(context.request, self.user.username)
+        if usage is None:
+            raise account_adapter().validation_error("too_many_login_attempts")
+        for authenticator in Authenticator.objects.filter(user=self.user):
+            if authenticator.type != Authenticator.Type.WEBAUTHN and (
+                authenticator.wrap().validate_code(code)
+            ):
+                self.authenticator = authenticator
+                usage.rollback()
+                return code
+        raise mfa_adapter().validation_error("incorrect_code")
+
+
+class AuthenticateForm(CountedCodeForm, mfa_forms.AuthenticateForm):  # type: ignore[misc]
     pass
 
 
-class ReauthenticateCodeForm(CodeForm, mfa_forms.ReauthenticateForm):  # type: ignore[misc]
+class ReauthenticateCodeForm(CountedCodeForm, mfa_forms.ReauthenticateForm):  # type: ignore[misc]
     pass
 
 

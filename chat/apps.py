@@ -9,12 +9,20 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
-        from chat import reauthentication, revocation, second_factor, sessions, task_metrics
+        from chat import (
+            known_devices,
+            reauthentication,
+            revocation,
+            second_factor,
+            sessions,
+            task_metrics,
+        )
         from chat.actions.accounts import on_sign_up
 
         revocation.connect()
         sessions.connect()
         second_factor.connect()
         reauthentication.connect()
+        known_devices.connect()
         task_metrics.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

@@ -26,6 +26,7 @@ from django.db.models.signals import post_save
 from django.http import HttpRequest
 from django.utils import timezone
 
+from chat import known_devices
 from chat.models import User
 
 # How allauth calls an authentication by code or key in a session's record.
@@ -97,3 +98,4 @@ def _keep_session(request: HttpRequest, authenticator: Authenticator, **kwargs: 
         reauthenticated=True,
     )
     UserSession.objects.create_from_request(request)
+    known_devices.remember(request, person)

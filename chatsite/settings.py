@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "chat.known_devices.known_devices",
     "chat.api.http_methods.http_methods",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -334,11 +335,16 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
-# Failed sign-ins of an address, of a name from one address, and of a name from anywhere; changes of
-# one's name. The rest are allauth's own limits.
+# Who may fail to sign in how often is in chat/sign_in_limits.py; `sign_in` also counts those who do
+# not fail, as each makes this machine hash a password. allauth counts nothing of it by itself.
+# `change_name` is of one's own name. The rest are allauth's own limits.
 ACCOUNT_RATE_LIMITS = {
+    "login": "",
+    "sign_in": "30/m/ip",
     "login_failed": "10/m/ip,5/300s/key",
     "login_failed_by_name": "100/h/key",
+    "login_failed_by_device": "10/d/key",
+    "code_failed": "10/m/ip,5/300s/key,20/h/key",
     "change_name": "10/m/user",
 }
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
@@ -392,6 +398,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # The prefix makes browsers refuse the cookie from anything but this host over HTTPS.
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+KNOWN_DEVICE_COOKIE_NAME = "__Host-veche_device" if HTTPS else "veche_device"
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [

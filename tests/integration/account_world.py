@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -47,10 +50,17 @@ def code_for(secret: str) -> str:
 
 
 def fresh_code(user: User) -> str:
-    """A code of the person's app that was not used yet."""
-    secret = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP).data["secret"]
+    """A code of the person's app, as if it was not used yet. Nothing counts as tried either."""
     cache.clear()
-    return code_for(secret)
+    return fresh_code_alone(user)
+
+
+def fresh_code_alone(user: User) -> str:
+    """The same, with all that was tried."""
+    secret = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP).data["secret"]
+    code = code_for(secret)
+    cache.delete(f"allauth.mfa.totp.used?user={user.pk}&code={code}")
+    return code
 
 
 def confirm_password(browser: Client) -> None:
@@ -78,4 +88,14 @@ def sign_in_with_code(user: User) -> Client:
     browser = signed_in(user.username)
     browser.post(reverse("mfa_authenticate"), {"code": fresh_code(user)})
     assert browser.get("/api/v1/me").status_code == 200
+    return browser
+
+
+def reset_password(user: User, password: str) -> Client:
+    """By mail; the browser in which the link was opened."""
+    Client().post("/accounts/password/reset/", {"email": user.email})
+    [link] = re.findall(r"/accounts/password/reset/key/\S+", str(mail.outbox[-1].body))
+    browser = Client()
+    form = browser.get(link, follow=True)
+    browser.post(form.redirect_chain[-1][0], {"password1": password, "password2": password})
     return browser

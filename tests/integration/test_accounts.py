@@ -100,13 +100,16 @@ def test_pages_load_nothing_from_elsewhere_and_stand_in_nobodys_frame(client: Cl
 
 def test_cookies_of_an_installation_with_https_are_for_its_host_over_https_alone() -> None:
     names = "SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"
-    show = f"from tests import static_settings as s; print(*(getattr(s, n) for n in {names}))"
+    show = (
+        f"from tests import static_settings as s; print(*(getattr(s, n) for n in {names}), "
+        "s.KNOWN_DEVICE_COOKIE_NAME)"
+    )
 
     shown = subprocess.run(
         [sys.executable, "-c", show], capture_output=True, text=True, check=True, timeout=60
     )
 
-    assert shown.stdout.split() == ["__Host-sessionid", "True", "True"]
+    assert shown.stdout.split() == ["__Host-sessionid", "True", "True", "__Host-veche_device"]
 
 
 # The chat's own page learns it from `welcome`.

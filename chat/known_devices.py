@@ -1,0 +1,129 @@
+"""Browsers in which a person has signed in before: strangers' guesses do not hold these up.
+
+Wrong guesses close a name (`chat.sign_in_limits`), and anybody can make them. So a browser gets a
+signed cookie for each person who signed in there, and an attempt that comes with it is counted by
+itself: only what is tried in that browser can use it up. A stolen cookie opens nothing, and gives
+the few guesses of that count. The scheme is OWASP's "device cookies".
+
+An entry holds the person's id, a number of its own, and a mark made of what ends their sessions: a
+new password, by whatever way, and "end all sessions" make all cookies of the person strange again.
+The browser in which that was done gets a new one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, NamedTuple, cast
+
+from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
+from asgiref.sync import iscoroutinefunction
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.decorators import sync_and_async_middleware
+
+from chat.models import User
+
+COOKIE: str = settings.KNOWN_DEVICE_COOKIE_NAME
+LIFETIME = timedelta(days=365)
+# People who share a browser; the one who signed in longest ago makes room.
+MAX_PEOPLE = 5
+SALT = "chat.known_devices"
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class Entry(NamedTuple):
+    """One person in one browser. `number` names the count of attempts there."""
+
+    user_id: int
+    number: str
+    mark: str
+
+
+def device_of(request: HttpRequest, username: str) -> str | None:
+    """The number of this browser for the person with that (normalised) name.
+
+    None when they have not signed in here, or what ends sessions came between. It blocks.
+    """
+    entries = _entries(request)
+    if not entries:
+        return None
+    people = User.objects.filter(username=username).in_bulk([entry.user_id for entry in entries])
+    for entry in entries:
+        person = people.get(entry.user_id)
+        if person is not None and constant_time_compare(entry.mark, _mark(person)):
+            return entry.number
+    return None
+
+
+def remember(request: HttpRequest, user: User) -> None:
+    """The answer to this request makes the browser one that knows the person."""
+    request.known_person = user  # type: ignore[attr-defined] # read by the middleware below
+
+
+@sync_and_async_middleware
+def known_devices(get_response: GetResponse) -> GetResponse:
+    """The middleware that writes the cookie of whoever was remembered in a request."""
+    if iscoroutinefunction(get_response):
+
+        async def handle_async(request: HttpRequest) -> HttpResponseBase:
+            answer: HttpResponseBase = await get_response(request)
+            _write(request, answer)
+            return answer
+
+        return handle_async
+
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        answer = cast(HttpResponseBase, get_response(request))
+        _write(request, answer)
+        return answer
+
+    return handle
+
+
+def _write(request: HttpRequest, answer: HttpResponseBase) -> None:
+    user: User | None = getattr(request, "known_person", None)
+    if user is None:
+        return
+    others = [entry for entry in _entries(request) if entry.user_id != user.pk]
+    # A new number: what was used up of the old one does not matter to who knows the password.
+    entry = Entry(user.pk, secrets.token_urlsafe(12), _mark(user))
+    answer.set_cookie(
+        COOKIE,
+        signing.dumps([entry, *others[: MAX_PEOPLE - 1]], salt=SALT),
+        max_age=LIFETIME,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _entries(request: HttpRequest) -> list[Entry]:
+    """Newest first; [] for a cookie that is not ours, or too old."""
+    try:
+        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=LIFETIME)
+    except signing.BadSignature:
+        return []
+    return [Entry(*entry) for entry in found]
+
+
+def _mark(user: User) -> str:
+    digest = salted_hmac(SALT, user.get_session_auth_hash(), algorithm="sha256").hexdigest()
+    return digest[:32]
+
+
+def connect() -> None:
+    """Starts listening to who signs in; called once when the app is ready."""
+    # A reset counts as well: who reads the person's mail is no stranger, and could not get in
+    # otherwise while somebody goes on guessing.
+    for signal in (user_logged_in, password_changed, password_set, password_reset):
+        signal.connect(_on_proof, dispatch_uid="chat.known_devices")
+
+
+def _on_proof(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    remember(request, user)

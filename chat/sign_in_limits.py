@@ -1,0 +1,75 @@
+"""How many wrong passwords and codes may be tried, by whom.
+
+The rates are in `ACCOUNT_RATE_LIMITS`:
+
+| count | of | stops |
+|---|---|---|
+| `sign_in` | attempts from an address, also right ones | one machine that keeps ours busy |
+| `login_failed` | an address; a name from that address | one machine |
+| `login_failed_by_name` | a name, from anywhere | many machines |
+| `code_failed` | codes from an address; codes of a person, from anywhere | who knows the password |
+| `login_failed_by_device` | a browser or session that knows the person | a stolen cookie |
+
+Anybody can use up what is counted of a name. So whoever comes with the cookie of a browser in which
+the person has signed in (`chat.known_devices`), or with their session, has a count of their own
+and is asked for no other. When that is used up they are a stranger like all others.
+
+What is counted is taken back when the password or the code was right.
+"""
+
+from __future__ import annotations
+
+from allauth.core.internal import ratelimit
+from allauth.core.internal.ratelimit import RateLimitUsage
+from django.http import HttpRequest
+
+from chat import known_devices, usernames
+
+APP = "allauth.account"
+
+
+def try_password(request: HttpRequest, username: str) -> RateLimitUsage | None:
+    """Counts an attempt to give the password of a name, known or not; None when it may not be made.
+
+    It blocks for the bus.
+    """
+    name = usernames.normalise(username)
+    # Neither host nor port of the request is part of a key: whoever asks can choose them.
+    here = f"{name} {ratelimit.get_ip(request)}"
+    return _try(request, name, (("login_failed", here), ("login_failed_by_name", name)))
+
+
+def try_code(request: HttpRequest, username: str) -> RateLimitUsage | None:
+    """The same for a code of the person's second factor."""
+    return _try(request, username, (("code_failed", username),))
+
+
+def _try(
+    request: HttpRequest, username: str, of_strangers: tuple[tuple[str, str], ...]
+) -> RateLimitUsage | None:
+    known = _known_by(request, username)
+    if known is not None:
+        usage = _count(request, "login_failed_by_device", known)
+        if usage is not None:
+            return usage
+    if _count(request, "sign_in", "") is None:
+        return None
+    counted = RateLimitUsage(usage=[])
+    for action, key in of_strangers:
+        usage = _count(request, action, key)
+        if usage is None:
+            return None
+        counted.usage.extend(usage.usage)
+    return counted
+
+
+def _known_by(request: HttpRequest, username: str) -> str | None:
+    """What of the request belongs to that person: their session, or a browser that knows them."""
+    if request.user.is_authenticated and request.user.get_username() == username:
+        return f"session {request.session.session_key}"
+    device = known_devices.device_of(request, username)
+    return None if device is None else f"device {device}"
+
+
+def _count(request: HttpRequest, action: str, key: str) -> RateLimitUsage | None:
+    return ratelimit.consume(request, app=APP, action=action, key=key)
