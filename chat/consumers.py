@@ -24,6 +24,7 @@ from chat import hub as hubs
 from chat.actions import accounts
 from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
+from chat.frame_gate import gate_of
 from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
 from chat.hub.sockets import HubSocket
 from chat.outbox import SocketOutbox
@@ -107,6 +108,9 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             # Accepted first, because a browser shows no reason for a refused handshake.
             self._outbox.close(CloseCode.NOT_SIGNED_IN)
             return
+        gate = gate_of(self.scope)
+        if gate is not None:
+            gate.belongs_to(identity.user_id)
         hub = self._hub = hubs.hub()
         if hub.draining:
             self._come_back_later()

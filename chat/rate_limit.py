@@ -72,8 +72,11 @@ class BucketsByUser:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, user_id: int) -> float:
-        """0.0 when the person may go on, else the seconds to wait."""
+    def take(self, user_id: int, tokens: float = 1.0) -> float:
+        """0.0 and the tokens are taken, or nothing is and the seconds to wait are returned."""
+        return self._bucket(user_id).take(tokens)
+
+    def _bucket(self, user_id: int) -> TokenBucket:
         bucket = self._buckets.get(user_id)
         if bucket is None:
             bucket = TokenBucket(self._rate, self._burst, self._clock)
@@ -82,4 +85,4 @@ class BucketsByUser:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(user_id)
-        return bucket.take()
+        return bucket

@@ -9,6 +9,7 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor as _reactor
 
 from chat import metrics
+from chat.frame_gate import MAX_FRAGMENTS, new_gate
 
 # autobahn pretty-prints all its settings for each connection, for a debug line that nobody sees: an
 # eighth of what a connection cost when 2,000 came at once.
@@ -16,31 +17,42 @@ vars(autobahn_protocol)["pformat"] = repr
 
 reactor: Any = _reactor  # a module that Twisted replaces by an object
 
-# Frames that wait for the application before no more are read from the network. Daphne's own
-# queue has no limit.
-MAX_WAITING_FRAMES = 64
+# Messages that wait for the application before no more are parsed. Daphne's own queue has no limit.
+MAX_WAITING_MESSAGES = 64
 LOOK_AGAIN_SECONDS = 0.02
-# A message in more pieces than this is an attack: ordinary clients send one.
-MAX_FRAGMENTS = 256
 POLICY_VIOLATION = 1008
 # What may wait in this process for a network that takes nothing: Daphne never makes the
 # application wait. The `seen` window is the limit for a reader who tells the truth, this one is
 # for all others; an answer to `history` is 512 KiB at most.
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 SLOW_READER = 4408
+# How long the other side may take to answer a close frame. autobahn's own second is too short for a
+# client that is busy sending: it would lose the code together with the connection.
+CLOSE_SECONDS = 5
 
 
 class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
-    """Reads no faster than the application, and lets it send what it wants."""
+    """Parses no faster than budget and application allow, and sends what the latter wants."""
 
     maxMessagePayloadSize: int  # noqa: N815
+    closeHandshakeTimeout = CLOSE_SECONDS  # noqa: N815
     fragments = 0
+    requested = False
     reading = True
+    looks_again: Any = None
 
     def connectionMade(self) -> None:  # noqa: N802
         super().connectionMade()
         # Say why (1002, 1007, 1009) instead of dropping the connection.
         self.failByDrop = False
+        self.gate = new_gate()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        self.gate.drop()
+        if self.looks_again is not None:
+            self.looks_again.cancel()
+            self.looks_again = None
+        super().connectionLost(reason)
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802
         # Daphne reads these as ASCII, and answers an exception with 500. Without a subprotocol
@@ -51,6 +63,59 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             if name.isascii() and (name != "sec-websocket-protocol" or value.isascii())
         }
         return super().onConnect(request)
+
+    def onOpen(self) -> None:  # noqa: N802
+        super().onOpen()
+        self.parse()
+
+    # What comes in
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self.requested:
+            self.gate.put(data)
+            self.parse()
+        else:  # Daphne hands the request over in one piece; the rest comes from the network.
+            self.requested = True
+            super().dataReceived(data)
+
+    def parse(self) -> None:
+        """Parse what may be parsed now, and read from the network if that was all."""
+        if self.looks_again is not None:
+            return
+        wait = self.parse_some()
+        if wait is not None:
+            self.looks_again = reactor.callLater(wait, self.look_again)
+        reads = wait is None and self.state != self.STATE_CONNECTING
+        if reads != self.reading and self.state != self.STATE_CLOSED:
+            self.reading = reads
+            if reads:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+
+    def look_again(self) -> None:
+        self.looks_again = None
+        self.parse()
+
+    def parse_some(self) -> float | None:
+        """The seconds after which to go on; None when nothing that may be parsed is left."""
+        if self.state == self.STATE_CONNECTING:
+            return None  # `onOpen` goes on
+        if self.state == self.STATE_OPEN and (
+            self.application_queue.qsize() > MAX_WAITING_MESSAGES
+        ):
+            return LOOK_AGAIN_SECONDS
+        data, wait = self.gate.take()
+        if data and self.state != self.STATE_CLOSED:
+            super().dataReceived(data)
+            self.close_if_too_much_is_unsent()
+        if wait and self.state != self.STATE_OPEN:
+            # Only the answer to our close frame was of use. The rest is read all the same: bytes
+            # that nobody reads would turn the end into a reset, and the client, which has not
+            # read that far, would never learn the code.
+            self.gate.drop()
+            return None
+        return wait
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802, N803
         self.fragments = 0
@@ -64,24 +129,10 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         super().onMessageFrameBegin(length)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
-        if self.state != self.STATE_OPEN:
-            return  # what comes after our close frame has no reader
-        super().onMessage(payload, isBinary)
-        if self.reading and self.application_queue.qsize() > MAX_WAITING_FRAMES:
-            self.reading = False
-            self.transport.pauseProducing()
-            reactor.callLater(LOOK_AGAIN_SECONDS, self.read_on)
+        if self.state == self.STATE_OPEN:  # what comes after our close frame has no reader
+            super().onMessage(payload, isBinary)
 
-    def read_on(self) -> None:
-        if self.reading or self.state == self.STATE_CLOSED:
-            return
-        if self.state == self.STATE_OPEN and (
-            self.application_queue.qsize() > MAX_WAITING_FRAMES // 2
-        ):
-            reactor.callLater(LOOK_AGAIN_SECONDS, self.read_on)
-        else:
-            self.reading = True
-            self.transport.resumeProducing()
+    # What goes out
 
     def sendMessage(self, *args: Any, **kwargs: Any) -> None:  # noqa: N802
         # autobahn holds the limit for incoming messages against outgoing ones as well.
@@ -91,8 +142,12 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             super().sendMessage(*args, **kwargs)
         finally:
             self.maxMessagePayloadSize = limit
+        self.close_if_too_much_is_unsent()
+
+    def close_if_too_much_is_unsent(self) -> None:
+        """After messages, and after what was parsed, which autobahn may have answered by pongs."""
         if self.unsent_bytes() > MAX_UNSENT_BYTES and self.state == self.STATE_OPEN:
-            # autobahn drops the connection when the close frame is not answered in a second.
+            # autobahn drops the connection when the close frame is not answered.
             metrics.SOCKETS_CLOSED.labels(code=SLOW_READER).inc()
             self.serverClose(SLOW_READER)
 
@@ -105,6 +160,6 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         # autobahn lets applications close with 1000 and from 3000 only, not with 1012.
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=1000 if code is None else int(code))
-            # Bytes that nobody reads would turn the end into a reset, and the client, which has
-            # not read that far, would never learn the code.
-            self.read_on()
+            if self.looks_again is not None:  # not before the client has answered
+                self.looks_again.cancel()
+                self.look_again()

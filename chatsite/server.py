@@ -67,6 +67,7 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
     from daphne.ws_protocol import WebSocketFactory
     from twisted.internet import reactor
 
+    from chat.frame_gate import EXTENSION
     from chatsite.daphne_protocol import BoundedWebSocketProtocol
 
     WebSocketFactory.protocol = BoundedWebSocketProtocol
@@ -96,6 +97,11 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
                     while any(is_busy(details) for details in self.connections.values()):  # noqa: ASYNC110
                         await asyncio.sleep(0.05)
             self.stop()
+
+        def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+            if isinstance(protocol, BoundedWebSocketProtocol):
+                scope["extensions"] = {EXTENSION: {"gate": protocol.gate}}
+            return super().create_application(protocol, scope)
 
         def listen_error(self, failure: Any) -> None:
             self.failed = True
@@ -136,6 +142,8 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
     """Serve until a signal; returns the exit code."""
     import uvicorn
 
+    from chatsite.uvicorn_protocol import BoundedWebSocketProtocol
+
     class DrainingServer(uvicorn.Server):
         async def shutdown(self, sockets: Any = None) -> None:
             for listening in self.servers:
@@ -148,7 +156,7 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
             application,
             host=host,
             port=port,
-            ws="websockets-sansio",
+            ws=BoundedWebSocketProtocol,
             ws_max_size=frame_bytes,
             ws_max_queue=32,
             ws_ping_interval=PING_SECONDS,

@@ -49,11 +49,15 @@ class RawSocket:
     async def connect(cls, port: int) -> RawSocket:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
+    def ask(self, headers: Sequence[Header], path: bytes = b"/ws/chat/") -> None:
+        """Send the handshake."""
+        lines = [b"GET " + path + b" HTTP/1.1", *(name + b": " + value for name, value in headers)]
+        self.writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
+
     async def handshake(self, headers: Sequence[Header], path: bytes = b"/ws/chat/") -> int:
         """The HTTP status of the answer; 0 when the connection ends without one."""
-        lines = [b"GET " + path + b" HTTP/1.1", *(name + b": " + value for name, value in headers)]
         try:
-            self.writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
+            self.ask(headers, path)
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -68,6 +72,15 @@ class RawSocket:
                 await self.writer.drain()
         except ConnectionError:
             pass
+
+    async def read_until(self, opcode: int, payload: bytes) -> int:
+        """How many frames came before the one that is `opcode` and holds `payload`."""
+        count = 0
+        while True:
+            kind, data = await self._frame()
+            if kind == opcode and payload in data:
+                return count
+            count += 1
 
     async def close_code(self) -> int:
         """The code of the server's close frame; 1006 when the connection ends without one."""

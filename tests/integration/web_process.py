@@ -62,7 +62,9 @@ test_database_url.__test__ = False  # type: ignore[attr-defined]
 
 
 @contextmanager
-def web_process(log: Path, **environment: str) -> Iterator[WebProcess]:
+def web_process(
+    log: Path, *, module: str = "chatsite.server", **environment: str
+) -> Iterator[WebProcess]:
     """A web process that is ready to serve; it is stopped at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -76,7 +78,7 @@ def web_process(log: Path, **environment: str) -> Iterator[WebProcess]:
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "chatsite.server"],
+            [sys.executable, "-m", module],
             env=variables,
             stdout=output,
             stderr=subprocess.STDOUT,

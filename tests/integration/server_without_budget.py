@@ -1,0 +1,23 @@
+"""The web process as if frames cost nothing, so that the limits behind the budget can be reached.
+
+python -m tests.integration.server_without_budget
+"""
+
+from __future__ import annotations
+
+import sys
+
+import django
+
+if __name__ == "__main__":
+    django.setup()
+
+    from chat import frame_gate
+    from chat.rate_limit import BucketsByUser
+
+    frame_gate.UNITS_PER_SECOND = frame_gate.UNITS_BURST = 1e9
+    frame_gate._people = BucketsByUser(1e9, 1e9)
+
+    from chatsite.server import main
+
+    sys.exit(main())
