@@ -264,7 +264,9 @@ class Connection:
 
     async def _history(self, frame: History) -> None:
         await self._check_reader(frame.room)
-        page = await history.messages_before(frame.room, frame.before, frame.limit)
+        page = await history.messages_before(
+            frame.room, frame.before, frame.limit, self._socket.user_id
+        )
         kept, more = page.messages, page.more
         while True:
             text = encode(

@@ -10,12 +10,11 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from chat import events, room_log, stored_events
+from chat import events, reactions, room_log, stored_events
 from chat.database import in_database
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.models import Message as StoredMessage
-from chat.models import Reaction as StoredReaction
 from chat.models import Room
 from chat.protocol import Message
 
@@ -62,31 +61,32 @@ async def events_after(
     return found
 
 
-async def messages_before(room: int, before: int, limit: int) -> HistoryPage:
+async def messages_before(room: int, before: int, limit: int, viewer: int) -> HistoryPage:
     """The last `limit` messages before seq `before`, with edits, deletions and reactions applied.
 
-    While PostgreSQL is away, those of the hot tail.
+    `viewer` is named where they have reacted, however many others have. While PostgreSQL is away,
+    those of the hot tail.
 
     Raises: Unavailable when neither holds what is asked for.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
-            page = await in_database(_read_page, room, before, limit)
+            page = await in_database(_read_page, room, before, limit, viewer)
         except Unavailable:
-            return await _from_tail(room, before, limit)
+            return await _from_tail(room, before, limit, viewer)
         try:
             newer = await room_log.hot_events(room, page.stored, MAX_UNSTORED_EVENTS)
             if newer is not None:
-                return _join(page, newer, before, limit)
+                return _join(page, newer, before, limit, viewer)
             states = await room_log.room_states([room])
         except Unavailable:
-            return _join(page, [], before, limit)
+            return _join(page, [], before, limit, viewer)
         if room not in states:  # not in the log: PostgreSQL has everything
-            return _join(page, [], before, limit)
+            return _join(page, [], before, limit, viewer)
     raise Unavailable("The history cannot be read at the moment.")
 
 
-def _read_page(room: int, before: int, limit: int) -> _StoredPage:
+def _read_page(room: int, before: int, limit: int, viewer: int) -> _StoredPage:
     """One message more than `limit`, to tell whether there are older ones."""
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -98,18 +98,13 @@ def _read_page(room: int, before: int, limit: int) -> _StoredPage:
             .defer("search")
             .order_by("-seq")[: limit + 1]
         )
-        reactions: dict[int, dict[str, list[int]]] = {}
-        for target, emoji, user in (
-            StoredReaction.objects.filter(room_id=room, target__in=[row.seq for row in rows])
-            .order_by("id")
-            .values_list("target", "emoji", "user_id")
-        ):
-            reactions.setdefault(target, {}).setdefault(emoji, []).append(user)
-    messages = [_message_of(row, reactions.get(row.seq, {})) for row in reversed(rows)]
+        shown = [row.seq for row in rows if row.deleted_at is None]
+        standing = reactions.standing(room, shown, viewer)
+    messages = [_message_of(row, standing.get(row.seq, reactions.NONE)) for row in reversed(rows)]
     return _StoredPage(messages, stored)
 
 
-def _message_of(row: StoredMessage, reactions: dict[str, list[int]]) -> Message:
+def _message_of(row: StoredMessage, standing: reactions.Standing) -> Message:
     deleted = row.deleted_at is not None
     return Message(
         seq=row.seq,
@@ -122,12 +117,15 @@ def _message_of(row: StoredMessage, reactions: dict[str, list[int]]) -> Message:
         edited_at=row.edited_at,
         deleted=deleted,
         deleted_by=row.deleted_by_id,
-        reactions={} if deleted else reactions,
+        reactions=standing.people,
+        reaction_counts=standing.counts,
     )
 
 
-def _join(page: _StoredPage, newer: list[RoomEvent], before: int, limit: int) -> HistoryPage:
-    messages = fold({message.seq: message for message in page.messages}, newer, before)
+def _join(
+    page: _StoredPage, newer: list[RoomEvent], before: int, limit: int, viewer: int
+) -> HistoryPage:
+    messages = fold({message.seq: message for message in page.messages}, newer, before, viewer)
     ordered = sorted(messages.values(), key=lambda message: message.seq)
     return HistoryPage(
         messages=ordered[-limit:],
@@ -136,14 +134,14 @@ def _join(page: _StoredPage, newer: list[RoomEvent], before: int, limit: int) ->
     )
 
 
-async def _from_tail(room: int, before: int, limit: int) -> HistoryPage:
+async def _from_tail(room: int, before: int, limit: int, viewer: int) -> HistoryPage:
     older = Unavailable("Older history cannot be read at the moment.")
     # The tail grows while PostgreSQL is away: it is not read through to find nothing.
     start = await room_log.hot_tail_start(room)
     if start is None or before <= start:
         raise older
     tail = await room_log.hot_head_events(room)
-    messages = fold({}, tail, before)
+    messages = fold({}, tail, before, viewer)
     if not messages:
         raise older
     ordered = sorted(messages.values(), key=lambda message: message.seq)
@@ -154,7 +152,9 @@ async def _from_tail(room: int, before: int, limit: int) -> HistoryPage:
     )
 
 
-def fold(messages: dict[int, Message], newer: list[RoomEvent], before: int) -> dict[int, Message]:
+def fold(
+    messages: dict[int, Message], newer: list[RoomEvent], before: int, viewer: int
+) -> dict[int, Message]:
     """`messages` (by seq) after the events of `newer`; posts at or after `before` are left out.
 
     The same rules as `chat.projections` and the web client: what is deleted is not edited, and a
@@ -177,7 +177,7 @@ def fold(messages: dict[int, Message], newer: list[RoomEvent], before: int) -> d
         elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
             message = result.get(data.target)
             if message is not None:
-                result[data.target] = _changed(message, event, data)
+                result[data.target] = _changed(message, event, data, viewer)
     return result
 
 
@@ -185,23 +185,28 @@ def _changed(
     message: Message,
     event: RoomEvent,
     data: events.MessageEdited | events.MessageTarget | events.Reaction,
+    viewer: int,
 ) -> Message:
     if isinstance(data, events.MessageTarget):
         if event.type == EventType.MESSAGE_DELETED and (
             not message.deleted or event.actor == message.author
         ):
             return structs.replace(
-                message, deleted=True, deleted_by=event.actor, body="", reactions={}
+                message,
+                deleted=True,
+                deleted_by=event.actor,
+                body="",
+                reactions={},
+                reaction_counts={},
             )
         return message  # restored: its body is in PostgreSQL only, and shows once that is stored
     if message.deleted:
         return message
     if isinstance(data, events.MessageEdited):
         return structs.replace(message, body=data.body, edited_at=event.at)
-    users = [user for user in message.reactions.get(data.emoji, []) if user != event.actor]
-    if event.type == EventType.REACTION_ADDED and event.actor is not None:
-        users.append(event.actor)
-    reactions = {**message.reactions, data.emoji: users}
-    return structs.replace(
-        message, reactions={emoji: who for emoji, who in reactions.items() if who}
-    )
+    if event.actor is None:
+        return message
+    before = reactions.Standing(message.reactions, message.reaction_counts)
+    added = event.type == EventType.REACTION_ADDED
+    after = reactions.changed(before, data, event.actor, added, viewer)
+    return structs.replace(message, reactions=after.people, reaction_counts=after.counts)

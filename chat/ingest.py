@@ -328,7 +328,8 @@ def same_request(first: RoomEvent, event: RoomEvent) -> bool:
     """Whether two events under one key ask for the same."""
     if (first.room, first.type) != (event.room, event.type):
         return False
-    return events.decode_data(first.type, first.data) == events.decode_data(event.type, event.data)
+    one, other = (events.decode_data(each.type, each.data) for each in (first, event))
+    return events.as_asked(one) == events.as_asked(other)
 
 
 def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> tuple[Placed, bool]:

@@ -88,6 +88,6 @@ def _answer_of(stored: events.RoomEvent, room: int, kind: EventType, data: Event
     Raises: ClientError `key_conflict`.
     """
     same = stored.room == room and stored.type == kind
-    if not same or events.decode_data(stored.type, stored.data) != data:
+    if not same or events.as_asked(events.decode_data(stored.type, stored.data)) != data:
         raise ClientError("key_conflict", REFUSALS["key_conflict"])
     return Appended(event=stored, repeat=True)

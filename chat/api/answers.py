@@ -32,6 +32,7 @@ STATUS_OF = {
     ErrorCode.MUTED: 403,
     ErrorCode.ARCHIVED: 409,
     ErrorCode.KEY_CONFLICT: 409,
+    ErrorCode.TOO_MANY: 409,
     ErrorCode.RATE_LIMITED: 429,
     ErrorCode.UNAVAILABLE: 503,
 }

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from django.http import HttpResponse
 from ninja import Router
-from ninja.params.functions import Header, Query
+from ninja.params.functions import Header, Path, Query
 
-from chat import access, history, live, room_list, search
+from chat import access, history, live, reactions, room_list, search
 from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
 from chat.api.requests import READS, SEARCHES, SENDS, SignedInRequest
 from chat.api.rooms import ERRORS, RoomId
-from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS
+from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_emoji
 
 router = Router(tags=["messages"])
 
@@ -53,7 +53,27 @@ async def read(
 ) -> HttpResponse:
     """Messages of a room of mine, as they stand now."""
     await access.as_member(request.auth.user_id, room_id)
-    return answer(await history.messages_before(room_id, before, limit))
+    user_id = request.auth.user_id
+    return answer(await history.messages_before(room_id, before, limit, user_id))
+
+
+@router.get(
+    "/rooms/{room_id}/messages/{seq}/reactions",
+    response={200: schemas.WhoReacted, **ERRORS},
+    throttle=READS,
+)
+async def who_reacted(
+    request: SignedInRequest,
+    room_id: RoomId,
+    seq: Annotated[int, Path(ge=1, le=MAX_ID)],
+    emoji: str = Query(description="The emoji that they have put on the message."),
+    after: int = Query(0, ge=0, le=MAX_ID, description="People with ids above this one."),
+    limit: int = Query(50, ge=1, le=reactions.MAX_PEOPLE),
+) -> HttpResponse:
+    """Who has put an emoji on a message in a room of mine, by user id."""
+    check_emoji(emoji)
+    await access.as_member(request.auth.user_id, room_id)
+    return answer(await reactions.who_reacted(room_id, seq, emoji, after, limit))
 
 
 @router.get("/rooms/{room_id}/events", response={200: schemas.Events, **ERRORS}, throttle=READS)

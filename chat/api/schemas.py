@@ -231,7 +231,10 @@ class Message(Schema):
     edited_at: datetime | None
     deleted: bool
     deleted_by: int | None = Field(description="Its author, or who keeps order.")
-    reactions: dict[str, list[int]]
+    reactions: dict[str, list[int]] = Field(
+        description="Emoji → the first 10 people who have it, and the reader if they do."
+    )
+    reaction_counts: dict[str, int] = Field(description="Emoji → how many people have it.")
 
 
 class HistoryPage(Schema):
@@ -240,6 +243,13 @@ class HistoryPage(Schema):
     messages: list[Message]
     more: bool
     upto: int
+
+
+class WhoReacted(Schema):
+    """User ids in ascending order; ask again after the last one when there are `more`."""
+
+    users: list[int]
+    more: bool
 
 
 class Event(Schema):

@@ -89,10 +89,15 @@ class MessageTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of `reaction.added` and `reaction.removed`."""
+    """Data of `reaction.added` and `reaction.removed`.
+
+    `count` is how many people have this emoji on the message then. The log puts it in; older
+    events lack it.
+    """
 
     target: int
     emoji: str
+    count: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,6 +214,13 @@ def decode_data(kind: EventType, raw: bytes | msgspec.Raw) -> EventData:
     Raises: msgspec.ValidationError or msgspec.DecodeError when `raw` is not what `kind` holds.
     """
     return _decoders[kind].decode(raw)
+
+
+def as_asked(data: EventData) -> EventData:
+    """What somebody asked for, without what the log added to it."""
+    if isinstance(data, Reaction) and data.count is not msgspec.UNSET:
+        return msgspec.structs.replace(data, count=msgspec.UNSET)
+    return data
 
 
 def content_hash(room: int, kind: EventType, data: bytes) -> str:

@@ -21,6 +21,9 @@ MAX_BODY_CHARACTERS = 8_000
 MAX_SYNC_EVENTS = 500
 MAX_HISTORY_MESSAGES = 100
 MAX_RESUME_ROOMS = 1_000
+# Different emoji on a message; and how many of those who have one are named with it.
+MAX_MESSAGE_EMOJI = 50
+MAX_NAMED_PEOPLE = 10
 
 # JSON integers that PostgreSQL's bigint and JavaScript's numbers both hold exactly.
 MAX_ID = 2**53 - 1
@@ -40,6 +43,7 @@ class ErrorCode(StrEnum):
     ARCHIVED = "archived"
     RATE_LIMITED = "rate_limited"
     KEY_CONFLICT = "key_conflict"
+    TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
 
 
@@ -267,7 +271,11 @@ class Reset(ServerFrame, frozen=True, tag="reset"):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it stands now: edits and reactions applied. A deleted one has no body."""
+    """A message as it stands now: edits and reactions applied. A deleted one has no body.
+
+    `reactions` names the first 10 people of each emoji, and the reader; `reaction_counts` says how
+    many have it.
+    """
 
     seq: int
     n: int
@@ -280,6 +288,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
     deleted_by: int | None = None  # its author, or who keeps order
     reactions: dict[str, list[int]] = {}
+    reaction_counts: dict[str, int] = {}
 
 
 class Page(ServerFrame, frozen=True, tag="page"):

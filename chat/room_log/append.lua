@@ -8,17 +8,20 @@
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:ingest   (all others derive from the shard's tag)
 -- ARGV    shard, shards, key lifetime in ms, wake flag lifetime in ms, then FIELDS values an event:
 --         room, type, actor, key, content hash, data, trusted, target, target's author,
---         subject, subject's role, value, reply_to                    ('' stands for none)
+--         subject, subject's role, value, reply_to, known             ('' stands for none)
 --         value: muted until in ms, 0 when unmuted, '' when it is not about this room alone;
---                1 / 0 for archived or not, for banned or not; slow mode in seconds
+--                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji
+--         known: what PostgreSQL holds of the reactions to the target, as JSON
+--                {"stored": the room's seq there, "people": {emoji: count}, "mine": [emoji]}
 -- Returns {wake, answer, answer, …}; an answer is one of
---         {'ok' | 'repeat', epoch, seq, n, at in ms}
+--         {'ok' | 'repeat', epoch, seq, n, at in ms, for a new reaction: people who have it then}
 --         {'no', error code, ms to wait or nil}
 --         {'same'}  the event would change nothing
---         {'load'}  the room is not in the log     {'cold'}  the target is only in PostgreSQL
+--         {'load'}  the room is not in the log
+--         {'cold'}  the target, or what stands on it, is to be read in PostgreSQL (again)
 -- or {'epoch'} alone when the shard has none: the log is new, or was lost.
 
-local FIELDS = 13
+local FIELDS = 14
 local RANK = {member = 1, moderator = 2, owner = 3}
 local SPEAKS = {
   ['message.posted'] = true, ['message.edited'] = true,
@@ -28,6 +31,13 @@ local HAS_TARGET = {
   ['message.edited'] = true, ['message.deleted'] = true, ['message.restored'] = true,
   ['reaction.added'] = true, ['reaction.removed'] = true,
 }
+
+local REACTS = {['reaction.added'] = true, ['reaction.removed'] = true}
+-- Different emoji on a message, and of one person on it.
+local EMOJI_OF_MESSAGE, EMOJI_OF_PERSON = 50, 20
+local REACTIONS_LIFETIME_MS = 15 * 60 * 1000
+-- Reading so many entries takes this script some milliseconds.
+local MAX_REPLAYED = 4096
 
 local epoch_key, ingest_key = KEYS[1], KEYS[2]
 local shard, shards = ARGV[1], tonumber(ARGV[2])
@@ -181,6 +191,103 @@ local function find_author(event, room, log_key)
   return fields.actor
 end
 
+-- What stands on a message that somebody reacts to is kept for a while in a hash:
+--   loaded: with which loading of the room it was made; complete: it knows what everybody has put
+--   there; stored: else, up to where PostgreSQL had the room; distinct: how many different emoji
+--   e<emoji>: how many people have it; u<user>: theirs, each followed by a line break
+
+local function has_emoji(own, emoji)
+  return string.find('\n' .. own, '\n' .. emoji .. '\n', 1, true) ~= nil
+end
+
+-- Puts an emoji of somebody on the message or takes it away. How many people have it then.
+local function put_reaction(key, user, emoji, on)
+  local own = redis.call('HGET', key, 'u' .. user) or ''
+  if has_emoji(own, emoji) == on then
+    return tonumber(redis.call('HGET', key, 'e' .. emoji) or 0)
+  end
+  if on then
+    own = own .. emoji .. '\n'
+  else
+    local first, last = string.find('\n' .. own, '\n' .. emoji .. '\n', 1, true)
+    own = string.sub(own, 1, first - 1) .. string.sub(own, last)
+  end
+  redis.call('HSET', key, 'u' .. user, own)
+  local people = redis.call('HINCRBY', key, 'e' .. emoji, on and 1 or -1)
+  if on and people == 1 then redis.call('HINCRBY', key, 'distinct', 1) end
+  if people <= 0 then
+    redis.call('HDEL', key, 'e' .. emoji)
+    redis.call('HINCRBY', key, 'distinct', -1)
+  end
+  return math.max(people, 0)
+end
+
+-- User, emoji and whether it is put on, of an entry that is a reaction to `target`; else nil.
+local function reaction_of(entry, target)
+  local fields = {}
+  for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+  if not REACTS[fields.type] then return nil end
+  local readable, data = pcall(cjson.decode, fields.data)
+  if not readable or data.target ~= target then return nil end
+  return fields.actor, data.emoji, fields.type == 'reaction.added'
+end
+
+-- Whether the hash at `key` holds what stands on the target, and what the actor has put there.
+-- Makes it so from the hot tail or from what the caller has read; false: the caller reads again.
+local function know_reactions(event, room, log_key, key)
+  local have = redis.call('HMGET', key, 'loaded', 'complete', 'stored', 'u' .. event.actor)
+  local made = have[1] == room.loaded
+  if made and (have[2] or have[4]) then return true end
+  local target = tonumber(event.target)
+  local id = string.format('%.0f-0', target)
+  -- A tail that holds the message holds all that came after it.
+  if not made and room.head - target <= MAX_REPLAYED
+    and #redis.call('XRANGE', log_key, id, id) == 1 then
+    redis.call('DEL', key)
+    redis.call('HSET', key, 'loaded', room.loaded, 'complete', 1, 'distinct', 0)
+    for _, entry in ipairs(redis.call('XRANGE', log_key, '(' .. id, '+')) do
+      local user, emoji, on = reaction_of(entry, target)
+      if user then put_reaction(key, user, emoji, on) end
+    end
+    return true
+  end
+  if event.known == '' then return false end
+  local known = cjson.decode(event.known)
+  if made then
+    -- The actor has not reacted since the hash was made, and it was made of no less than this.
+    if known.stored < tonumber(have[3]) then return false end
+  else
+    local unstored = room.head - known.stored
+    if unstored < 0 or unstored > MAX_REPLAYED then return false end
+    local newer = redis.call('XRANGE', log_key, string.format('(%.0f-0', known.stored), '+')
+    if #newer < unstored then return false end
+    for _, entry in ipairs(newer) do
+      if reaction_of(entry, target) then return false end  -- it is stored in a moment
+    end
+    redis.call('DEL', key)
+    local distinct = 0
+    for emoji, people in pairs(known.people) do
+      redis.call('HSET', key, 'e' .. emoji, people)
+      distinct = distinct + 1
+    end
+    redis.call('HSET', key, 'loaded', room.loaded, 'distinct', distinct,
+      'stored', string.format('%.0f', known.stored))
+  end
+  local own = table.concat(known.mine, '\n')
+  redis.call('HSET', key, 'u' .. event.actor, own == '' and '' or own .. '\n')
+  return true
+end
+
+-- Whether the message, or the actor on it, has as many different emoji as may be.
+local function is_full(event, key)
+  if event.type ~= 'reaction.added' then return false end
+  local have = redis.call('HMGET', key, 'distinct', 'e' .. event.value, 'u' .. event.actor)
+  local own = have[3] or ''
+  if has_emoji(own, event.value) then return false end
+  local _, number = string.gsub(own, '\n', '')
+  return number >= EMOJI_OF_PERSON or (not have[2] and tonumber(have[1]) >= EMOJI_OF_MESSAGE)
+end
+
 -- Whether the event would leave the membership as it is.
 local function changes_nothing(event, acl_key)
   if event.type == 'member.joined' then return acl_of(acl_key, event.subject) == event.subject_role end
@@ -228,13 +335,15 @@ end
 local function append(event)
   local room_key = tag .. 'room:' .. event.room
   local acl_key, log_key = room_key .. ':acl', room_key .. ':log'
-  local stored = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind', 'archived', 'slow')
+  local stored = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind', 'archived', 'slow',
+    'loaded')
   local earlier = earlier_answer(event)
   if earlier then return earlier end
   if stored[1] ~= epoch or not (stored[2] and stored[3] and stored[4]) then return {'load'} end
   local room = {
     head = tonumber(stored[2]), n = tonumber(stored[3]), kind = stored[4],
     archived = stored[5] == '1', slow_ms = tonumber(stored[6] or 0) * 1000,
+    loaded = stored[7] or '-',  -- loaded before there was such a field
   }
 
   if HAS_TARGET[event.type] then
@@ -253,6 +362,15 @@ local function append(event)
   end
   if changes_nothing(event, acl_key) then return {'same'} end
   if loses_last_owner(event, acl_key) then return {'no', 'forbidden'} end
+  local people
+  if REACTS[event.type] then
+    local reactions_key = room_key .. ':reactions:' .. event.target
+    if not know_reactions(event, room, log_key, reactions_key) then return {'cold'} end
+    redis.call('PEXPIRE', reactions_key, REACTIONS_LIFETIME_MS)
+    if is_full(event, reactions_key) then return {'no', 'too_many'} end
+    people = put_reaction(reactions_key, event.actor, event.value, event.type == 'reaction.added')
+    event.data = string.sub(event.data, 1, -2) .. string.format(',"count":%.0f}', people)
+  end
 
   local seq = string.format('%.0f', room.head + 1)
   local n = string.format('%.0f', room.n + (event.type == 'message.posted' and 1 or 0))
@@ -270,7 +388,7 @@ local function append(event)
       'PX', key_lifetime_ms)
   end
   apply(event, room, room_key, acl_key)
-  return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms}
+  return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms, people}
 end
 
 local answers = {0}
@@ -281,6 +399,7 @@ for first = 5, #ARGV, FIELDS do
     hash = ARGV[first + 4], data = ARGV[first + 5], trusted = ARGV[first + 6],
     target = ARGV[first + 7], target_author = ARGV[first + 8], subject = ARGV[first + 9],
     subject_role = ARGV[first + 10], value = ARGV[first + 11], reply_to = ARGV[first + 12],
+    known = ARGV[first + 13],
   })
   appended = appended or answer[1] == 'ok'
   answers[#answers + 1] = answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 import weakref
 from collections import Counter, deque
@@ -15,18 +16,16 @@ from collections.abc import Sequence
 from contextvars import Context
 
 from django.conf import settings
-from msgspec import structs
 from redis.exceptions import NoScriptError, ResponseError
 
 from chat import events, live, metrics, tracing, waker
 from chat.crash_points import crash_point
 from chat.database import in_database
 from chat.errors import ClientError, RetryableError, Unavailable
-from chat.room_log import clients, codec, epochs, keys, loading
+from chat.room_log import clients, codec, epochs, keys, loading, targets
 from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.connection import LogConnection
 from chat.room_log.scripts import APPEND
-from chat.room_log.targets import find_author
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +36,9 @@ MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 4 * 1024 * 1024
 # A room that is unloaded again and again while it is being loaded is a fault, not a queue.
 MAX_ATTEMPTS = 5
+# What is known of a target is out of date only while something about it is not stored.
+MAX_LOOK_UPS = 6
+LOOK_UP_AGAIN_SECONDS = 0.1
 # A full log refuses every call; one line in a while says so.
 SAY_REFUSED_EVERY_SECONDS = 10.0
 
@@ -46,7 +48,7 @@ class Unchanged(Exception):
 
 
 class _ColdTarget(Exception):
-    """The target's author is no longer in the hot tail; PostgreSQL knows."""
+    """The target, or what stands on it, is not known to the log; PostgreSQL knows."""
 
 
 class _Waiting:
@@ -307,11 +309,14 @@ async def append(event: NewEvent) -> Appended:
     logged and is to be sent again with the same key; Unchanged when there is nothing to log.
     """
     with tracing.append(event.actor, event.room, event.key):
-        try:
-            return await _appender().enqueue(event)
-        except _ColdTarget:
-            author = await in_database(find_author, event)
-            return await _appender().enqueue(structs.replace(event, target_author=author))
+        for attempt in range(MAX_LOOK_UPS):
+            try:
+                return await _appender().enqueue(event)
+            except _ColdTarget:
+                if attempt > 0:  # Something was not stored yet when PostgreSQL was asked.
+                    await asyncio.sleep(random.uniform(0.5, 1) * LOOK_UP_AGAIN_SECONDS * attempt)
+                event = await in_database(targets.look_up, event)
+        raise Unavailable("Reactions to this message cannot be counted at the moment.")
 
 
 def waiting() -> int:

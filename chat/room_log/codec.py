@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec import structs
 
 from chat import events
 from chat.events import EventType, RoomEvent
@@ -19,6 +20,7 @@ REFUSALS = {
     "archived": "This room is archived.",
     "rate_limited": "Slow mode is on: wait before you write again.",
     "key_conflict": "This key was used before for something else.",
+    "too_many": "A message may have 50 different reactions, 20 of them of one person.",
 }
 
 
@@ -33,7 +35,8 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `actor` is None for what Veche itself does. `trusted` skips the room's ACL and belongs to
     callers that have checked a right above it (staff, the system). `target_author` is the author
-    of the target where it was looked up in PostgreSQL.
+    of the target where it was looked up in PostgreSQL, and `known` what it holds of the reactions
+    to it (see `append.lua`).
     """
 
     room: int
@@ -43,6 +46,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
     trusted: bool = False
     target_author: int | None = None
+    known: bytes = b""
 
 
 class Appended(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +57,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
-    """The 13 values that `append.lua` expects for one event."""
+    """The 14 values that `append.lua` expects for one event."""
     data = event.data
     subject = role = value = target = reply_to = ""
     if isinstance(data, events.MemberJoined):
@@ -76,6 +80,8 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         reply_to = "" if data.reply_to is None else str(data.reply_to)
     elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
         target = str(data.target)
+        if isinstance(data, events.Reaction):
+            value = data.emoji
     return [
         str(event.room),
         event.type,
@@ -90,6 +96,7 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         role,
         value,
         reply_to,
+        event.known,
     ]
 
 
@@ -110,7 +117,9 @@ def batch_arguments(
 
 def appended(event: NewEvent, encoded: bytes, answer: Sequence[bytes | int]) -> Appended:
     """The event at the place that the script gave it (or had given it before)."""
-    status, epoch, seq, n, at_ms = answer
+    status, epoch, seq, n, at_ms, *people = answer
+    if people and isinstance(event.data, events.Reaction):
+        encoded = events.encode_data(structs.replace(event.data, count=int(people[0])))
     return Appended(
         event=RoomEvent(
             room=event.room,

@@ -29,7 +29,7 @@ end
 
 redis.call('DEL', room_key, acl_key, log_key, ticket_key)
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
-  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8])
+  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1])
 for first = 9, #ARGV, 2 do
   redis.call('HSET', acl_key, ARGV[first], ARGV[first + 1])
 end

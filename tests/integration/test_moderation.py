@@ -202,7 +202,7 @@ async def test_what_its_author_deletes_after_a_moderator_is_restored_by_nobody(
     own = await messages.delete_message(world.boris.pk, room, new_key(), seq)
     await moderation.delete_message(by(world.anna), room, other, WHY)
 
-    page = await history.messages_before(room, 2**53, 10)
+    page = await history.messages_before(room, 2**53, 10, 0)
     # A restoration that was asked for before the author deleted it, and came after that.
     event = room_log.NewEvent(
         room=room,

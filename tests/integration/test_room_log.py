@@ -306,7 +306,7 @@ async def test_message_that_left_the_hot_tail_can_still_be_edited_by_its_author_
     await messages.edit_message(ann.pk, room.pk, new_key(), said, "First")
 
     await drain_all()
-    page = await history.messages_before(room.pk, said + 1, 10)
+    page = await history.messages_before(room.pk, said + 1, 10, 0)
     assert [message.body for message in page.messages] == ["First"]
 
 
@@ -393,7 +393,7 @@ async def test_history_shows_what_is_not_stored_yet_with_edits_deletions_and_rea
     await messages.delete_message(ann.pk, room.pk, new_key(), gone)
     last = await post(room, bob, "hot")
 
-    page = await history.messages_before(room.pk, last.event.seq + 1, 50)
+    page = await history.messages_before(room.pk, last.event.seq + 1, 50, 0)
 
     assert [message.body for message in page.messages] == ["stored, edited", "", "hot"]
     assert page.messages[0].reactions == {"👍": [bob.pk]}
@@ -402,7 +402,7 @@ async def test_history_shows_what_is_not_stored_yet_with_edits_deletions_and_rea
     assert (page.more, page.upto) == (False, last.event.seq)
 
     await drain_all()
-    stored_page = await history.messages_before(room.pk, last.event.seq + 1, 50)
+    stored_page = await history.messages_before(room.pk, last.event.seq + 1, 50, 0)
     assert stored_page.messages == page.messages
 
 
@@ -645,7 +645,7 @@ async def test_damaged_entry_in_the_hot_tail_hides_nothing_else(log_redis: redis
         damaged = {b"data": b"{"} if damage else {}
         log_redis.xadd(log, cast(Any, fields | damaged), stream_id)
 
-    page = await history.messages_before(room.pk, said[-1] + 1, 50)
+    page = await history.messages_before(room.pk, said[-1] + 1, 50, 0)
     before_the_drain = await history.events_after(room.pk, 0, 50)
     await drain_all()
     after_the_drain = await history.events_after(room.pk, 0, 50)

@@ -50,6 +50,38 @@ describe("room state", () => {
 		expect(findMessage(state.tail, 11)).toMatchObject({ deleted: true, body: "", reactions: {} });
 	});
 
+	it("counts reactions as the event says, however few people are named", () => {
+		const many = message(5, { reactions: { "👍": [2, 3, 1] }, reaction_counts: { "👍": 40 } });
+		let state = rooms.withOlder(open(), "tail", [many], false, 10);
+		const seen = () => findMessage(state.tail, 5);
+
+		state = rooms.applyEvents(state, [
+			event(11, "reaction.added", { target: 5, emoji: "👍", count: 41 }, 77),
+			event(12, "reaction.added", { target: 5, emoji: "👍", count: 41 }, 50), // had it before
+			event(13, "reaction.removed", { target: 5, emoji: "👍", count: 40 }, 51), // not named
+			event(14, "reaction.added", { target: 5, emoji: "🎉", count: 1 }, 1),
+			event(15, "reaction.removed", { target: 5, emoji: "🎉", count: 0 }, 1),
+		]);
+
+		expect(seen()?.counts).toEqual({ "👍": 40 });
+		expect(seen()?.reactions["👍"]).toEqual([2, 3, 1, 77, 50]);
+		state = rooms.applyEvents(state, [event(16, "message.deleted", { target: 5 })]);
+		state = rooms.applyEvents(state, [event(17, "reaction.added", { target: 5, emoji: "👍", count: 41 }, 9)]);
+		expect(seen()).toMatchObject({ counts: {}, reactions: {} });
+	});
+
+	it("counts reactions that were logged before the log did", () => {
+		let state = rooms.withOlder(open(), "tail", [message(5, { reactions: { "👍": [2] } })], false, 10);
+
+		state = rooms.applyEvents(state, [
+			event(11, "reaction.added", { target: 5, emoji: "👍" }, 3),
+			event(12, "reaction.added", { target: 5, emoji: "👍" }, 3),
+			event(13, "reaction.removed", { target: 5, emoji: "👍" }, 2),
+		]);
+
+		expect(findMessage(state.tail, 5)).toMatchObject({ counts: { "👍": 1 }, reactions: { "👍": [3] } });
+	});
+
 	it("does not apply to a page the changes that the page already has", () => {
 		let state = rooms.applyEvents(open(), [event(11, "message.edited", { target: 5, body: "old edit" })]);
 

@@ -19,6 +19,7 @@ function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
 		removed: false,
 		absent: false,
 		reactions: {},
+		counts: {},
 		asOf: seq,
 		...changes,
 	};
@@ -78,10 +79,18 @@ describe("overlay", () => {
 			5,
 		);
 
-		const { item, pending } = overlaid(message(1, { reactions: { "🎉": [1, 2] } }), changes.get(1), 1);
+		const { item, pending } = overlaid(
+			message(1, { reactions: { "🎉": [1, 2] }, counts: { "🎉": 40 } }),
+			changes.get(1),
+			1,
+		);
 
 		expect(pending).toBe(true);
-		expect(item).toMatchObject({ body: "better", reactions: { "👍": [1], "🎉": [2] } });
+		expect(item).toMatchObject({
+			body: "better",
+			reactions: { "👍": [1], "🎉": [2] },
+			counts: { "👍": 1, "🎉": 39 },
+		});
 	});
 
 	it("makes rows of waiting messages only", () => {

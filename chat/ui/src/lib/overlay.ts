@@ -1,7 +1,7 @@
 /** What a message will look like once the requests that still wait are through. */
 
 import type { Logged } from "./client/chat-client";
-import type { Item, MessageItem } from "./client/history";
+import { type Item, type MessageItem, reacted } from "./client/history";
 import type { OutboxItem } from "./client/outbox-store";
 
 /** The requests about existing messages of one room, by the message's seq. */
@@ -30,9 +30,7 @@ export function overlaid(
 		} else if (intent.t === "delete") {
 			pending = true;
 		} else if (intent.t === "react") {
-			const others = (item.reactions[intent.emoji] ?? []).filter((user) => user !== me);
-			const users = intent.on ? [...others, me] : others;
-			item = { ...item, reactions: { ...item.reactions, [intent.emoji]: users } };
+			item = reacted(item, intent.emoji, me, intent.on);
 		}
 	}
 	return { item, pending };
@@ -55,6 +53,7 @@ export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | 
 		removed: false,
 		absent: false,
 		reactions: {},
+		counts: {},
 		asOf: 0,
 	};
 }

@@ -117,6 +117,17 @@ export class Rest {
 		return this.call("GET", `search?q=${encodeURIComponent(query)}${within}&limit=${limit}`);
 	}
 
+	/** Ids of people who have the emoji on the message, above `after`. */
+	whoReacted(
+		room: number,
+		seq: number,
+		emoji: string,
+		after: number,
+	): Promise<{ users: number[]; more: boolean }> {
+		const query = `emoji=${encodeURIComponent(emoji)}&after=${after}`;
+		return this.call("GET", `rooms/${room}/messages/${seq}/reactions?${query}`);
+	}
+
 	invite(room: number, user: number): Promise<unknown> {
 		return this.call("POST", `rooms/${room}/members`, { user });
 	}

@@ -73,7 +73,10 @@ export interface Message {
 	deleted?: boolean;
 	/** Who deleted it: its author or a moderator. */
 	deleted_by?: number | null;
+	/** Of each emoji the first people who have it, and the reader. */
 	reactions?: Record<string, number[]>;
+	/** How many have it. */
+	reaction_counts?: Record<string, number>;
 }
 
 export type ErrorCode =
@@ -88,6 +91,7 @@ export type ErrorCode =
 	| "archived"
 	| "rate_limited"
 	| "key_conflict"
+	| "too_many"
 	| "unavailable";
 
 /** Close codes after which the page must not come back by itself. */

@@ -17,7 +17,10 @@ export interface MessageItem {
 	removed: boolean;
 	/** Restored by a moderator, its text still to be asked for. */
 	absent: boolean;
+	/** Of each emoji some of the people who have it, the reader among them if they do. */
 	reactions: Record<string, number[]>;
+	/** How many people have it. */
+	counts: Record<string, number>;
 	/** Edits, deletion and reactions up to this position are in. */
 	asOf: number;
 }
@@ -122,28 +125,62 @@ export function mutate(segment: Segment, event: RoomEvent): Segment {
 }
 
 function changed(item: MessageItem, event: RoomEvent): MessageItem {
-	const data = event.data as { body?: string; emoji?: string };
+	const data = event.data as { body?: string; emoji?: string; count?: number };
 	switch (event.type) {
 		case "message.edited":
 			return { ...item, body: data.body ?? item.body, editedAt: event.at };
 		case "message.deleted":
 			// What its author took back stays theirs, whoever deleted it before.
 			if (item.deleted && event.actor !== item.author) return item;
-			return { ...item, body: "", deleted: true, removed: event.actor !== item.author, reactions: {} };
+			return {
+				...item,
+				body: "",
+				deleted: true,
+				removed: event.actor !== item.author,
+				reactions: {},
+				counts: {},
+			};
 		case "message.restored":
 			if (item.deleted && !item.removed) return item;
 			return { ...item, deleted: false, removed: false, absent: true };
 		default:
-			return { ...item, reactions: react(item.reactions, data.emoji ?? "", event) };
+			if (item.deleted || event.actor === null || !data.emoji) return item;
+			return reacted(item, data.emoji, event.actor, event.type === "reaction.added", data.count);
 	}
 }
 
-function react(before: Record<string, number[]>, emoji: string, event: RoomEvent): Record<string, number[]> {
-	if (event.actor === null || emoji === "") return before;
-	const others = (before[emoji] ?? []).filter((user) => user !== event.actor);
-	if (event.type === "reaction.added") return { ...before, [emoji]: [...others, event.actor] };
-	const { [emoji]: _, ...rest } = before;
-	return others.length > 0 ? { ...before, [emoji]: others } : rest;
+/** Different emoji that a message shows; old ones may have more. */
+const MOST_EMOJI = 50;
+
+/** The message after somebody's reaction; `count` is how many have the emoji then, where that is known. */
+export function reacted(
+	item: MessageItem,
+	emoji: string,
+	user: number,
+	on: boolean,
+	count?: number,
+): MessageItem {
+	const before = item.counts[emoji] ?? 0;
+	if (before === 0 && Object.keys(item.counts).length >= MOST_EMOJI) return item;
+	const named = item.reactions[emoji] ?? [];
+	const was = named.includes(user);
+	const people = on ? (was ? named : [...named, user]) : named.filter((other) => other !== user);
+	const after = count ?? before + (on && !was ? 1 : !on && was ? -1 : 0);
+	const { [emoji]: _people, ...reactions } = item.reactions;
+	const { [emoji]: _count, ...counts } = item.counts;
+	if (after <= 0) return { ...item, reactions, counts };
+	return {
+		...item,
+		reactions: { ...item.reactions, [emoji]: people },
+		counts: { ...item.counts, [emoji]: after },
+	};
+}
+
+function countsOf(message: Message): Record<string, number> {
+	if (message.reaction_counts) return message.reaction_counts;
+	return Object.fromEntries(
+		Object.entries(message.reactions ?? {}).map(([emoji, users]) => [emoji, users.length]),
+	);
 }
 
 function itemOf(event: RoomEvent): Item | null {
@@ -163,6 +200,7 @@ function itemOf(event: RoomEvent): Item | null {
 			removed: false,
 			absent: false,
 			reactions: {},
+			counts: {},
 			asOf: event.seq,
 		};
 	}
@@ -187,6 +225,7 @@ export function fromMessage(message: Message, upto: number): MessageItem {
 		removed: (message.deleted ?? false) && (message.deleted_by ?? message.author) !== message.author,
 		absent: false,
 		reactions: message.reactions ?? {},
+		counts: countsOf(message),
 		asOf: Math.max(upto, message.seq),
 	};
 }

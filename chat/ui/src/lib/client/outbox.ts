@@ -14,6 +14,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
 	"muted",
 	"archived",
 	"key_conflict",
+	"too_many",
 ]);
 
 /** Refusals that were about the key itself: trying again needs a new one. */

@@ -143,7 +143,12 @@ export const en = {
 	},
 	retry: "Try again",
 	discard: "Discard",
-	reactedBy: (names: string, emoji: string) => `${names} reacted with ${emoji}`,
+	reactedBy: (names: string, others: number, emoji: string) => {
+		if (names === "") return `${count(others, "person", "people")} reacted with ${emoji}`;
+		return `${names}${others > 0 ? ` and ${count(others, "other", "others")}` : ""} reacted with ${emoji}`;
+	},
+	whoReacted: "Who reacted",
+	andOthers: (n: number) => `and ${count(n, "other", "others")}`,
 	moreActions: "More actions",
 
 	moderation,
@@ -198,6 +203,7 @@ export const en = {
 		archived: "The room is archived.",
 		rate_limited: "Too fast: please wait a moment.",
 		key_conflict: "The message collided with another one.",
+		too_many: "The limit is reached: there cannot be more.",
 		unavailable: "The server cannot take this right now.",
 		network: "The server cannot be reached.",
 		unknown: "Something went wrong.",

@@ -147,7 +147,12 @@ export const ru: Words = {
 	},
 	retry: "Повторить",
 	discard: "Отказаться",
-	reactedBy: (names, emoji) => `${emoji}: ${names}`,
+	reactedBy: (names, others, emoji) => {
+		if (names === "") return `${emoji}: ${count(others, "человек", "человека", "человек")}`;
+		return `${emoji}: ${names}${others > 0 ? ` и ещё ${others}` : ""}`;
+	},
+	whoReacted: "Кто отреагировал",
+	andOthers: (n) => `и ещё ${n}`,
 	moreActions: "Другие действия",
 
 	moderation,
@@ -206,6 +211,7 @@ export const ru: Words = {
 		archived: "Комната в архиве.",
 		rate_limited: "Слишком часто: подождите немного.",
 		key_conflict: "Сообщение совпало с другим.",
+		too_many: "Достигнут предел: больше нельзя.",
 		unavailable: "Сервер сейчас не может это принять.",
 		network: "Сервер недоступен.",
 		unknown: "Что-то пошло не так.",

@@ -15,6 +15,7 @@ export type Dialog =
 	/** What owners and moderators do: to a member, or to a message and its author. */
 	| { kind: "act"; act: Act }
 	| { kind: "report"; room: number; seq: number; author: number | null }
+	| { kind: "who-reacted"; room: number; seq: number; counts: Record<string, number> }
 	| { kind: "my-reports" }
 	| { kind: "reports"; room: number }
 	| { kind: "audit"; room: number };
