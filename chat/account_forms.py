@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account import forms as allauth_forms
 from allauth.account.adapter import get_adapter as account_adapter
@@ -18,7 +18,11 @@ from django.utils.translation import gettext_lazy as _
 
 from chat import sign_in_limits, usernames
 from chat.display_name_form import DisplayNameForm
+from chat.errors import ClientError
+from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import User
+from chat.scopes import Scope
+from chat.tokens import DEFAULT_DAYS
 
 # No person types more, and hashing must not be given megabytes.
 MAX_PASSWORD_CHARACTERS = 512
@@ -65,6 +69,61 @@ class SignupForm(PageForm, allauth_forms.SignupForm):  # type: ignore[misc]
 
 class ChangeNameForm(PageForm, DisplayNameForm):
     """The name by the rule of signing up; allauth has no page for it."""
+
+
+class TokenForm(PageForm):
+    """What a new token is for, what it may do and for how long."""
+
+    SCOPES: ClassVar = {
+        Scope.READ: _("read"),
+        Scope.WRITE: _("write"),
+        Scope.MODERATE: _("moderate"),
+    }
+
+    name = forms.CharField(
+        label=_("What for"),
+        max_length=MAX_NAME_CHARACTERS,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("It may"),
+        choices=[
+            (Scope.READ, _("read what members see")),
+            (Scope.WRITE, _("write and do what members do")),
+            (Scope.MODERATE, _("moderate, where I may, and see the analytics")),
+        ],
+        initial=[Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.TypedChoiceField(
+        label=_("It works for"),
+        choices=[
+            (7, _("7 days")),
+            (30, _("30 days")),
+            (DEFAULT_DAYS, _("90 days")),
+            (365, _("a year")),
+        ],
+        coerce=int,
+        initial=DEFAULT_DAYS,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["scopes"].widget.attrs["class"]  # each box would have the look of a field
+
+    def clean_name(self) -> str:
+        try:
+            return check_label(self.cleaned_data["name"], "Name", MAX_NAME_CHARACTERS)
+        except ClientError as refused:
+            raise forms.ValidationError(
+                _("This name has characters that cannot be shown.")
+            ) from refused
+
+    def wanted(self) -> dict[str, Any]:
+        """Arguments of `chat.tokens.issue`."""
+        given = self.cleaned_data
+        granted = [Scope(name) for name in given["scopes"]]
+        return {"name": given["name"], "granted": granted, "days": given["days"]}
 
 
 class ChangePasswordForm(PageForm, allauth_forms.ChangePasswordForm):  # type: ignore[misc]

@@ -46,6 +46,7 @@ from chat.protocol import (
 )
 from chat.rate_limit import TokenBucket
 from chat.room_log import Appended
+from chat.scopes import Scope, check_scope, scope_of
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,12 @@ class Connection:
             self._refuse(refused.id, refused.code, refused.message)
         else:
             metrics.FRAMES_RECEIVED.add(label=type_of(frame))
-            self._handle(frame)
+            try:
+                check_scope(self._socket.identity.scopes, scope_of(frame))
+            except ClientError as error:
+                self._error(getattr(frame, "id", None), error.code, error.message)
+            else:
+                self._handle(frame)
 
     def _handle(self, frame: AnyClientFrame) -> None:
         if isinstance(frame, Send | Edit | Delete | React):
@@ -221,7 +227,14 @@ class Connection:
         if isinstance(frame, Edit):
             return messages.edit_message(user_id, room, key, frame.target, frame.body)
         if isinstance(frame, Delete):
-            return messages.delete_message(user_id, room, key, frame.target, self._address)
+            return messages.delete_message(
+                user_id,
+                room,
+                key,
+                frame.target,
+                self._address,
+                own_only=Scope.MODERATE not in self._socket.identity.scopes,
+            )
         return messages.react(user_id, room, key, frame.target, frame.emoji, frame.on)
 
     # Frames that read the past

@@ -38,6 +38,7 @@ class Action(StrEnum):
     PERSON_GROUPS = "person.groups"
     PERSON_SESSIONS = "person.sessions"
     PERSON_PASSWORD = "person.password"  # noqa: S105 - the name of an act
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105 - likewise
     REPORT_ASSIGN = "report.assign"
     REPORT_DISMISS = "report.dismiss"
     REPORT_RESOLVE = "report.resolve"
@@ -73,6 +74,7 @@ STAFF: dict[Action, str] = {
     Action.PERSON_GROUPS: "chat.manage_roles",
     Action.PERSON_SESSIONS: "chat.deactivate_people",
     Action.PERSON_PASSWORD: "chat.manage_roles",
+    Action.TOKEN_REVOKE: "chat.deactivate_people",
     Action.REPORT_ASSIGN: "chat.resolve_reports",
     Action.REPORT_DISMISS: "chat.resolve_reports",
     Action.REPORT_RESOLVE: "chat.resolve_reports",
@@ -157,7 +159,7 @@ LOOK_AT_ROOMS = (
     "chat.view_delivery",
     "chat.view_room",
 )
-LOOK_AT_TOKENS = ("chat.manage_roles", "chat.view_apitoken")
+LOOK_AT_TOKENS = ("chat.manage_roles", "chat.deactivate_people", "chat.view_apitoken")
 LOOK_AT_GROUPS = ("chat.manage_roles", "chat.view_audit", "auth.view_group")
 
 

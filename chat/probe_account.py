@@ -20,6 +20,7 @@ from chat.actions import rooms
 from chat.database import in_database
 from chat.events import RoomKind
 from chat.models import ApiToken, Room, User
+from chat.scopes import Scope
 from chat.usernames import PROBE_USERNAME
 
 DISPLAY_NAME = "Probe"
@@ -63,7 +64,8 @@ def new_token(user_id: int) -> tuple[int, str]:
         "pk", flat=True
     ):
         tokens.revoke(user_id, token_id)
-    row, text = tokens.issue(user_id, TOKEN_NAME)
+    # For as long as its process runs.
+    row, text = tokens.issue(user_id, TOKEN_NAME, {Scope.READ, Scope.WRITE}, days=None)
     return row.pk, text
 
 

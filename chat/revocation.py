@@ -1,5 +1,8 @@
 """Ending what a person no longer may do: on sign-out, password change, deactivation, token revoke.
 
+Whatever ends all sessions of a person ends the tokens of their programs too: who changes a password
+because somebody else knows it would otherwise leave them a key.
+
 The push over the bus closes sockets within moments. It may be lost, so `chat.socket_auth` also
 asks for all of them at least once a minute.
 
@@ -17,10 +20,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from chat import live
-from chat.models import User
+from chat.models import ApiToken, User
 
 TOKEN_ORIGIN = "token:"  # noqa: S105 - says that it is one
-# A change in one of these ends every session and socket of the person.
+# A change in one of these ends every session, token and socket of the person.
 DECISIVE_FIELDS = frozenset({"password", "is_active", "sessions_ended_at"})
 
 
@@ -55,7 +58,7 @@ def _on_sign_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None
 
 
 def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
-    instance._ends_sessions = False  # type: ignore[attr-defined]
+    instance._ends_sessions = instance._ends_tokens = False  # type: ignore[attr-defined]
     if instance.pk is None or not (update_fields is None or update_fields & DECISIVE_FIELDS):
         return
     before = (
@@ -76,9 +79,16 @@ def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs:
         or (was_active and not instance.is_active)
         or ended_at != instance.sessions_ended_at
     )
+    # Django hashes a password anew at sign-in when the hasher has changed: it is the same password.
+    rehashed = update_fields == frozenset({"password"}) and instance._password is None  # type: ignore[attr-defined]
+    instance._ends_tokens = instance._ends_sessions and not (  # type: ignore[attr-defined]
+        rehashed and instance.has_usable_password()
+    )
 
 
 def _after_save(instance: User, **kwargs: Any) -> None:
+    if instance._ends_tokens:  # type: ignore[attr-defined]
+        ApiToken.objects.filter(user=instance, revoked_at=None).update(revoked_at=timezone.now())
     if instance._ends_sessions:  # type: ignore[attr-defined]
         announce(instance.pk, None)
 

@@ -18,13 +18,14 @@ from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from chat import people, tickets
+from chat import people, scopes, tickets, tokens
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.models import ApiToken, User
 from chat.origins import Headers, is_allowed_origin
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
 from chat.revocation import TOKEN_ORIGIN
+from chat.scopes import Scope
 
 # What a browser sends for all of a site is at most a few KiB.
 MAX_COOKIE_BYTES = 8 * 1024
@@ -36,6 +37,7 @@ class Identity(msgspec.Struct, frozen=True):
     """Who is behind a connection.
 
     `origin` is what it was opened with, a session's key or `token:<id>` (see `chat.revocation`).
+    `scopes` are those of the token; a session has them all.
     """
 
     user_id: int
@@ -43,6 +45,7 @@ class Identity(msgspec.Struct, frozen=True):
     username: str
     name: str
     staff: bool
+    scopes: frozenset[Scope] = scopes.ALL
 
 
 class Claim(NamedTuple):
@@ -50,6 +53,13 @@ class Claim(NamedTuple):
 
     user_id: int | None
     origin: str
+
+
+class Found(NamedTuple):
+    """Who is behind a claim that is in force, and what they may do with it."""
+
+    user: User
+    scopes: frozenset[Scope]
 
 
 class Rejected(Exception):
@@ -82,8 +92,8 @@ async def _identify_by_ticket(offered: Collection[str]) -> Identity | None:
 
 
 async def _identify_all(claims: Collection[Claim]) -> dict[Claim, Identity]:
-    people_behind = await in_database(_people_behind, set(claims))
-    return {claim: _identity(user, claim.origin) for claim, user in people_behind.items()}
+    found = await in_database(_people_behind, set(claims))
+    return {claim: _identity(one, claim.origin) for claim, one in found.items()}
 
 
 _identities: Coalescer[Claim, Identity] = Coalescer(_identify_all, at_most=64, at_once=2)
@@ -99,9 +109,9 @@ def _session_key(headers: Headers) -> str | None:
     return key if key.isascii() and key.isalnum() and len(key) <= MAX_SESSION_KEY else None
 
 
-def _identity(user: User, origin: str) -> Identity:
-    info = people.info(user)
-    return Identity(user.pk, origin, info.username, info.name, info.staff)
+def _identity(found: Found, origin: str) -> Identity:
+    info = people.info(found.user)
+    return Identity(info.id, origin, info.username, info.name, info.staff, found.scopes)
 
 
 async def those_who_may_not_stay(identities: Iterable[Identity]) -> set[Identity]:
@@ -117,7 +127,7 @@ def _not_allowed(identities: set[Identity]) -> set[Identity]:
     return {one for one in identities if Claim(one.user_id, one.origin) not in in_force}
 
 
-def _people_behind(claims: Collection[Claim]) -> dict[Claim, User]:
+def _people_behind(claims: Collection[Claim]) -> dict[Claim, Found]:
     """The active person behind each claim that is in force; at most three queries for all."""
     sessions = _sessions({one.origin for one in claims if not _is_program(one)})
     claimed = {
@@ -127,18 +137,18 @@ def _people_behind(claims: Collection[Claim]) -> dict[Claim, User]:
         for claim in claims
     }
     users = User.objects.filter(is_active=True).in_bulk(set(claimed.values()) - {None})
-    tokens = _tokens({one.origin for one in claims if _is_program(one)})
+    granted_to = _tokens({one.origin for one in claims if _is_program(one)})
     found = {}
     for claim, user_id in claimed.items():
         user = None if user_id is None else users.get(user_id)
         if user is None:
             continue
         if _is_program(claim):
-            in_force = (user.pk, claim.origin) in tokens
-        else:
-            in_force = _is_in_force(sessions.get(claim.origin, {}), user)
-        if in_force:
-            found[claim] = user
+            granted = granted_to.get((user.pk, claim.origin))
+            if granted is not None and Scope.READ in granted:
+                found[claim] = Found(user, granted)
+        elif _is_in_force(sessions.get(claim.origin, {}), user):
+            found[claim] = Found(user, scopes.ALL)
     return found
 
 
@@ -146,13 +156,16 @@ def _is_program(claim: Claim) -> bool:
     return claim.origin.startswith(TOKEN_ORIGIN)
 
 
-def _tokens(origins: Collection[str]) -> set[tuple[int, str]]:
-    """Those of the tokens that are not revoked, with whose they are."""
+def _tokens(origins: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]:
+    """Those of the tokens that are in force: whose they are, and what they may do."""
     if not origins:
-        return set()
+        return {}
     ids = {origin.removeprefix(TOKEN_ORIGIN) for origin in origins}
-    valid = ApiToken.objects.filter(pk__in=ids, revoked_at=None).values_list("user_id", "pk")
-    return {(user_id, f"{TOKEN_ORIGIN}{token_id}") for user_id, token_id in valid}
+    valid = ApiToken.objects.filter(tokens.in_force(), pk__in=ids)
+    return {
+        (user_id, f"{TOKEN_ORIGIN}{token_id}"): scopes.from_text(text)
+        for user_id, token_id, text in valid.values_list("user_id", "pk", "scopes")
+    }
 
 
 def _signed_in(session: dict[str, Any]) -> int | None:

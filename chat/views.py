@@ -44,6 +44,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "signOut": reverse("account_logout"),
             "name": reverse("change_name"),
             "password": reverse("account_change_password"),
+            "tokens": reverse("tokens"),
             "admin": reverse("admin:index"),
             "analytics": reverse("analytics"),
         },

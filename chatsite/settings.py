@@ -337,7 +337,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
 # Who may fail to sign in how often is in chat/sign_in_limits.py; `sign_in` also counts those who do
 # not fail, as each makes this machine hash a password. allauth counts nothing of it by itself.
-# `change_name` is of one's own name. The rest are allauth's own limits.
+# `change_name` is of one's own name, `make_token` of new tokens. The rest are allauth's own limits.
 ACCOUNT_RATE_LIMITS = {
     "login": "",
     "sign_in": "30/m/ip",
@@ -346,6 +346,7 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed_by_device": "10/d/key",
     "code_failed": "10/m/ip,5/300s/key,20/h/key",
     "change_name": "10/m/user",
+    "make_token": "10/m/user",
 }
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL

@@ -17,7 +17,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("chat.account_routes")),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
-    path("accounts/sessions/", include("allauth.usersessions.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("analytics/", include("analytics.urls")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chat import events, history, room_log, stored_events
+from chat import access, events, history, room_log, stored_events
 from chat.actions import moderation
 from chat.audit import By, Door
 from chat.database import in_database
@@ -47,17 +47,27 @@ async def edit_message(actor_id: int, room: int, key: str, target: int, body: st
 
 
 async def delete_message(
-    actor_id: int, room: int, key: str, target: int, address: str | None = None
+    actor_id: int,
+    room: int,
+    key: str,
+    target: int,
+    address: str | None = None,
+    *,
+    own_only: bool = False,
 ) -> Appended:
     """Deletes the message at seq `target`: one's own, or on record as a moderator of the room.
 
-    `address` is where the actor's socket comes from, for that record.
+    `address` is where the actor's socket comes from, for that record. `own_only`: they came with a
+    token that may not moderate.
     """
     author = await author_of(room, target)
     if author is None or author == actor_id:
         # The append says what is wrong where there is no such message.
         data = MessageTarget(target=target)
         return await _log(actor_id, room, key, EventType.MESSAGE_DELETED, data)
+    if own_only:
+        await access.as_member(actor_id, room)  # a stranger learns nothing, not even from a refusal
+        raise ClientError("forbidden", "This token lacks the scope moderate.")
     by = By(user_id=actor_id, door=Door.SOCKET, address=address)
     outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
     assert outcome.seq is not None

@@ -28,7 +28,7 @@ from chat.audit import Act, Begun, By, Door, Result
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
-from chat.models import ApiToken, AuditEntry, AuditOutcome, Membership, User
+from chat.models import AuditEntry, AuditOutcome, Membership, User
 from chat.permissions import Action, check_staff, check_subject
 from chat.protocol import check_key
 from chat.room_log import NewEvent, restrictions
@@ -144,9 +144,8 @@ def _deactivate(begun: Begun, subject: User) -> Begun:
     now = timezone.now()
     subject.is_active = False
     subject.deactivated_at = subject.sessions_ended_at = now
-    # Saving announces that the sockets must close (`chat.revocation`).
+    # Saving ends tokens, and announces that the sockets must close (`chat.revocation`).
     subject.save(update_fields=["is_active", "deactivated_at", "sessions_ended_at"])
-    ApiToken.objects.filter(user=subject, revoked_at=None).update(revoked_at=now)
     return _done(begun, Result.DONE)
 
 

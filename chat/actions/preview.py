@@ -12,9 +12,10 @@ import msgspec
 from allauth.usersessions.models import UserSession
 from django.db.models import Q
 
+from chat import tokens
 from chat.audit import Kind
 from chat.events import Role, RoomKind
-from chat.models import ApiToken, Ban, Membership, Message, Reaction, Room, User
+from chat.models import Ban, Membership, Message, Reaction, Room, User
 from chat.permissions import Action
 
 Place = tuple[int, ...]
@@ -158,7 +159,7 @@ def _person(action: Action, place: Place) -> Effect:
     memberships = Membership.objects.filter(user=user)
     counts = {"rooms": memberships.count()}
     if action == Action.PERSON_DEACTIVATE:
-        counts["tokens"] = ApiToken.objects.filter(user=user, revoked_at=None).count()
+        counts["tokens"] = tokens.live_tokens(user.pk).count()
         counts["sessions"] = sum(one.exists() for one in UserSession.objects.filter(user=user))
     switches = action in (Action.PERSON_DEACTIVATE, Action.PERSON_REACTIVATE)
     if switches and user.is_active == (action == Action.PERSON_REACTIVATE):

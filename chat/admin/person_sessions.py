@@ -1,4 +1,4 @@
-"""The sessions of a person, for administrators: where they are signed in, and ending that."""
+"""Sessions and tokens of a person, for administrators: what opens the account, and ending that."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chat import sessions
+from chat import sessions, tokens
 from chat.admin.doors import act, page, reason_of, render
 from chat.admin.people import may_end_sessions
 from chat.admin.records import acting
 from chat.models import AuditEntry, User
 from chat.permissions import Action
+
+MAX_ID_DIGITS = 18  # what fits into a bigint, whatever the digits
 
 
 @page("chat.deactivate_people")
@@ -23,14 +26,23 @@ def person_sessions(request: HttpRequest, id: int) -> HttpResponse:
     return render(
         request,
         "person_sessions",
-        _("Sessions"),
-        {"person": person, "sessions": found, "current": request.session.session_key},
+        _("Sessions and tokens"),
+        {
+            "person": person,
+            "sessions": found,
+            "current": request.session.session_key,
+            "tokens": tokens.shown_tokens(person.pk),
+            "now": timezone.now(),
+        },
     )
 
 
 @act("chat.deactivate_people")
 def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
-    """Ends the chosen sessions, or all; ending one that has ended changes nothing."""
+    """Ends the chosen sessions, or all, and with all of them the tokens too.
+
+    Ending one that has ended changes nothing.
+    """
     person = _person(request, id)
     why, problem = reason_of(request)
     if problem is not None:
@@ -42,7 +54,7 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
         for session in sessions.sessions_of(person.pk)
         if "all" in request.POST or str(session.pk) in chosen
     ]
-    if not ended:
+    if not ended and not ("all" in request.POST and tokens.live_tokens(person.pk).exists()):
         messages.info(request, _("No session was chosen, or it has ended already."))
         return redirect("admin:person_sessions", id=id)
     with acting(
@@ -55,8 +67,43 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
         before={"sessions": len(ended)},
     ):
         sessions.end(ended)
+        if "all" in request.POST:
+            tokens.revoke_some(person.pk)
     messages.success(request, _("Ended: %s. Their sockets close within seconds.") % len(ended))
     return redirect("admin:person_sessions", id=id)
+
+
+@act("chat.deactivate_people")
+def revoke_tokens(request: HttpRequest, id: int) -> HttpResponse:
+    """Revokes the chosen tokens, or all; one that is revoked already stays so."""
+    person = _person(request, id)
+    why, problem = reason_of(request)
+    if problem is not None:
+        messages.error(request, problem)
+        return redirect("admin:person_sessions", id=id)
+    asked = {int(text) for text in request.POST.getlist("tokens") if _is_id(text)}
+    chosen = [
+        row.pk for row in tokens.shown_tokens(person.pk) if "all" in request.POST or row.pk in asked
+    ]
+    if not chosen:
+        messages.info(request, _("No token was chosen, or it is revoked already."))
+        return redirect("admin:person_sessions", id=id)
+    with acting(
+        request,
+        Action.TOKEN_REVOKE,
+        AuditEntry.TargetKind.PERSON,
+        str(person.pk),
+        user=person,
+        reason=why,
+        before={"tokens": chosen},
+    ):
+        tokens.revoke_some(person.pk, chosen)
+    messages.success(request, _("Revoked: %s. Their sockets close within seconds.") % len(chosen))
+    return redirect("admin:person_sessions", id=id)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MAX_ID_DIGITS
 
 
 def _person(request: HttpRequest, id: int) -> User:

@@ -42,9 +42,13 @@ class OnlyOfferedLookups(ModelAdmin):
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        return lookup.split(LOOKUP_SEP)[0] in self.get_list_filter(
-            request
-        ) and super().lookup_allowed(lookup, value, request)
+        offered = {
+            getattr(one, "parameter_name", one)  # of a filter that is no field
+            for one in self.get_list_filter(request)
+        }
+        return lookup.split(LOOKUP_SEP)[0] in offered and super().lookup_allowed(
+            lookup, value, request
+        )
 
 
 class ReadOnly(OnlyOfferedLookups):

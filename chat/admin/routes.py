@@ -45,4 +45,5 @@ ROUTES: tuple[tuple[str, View, str], ...] = (
     ("audit/export/rows/", audit_pages.audit_export_rows, "audit_export_rows"),
     ("people/<int:id>/sessions/", person_sessions.person_sessions, "person_sessions"),
     ("people/<int:id>/sessions/end/", person_sessions.end_sessions, "end_sessions"),
+    ("people/<int:id>/tokens/revoke/", person_sessions.revoke_tokens, "revoke_tokens"),
 )

@@ -13,7 +13,7 @@ from chat.actions import moderation
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
-from chat.api.requests import READS, WRITES, SignedInRequest, by
+from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.api.rooms import ERRORS, NO_REASON, Key, RoomId, UserId
 from chat.database import in_database
 from chat.errors import ClientError
@@ -22,7 +22,7 @@ from chat.models import AuditEntry
 from chat.permissions import RANK, SEES_AUDIT_AND_REPORTS
 from chat.protocol import MAX_ID
 
-router = Router(tags=["moderation"])
+router = Router(tags=["moderation"], auth=MODERATING)
 
 MAX_ENTRIES = 200
 

@@ -14,7 +14,7 @@ from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.moderation import check_moderates
-from chat.api.requests import READS, REPORTS, WRITES, SignedInRequest, by
+from chat.api.requests import MODERATING, READS, REPORTS, WRITES, SignedInRequest, by
 from chat.api.rooms import ERRORS, Key, RoomId
 from chat.database import in_database
 from chat.models import Report
@@ -55,7 +55,12 @@ async def seen(request: SignedInRequest, body: schemas.SeenReports) -> HttpRespo
     return nothing()
 
 
-@router.get("/reports/waiting", response={200: dict[str, int], **ERRORS}, throttle=READS)
+@router.get(
+    "/reports/waiting",
+    response={200: dict[str, int], **ERRORS},
+    throttle=READS,
+    auth=MODERATING,
+)
 async def waiting(request: SignedInRequest) -> HttpResponse:
     """How many reports wait in each room that I moderate; rooms without any are left out."""
     found = await in_database(reports.waiting_for, request.auth.user_id)
@@ -63,7 +68,10 @@ async def waiting(request: SignedInRequest) -> HttpResponse:
 
 
 @router.get(
-    "/rooms/{room_id}/reports", response={200: schemas.RoomReports, **ERRORS}, throttle=READS
+    "/rooms/{room_id}/reports",
+    response={200: schemas.RoomReports, **ERRORS},
+    throttle=READS,
+    auth=MODERATING,
 )
 async def of_room(
     request: SignedInRequest,
@@ -87,6 +95,7 @@ async def of_room(
     "/rooms/{room_id}/reports/{report_id}/assign",
     response={200: schemas.Report, **ERRORS},
     throttle=WRITES,
+    auth=MODERATING,
 )
 async def assign(request: SignedInRequest, room_id: RoomId, report_id: ReportId) -> HttpResponse:
     """Take a report of a room that I moderate."""
@@ -96,7 +105,10 @@ async def assign(request: SignedInRequest, room_id: RoomId, report_id: ReportId)
 
 
 @router.post(
-    "/rooms/{room_id}/reports/{report_id}/dismiss", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/reports/{report_id}/dismiss",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    auth=MODERATING,
 )
 async def dismiss(
     request: SignedInRequest, room_id: RoomId, report_id: ReportId, body: schemas.Dismissal
@@ -108,7 +120,10 @@ async def dismiss(
 
 
 @router.post(
-    "/rooms/{room_id}/reports/{report_id}/resolve", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/reports/{report_id}/resolve",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    auth=MODERATING,
 )
 async def resolve(
     request: SignedInRequest,

@@ -14,11 +14,12 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
-from chat import revocation, tokens
+from chat import revocation, scopes, tokens
 from chat.audit import By, Door, address_of
 from chat.database import in_database
 from chat.protocol.rules import is_storable
 from chat.rate_limit import BucketsByUser
+from chat.scopes import Scope, check_scope
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Caller:
 
     user_id: int
     origin: str
+    scopes: frozenset[Scope] = scopes.ALL
 
     @property
     def by_token(self) -> bool:
@@ -49,7 +51,20 @@ def by(request: SignedInRequest) -> By:
 
 
 class Token(HttpBearer):
-    """`Authorization: Bearer veche_…`. No CSRF check: a browser never adds it by itself."""
+    """`Authorization: Bearer veche_…`. No CSRF check: a browser never adds it by itself.
+
+    The token must have the scope `needed`; where none is named, `read` for what only asks and
+    `write` for all else.
+    """
+
+    def __init__(self, needed: Scope | None = None) -> None:
+        super().__init__()
+        self._needed = needed
+
+    def needed_for(self, method: str | None) -> Scope:
+        if self._needed is not None:
+            return self._needed
+        return Scope.READ if method in {"GET", "HEAD"} else Scope.WRITE
 
     # `__call__` itself is a coroutine function: ninja would take the coroutine of an asynchronous
     # `authenticate` behind a plain `__call__` for a yes in places that forget to await it.
@@ -63,7 +78,9 @@ class Token(HttpBearer):
         verified = await in_database(tokens.verify, token)
         if verified is None:
             return None
-        return Caller(verified.user_id, revocation.token_origin(verified.token_id))
+        check_scope(verified.scopes, self.needed_for(request.method))
+        origin = revocation.token_origin(verified.token_id)
+        return Caller(verified.user_id, origin, verified.scopes)
 
 
 class Session(APIKeyCookie):
@@ -84,6 +101,13 @@ class Session(APIKeyCookie):
         if check_csrf(request) is not None:
             raise HttpError(403, "The CSRF token is missing or wrong.")
         return Caller(user.pk, session_key)
+
+
+# Who may ask: a session, or a token with the scope that follows from the method (the default of the
+# API), or with the one named here.
+BY_METHOD = [Token(), Session()]
+READING = [Token(Scope.READ), Session()]
+MODERATING = [Token(Scope.MODERATE), Session()]
 
 
 class StrictJson(Parser):

@@ -16,7 +16,7 @@ from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
-from chat.api.requests import READS, WRITES, SignedInRequest, by
+from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.database import in_database
 from chat.events import RoomKind, RoomUpdated
 from chat.labels import MAX_NAME_CHARACTERS, check_label
@@ -84,7 +84,12 @@ async def one(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
     return answer(await _shown(user_id, room_id))
 
 
-@router.patch("/rooms/{room_id}", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+@router.patch(
+    "/rooms/{room_id}",
+    response={200: schemas.RoomInfo, **ERRORS},
+    throttle=WRITES,
+    auth=MODERATING,
+)
 async def change(
     request: SignedInRequest, room_id: RoomId, body: schemas.RoomChange, key: Key = None
 ) -> HttpResponse:
@@ -112,7 +117,12 @@ async def change(
     )
 
 
-@router.post("/rooms/{room_id}/archive", response={204: None, **ERRORS}, throttle=WRITES)
+@router.post(
+    "/rooms/{room_id}/archive",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    auth=MODERATING,
+)
 async def archive(
     request: SignedInRequest, room_id: RoomId, body: schemas.Archiving, key: Key = None
 ) -> HttpResponse:
@@ -156,7 +166,10 @@ async def invite(
 
 
 @router.delete(
-    "/rooms/{room_id}/members/{user_id}", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/members/{user_id}",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    auth=MODERATING,
 )
 async def remove(
     request: SignedInRequest,

@@ -8,11 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI, Router
+from ninja.constants import NOT_SET
 from ninja.openapi.schema import OpenAPISchema
 
 from chat.api import messages, moderation, people, reports, rooms, tokens
 from chat.api.answers import handle_errors
-from chat.api.requests import READS, Session, StrictJson, Token
+from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson
 
 
 class DocumentedApi(NinjaAPI):
@@ -39,7 +40,7 @@ api = DocumentedApi(
         "all that is not GET, the CSRF token. Live events come over the WebSocket `/ws/chat/`."
     ),
     urls_namespace="api",
-    auth=[Token(), Session()],
+    auth=BY_METHOD,
     parser=StrictJson(),
 )
 handle_errors(api)
@@ -49,7 +50,14 @@ def _add(prefix: str, router: Router, **options: Any) -> None:
     for view in router.path_operations.values():
         for operation in view.operations:
             # The document's list shows the summary; the function's name says less.
-            operation.summary = (operation.description or "").split("\n")[0].removesuffix(".")
+            about = operation.description or ""
+            operation.summary = about.split("\n")[0].removesuffix(".")
+            given = (operation.auth_param, options.get("auth", NOT_SET), router.auth, BY_METHOD)
+            auth: Any = next(auth for auth in given if auth is not NOT_SET)
+            [token, _] = auth
+            [method] = operation.methods
+            needed = token.needed_for(method)
+            operation.description = f"{about}\n\nA token needs the scope `{needed}`."
     api.add_router(prefix, router, **options)
 
 
@@ -63,4 +71,4 @@ for own in (
 ):
     _add("/v1", own)
 for path, name in settings.API_ROUTERS_BESIDE_THE_CHAT.items():
-    _add(f"/v1/{path}", import_string(name), throttle=READS)
+    _add(f"/v1/{path}", import_string(name), throttle=READS, auth=MODERATING)

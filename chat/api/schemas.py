@@ -13,9 +13,11 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from chat.protocol import MAX_ID
+from chat.tokens import DEFAULT_DAYS, MAX_DAYS
 
 PersonId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
+ScopeName = Literal["read", "write", "moderate"]
 
 
 class Asked(Schema):
@@ -92,6 +94,13 @@ class NewMessage(Asked):
 
 class NewToken(Asked):
     name: str
+    scopes: list[ScopeName] | None = Field(
+        None,
+        max_length=10,
+        description="What it may do: `read` what members see, with the live socket; `write` what "
+        "members do; `moderate`: what owners, moderators and staff see and do. Without: all.",
+    )
+    expires_in_days: int = Field(DEFAULT_DAYS, ge=1, le=MAX_DAYS)
 
 
 class Problem(Schema):
@@ -289,8 +298,10 @@ class Token(Schema):
     id: int
     name: str
     prefix: str
+    scopes: list[ScopeName]
     created_at: datetime
-    last_used_at: datetime | None
+    last_used_at: datetime | None = Field(description="To a minute.")
+    expires_at: datetime | None = Field(description="Empty for one that does not.")
 
 
 class IssuedToken(Token):

@@ -8,16 +8,17 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path
 
-from chat import reauthentication, tickets, tokens
+from chat import reauthentication, scopes, tickets, tokens
 from chat.api import schemas
 from chat.api.answers import answer, nothing
-from chat.api.requests import READS, TICKETS, WRITES, SignedInRequest
+from chat.api.requests import READING, READS, TICKETS, WRITES, SignedInRequest
 from chat.api.rooms import ERRORS
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import ApiToken
 from chat.protocol import MAX_ID
+from chat.scopes import Scope
 
 router = Router(tags=["tokens"])
 
@@ -27,8 +28,10 @@ def _shown(row: ApiToken) -> dict[str, Any]:
         "id": row.pk,
         "name": row.name,
         "prefix": row.prefix,
+        "scopes": [scope for scope in Scope if scope in scopes.from_text(row.scopes)],
         "created_at": row.created_at,
         "last_used_at": row.last_used_at,
+        "expires_at": row.expires_at,
     }
 
 
@@ -53,7 +56,10 @@ async def issue(request: SignedInRequest, body: schemas.NewToken) -> HttpRespons
         raise ClientError("forbidden", "Sign in as a person to make a token.")
     await in_database(reauthentication.check_recent, request)
     name = check_label(body.name, "Name", MAX_NAME_CHARACTERS)
-    row, text = await in_database(tokens.issue, request.auth.user_id, name)
+    granted = scopes.ALL if body.scopes is None else {Scope(name) for name in body.scopes}
+    row, text = await in_database(
+        tokens.issue, request.auth.user_id, name, granted, body.expires_in_days
+    )
     return answer({**_shown(row), "token": text}, 201)
 
 
@@ -66,7 +72,7 @@ async def revoke(
     return nothing()
 
 
-@router.post("/tickets", response={201: schemas.Ticket, **ERRORS}, throttle=TICKETS)
+@router.post("/tickets", response={201: schemas.Ticket, **ERRORS}, throttle=TICKETS, auth=READING)
 async def ticket(request: SignedInRequest) -> HttpResponse:
     """A ticket that opens one WebSocket, within 30 s."""
     value = await tickets.issue(request.auth.user_id, request.auth.origin)

@@ -89,7 +89,17 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, blank=True, help_text=_("Empty: it does not.")
+    )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    # The default of the database is for tokens from before there were scopes: they go on working.
+    scopes = models.CharField(
+        _("scopes"),
+        max_length=80,
+        db_default="read write moderate",
+        help_text=_("Names of `chat.scopes.Scope`, separated by spaces."),
+    )
 
     class Meta:
         verbose_name = _("API token")

@@ -10,6 +10,7 @@ from chat import tokens
 from chat.errors import ClientError
 from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import User
+from chat.scopes import Scope
 
 
 class Command(BaseCommand):
@@ -19,6 +20,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", default="command line", help="what the token is for")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=[str(scope) for scope in Scope],
+            help="what it may do; may be given several times (without: everything)",
+        )
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=tokens.DEFAULT_DAYS,
+            help=f"how long it works: 1 to {tokens.MAX_DAYS} days; 0: for ever",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["username"]).first()
@@ -26,9 +39,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no active person called {options['username']!r}.")
         try:
             name = check_label(options["name"], "Name", MAX_NAME_CHARACTERS)
-            row, text = tokens.issue(user.pk, name)
+            granted = {Scope(scope) for scope in options["scope"] or Scope}
+            row, text = tokens.issue(user.pk, name, granted, options["days"] or None)
         except ClientError as error:
             raise CommandError(error.message) from error
         # The token alone goes to standard output, so that a script can take it from there.
-        self.stderr.write(f"Token {row.pk} of {user.username}, shown this once:")
+        until = "for ever" if row.expires_at is None else f"until {row.expires_at:%Y-%m-%d}"
+        self.stderr.write(f"Token {row.pk} of {user.username}, {until}, shown this once:")
         self.stdout.write(text)

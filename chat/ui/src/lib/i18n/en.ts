@@ -24,6 +24,7 @@ export const en = {
 		`${count(n, "message has", "messages have")} not been sent, and this browser could not keep them. Sign out and lose them?`,
 	changeName: "Change name",
 	changePassword: "Change password",
+	tokens: "API tokens",
 	admin: "Administration",
 	analytics: "Analytics",
 	language: "Language",

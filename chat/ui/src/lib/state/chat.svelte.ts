@@ -31,7 +31,15 @@ export interface PageConfig {
 	/** Whether they see the numbers of all rooms, and not only those of rooms that they own. */
 	seesAnalytics: boolean;
 	csrfToken: string;
-	urls: { signIn: string; signOut: string; name: string; password: string; admin: string; analytics: string };
+	urls: {
+		signIn: string;
+		signOut: string;
+		name: string;
+		password: string;
+		tokens: string;
+		admin: string;
+		analytics: string;
+	};
 }
 
 const DEFAULT_LIMITS: Limits = {
