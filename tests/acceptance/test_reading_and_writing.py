@@ -80,6 +80,20 @@ def test_message_is_sent_from_a_browser_that_can_keep_nothing(people: People) ->
     expect(anna.page.get_by_test_id("not-kept")).to_have_count(0)
 
 
+def test_members_and_bans_are_not_asked_for_at_each_message(people: People) -> None:
+    owner, boris = people.at_desk("anna"), people.at_desk("boris")
+    expect(owner.page.get_by_test_id("member").first).to_be_visible()
+    asked: list[str] = []
+    owner.page.on("request", lambda request: asked.append(request.url))
+
+    for number in range(5):
+        text = said(f"news {number}")
+        boris.write(text)
+        owner.sees_state(text, "stored")
+
+    assert [url for url in asked if "/members" in url or "/bans" in url] == []
+
+
 def test_copied_link_leads_to_the_message_on_the_same_page(people: People) -> None:
     anna = people.at_desk("anna", permissions=["clipboard-read", "clipboard-write"])
     boris = people.at_desk("boris")
