@@ -11,10 +11,12 @@ go, and a counter says so.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -23,6 +25,7 @@ from chat import bus, live, metrics
 from chat.errors import Unavailable
 from chat.protocol import Presence as PresenceFrame
 from chat.protocol import encode
+from chat.room_log.scripts import Script
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub
@@ -40,10 +43,25 @@ COALESCE_SECONDS = 1.0
 # A list of more names helps nobody, and has to be sent to everybody.
 MAX_SHOWN = 1_000
 ROOMS_PER_CALL = 200
+# In all rooms of one call together, so that the bus is held for some milliseconds at most.
+PEOPLE_PER_CALL = 2_000
+
+RENEW = Script("presence.lua", Path(__file__).parent)
 
 
 def key_of(room: int) -> str:
     return f"veche:presence:{room}"
+
+
+def gone_at(now: float) -> float:
+    """When somebody counts as gone who is renewed at `now`."""
+    return now + COUNTS_AS_GONE_AFTER_HEARTBEATS * settings.ENV.heartbeat_seconds
+
+
+def _digest(people: Iterable[int]) -> str:
+    """As `presence.lua` makes it."""
+    text = ",".join(sorted(map(str, people)))
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Presence:
@@ -100,19 +118,41 @@ class Presence:
 
     async def refresh(self) -> None:
         """Renew this hub's people and notice whom nobody renews; at every heartbeat."""
-        rooms = list(self._hub.feeds)
-        for start in range(0, len(rooms), ROOMS_PER_CALL):
-            part = rooms[start : start + ROOMS_PER_CALL]
-            # While the bus answered about the rooms before, the last one of these may have left.
-            feeds = {room: feed for room in part if (feed := self._hub.feeds.get(room))}
-            here = {room: set(feed.users) for room, feed in feeds.items()}
-            found = await self._exchange(list(here), here, {}, expire=True) if here else {}
-            for room, online in found.items():
-                feed = self._hub.feeds.get(room)
-                if feed is not None:
-                    known = self._online.get(room, set())
-                    self._online[room] = online
-                    self._tell(feed, online - known, known - online)
+        part: dict[int, RoomFeed] = {}
+        people = 0
+        for room, feed in list(self._hub.feeds.items()):
+            if part and (len(part) >= ROOMS_PER_CALL or people + len(feed.users) > PEOPLE_PER_CALL):
+                await self._renew(part)
+                part, people = {}, 0
+            if self._hub.feeds.get(room) is not feed:  # its last one left while the bus answered
+                continue
+            part[room] = feed
+            people += len(feed.users) + len(self._online.get(room, ()))
+        if part:
+            await self._renew(part)
+
+    async def _renew(self, feeds: dict[int, RoomFeed]) -> None:
+        now = time.time()
+        arguments: list[str | int] = [
+            repr(now),
+            repr(gone_at(now)),
+            KEY_LIFETIME_SECONDS,
+            MAX_SHOWN,
+        ]
+        for room, feed in feeds.items():
+            known = self._online.get(room, ())
+            arguments += (room, _digest(known), len(feed.users), *feed.users)
+        try:
+            answer = await bus.ask(lambda: RENEW.acall(bus.client(), [], arguments))
+        except Unavailable:
+            metrics.PRESENCE_FAILURES.inc()
+            return
+        assert isinstance(answer, list)
+        for room, users in zip(map(int, answer[::2]), answer[1::2], strict=True):
+            if self._hub.feeds.get(room) is feeds[room]:
+                before, online = self._online.get(room, set()), set(map(int, users))
+                self._online[room] = online
+                self._tell(feeds[room], online - before, before - online)
 
     async def close(self) -> None:
         """Take this hub's people out at once."""
@@ -171,22 +211,18 @@ class Presence:
         rooms: Sequence[int],
         came: dict[int, set[int]],
         went: dict[int, set[int]],
-        *,
-        expire: bool = False,
     ) -> dict[int, set[int]]:
         """Write who came and went, read who is online; {} with the bus away."""
         now = time.time()
-        gone_at = now + COUNTS_AS_GONE_AFTER_HEARTBEATS * settings.ENV.heartbeat_seconds
+        until = gone_at(now)
         pipe = bus.client().pipeline(transaction=False)
         for room in rooms:
             key = key_of(room)
             if users := came.get(room):
-                pipe.zadd(key, {str(user_id): gone_at for user_id in users})
+                pipe.zadd(key, {str(user_id): until for user_id in users})
                 pipe.expire(key, KEY_LIFETIME_SECONDS)
             if users := went.get(room):
                 pipe.zrem(key, *map(str, users))
-            if expire:
-                pipe.zremrangebyscore(key, "-inf", now)
             pipe.zrange(key, f"({now}", "+inf", byscore=True, offset=0, num=MAX_SHOWN)
         try:
             answers = await bus.ask(pipe.execute)

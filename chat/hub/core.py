@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from chat import live, metrics
@@ -66,6 +67,7 @@ class Hub:
         self.sockets: set[HubSocket] = set()
         self.feeds: dict[int, RoomFeed] = {}
         self.draining = False
+        self.entries_seen_at: datetime | None = None  # the last look for rooms that people entered
         self.in_flight: set[asyncio.Task[None]] = set()
         self.read_markers = ReadMarkers()
         self.presence = Presence(self)
@@ -167,6 +169,7 @@ class Hub:
         # The log was asked for the head first and for the members then, so they were members there.
         socket.rooms[info.id] = min(info.head, after) if info.epoch < feed.epoch else info.head
         feed.users[socket.user_id] += 1
+        feed.newcomers.add(socket.user_id)
         if feed.users[socket.user_id] == 1:
             self.presence.came(feed.room, socket.user_id)
         feed.flush()

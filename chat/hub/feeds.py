@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from chat import metrics
 from chat.hub.batches import Batch, events_frame_rest
 from chat.hub.sockets import HubSocket
+from chat.room_log.changes import Mark, Unloaded
 
 # Under load, events of so long share one frame; the first one of a quiet room does not wait.
 COALESCE_SECONDS = 0.010
@@ -25,6 +26,9 @@ FULL_FRAME_BATCHES = 500
 MAX_HELD_BATCHES = 256
 # Hints travel in order, so an event that has not come by then was most likely lost.
 HEAL_AFTER_SECONDS = 0.05
+# Names of states of a room's ACL that the log gives to none: see `RoomFeed.members`.
+NEVER_LOOKED = "never looked"
+UNLOADED = "not in the log"
 
 
 class Timers(Protocol):
@@ -55,7 +59,8 @@ class RoomFeed:
     """The events of one room for the sockets of this process.
 
     `position` is the last seq taken in, `delivered` the last one handed to live sockets, and
-    `target` the highest that is known to exist. `stored` is PostgreSQL's watermark.
+    `target` the highest that is known to exist. `stored` is PostgreSQL's watermark. `members` names
+    the state of the room's ACL at which everybody here was found in it, but for the `newcomers`.
     """
 
     def __init__(
@@ -71,6 +76,9 @@ class RoomFeed:
         self.live: set[HubSocket] = set()
         self.behind: set[HubSocket] = set()
         self.users: Counter[int] = Counter()
+        self.members = NEVER_LOOKED
+        self.newcomers: set[int] = set()
+        self.told = (epoch, head)  # what the last heartbeat told everybody
         self._owner = owner
         self._timers = timers
         self._buffer: list[bytes] = []
@@ -80,6 +88,12 @@ class RoomFeed:
         self._last_flush = -COALESCE_SECONDS
         self._timer: Any = None
         self._heal_timer: Any = None
+
+    def mark(self) -> Mark | Unloaded:
+        """The room as it is known here, to be compared with the log."""
+        if self.members == UNLOADED:
+            return Unloaded(self.epoch)
+        return Mark(self.epoch, self.position, self.stored, self.members)
 
     # Who gets the events
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from chat import live
 from chat.errors import ClientError
 from chat.events import RoomEvent
 from chat.hub.batches import batch_of_events
-from chat.hub.feeds import RoomFeed
+from chat.hub.feeds import UNLOADED, RoomFeed
+from chat.hub.members import put_out
 from chat.protocol import MAX_SYNC_EVENTS, RoomInfo
 from chat.room_log import RoomState
+from chat.room_log.changes import Mark, Unloaded
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub
@@ -31,6 +33,12 @@ class RoomSource(Protocol):
     async def room_states(self, rooms: Sequence[int]) -> dict[int, RoomState]: ...
 
     async def epochs_of(self, rooms: Sequence[int]) -> dict[int, int]: ...
+
+    async def changed_rooms(
+        self, known: Mapping[int, Mark | Unloaded]
+    ) -> dict[int, Mark | Unloaded]: ...
+
+    async def who_is_in(self, rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]: ...
 
     async def ensure_loaded(self, rooms: Sequence[int]) -> None: ...
 
@@ -91,15 +99,68 @@ class Healer:
                 feed = self._hub.feeds.get(room)
                 if feed is None:
                     continue
-                if state.epoch > feed.epoch:
-                    self._hub.restart(feed, state.epoch, state.head)
-                elif state.epoch == feed.epoch:
-                    feed.head_is(state.head)
-                    seen = positions.get(room, 0)
-                    if state.head < seen:
-                        # The log lost its end unnoticed: it would give those places out again.
-                        await self._hub.source.report_regress(room, seen, state.epoch)
-                self._hub.stored(feed, state.stored)
+                await self._compare(feed, state, positions.get(room, 0))
+
+    async def look_over(self, rooms: Sequence[int]) -> None:
+        """As `look_at`, and see that everybody here is still in the rooms: of what has changed.
+
+        `rooms` are those of one call (`chat.room_log.changes.in_calls`). Raises: Unavailable.
+        """
+        feeds = {room: feed for room in rooms if (feed := self._hub.feeds.get(room))}
+        known = {room: feed.mark() for room, feed in feeds.items()}
+        found = await self._hub.source.changed_rooms(known)
+        people: dict[RoomFeed, set[int]] = {}
+        states: dict[RoomFeed, str] = {}
+        for room, feed in feeds.items():
+            mark, before = found.get(room), known[room]
+            if self._hub.feeds.get(room) is not feed:
+                continue
+            if isinstance(mark, Mark):
+                await self._compare(feed, mark, before.head if isinstance(before, Mark) else 0)
+                state = mark.members
+            elif isinstance(mark, Unloaded):
+                if mark.epoch > feed.epoch:  # its log was lost, and nobody has used it since
+                    self.reset(feed)
+                state = UNLOADED
+            else:
+                state = feed.members
+            if not state or state != feed.members:
+                people[feed], states[feed] = set(feed.users), state
+            elif feed.newcomers:
+                people[feed] = set(feed.newcomers)
+        if people:
+            await self._look_for_people(people, states)
+
+    async def _look_for_people(
+        self, people: Mapping[RoomFeed, set[int]], states: Mapping[RoomFeed, str]
+    ) -> None:
+        """Put out who is not in a room any more; `states` was read before, so none is missed."""
+        for feed, asked in people.items():
+            feed.newcomers -= asked
+        found: dict[int, set[int]] = {}
+        try:
+            found = await self._hub.source.who_is_in({one.room: who for one, who in people.items()})
+        finally:
+            for feed, asked in people.items():
+                members = found.get(feed.room)
+                if members is None:  # nobody could say: ask again
+                    feed.newcomers |= asked & feed.users.keys()
+                    continue
+                if states.get(feed):
+                    feed.members = states[feed]
+                for user_id in asked - members:
+                    self._hub.spawn(put_out(self._hub, user_id, feed.room), "put out")
+
+    async def _compare(self, feed: RoomFeed, state: RoomState | Mark, seen: int) -> None:
+        """`seen`: the feed's position before the log was asked. Raises: Unavailable."""
+        if state.epoch > feed.epoch:
+            self._hub.restart(feed, state.epoch, state.head)
+        elif state.epoch == feed.epoch:
+            feed.head_is(state.head)
+            if state.head < seen:
+                # The log lost its end unnoticed: it would give those places out again.
+                await self._hub.source.report_regress(feed.room, seen, state.epoch)
+        self._hub.stored(feed, state.stored)
 
     async def _look_at_epochs(self, unloaded: Sequence[int]) -> None:
         """Reset rooms whose log was lost and which nobody has used since, so that no log has them:

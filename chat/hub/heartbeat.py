@@ -1,36 +1,40 @@
 """What a hub does regularly: see that it missed nothing, and that everybody still belongs here.
 
-Hints may be lost, so everything that matters is looked up as well: heads at every heartbeat,
-sessions and memberships at least once a minute.
+Hints may be lost, so everything that matters is looked up as well: rooms and who was taken out of
+them at every heartbeat, sessions and who entered a room at least once a minute. What it costs
+follows what has changed, and it works in slices: see docs/decisions/0031.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from django.conf import settings
 
-from chat import room_log, socket_auth
+from chat import socket_auth
 from chat.database import in_database
-from chat.errors import ClientError, Unavailable
+from chat.errors import ClientError
 from chat.hub.core import SLICE, Hub
+from chat.hub.members import entered_since
+from chat.hub.slices import Slices
 from chat.hub.sockets import HubSocket
-from chat.models import Membership
 from chat.protocol import CloseCode, Heads, encode
+from chat.room_log.changes import in_calls
 
 logger = logging.getLogger(__name__)
 
 JITTER = 0.1
 # Every second heartbeat, of 25 s at most, so that a minute is never exceeded.
 BEATS_PER_CHECK = 2
-# Whose rooms the log is asked for together: one round trip, and an answer that is soon read.
-PEOPLE_AT_A_TIME = 100
+# Of the rooms in which nothing happened since the last heartbeat so many are told, in turn.
+HEADS_IN_TURN = 50
+# 20 bytes each.
+MAX_HEADS = 500
 
 
 async def run(hub: Hub) -> None:
@@ -47,26 +51,49 @@ async def run(hub: Hub) -> None:
                 logger.exception("%s failed", part.__name__)
 
 
-async def look_at_heads(hub: Hub) -> None:
-    """Missing events to the hub."""
-    await hub.healer.look_at(list(hub.feeds))
+async def look_at_rooms(hub: Hub) -> None:
+    """Missing events to the hub; out of a room who is not in it any more."""
+    for rooms in in_calls(list(hub.feeds)):
+        await hub.healer.look_over(rooms)
 
 
 async def send_heads(hub: Hub) -> None:
     """Tell every connection where its rooms are, so that it notices a gap in a quiet room.
 
-    What the hub knows to exist counts, also when it has not got it yet: for that it is a gap.
+    What the hub knows to exist counts, also when it has not got it yet: for that it is a gap. All
+    that moved since the last heartbeat is told, and of the other rooms some in turn.
     """
-    texts: dict[frozenset[int], str] = {}  # many have the same rooms
+    slices = Slices()
+    moved: defaultdict[HubSocket, list[int]] = defaultdict(list)
+    for feed in list(hub.feeds.values()):
+        place = (feed.epoch, feed.target)
+        if place != feed.told:
+            feed.told = place
+            for socket in feed.sockets():
+                moved[socket].append(feed.room)
+        await slices.pause()
+    texts: dict[tuple[int, ...], str] = {}  # many have the same rooms
     for index, socket in enumerate(list(hub.sockets)):
         if socket.greeted:
-            rooms = frozenset(socket.rooms)
-            if rooms not in texts:
-                texts[rooms] = encode(Heads(rooms=heads_of(hub, rooms)))
-            socket.send_text(texts[rooms])
+            rooms = list(dict.fromkeys((*moved.get(socket, ()), *_in_turn(socket))))
+            # At least one frame, as a sign of life.
+            for start in range(0, max(1, len(rooms)), MAX_HEADS):
+                part = tuple(rooms[start : start + MAX_HEADS])
+                if part not in texts:
+                    texts[part] = encode(Heads(rooms=heads_of(hub, part)))
+                socket.send_text(texts[part])
         if index % SLICE == SLICE - 1:
             texts.clear()
-            await asyncio.sleep(0)
+        await slices.pause()
+
+
+def _in_turn(socket: HubSocket) -> list[int]:
+    """The next of its rooms to be told; all of them for most people."""
+    if socket.heads_told >= len(socket.rooms):
+        socket.heads_told = 0
+    start = socket.heads_told
+    socket.heads_told += HEADS_IN_TURN
+    return list(itertools.islice(socket.rooms, start, start + HEADS_IN_TURN))
 
 
 def heads_of(hub: Hub, rooms: Collection[int]) -> dict[str, tuple[int, int]]:
@@ -92,66 +119,14 @@ async def check_sessions(hub: Hub) -> None:
             hub.close(socket, CloseCode.REVOKED)
 
 
-async def check_memberships(hub: Hub) -> None:
-    """Take away and give rooms, for when the hints about it were lost."""
-    rooms_here: defaultdict[int, set[int]] = defaultdict(set)
-    for socket in hub.sockets:
-        if socket.greeted:
-            rooms_here[socket.user_id] |= socket.rooms.keys()
-    members = await memberships(rooms_here)
-    for user_id, here in rooms_here.items():
-        for room in here - members[user_id]:
-            hub.spawn(put_out(hub, user_id, room), "put out")
-    for user_id, here in rooms_here.items():
-        for room in members[user_id] - here:
+async def look_for_entries(hub: Hub) -> None:
+    """Give rooms to who entered one, for when the hint about it was lost."""
+    people = {socket.user_id for socket in hub.sockets if socket.greeted}
+    hub.entries_seen_at, entered = await in_database(entered_since, people, hub.entries_seen_at)
+    for user_id, room in entered:
+        if any(room not in socket.rooms for socket in hub.sockets_of(user_id) if socket.greeted):
             await hub.welcome_to(user_id, room)
 
 
-PARTS_OF_EVERY_BEAT = (look_at_heads, send_heads, tell_presence)
-PARTS = (*PARTS_OF_EVERY_BEAT, check_sessions, check_memberships)
-
-
-async def put_out(hub: Hub, user_id: int, room: int) -> None:
-    """Take the room away from somebody who is not in it any more, though no hint has said so.
-
-    They get the events up to that first, so that they learn what has happened.
-
-    Raises: Unavailable.
-    """
-    with contextlib.suppress(ClientError, TimeoutError):
-        await hub.healer.bring_up(room)
-    if room not in (await memberships({user_id: {room}}))[user_id]:
-        hub.expel(user_id, room)
-
-
-async def memberships(supposed: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
-    """The rooms of each person, those that they are supposed to be in looked at as well.
-
-    Raises: Unavailable when the log is away.
-    """
-    try:
-        stored = await in_database(stored_memberships, list(supposed))
-    except Unavailable:
-        # Nobody comes or goes there meanwhile, so what is supposed still holds.
-        stored = {user_id: set(here) for user_id, here in supposed.items()}
-    found: dict[int, set[int]] = {}
-    everybody = list(supposed)
-    for first in range(0, len(everybody), PEOPLE_AT_A_TIME):
-        people = everybody[first : first + PEOPLE_AT_A_TIME]
-        looked_at = {one: sorted(stored.get(one, set()).union(supposed[one])) for one in people}
-        _, roles = await room_log.states_and_roles(looked_at)
-        for user_id in people:
-            logged = roles.get(user_id, {})
-            # The log decides where it holds the room; PostgreSQL may lag behind it.
-            unloaded = stored.get(user_id, set()) - logged.keys()
-            found[user_id] = unloaded | {room for room, role in logged.items() if role is not None}
-    return found
-
-
-def stored_memberships(users: Collection[int]) -> dict[int, set[int]]:
-    """The rooms of each person as PostgreSQL has them. Uses the ORM."""
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    memberships = Membership.objects.filter(user_id__in=users)
-    for user_id, room in memberships.values_list("user_id", "room_id"):
-        found[user_id].add(room)
-    return found
+PARTS_OF_EVERY_BEAT = (look_at_rooms, send_heads, tell_presence)
+PARTS = (*PARTS_OF_EVERY_BEAT, check_sessions, look_for_entries)

@@ -32,6 +32,7 @@ class HubSocket:
         self.user_id = identity.user_id
         # Room → the seq up to which the log had the person for a member when it was asked.
         self.rooms: dict[int, int] = {}
+        self.heads_told = 0  # how many of its rooms have had their turn in `heads`
         self.stored: dict[int, int] = {}  # watermarks that wait for the next `stored` frame
         self.closed = False
         self.greeted = False  # whether `welcome` was sent

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from chat import history, room_list, room_log
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import RoomEvent
+from chat.hub import members
 from chat.protocol import RoomInfo
-from chat.room_log import RoomState, epochs
+from chat.room_log import RoomState, changes, epochs
+from chat.room_log.changes import Mark, Unloaded
 
 Events = list[RoomEvent]
 
@@ -33,6 +35,14 @@ class LoggedRooms:
 
     async def epochs_of(self, rooms: Sequence[int]) -> dict[int, int]:
         return await room_log.epochs_of(rooms)
+
+    async def changed_rooms(
+        self, known: Mapping[int, Mark | Unloaded]
+    ) -> dict[int, Mark | Unloaded]:
+        return await changes.changed_rooms(known)
+
+    async def who_is_in(self, rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+        return await members.who_is_in(rooms)
 
     async def ensure_loaded(self, rooms: Sequence[int]) -> None:
         await room_log.ensure_loaded(rooms)

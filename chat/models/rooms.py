@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from chat.events import Role, RoomKind
@@ -91,8 +92,16 @@ class Membership(models.Model):
     )
     muted_until = models.DateTimeField(null=True, blank=True)
     joined_at = models.DateTimeField()
+    stored_at = models.DateTimeField(
+        db_default=Now(),
+        editable=False,
+        help_text="By PostgreSQL's clock: hubs look for the newest, whenever they were logged.",
+    )
 
     class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["stored_at"], name="membership_by_storing"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "room"], name="one_membership_per_person"),
         ]

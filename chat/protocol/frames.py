@@ -259,6 +259,8 @@ class Stored(ServerFrame, frozen=True, tag="stored"):
 
 
 class Heads(ServerFrame, frozen=True, tag="heads"):
+    """Where rooms are: those that moved since the last heartbeat, and some others in turn."""
+
     rooms: dict[str, tuple[int, int]]  # room → (epoch, head)
 
 

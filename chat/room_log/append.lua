@@ -31,6 +31,10 @@ local HAS_TARGET = {
   ['message.edited'] = true, ['message.deleted'] = true, ['message.restored'] = true,
   ['reaction.added'] = true, ['reaction.removed'] = true,
 }
+-- Hubs look at the ACL again when the room's `members` is another one (see `keys.py`).
+local CHANGES_MEMBERS = {
+  ['member.joined'] = true, ['member.left'] = true, ['member.removed'] = true,
+}
 
 local REACTS = {['reaction.added'] = true, ['reaction.removed'] = true}
 -- Different emoji on a message, and of one person on it.
@@ -304,7 +308,7 @@ local function changes_nothing(event, acl_key)
   return false
 end
 
-local function apply(event, room, room_key, acl_key)
+local function apply(event, room, room_key, acl_key, seq)
   local kind, subject = event.type, event.subject
   if kind == 'message.posted' then
     if room.slow_ms > 0 and event.actor ~= '' then
@@ -330,6 +334,7 @@ local function apply(event, room, room_key, acl_key)
   elseif kind == 'room.archived' then
     redis.call('HSET', room_key, 'archived', event.value)
   end
+  if CHANGES_MEMBERS[kind] then redis.call('HSET', room_key, 'members', seq) end
 end
 
 local function append(event)
@@ -387,7 +392,7 @@ local function append(event)
     redis.call('SET', tag .. 'key:' .. event.actor .. ':' .. event.key, record,
       'PX', key_lifetime_ms)
   end
-  apply(event, room, room_key, acl_key)
+  apply(event, room, room_key, acl_key, seq)
   return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms, people}
 end
 

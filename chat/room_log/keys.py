@@ -9,13 +9,16 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 | `active` | zset | – | room → ms of its last append, to find idle rooms |
 | `woken` | string | 2 s | a drain has been asked for and has not begun |
 | `people` | hash | – | user id → `muted until in ms:1 if deactivated` (`restrictions`) |
-| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow (s), loaded |
+| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow, loaded, members |
 | `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms`, or `banned:0` |
 | `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
 | `room:<id>:reactions:<seq>` | hash | unused 15 min | what stands on a message: see `append.lua` |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
 | `room:<id>:loading` | string | 10 s | ticket of the process that reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
+
+`members` names the state of the ACL: the seq of the last event that brought somebody in or took
+somebody out, or the ticket of the load that none has followed yet. Another state, another name.
 
 Dead letters have keys of their own: see `chat.dead_letters`.
 """

@@ -28,8 +28,9 @@ if last and tonumber(string.match(last[1], '^%d+')) > tonumber(ARGV[3]) then
 end
 
 redis.call('DEL', room_key, acl_key, log_key, ticket_key)
+-- Nothing else is ever called like this ticket, so hubs look at the ACL after every load.
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
-  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1])
+  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1], 'members', ARGV[1])
 for first = 9, #ARGV, 2 do
   redis.call('HSET', acl_key, ARGV[first], ARGV[first + 1])
 end

@@ -38,6 +38,7 @@ class Script:
 
 
 APPEND = Script("append.lua")
+CHANGED = Script("changed.lua")
 FORGET = Script("forget.lua")
 FORGET_PEOPLE = Script("forget_people.lua")
 LOAD = Script("load.lua")

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from chat.live import events_message, runs
 from chat.presence import Presence
 from chat.protocol import Position, RoomInfo
 from chat.room_log import RoomState
+from chat.room_log.changes import Mark, Unloaded
 from chat.socket_auth import Identity
 
 ROOM = 5
@@ -104,6 +105,9 @@ class MemoryRooms:
         self.asked: list[tuple[int, int]] = []  # (room, after) of every `events_after`
         self.regressed: list[tuple[int, int, int]] = []  # (room, seq, epoch) that were reported
         self.members: set[tuple[int, int]] = set()
+        self.acl = "1"  # the name of its state, in all rooms
+        self.out: set[tuple[int, int]] = set()  # (user, room) of who was taken out
+        self.looked_for: list[dict[int, set[int]]] = []  # what `who_is_in` was asked
         self.unloaded: set[int] = set()  # rooms that only PostgreSQL has until somebody asks
         self.unreadable: set[int] = set()  # rooms whose events nobody gets
 
@@ -142,6 +146,26 @@ class MemoryRooms:
             room: RoomState(self.epoch, self.head(room), self.head(room), 0, False)
             for room in rooms
             if room in self.events and room not in self.unloaded
+        }
+
+    async def changed_rooms(
+        self, known: Mapping[int, Mark | Unloaded]
+    ) -> dict[int, Mark | Unloaded]:
+        self._check()
+        marks = {room: self._mark(room) for room in known}
+        return {room: mark for room, mark in marks.items() if mark != known[room]}
+
+    def _mark(self, room: int) -> Mark | Unloaded:
+        if room in self.unloaded:
+            return Unloaded(self.epoch)
+        return Mark(self.epoch, self.head(room), 0, self.acl)
+
+    async def who_is_in(self, rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+        self._check()
+        self.looked_for.append({room: set(people) for room, people in rooms.items()})
+        return {
+            room: {user for user in people if (user, room) not in self.out}
+            for room, people in rooms.items()
         }
 
     async def epochs_of(self, rooms: Sequence[int]) -> dict[int, int]:
@@ -193,6 +217,8 @@ class MemoryRooms:
 class PresenceWithoutBus(Presence):
     async def _exchange(self, *args: Any, **options: Any) -> dict[int, set[int]]:
         return {}
+
+    async def _renew(self, feeds: Any) -> None: ...
 
 
 class World:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from chat import presence
+from chat.errors import Unavailable
 from chat.events import EventType
-from chat.hub import healing, heartbeat
+from chat.hub import healing, heartbeat, members
 from chat.hub.feeds import COALESCE_SECONDS, HEAL_AFTER_SECONDS
 from chat.hub.stored_notices import EVERY_SECONDS
 from chat.protocol import Position
@@ -452,25 +453,14 @@ async def test_room_that_cannot_be_read_holds_up_no_other(world: World) -> None:
     assert wire.seqs() == []
 
 
-def now_in(monkeypatch: pytest.MonkeyPatch, *rooms: int) -> None:
-    """What the room log and PostgreSQL say of everybody."""
-
-    async def memberships(supposed: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
-        return {user_id: set(rooms) for user_id in supposed}
-
-    monkeypatch.setattr(heartbeat, "memberships", memberships)
-
-
-async def test_who_was_taken_out_unnoticed_gets_that_first(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_was_taken_out_unnoticed_gets_that_first(world: World) -> None:
     _, wire = world.enter()
     world.rooms.posts(3)
     world.rooms.post(kind=EventType.MEMBER_REMOVED, data={"user": 1})
     world.rooms.post()
-    now_in(monkeypatch)
+    world.rooms.out.add((1, ROOM))
 
-    await heartbeat.put_out(world.hub, 1, ROOM)
+    await members.put_out(world.hub, 1, ROOM)
 
     assert wire.seqs() == [1, 2, 3, 4]
     assert not world.hub.feeds
@@ -480,19 +470,22 @@ async def test_who_was_taken_out_is_out_although_the_log_does_not_say_when(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     socket, wire = world.enter()
-    world.rooms.away = True
-    now_in(monkeypatch)
+    world.rooms.out.add((1, ROOM))
 
-    await heartbeat.put_out(world.hub, 1, ROOM)
+    async def in_vain(room: int) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(world.hub.healer, "bring_up", in_vain)
+
+    await members.put_out(world.hub, 1, ROOM)
 
     assert (wire.seqs(), socket.rooms, wire.code) == ([], {}, None)
 
 
-async def test_who_came_back_meanwhile_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_came_back_meanwhile_stays(world: World) -> None:
     socket, _ = world.enter()
-    now_in(monkeypatch, ROOM)
 
-    await heartbeat.put_out(world.hub, 1, ROOM)
+    await members.put_out(world.hub, 1, ROOM)
 
     assert socket.rooms.keys() == {ROOM}
 
@@ -597,9 +590,9 @@ async def test_lost_reset_of_a_room_that_no_log_holds_is_made_good_by_the_next_l
     del world.rooms.events[ROOM][4:]
     world.rooms.unloaded.add(ROOM)
 
-    await heartbeat.look_at_heads(world.hub)
+    await heartbeat.look_at_rooms(world.hub)
     await wire.until(lambda: wire.of_type("reset"))
-    await heartbeat.look_at_heads(world.hub)
+    await heartbeat.look_at_rooms(world.hub)
 
     expected = {"t": "reset", "room": ROOM, "epoch": 1_795_910_400_000, "head": 4}
     assert wire.of_type("reset") == [expected]
@@ -715,12 +708,11 @@ async def test_presence_is_renewed_although_a_room_empties_meanwhile(
     gone, _ = world.enter(user_id=2, rooms=[9])
     renewed: list[list[int]] = []
 
-    async def exchange(rooms: list[int], *args: Any, **options: Any) -> dict[int, set[int]]:
-        renewed.append(rooms)
+    async def renew(feeds: dict[int, Any]) -> None:
+        renewed.append(list(feeds))
         world.hub.dismiss(gone)
-        return {}
 
-    monkeypatch.setattr(world.hub.presence, "_exchange", exchange)
+    monkeypatch.setattr(world.hub.presence, "_renew", renew)
 
     await world.hub.presence.refresh()
 

@@ -1,0 +1,80 @@
+"""Whether the people whom a hub serves are still in their rooms, for when hints were lost."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import connection
+
+from chat import room_log
+from chat.database import in_database
+from chat.errors import ClientError, Unavailable
+from chat.models import Membership
+
+if TYPE_CHECKING:
+    from chat.hub.core import Hub
+
+# A membership is dated when its statement runs and seen when its transaction ends, which takes
+# seconds; a paused one is ended after 15 s.
+NOT_COMMITTED_FOR = timedelta(minutes=2)
+
+ENTERED = """
+    SELECT user_id, room_id FROM chat_membership
+    WHERE stored_at > %s AND user_id = ANY(%s) ORDER BY id
+"""
+
+
+async def who_is_in(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+    """Those of the people of each room who are in it.
+
+    The log decides where it holds the room; elsewhere PostgreSQL's copy is exact. Rooms of which
+    nobody can say, as PostgreSQL is away, are absent.
+
+    Raises: Unavailable when the log is away.
+    """
+    found = await room_log.members_among(rooms)
+    unloaded = {room: people for room, people in rooms.items() if room not in found}
+    if unloaded:
+        with contextlib.suppress(Unavailable):
+            found |= await in_database(_stored_among, unloaded)
+    return found
+
+
+async def put_out(hub: Hub, user_id: int, room: int) -> None:
+    """Take the room away from somebody who is not in it any more, though no hint has said so.
+
+    They get the events up to that first, so that they learn what has happened.
+
+    Raises: Unavailable.
+    """
+    with contextlib.suppress(ClientError, TimeoutError):
+        await hub.healer.bring_up(room)
+    members = (await hub.source.who_is_in({room: {user_id}})).get(room)
+    if members is not None and user_id not in members:
+        hub.expel(user_id, room)
+
+
+def entered_since(
+    people: Collection[int], moment: datetime | None
+) -> tuple[datetime, list[tuple[int, int]]]:
+    """(person, room) of the memberships that were stored after `moment`, and the time of the look.
+
+    Some of a little before are among them again. Uses the ORM's connection.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        [now] = cursor.fetchone()
+        cursor.execute(ENTERED, [(moment or now) - NOT_COMMITTED_FOR, list(people)])
+        return now, cursor.fetchall()
+
+
+def _stored_among(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {room: set() for room in rooms}
+    people = set().union(*rooms.values())
+    memberships = Membership.objects.filter(room_id__in=list(rooms), user_id__in=people)
+    for room, user_id in memberships.values_list("room_id", "user_id"):
+        found[room].add(user_id)
+    return found
