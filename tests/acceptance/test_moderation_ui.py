@@ -257,6 +257,40 @@ def test_moderator_removes_a_message_and_puts_somebody_out(
     shoot(anna, "record")
 
 
+@pytest.mark.timeout(300)  # nine long messages are typed in
+def test_room_full_of_tables_too_large_to_show_opens_and_its_owner_removes_them(
+    people: People,
+) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    room = found(anna, boris)
+    # Each row is a bare pipe, and would be 181 cells.
+    table = f"{'a|' * 181}\n{'-|' * 181}\n{'|' + chr(10)}" + "|\n" * 361
+    for number in range(3):
+        boris.write(f"bomb {number}\n\n" + "\n".join([table] * 5))
+    items = "\n".join(f"- {number}" for number in range(900))
+    for number in range(9):
+        boris.write(f"list {number}\n\n{items}")
+    boris.write("the **last** word")
+    boris.sees_state("the last word", "stored")
+
+    anna.page.reload()
+    arrives(anna.page, room)
+    anna.sees("the last word")
+
+    assert anna.page.evaluate("document.querySelectorAll('*').length") < 20_000
+    expect(anna.message("the last word").locator("strong")).to_have_count(1)
+    plain = anna.message("list 8")
+    expect(plain.locator("li")).to_have_count(0)
+    plain.get_by_test_id("whole-message").click()
+    expect(plain.get_by_test_id("message-body")).to_contain_text("- 899")
+    plain.get_by_test_id("format-message").click()
+    expect(plain.locator("li")).to_have_count(900)
+    choose(anna, "bomb 1", "message.delete")
+    anna.page.get_by_test_id("act-reason").fill("Too large")
+    anna.page.get_by_test_id("confirm").click()
+    expect(anna.message("bomb 1")).to_have_count(0)
+
+
 def test_search_finds_a_message_and_jumps_to_it(people: People, shoot: Shoot) -> None:
     anna = people.at_desk("anna")
     word = f"needle{uuid.uuid4().hex[:8]}"

@@ -8,7 +8,7 @@ import { isOnlyEmoji, plainExcerpt, renderMarkdown } from "../src/lib/markdown";
 
 function parsed(source: string): HTMLElement {
 	const element = document.createElement("div");
-	element.innerHTML = renderMarkdown(source);
+	element.innerHTML = renderMarkdown(source).html ?? "";
 	return element;
 }
 

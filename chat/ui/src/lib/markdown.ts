@@ -1,5 +1,6 @@
 import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
+import { Meter, TooComplex } from "./markdown-meter";
 
 const SAFE_LINK = /^(?:https?:|mailto:)/i;
 
@@ -7,6 +8,8 @@ const markdown = new MarkdownIt("default", { html: false, linkify: true, breaks:
 // No images: they would be fetched from other hosts. No setext headings or indented code: both turn up by accident in chat.
 markdown.disable(["image", "lheading", "code"]);
 markdown.linkify.set({ fuzzyEmail: false, fuzzyIP: false });
+// What no link may lead to is not looked for either: each place where one begins cost a scan of all that follows.
+markdown.linkify.add("ftp:", null).add("//", null);
 // Names without a scheme are links only after "www.": in a chat `main.rs` and `notes.md` are files.
 const SCHEMELESS = "//www.";
 markdown.linkify.add("www.", {
@@ -17,6 +20,7 @@ markdown.linkify.add("www.", {
 	},
 });
 markdown.validateLink = (url: string) => SAFE_LINK.test(url.trim());
+const meter = new Meter(markdown);
 
 const purifier = DOMPurify();
 purifier.addHook("afterSanitizeAttributes", (node) => {
@@ -27,7 +31,10 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
 	if (!leadsHere(node as HTMLAnchorElement)) node.setAttribute("target", "_blank");
 });
 
-function leadsHere({ origin, pathname, hash }: HTMLAnchorElement): boolean {
+function leadsHere(link: HTMLAnchorElement): boolean {
+	// Taking an address apart is slow, and most lead elsewhere.
+	if (!link.getAttribute("href")?.toLowerCase().startsWith(location.origin)) return false;
+	const { origin, pathname, hash } = link;
 	return origin === location.origin && pathname === location.pathname && hash.startsWith("#/");
 }
 
@@ -40,23 +47,128 @@ const CONFIG = {
 	ALLOWED_URI_REGEXP: SAFE_LINK,
 };
 
+/** The most elements and texts that one message may add to the page. */
+export const MOST_NODES = 3_000;
+/** Blocks within blocks, and elements within elements, of which lists make two a level. */
+export const MOST_NESTING = 20;
+/** What the server takes is no longer, in UTF-16 units; whatever else comes here is not even looked at. */
+const MOST_UNITS = 16_000;
+
 const MOST_CACHED = 2_000;
-const cache = new Map<string, string>();
+const MOST_CACHED_UNITS = 4_000_000;
+const cache = new Map<string, Rendered>();
+let cachedUnits = 0;
+
+export interface Rendered {
+	/** Safe HTML; null when the text needs more than it was allowed, and is to be shown as it is. */
+	html: string | null;
+	/** The elements and texts in `html`, or as many as were allowed and were not enough. */
+	nodes: number;
+}
 
 function escapeHtml(text: string): string {
 	return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Safe HTML of a message: Markdown without raw HTML or images; links to http, https and mailto only. */
-export function renderMarkdown(source: string): string {
-	let html = cache.get(source);
-	if (html === undefined) {
-		// Where DOMPurify cannot work it returns its input as it is.
-		html = purifier.isSupported ? purifier.sanitize(markdown.render(source), CONFIG) : escapeHtml(source);
-		if (cache.size >= MOST_CACHED) cache.delete(cache.keys().next().value ?? "");
-		cache.set(source, html);
+/**
+ * A message as HTML: Markdown without raw HTML or images; links to http, https and mailto only.
+ *
+ * It makes at most `most` nodes, and the work that it takes has a limit that goes with it: a few ms.
+ */
+export function renderMarkdown(source: string, most = MOST_NODES): Rendered {
+	let rendered = cache.get(source);
+	if (!rendered || (rendered.html === null && rendered.nodes < most)) {
+		rendered = toHtml(source, most);
+		if (rendered.html !== null)
+			// Where DOMPurify cannot work it returns its input as it is.
+			rendered.html = purifier.isSupported ? purifier.sanitize(rendered.html, CONFIG) : escapeHtml(source);
+		remember(source, rendered);
 	}
-	return html;
+	return rendered.nodes > most ? { html: null, nodes: most } : rendered;
+}
+
+/** The same before it is sanitised: not for the page. */
+export function toHtml(source: string, most = MOST_NODES): Rendered {
+	const tooMuch = { html: null, nodes: most };
+	if (source.length > MOST_UNITS) return tooMuch;
+	meter.allow({ steps: 20_000 + 45 * most, tokens: 400 + 2 * most, nesting: MOST_NESTING });
+	let html: string;
+	try {
+		// Line ends between elements would be texts of their own.
+		html = markdown.render(apart(source)).replace(/>\n+</g, "><");
+	} catch (error) {
+		if (error instanceof TooComplex) return tooMuch;
+		throw error;
+	}
+	const { nodes, nesting } = measured(html);
+	if (nodes > most || nesting > MOST_NESTING) return tooMuch;
+	// Of empty headings and of the definitions of links nothing would be seen.
+	return isBlank(html) ? { html: `<p>${escapeHtml(source)}</p>`, nodes: 2 } : { html, nodes };
+}
+
+/** How many elements and texts HTML of the renderer makes, and how deep they stand in each other. */
+function measured(html: string): { nodes: number; nesting: number } {
+	let nodes = 0;
+	let depth = 0;
+	let nesting = 0;
+	let end = 0;
+	for (const tag of html.matchAll(/<(\/?)(\w+)[^>]*>/g)) {
+		if (tag.index > end) nodes += 1;
+		end = tag.index + tag[0].length;
+		if (tag[1]) depth -= 1;
+		else {
+			nodes += 1;
+			if (tag[2] !== "br" && tag[2] !== "hr") depth += 1;
+			if (depth > nesting) nesting = depth;
+		}
+	}
+	return { nodes: end < html.length ? nodes + 1 : nodes, nesting };
+}
+
+/**
+ * `text` with spaces in towers of marks; people write a few on a letter.
+ *
+ * A browser lays out a letter and its marks as one thing, in the square of their number: 8,000 take it a quarter
+ * of a second.
+ */
+export function apart(text: string): string {
+	return text.replace(/\p{M}{20}(?=\p{M})/gu, "$& ");
+}
+
+function isBlank(html: string): boolean {
+	return !/<(?:hr|li|blockquote|code|th)\b/.test(html) && html.replace(/<[^>]*>/g, "").trim() === "";
+}
+
+function remember(source: string, rendered: Rendered): void {
+	forget(source);
+	cache.set(source, rendered);
+	cachedUnits += units(source, rendered);
+	for (const oldest of cache.keys()) {
+		if (cache.size <= MOST_CACHED && cachedUnits <= MOST_CACHED_UNITS) break;
+		forget(oldest);
+	}
+}
+
+function forget(source: string): void {
+	const rendered = cache.get(source);
+	if (!rendered) return;
+	cache.delete(source);
+	cachedUnits -= units(source, rendered);
+}
+
+function units(source: string, { html }: Rendered): number {
+	return source.length + (html?.length ?? 0);
+}
+
+const FEW_LINES = 12;
+const FEW_UNITS = 800;
+
+/** The first lines of a text that is shown as it is; what is long and cannot be formatted is seldom to be read. */
+export function beginning(source: string): string {
+	const lines = source.split("\n", FEW_LINES + 1);
+	const text = lines.slice(0, FEW_LINES).join("\n");
+	if (text.length > FEW_UNITS) return `${text.slice(0, FEW_UNITS).replace(/[\ud800-\udbff]$/, "")}…`;
+	return lines.length > FEW_LINES ? `${text}\n…` : text;
 }
 
 /** One line of plain text, for quotes. */

@@ -124,6 +124,13 @@ export const en = {
 	deletedMessage: "This message was deleted",
 	restoredMessage: "This message was restored…",
 	edited: "edited",
+	plainText: {
+		tooComplex: "Shown without formatting: it is too complex.",
+		muchHere: "Shown without formatting: there is too much of it on this page.",
+		format: "Format this message",
+		whole: "Show all of it",
+		less: "Show less",
+	},
 	newMessages: "New messages",
 	newBelow: (n: number) => count(n, "new message", "new messages"),
 	newAbove: (n: number) => `${count(n, "new message", "new messages")} above`,
