@@ -1,5 +1,7 @@
-#!lua
+#!lua flags=allow-oom
 -- Takes calls whose time has come. Each is due again when its lease ends, unless it is removed.
+--
+-- Allowed without memory: it adds nothing, and what is run gives some back.
 --
 -- KEYS[1] later  KEYS[2] calls
 -- ARGV    how many at most, lease in ms

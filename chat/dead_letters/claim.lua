@@ -1,5 +1,7 @@
-#!lua
+#!lua flags=allow-oom
 -- Takes one dead letter in hand, for one retry. Whoever holds it is the only one to retry it.
+--
+-- Allowed without memory: who retries or gives up what a full log holds lets it empty itself.
 --
 -- The attempt is counted before it is made and the letter is due again when the claim ends, so a
 -- retry that kills its process is counted too, and comes back without anybody's help.

@@ -22,7 +22,6 @@ from chat.dead_letters.store import Refused
 from chat.protocol.rules import is_storable
 from chat.room_log.clients import blocking_client
 
-DISCARDED = store.BESIDE + "discarded"
 MAX_REASON_CHARACTERS = 500
 
 
@@ -72,15 +71,13 @@ def _discard_one(id: str, why: str, by: By, batch: str | None) -> Result:
     )
     # On record before it is gone: a crash in between leaves an entry without an outcome.
     entry = audit.begin("discard", id, by=by, why=why, batch=batch)
-    if letter.origin.seq is not None:
-        blocking_client().hset(DISCARDED, id, msgspec.json.encode(kept))
     crash_point("dead_letters.before_discarded")
-    store.remove(id)
+    store.remove(id, msgspec.json.encode(kept) if letter.origin.seq is not None else b"")
     audit.settle(entry, Outcome.DONE, done=True)
     return Result(id, Outcome.DONE)
 
 
 def discarded(id: str) -> Discarded | None:
     """What is on record of a letter that was given up; None when it was not, or has no place."""
-    found = cast(bytes | None, blocking_client().hget(DISCARDED, id))
+    found = cast(bytes | None, blocking_client().hget(store.DISCARDED, id))
     return None if found is None else msgspec.json.decode(found, type=Discarded)

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=no-writes
 -- Reads a stretch of the stream with what is kept beside each entry. One entry at a time and long
 -- values cut off, so that neither server nor reader holds more than a page of short values.
 --

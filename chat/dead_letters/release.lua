@@ -1,5 +1,7 @@
-#!lua
+#!lua flags=allow-oom
 -- Makes a letter due now, as if it had never been retried.
+--
+-- Allowed without memory: it lets letters go on.
 --
 -- KEYS[1] stream  KEYS[2] due  KEYS[3] parked  KEYS[4] attempts  KEYS[5] the claim
 -- ARGV    id

@@ -1,9 +1,11 @@
-#!lua
+#!lua flags=allow-oom
 -- Takes a dead letter and all that is kept beside it away.
 --
+-- Allowed without memory: it gives some back.
+--
 -- KEYS[1] stream  KEYS[2] origins  KEYS[3] due  KEYS[4] parked  KEYS[5] attempts  KEYS[6] last
--- KEYS[7] the claim
--- ARGV    id
+-- KEYS[7] the claim  KEYS[8] discarded
+-- ARGV    id, what is kept on record of it ('' for nothing)
 -- Returns 1, or 0 when it was gone.
 
 local id = ARGV[1]
@@ -13,6 +15,7 @@ if #found == 1 then
   for i = 1, #found[1][2], 2 do fields[found[1][2][i]] = found[1][2][i + 1] end
   local origin = (fields.source or '') .. ' ' .. (fields.origin or '')
   if redis.call('HGET', KEYS[2], origin) == id then redis.call('HDEL', KEYS[2], origin) end
+  if ARGV[2] ~= '' then redis.call('HSET', KEYS[8], id, ARGV[2]) end
 end
 redis.call('ZREM', KEYS[3], id)
 redis.call('ZREM', KEYS[4], id)

@@ -1,6 +1,8 @@
-#!lua
+#!lua flags=allow-oom
 -- Says how a claimed retry ended when the letter stays. An answer that comes after the claim has
 -- passed to somebody else changes nothing.
+--
+-- Allowed without memory: it ends a claim, and adds no more than a line.
 --
 -- KEYS[1] due  KEYS[2] parked  KEYS[3] attempts  KEYS[4] last  KEYS[5] the claim
 -- ARGV    id, token, how, ms until it is due again, attempts after which a letter is parked, error

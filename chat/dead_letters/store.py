@@ -53,6 +53,7 @@ PARKED = BESIDE + "parked"
 ATTEMPTS = BESIDE + "attempts"
 LAST = BESIDE + "last"
 CLAIM = BESIDE + "claim:"
+DISCARDED = BESIDE + "discarded"
 
 # 30 s, 1 min, 2 min … about an hour in all: longer than a deploy, shorter than a night.
 MAX_ATTEMPTS = 8
@@ -62,6 +63,8 @@ LONGEST_RETRY_SECONDS = 6 * 3600.0
 CLAIM_MS = 120_000
 # A task that was sent again must have ended by then: queue, hard time limit (120 s) and all.
 SENT_MS = 15 * 60_000
+# So much more than its maxmemory may a full log server come to use for dead letters.
+BEYOND_FULL_BYTES = 64 * 1024 * 1024
 # The longest id that Redis gives out.
 MAX_ID_CHARACTERS = 41
 
@@ -124,7 +127,11 @@ def enter(
     `source` is `persist`, `export`, `analytics` or `task:<name>`; `payload` the bytes as they
     came. What no retry can help (`HOPELESS`) is parked at once, the rest is due in half a minute.
 
-    Raises: redis.RedisError when the log server is away: the caller must not go on then.
+    A log server that is full takes it all the same, up to `BEYOND_FULL_BYTES` more than it may
+    use: what is set apart is what lets the rest be stored and trimmed.
+
+    Raises: redis.RedisError when the log server is away or has no room even for this: the caller
+    must not go on then.
     """
     now = datetime.now(UTC).isoformat()
     encoded_origin = msgspec.json.encode(origin)
@@ -144,7 +151,7 @@ def enter(
         _ADD.call(
             blocking_client(),
             [STREAM, ORIGINS, DUE, PARKED],
-            [source.encode() + b" " + encoded_origin, wait, *flat],
+            [source.encode() + b" " + encoded_origin, wait, BEYOND_FULL_BYTES, *flat],
         ),
     )
     crash_point("dead_letters.after_add")
@@ -210,15 +217,19 @@ def release(id: str) -> str:
     return cast(bytes, answer).decode()
 
 
-def remove(id: str) -> bool:
+def remove(id: str, kept: bytes = b"") -> bool:
     """Takes a letter away, because it was stored, sent or discarded; False when it was gone.
+
+    `kept` stays on record of it, under `DISCARDED`.
 
     Raises: redis.RedisError.
     """
-    gone = _REMOVE.call(
-        blocking_client(), [STREAM, ORIGINS, DUE, PARKED, ATTEMPTS, LAST, CLAIM + id], [id]
+    removed = _REMOVE.call(
+        blocking_client(),
+        [STREAM, ORIGINS, DUE, PARKED, ATTEMPTS, LAST, CLAIM + id, DISCARDED],
+        [id, kept],
     )
-    return bool(gone)
+    return bool(removed)
 
 
 def due(limit: int) -> list[str]:

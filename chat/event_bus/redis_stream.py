@@ -94,7 +94,12 @@ class RedisStreamBus:
 
     def check(self) -> Checked:
         """What the stream is worth is what the log is worth, and that is looked at elsewhere."""
-        return Checked(self.prepare(), [])
+        found = self.prepare()
+        # Publishing trims; but while the stream itself fills the log there may be nothing to
+        # publish, and a smaller limit counts from the start.
+        with _translating():
+            self._trim(self._client())
+        return Checked(found, [])
 
     def publish(self, records: Sequence[Record], within_seconds: float) -> list[VecheError | None]:
         deadline = time.monotonic() + within_seconds

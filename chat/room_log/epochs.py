@@ -24,7 +24,7 @@ from chat.errors import RetryableError
 from chat.models import ShardCursor
 from chat.room_log import keys, restrictions
 from chat.room_log.clients import blocking_client
-from chat.room_log.scripts import RAISE_EPOCH
+from chat.room_log.scripts import BEGIN_EPOCH, RAISE_EPOCH
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
     # Before anybody can append: who may write nowhere must be known to a log that begins anew.
     restrictions.agree([cursor.shard])
     crash_point("epoch.before_log")
-    blocking_client().set(keys.epoch(cursor.shard), epoch)
+    BEGIN_EPOCH.call(blocking_client(), [keys.epoch(cursor.shard)], [epoch])
     crash_point("epoch.after_log")
     _announce_reset(cursor)
 

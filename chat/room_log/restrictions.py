@@ -18,7 +18,7 @@ from django.db.models import Q
 from chat.models import User
 from chat.room_log import keys
 from chat.room_log.clients import blocking_client
-from chat.room_log.scripts import FORGET_PEOPLE
+from chat.room_log.scripts import FORGET_PEOPLE, RESTRICT_PEOPLE
 
 # Sockets, sessions and tokens of somebody deactivated end within a minute; after a day nothing of
 # theirs can be on its way any more.
@@ -37,13 +37,12 @@ def tell(user_id: int) -> None:
         user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
         now = datetime.now(UTC)
         entry = _entry(user) if user is not None and _in_force(user, now) else None
-        pipeline = blocking_client().pipeline(transaction=False)
+        client = blocking_client()
         for shard in range(settings.ENV.shards):
             if entry is None:
-                pipeline.hdel(keys.people(shard), str(user_id))
+                client.hdel(keys.people(shard), str(user_id))
             else:
-                pipeline.hset(keys.people(shard), str(user_id), entry)
-        pipeline.execute()
+                RESTRICT_PEOPLE.call(client, [keys.people(shard)], [str(user_id), entry])
 
 
 def agree(shards: Iterable[int] | None = None) -> int:
@@ -66,9 +65,8 @@ def agree(shards: Iterable[int] | None = None) -> int:
         missing = {user: entry for user, entry in stored.items() if logged.get(user) != entry}
         over = {user: entry for user, entry in logged.items() if user not in stored}
         if missing:
-            client.hset(
-                keys.people(shard), items=[text for pair in missing.items() for text in pair]
-            )
+            pairs = [text for pair in missing.items() for text in pair]
+            RESTRICT_PEOPLE.call(client, [keys.people(shard)], pairs)
         if over:
             pairs = [text for pair in over.items() for text in pair]
             FORGET_PEOPLE.call(client, [keys.people(shard)], pairs)

@@ -38,10 +38,12 @@ class Script:
 
 
 APPEND = Script("append.lua")
+BEGIN_EPOCH = Script("begin_epoch.lua")
 CHANGED = Script("changed.lua")
 FORGET = Script("forget.lua")
 FORGET_PEOPLE = Script("forget_people.lua")
 LOAD = Script("load.lua")
 RAISE_EPOCH = Script("raise_epoch.lua")
+RESTRICT_PEOPLE = Script("restrict_people.lua")
 STORED = Script("stored.lua")
 UNLOAD = Script("unload.lua")

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from chat.dead_letters import store
-from chat.dead_letters.discarding import DISCARDED
 from chat.dead_letters.letters import Origin
 from chat.room_log.clients import blocking_client
 from chat.verify.log_checks import IngestEntry
@@ -40,7 +39,7 @@ def known_letters(ids: Sequence[str]) -> Collection[str]:
         pipeline = blocking_client().pipeline(transaction=False)
         for letter in part:
             pipeline.xrange(store.STREAM, min=letter, max=letter)
-            pipeline.hexists(DISCARDED, letter)
+            pipeline.hexists(store.DISCARDED, letter)
         answers = pipeline.execute()
         known |= {
             letter
