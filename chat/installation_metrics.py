@@ -183,14 +183,10 @@ def read_log() -> list[Metric]:
 
 
 def _weaknesses(client: Redis) -> list[str]:
-    configuration: dict[str, str] = {}
     try:
-        for name in durability.REQUIRED:
-            # The driver decodes this answer, whatever the client is told.
-            configuration |= cast(dict[str, str], client.config_get(name))
+        return durability.look(client)
     except ResponseError:
         return []  # This account may not ask; who appends has asked, or it would not append.
-    return durability.weaknesses(configuration)
 
 
 def _open_letters(client: Redis, now_ms: int) -> list[Metric]:

@@ -8,7 +8,7 @@ import sys
 import redis
 from django.conf import settings
 
-from chat.room_log.durability import REQUIRED, WeakLogError, weaknesses
+from chat.room_log.durability import WeakLogError, look
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +24,14 @@ def refuse_weak_log() -> None:
         env.log_redis_url,
         socket_timeout=env.redis_timeout_seconds,
         socket_connect_timeout=env.redis_connect_timeout_seconds,
-        decode_responses=True,
     )
     try:
         with client:
-            found = {name: client.config_get(name).get(name) or "unknown" for name in REQUIRED}
+            problems = look(client)
     except redis.RedisError as error:
         # Only the kind: the text may hold the address.
         logger.warning("the log's settings are not known yet: %s", type(error).__name__)
         return
-    problems = weaknesses(found)
     if not problems:
         return
     if not env.allow_weak_log:

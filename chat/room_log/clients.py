@@ -81,6 +81,13 @@ async def close_async_client() -> None:
         await client.aclose()
 
 
+async def drop_idle_connections() -> None:
+    """Lets the clients of this loop and of this process connect anew: the log's address may lead
+    to another server than when they did."""
+    await async_client().connection_pool.disconnect(inuse_connections=False)
+    blocking_client().connection_pool.disconnect(inuse_connections=False)
+
+
 def blocking_client() -> Redis:
     """This process's client for threads and Celery tasks; made after a fork, not before."""
     client = _of_process.get(os.getpid())

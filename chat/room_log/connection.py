@@ -1,16 +1,17 @@
 """The one connection over which a process appends.
 
-A connection is trusted only after the server behind it was checked: a server that restarted may
-hold an older file or weaker settings. Nothing is ever sent twice; when an answer does not come
-the connection is dropped and the caller says `unavailable`.
+A connection is trusted only after the server behind it was checked, over itself: a server that
+restarted may hold an older file or weaker settings, and another connection may lead to another
+server. Nothing is ever sent twice; when an answer does not come the connection is dropped and the
+caller says `unavailable`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 from django.conf import settings
 from redis.asyncio import ConnectionPool
@@ -21,11 +22,30 @@ from redis.exceptions import ResponseError
 
 from chat.database import in_database
 from chat.errors import RetryableError, Unavailable
-from chat.room_log import clients, durability, epochs
+from chat.room_log import clients, durability, epochs, keys
+from chat.room_log.durability import Command
 
 logger = logging.getLogger(__name__)
 
-Command = Sequence[str | bytes | int]
+
+class _Server(NamedTuple):
+    """Which server, in which life, and how far it was when it was checked.
+
+    `run_id` changes with every start. A server that was demoted and promoted again keeps it and
+    gets another `replid`; one that was put back in time with its memory keeps both.
+    """
+
+    run_id: str | None
+    replid: str | None
+    offset: int
+
+    def goes_on_from(self, earlier: _Server | None) -> bool:
+        return (
+            earlier is not None
+            and None not in (self.run_id, self.replid)
+            and (self.run_id, self.replid) == (earlier.run_id, earlier.replid)
+            and self.offset >= earlier.offset
+        )
 
 
 class LogConnection:
@@ -40,7 +60,7 @@ class LogConnection:
             retry=Retry(NoBackoff(), 0),
         )
         self._connection: AbstractConnection | None = None
-        self._checked_run_id: str | None = None
+        self._checked: _Server | None = None
 
     async def call(self, commands: Sequence[Command]) -> list[object]:
         """The answers to `commands`, in order; a ResponseError is an answer too.
@@ -76,26 +96,64 @@ class LogConnection:
         connection = cast(AbstractConnection, self._pool.make_connection())  # type: ignore[no-untyped-call]
         await connection.connect()  # type: ignore[no-untyped-call]
         try:
-            [info] = await self._exchange(connection, [("INFO", "server")])
-            run_id = _field(info, "run_id")
-            if run_id is None or run_id != self._checked_run_id:
-                await self._check_server(connection)
-                self._checked_run_id = run_id
+            await self._check_server(connection)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         return connection
 
     async def _check_server(self, connection: AbstractConnection) -> None:
-        answers = await self._exchange(
-            connection, [("CONFIG", "GET", name) for name in durability.REQUIRED]
-        )
-        problems = durability.weaknesses(_configuration(answers))
+        questions: list[Command] = [
+            ("INFO", "server"),
+            ("INFO", "replication"),
+            ("INFO", "persistence"),
+        ]
+        questions += [("CONFIG", "GET", name) for name in durability.REQUIRED]
+        answers = await self._exchange(connection, questions)
+        fields: dict[str, str] = {}
+        for info in answers[:3]:
+            fields |= _fields(info)
+        problems = durability.weaknesses(_configuration(answers[3:]))
+        problems += durability.file_weaknesses(fields)
+        if not problems and durability.needs_proof(fields):
+            proof = await self._exchange(connection, durability.proof())
+            problems = [] if durability.is_proof(proof) else [durability.NOT_WHOLE]
         if problems and not settings.ENV.allow_weak_log:
             weak = durability.WeakLogError(problems)
             logger.error("%s", weak)
             raise RetryableError(str(weak))
-        await in_database(epochs.establish_all)
+        offset = int(fields.get("master_repl_offset", "0"))
+        server = _Server(fields.get("run_id"), fields.get("master_replid"), offset)
+        if not server.goes_on_from(self._checked):
+            await clients.drop_idle_connections()
+            await self._agree(connection)
+        self._checked = server
+
+    async def _agree(self, connection: AbstractConnection) -> None:
+        """Sees to it that this server has what PostgreSQL says it has had, or a new epoch.
+
+        Raises: RetryableError, OperationalError.
+        """
+        different = await self._different_shards(connection)
+        if not different:
+            return
+        await in_database(epochs.establish_shards, different)
+        if await self._different_shards(connection):
+            raise RetryableError("The log's address leads to more than one server.")
+
+    async def _different_shards(self, connection: AbstractConnection) -> list[int]:
+        # The cursors first: the log may only have moved on since.
+        cursors = await in_database(epochs.all_cursors)
+        commands: list[Command] = []
+        for cursor in cursors:
+            commands.append(("GET", keys.epoch(cursor.shard)))
+            commands.append(("XINFO", "STREAM", keys.ingest(cursor.shard)))
+        answers = await self._exchange(connection, commands)
+        return [
+            cursor.shard
+            for cursor, epoch, stream in zip(cursors, answers[::2], answers[1::2], strict=True)
+            if epochs.differs(cursor, _epoch(epoch), _last_id(stream))
+        ]
 
     @staticmethod
     async def _exchange(
@@ -112,13 +170,37 @@ class LogConnection:
             return answers
 
 
-def _field(info: object, name: str) -> str | None:
-    """A line `name:value` of an INFO answer."""
-    if isinstance(info, bytes):
-        for line in info.decode().splitlines():
-            if line.startswith(f"{name}:"):
-                return line.partition(":")[2]
-    return None
+def _fields(info: object) -> dict[str, str]:
+    """The lines `name:value` of an INFO answer."""
+    if not isinstance(info, bytes):
+        return {}
+    lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
+    return {name: value for name, colon, value in lines if colon}
+
+
+def _epoch(answer: object) -> int | None:
+    """Raises: ResponseError when the server refuses to say."""
+    if isinstance(answer, ResponseError):
+        raise answer
+    return int(answer) if isinstance(answer, bytes) else None
+
+
+def _last_id(answer: object) -> str:
+    """The last id that a stream gave out, in an answer to `XINFO STREAM`.
+
+    Raises: ResponseError when the server refuses to say.
+    """
+    if isinstance(answer, ResponseError):
+        if "no such key" in str(answer):
+            return epochs.START
+        raise answer
+    found: Mapping[object, object] = {}
+    if isinstance(answer, dict):
+        found = answer
+    elif isinstance(answer, list):
+        found = dict(zip(answer[::2], answer[1::2], strict=True))
+    last = found[b"last-generated-id"]
+    return last.decode() if isinstance(last, bytes) else str(last)
 
 
 def _configuration(answers: Sequence[object]) -> dict[str, str]:

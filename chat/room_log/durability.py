@@ -1,11 +1,24 @@
 """Refuses a log server that could forget what it acknowledged.
 
-Source: the persistence chapter of the Redis manual; docs/decisions/0001.
+Settings alone do not tell. After `CONFIG SET appendonly yes` on a running server, and after a full
+resync of a replica, everything is in an append-only file only when the first rewrite has ended; a
+crash before that brings an empty log. `INFO` shows a rewrite, but an ordinary later one, during
+which nothing is at risk, looks the same. So then the server is asked for a proof: something is
+written, and `WAITAOF` says whether it has reached the file.
+
+Source: the persistence chapter of the Redis manual; docs/decisions/0001 and 0032.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from redis import Redis
+
+from chat.room_log import keys
+from chat.room_log.scripts import PROVE
+
+Command = Sequence[str | bytes | int]
 
 REQUIRED = {
     "appendonly": "yes",
@@ -13,6 +26,13 @@ REQUIRED = {
     "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
 }
+# A write is flushed within milliseconds, and a slow disk within this; a file that is not there yet
+# is not waited for, as that takes minutes.
+PROOF_MS = 500
+NOT_WHOLE = (
+    "the append-only file is not whole before its first rewrite has ended "
+    "(INFO persistence: aof_rewrite_in_progress, aof_rewrite_scheduled)"
+)
 
 
 def weaknesses(configuration: Mapping[str, str]) -> list[str]:
@@ -22,6 +42,62 @@ def weaknesses(configuration: Mapping[str, str]) -> list[str]:
         for name, wanted in REQUIRED.items()
         if configuration.get(name) != wanted
     ]
+
+
+def file_weaknesses(persistence: Mapping[str, str]) -> list[str]:
+    """What `INFO persistence` says against the append-only file; [] when nothing."""
+    problems = []
+    if persistence.get("aof_enabled") != "1":
+        problems.append("there is no append-only file (INFO persistence: aof_enabled)")
+    if persistence.get("aof_last_write_status", "ok") != "ok":
+        problems.append("the last write to the append-only file failed (aof_last_write_status)")
+    return problems
+
+
+def needs_proof(persistence: Mapping[str, str]) -> bool:
+    """Whether a rewrite is under way or due, which may be the first."""
+    names = ("aof_rewrite_in_progress", "aof_rewrite_scheduled")
+    return any(persistence.get(name) != "0" for name in names)
+
+
+def proof() -> list[Command]:
+    """Commands whose answers `is_proof` judges, for one connection and in this order."""
+    return [
+        ("EVAL", PROVE.text, 1, keys.PROOF, keys.PROOF_LIFETIME_MS),
+        ("WAITAOF", 1, 0, PROOF_MS),
+    ]
+
+
+def is_proof(answers: Sequence[object]) -> bool:
+    """Whether what was written has reached the file.
+
+    A server without WAITAOF (Redis before 7.2) proves nothing: who is new to it waits for the end
+    of the rewrite, whichever it is.
+    """
+    written, waited = answers
+    if isinstance(written, Exception) or not isinstance(waited, list):
+        return False
+    return bool(waited) and waited[0] == 1
+
+
+def look(client: Redis) -> list[str]:
+    """What makes the acknowledgements of a log server worth less; [] when nothing. Blocks.
+
+    Raises: redis.ResponseError when this account may not ask; redis.RedisError.
+    """
+    configuration: dict[str, str] = {}
+    for name in REQUIRED:
+        # The driver decodes this answer, whatever the client is told.
+        configuration |= client.config_get(name)  # type: ignore[arg-type]
+    found = client.info("persistence")
+    persistence = {name: str(value) for name, value in found.items()}
+    problems = [*weaknesses(configuration), *file_weaknesses(persistence)]
+    if problems or not needs_proof(persistence):
+        return problems
+    pipeline = client.pipeline(transaction=False)
+    for command in proof():
+        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+    return [] if is_proof(pipeline.execute(raise_on_error=False)) else [NOT_WHOLE]
 
 
 class WeakLogError(Exception):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -208,16 +209,35 @@ def establish_all() -> None:
 
     Raises: as `establish`; ImproperlyConfigured when SHARDS was changed.
     """
-    ensure_cursors()
     # The cursors first: the log may only have moved on since.
-    cursors = list(ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST))
+    cursors = all_cursors()
     try:
         for cursor in cursors:
-            epoch, last = read_log(cursor.shard)
-            if epoch != cursor.epoch or stream_id(last) < stream_id(cursor.position):
+            if differs(cursor, *read_log(cursor.shard)):
                 establish(cursor.shard)
     except RedisError as error:
         raise RetryableError("The log does not answer.") from error
+
+
+def all_cursors() -> list[ShardCursor]:
+    """The persist cursor of every shard.
+
+    Raises: OperationalError; ImproperlyConfigured when SHARDS was changed.
+    """
+    ensure_cursors()
+    return list(ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST).order_by("shard"))
+
+
+def differs(cursor: ShardCursor, epoch: int | None, last: str) -> bool:
+    """Whether a log that has `epoch`, and whose ingest stream got to `last`, is not that of
+    `cursor`, which was read before."""
+    return epoch != cursor.epoch or stream_id(last) < stream_id(cursor.position)
+
+
+def establish_shards(shards: Iterable[int]) -> None:
+    """`establish` for each. Raises: as `establish`."""
+    for shard in shards:
+        establish(shard)
 
 
 def report_regress(room: int, seen: int, epoch: int) -> bool:

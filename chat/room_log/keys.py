@@ -19,6 +19,7 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 
 `members` names the state of the ACL: the seq of the last event that brought somebody in or took
 somebody out, or the ticket of the load that none has followed yet. Another state, another name.
+`veche:proof`, a string of a minute, belongs to no shard: see `durability`.
 
 Dead letters have keys of their own: see `chat.dead_letters`.
 """
@@ -29,6 +30,8 @@ from __future__ import annotations
 KEY_LIFETIME_MS = 6 * 3600 * 1000
 # A drain that was asked for and never came is asked for again after this time.
 WAKE_LIFETIME_MS = 2_000
+PROOF = "veche:proof"
+PROOF_LIFETIME_MS = 60_000
 LOADING_LIFETIME_MS = 10_000
 HOT_TAIL_EVENTS = 256
 IDLE_ROOM_MS = 24 * 3600 * 1000

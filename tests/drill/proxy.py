@@ -70,6 +70,10 @@ class Link:
         self.cut_replies = False
         self.refusing = False
 
+    def lead_to(self, target_port: int) -> None:
+        """New connections lead to another server; those that are open stay where they are."""
+        self._target_port = target_port
+
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
