@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -19,7 +18,7 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from chat import audit, metrics, room_list, socket_auth
+from chat import audit, metrics, room_list, socket_auth, welcome
 from chat import hub as hubs
 from chat.actions import accounts
 from chat.connection import Connection
@@ -29,16 +28,13 @@ from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
 from chat.hub.sockets import HubSocket
 from chat.outbox import SocketOutbox
 from chat.protocol import (
-    MAX_BODY_CHARACTERS,
-    MAX_FRAME_BYTES,
+    MAX_ID,
     SUBPROTOCOL,
     Bye,
     CloseCode,
     Hello,
-    Limits,
     RefusedFrame,
-    UserInfo,
-    Welcome,
+    RoomInfo,
     encode,
     parse_frame,
 )
@@ -52,6 +48,10 @@ MAX_EARLY_FRAMES = 64
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def is_room_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 16 and 1 <= int(text) <= MAX_ID
 
 
 class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
@@ -164,11 +164,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _welcome(self, hub: Hub, socket: HubSocket, hello: Hello) -> None:
         try:
             async with asyncio.timeout(HELLO_WORK_SECONDS):
-                rooms = await room_list.rooms_of(socket.user_id)
-                if not rooms:
-                    # Who signed up while the log was away; who left is not brought back.
-                    await accounts.land_in_general(socket.user_id)
-                    rooms = await room_list.rooms_of(socket.user_id)
+                rooms = await self._rooms(socket.user_id, hello)
         except (ClientError, TimeoutError):
             self._come_back_later()
             return
@@ -177,33 +173,26 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             raise
         if socket.closed:
             return
-        identity, env = socket.identity, settings.ENV
-        socket.send(
-            Welcome(
-                user=UserInfo(
-                    id=identity.user_id,
-                    username=identity.username,
-                    name=identity.name,
-                    staff=identity.staff,
-                ),
-                rooms=rooms,
-                heartbeat=env.heartbeat_seconds,
-                time=datetime.now(UTC),
-                limits=Limits(
-                    frame_bytes=MAX_FRAME_BYTES,
-                    body_characters=MAX_BODY_CHARACTERS,
-                    unseen_bytes=env.unseen_bytes,
-                    sends_per_second=env.sends_per_second,
-                    sends_burst=env.sends_burst,
-                ),
-                weak_log=env.allow_weak_log,
-            )
-        )
-        hub.enter(socket, rooms, hello.rooms)
+        for frame, part in welcome.frames(socket.identity, rooms):
+            socket.send(frame)
+            await hub.enter_in_slices(socket, part, hello.rooms)
+        hub.entered(socket)
         self._connection = Connection(hub, socket, audit.address_of_handshake(self.scope))
         for data in self._early:
             self._connection.receive(data)
         self._early.clear()
+
+    @staticmethod
+    async def _rooms(user_id: int, hello: Hello) -> list[RoomInfo]:
+        """What the person sees, and whatever else of theirs the client resumes."""
+        rooms = await room_list.rooms_of(user_id)
+        if not rooms:
+            # Who signed up while the log was away; who left is not brought back.
+            await accounts.land_in_general(user_id)
+            rooms = await room_list.rooms_of(user_id)
+        seen = {str(room.id) for room in rooms}
+        resumed = {int(name) for name in hello.rooms.keys() - seen if is_room_id(name)}
+        return rooms + await room_list.some_of(user_id, resumed) if resumed else rooms
 
     def _close(self, code: CloseCode) -> None:
         if self._socket is not None and self._hub is not None:

@@ -16,7 +16,7 @@ from chat import access, people, room_list, staff_door
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
-from chat.models import Room, RoomEvent, User
+from chat.models import Membership, Room, RoomEvent, User
 from chat.protocol import MAX_ID, RoomInfo
 from chat.usernames import PROBE_USERNAME
 
@@ -65,8 +65,12 @@ async def rooms_owned_by(request: HttpRequest) -> list[NamedRoom]:
 
     Raises: Unavailable when the log or PostgreSQL is away.
     """
-    rooms = await room_list.rooms_of(await _user_id(request))
-    return [_named(room) for room in rooms if _is_owned(room)]
+    user_id = await _user_id(request)
+    # What is not stored yet is among the rooms that they see.
+    owned = {room.id: room for room in await room_list.rooms_of(user_id)}
+    further = await in_database(_owned_by, user_id) - owned.keys()
+    owned |= {room.id: room for room in await room_list.some_of(user_id, further)}
+    return [_named(room) for room in sorted(owned.values(), key=_by_name) if _is_owned(room)]
 
 
 async def room_for(request: HttpRequest, room_id: int) -> NamedRoom | None:
@@ -157,6 +161,15 @@ def _page_for_second_factor(request: HttpRequest) -> str | None:
 def _may_read_private_rooms(request: HttpRequest) -> bool:
     person = _staff(request)
     return person is not None and person.has_perm("chat.view_private_rooms")
+
+
+def _owned_by(user_id: int) -> set[int]:
+    owned = Membership.objects.filter(user_id=user_id, role=Role.OWNER)
+    return set(owned.values_list("room_id", flat=True))
+
+
+def _by_name(room: RoomInfo) -> tuple[str, int]:
+    return room.name, room.id
 
 
 def _is_owned(room: RoomInfo) -> bool:

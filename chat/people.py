@@ -62,12 +62,12 @@ def search(text: str, limit: int = 20) -> list[UserInfo]:
     return [info(user) for user in users]
 
 
-def members_of(room_id: int) -> list[MemberInfo]:
-    """The stored members of a room by user name; one who entered just now may not be there yet."""
+def members_of(room_id: int, after: str, limit: int) -> list[MemberInfo]:
+    """Members of a room by user name, from behind `after`; one who entered just now may lack."""
     memberships = (
-        Membership.objects.filter(room_id=room_id, user__is_active=True)
+        Membership.objects.filter(room_id=room_id, user__is_active=True, user__username__gt=after)
         .select_related("user")
-        .order_by("user__username")
+        .order_by("user__username")[:limit]
     )
     return [
         MemberInfo(

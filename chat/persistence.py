@@ -25,6 +25,7 @@ from chat import batch_ends, ingest, live, metrics, projections, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
+from chat.events import EventType, RoomArchived, RoomEvent, RoomKind
 from chat.infrastructure import is_data_error
 from chat.ingest import Candidate
 from chat.letter_limit import LetterLimit, TooManyLetters
@@ -125,11 +126,12 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
         position.save(update_fields=["position", "moved_at"])
         if candidates:
             batch_ends.note_stored(shard)
+        news = _news([one.placed for one in candidates])
         crash_point("persist.before_commit")
     crash_point("persist.after_commit")
     result.stored += len(candidates)
     heads = {one.placed.event.room: one.placed.event.seq for one in candidates}
-    _tell_log(shard, position, heads)
+    _tell_log(shard, position, heads, news)
     _measure(candidates, time.perf_counter() - began)
     tracing.persisted((one.placed.event for one in candidates), began_ns)
     return True
@@ -192,7 +194,32 @@ def _finish_earlier(position: ShardCursor) -> None:
     _tell_log(position.shard, position, heads)
 
 
-def _tell_log(shard: int, position: ShardCursor, heads: dict[int, int]) -> None:
+def _news(placed: Sequence[Placed]) -> dict[str, object]:
+    """What brings a room back to people who do not see it: words in a direct conversation, and
+    that an archived room is open again. See `Hub.on_message`."""
+    first: dict[int, RoomEvent] = {}
+    opened: set[int] = set()
+    for event, data in ((one.event, one.data) for one in placed):
+        if event.type is EventType.MESSAGE_POSTED:
+            first.setdefault(event.room, event)
+        elif isinstance(data, RoomArchived):
+            (opened.discard if data.archived else opened.add)(event.room)
+    directs = Room.objects.filter(pk__in=first, kind=RoomKind.DIRECT, direct_key__isnull=False)
+    return {
+        "direct": {
+            room: [*map(int, str(key).split(":")), first[room].seq - 1, first[room].n - 1]
+            for room, key in directs.values_list("pk", "direct_key")
+        },
+        "opened": sorted(opened),
+    }
+
+
+def _tell_log(
+    shard: int,
+    position: ShardCursor,
+    heads: dict[int, int],
+    news: dict[str, object] | None = None,
+) -> None:
     """Moves the rooms' watermarks, trims what PostgreSQL holds, and announces it."""
     milliseconds, counter = epochs.stream_id(position.position)
     arguments: list[str | int] = [
@@ -208,7 +235,7 @@ def _tell_log(shard: int, position: ShardCursor, heads: dict[int, int]) -> None:
     if heads:
         live.publish_blocking(
             live.HUBS_GROUP,
-            {"type": "stored", "rooms": {str(room): seq for room, seq in heads.items()}},
+            {"type": "stored", "rooms": heads, **(news or {})},
         )
 
 

@@ -56,7 +56,7 @@ REMOVE_REACTIONS = """
 """
 
 MOVE_ROOMS = """
-    UPDATE chat_room SET stored_seq = moved.seq, stored_n = moved.n
+    UPDATE chat_room SET stored_seq = moved.seq, stored_n = moved.n, last_stored_at = now()
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS moved (room, seq, n)
     WHERE chat_room.id = moved.room
 """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from django.conf import settings
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from chat import people, recent_rooms, room_log
@@ -18,6 +19,7 @@ from chat.events import Role, RoomKind, shard_of
 from chat.models import Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
 from chat.room_log import RoomState
+from chat.slices import Slices
 
 
 class PublicRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +36,12 @@ class PublicRoom(msgspec.Struct, frozen=True, kw_only=True):
 # A member without a marker: from before there were markers, or never looked.
 NOTHING_READ = (0, 0)
 
+
+# Who is in no more rooms than this sees all of them. Of others, archived rooms and direct
+# conversations beyond the newest, or in which nothing was said for long, are only shown on demand.
+EVERYTHING_UP_TO = 200
+MAX_DIRECT = 200
+SILENT_AFTER = timedelta(days=30)
 
 # People whose rooms are looked up together.
 PEOPLE_AT_A_TIME = 32
@@ -57,11 +65,44 @@ class _Stored:
 
 
 async def rooms_of(user_id: int) -> list[RoomInfo]:
-    """Every room the person is in, by name; archived ones too.
+    """The rooms that the person sees without asking, by name: see `shown`.
 
     Raises: Unavailable when the log or PostgreSQL is away.
     """
     return await _lists.get(user_id) or []
+
+
+async def some_of(user_id: int, room_ids: Iterable[int]) -> list[RoomInfo]:
+    """Those of the rooms that the person is in, by name.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    stored = await in_database(_read_stored, {user_id: list(room_ids)}, True)
+    return (await _combine(stored))[user_id]
+
+
+async def ids_of(user_id: int) -> list[int]:
+    """All rooms that the person is in.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    recent = await recent_rooms.entered_by([user_id])
+    stored = await in_database(_stored_ids, user_id)
+    among = await room_log.members_among({room: [user_id] for room in {*stored, *recent[user_id]}})
+    # Of a room that is not in the log, PostgreSQL's copy is exact.
+    unloaded = stored - among.keys()
+    return sorted(unloaded | {room for room, members in among.items() if user_id in members})
+
+
+async def further_rooms(user_id: int, text: str, offset: int, limit: int) -> list[RoomInfo]:
+    """Rooms of the person that are not in `rooms_of`, those used last first; `text` is part of a
+    room's or of a person's name.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    found = await in_database(_find_further, user_id, text, offset, limit)
+    infos = {room.id: room for room in await some_of(user_id, found)} if found else {}
+    return [infos[room] for room in found if room in infos]
 
 
 async def room_for(user_id: int, room_id: int) -> RoomInfo | None:
@@ -90,34 +131,32 @@ async def _combine(stored: _Stored) -> dict[int, list[RoomInfo]]:
         user: [room.pk for room in person.rooms] for user, person in stored.people.items()
     }
     states, logged = await room_log.states_and_roles(rooms_of_people)
+    slices = Slices()
     return {
-        user: _list_of(person, states, logged.get(user, {}), stored.epochs)
+        user: await _list_of(person, states, logged.get(user, {}), stored.epochs, slices)
         for user, person in stored.people.items()
     }
 
 
-def _list_of(
+async def _list_of(
     person: _Person,
     states: Mapping[int, RoomState],
     logged: Mapping[int, Role | None],
     epochs: Mapping[int, int],
+    slices: Slices,
 ) -> list[RoomInfo]:
     # The log decides where it holds the room; where it does not, nothing is left to store and
     # PostgreSQL's copy is exact.
     roles: Mapping[int, Role | None] = {**person.roles, **logged}
-    return [
-        _info(
-            room,
-            states.get(room.pk),
-            role,
-            person.read.get(room.pk, NOTHING_READ if room.pk in person.roles else None),
-            person.peers.get(room.pk),
-            epochs,
-            person.muted.get(room.pk),
-        )
-        for room in person.rooms
-        if (role := roles.get(room.pk)) is not None
-    ]
+    found = []
+    for room in person.rooms:
+        await slices.pause()
+        if (role := roles.get(room.pk)) is not None:
+            read = person.read.get(room.pk, NOTHING_READ if room.pk in person.roles else None)
+            peer, muted_until = person.peers.get(room.pk), person.muted.get(room.pk)
+            info = _info(room, states.get(room.pk), role, read, peer, epochs, muted_until)
+            found.append(info)
+    return found
 
 
 def _info(
@@ -158,6 +197,7 @@ def _read_stored(wanted: Mapping[int, Iterable[int]], only_these: bool = False) 
     """What is stored of the rooms of some people, and of the rooms `wanted` of each besides; with
     `only_these`, of those alone. A handful of queries, however many people there are."""
     more = {user: set(rooms) for user, rooms in wanted.items()}
+    hidden = {} if only_these else _hidden(more)
     memberships = Membership.objects.filter(user_id__in=more)
     if only_these:
         memberships = memberships.filter(room_id__in=set().union(*more.values()))
@@ -166,7 +206,7 @@ def _read_stored(wanted: Mapping[int, Iterable[int]], only_these: bool = False) 
     for user, room, role, until in memberships.values_list(
         "user_id", "room_id", "role", "muted_until"
     ):
-        if not only_these or room in more[user]:
+        if room in more[user] or not (only_these or room in hidden.get(user, ())):
             roles[user][room] = Role(role)
             mutes[user][room] = until
     ids = {user: {*roles[user], *more[user]} for user in more}
@@ -181,6 +221,54 @@ def _read_stored(wanted: Mapping[int, Iterable[int]], only_these: bool = False) 
         for user in more
     }
     return _Stored(people_found, _epochs())
+
+
+def _stored_ids(user_id: int) -> set[int]:
+    return set(Membership.objects.filter(user_id=user_id).values_list("room_id", flat=True))
+
+
+def _hidden(people: Iterable[int]) -> dict[int, set[int]]:
+    """The rooms of each person that they do not see without asking."""
+    numbers = (
+        Membership.objects.filter(user_id__in=list(people))
+        .values_list("user_id")
+        .annotate(number=Count("id"))
+        .filter(number__gt=EVERYTHING_UP_TO)
+    )
+    return {user: _not_shown(user) for user, _ in numbers}
+
+
+def _not_shown(user_id: int) -> set[int]:
+    rows = (
+        Membership.objects.filter(user_id=user_id)
+        .annotate(used=Coalesce("room__last_stored_at", "room__created_at"))
+        .order_by("-used")
+        .values_list("room_id", "room__kind", "room__archived_at", "used")
+    )
+    silent_since = timezone.now() - SILENT_AFTER
+    found: set[int] = set()
+    directs = 0
+    for room, kind, archived_at, used in rows:
+        direct = kind == RoomKind.DIRECT
+        directs += direct
+        too_old = direct and (used < silent_since or directs > MAX_DIRECT)
+        if archived_at is not None or too_old:
+            found.add(room)
+    return found
+
+
+def _find_further(user_id: int, text: str, offset: int, limit: int) -> list[int]:
+    hidden = _hidden([user_id]).get(user_id, set())
+    peers = User.objects.filter(
+        Q(username__icontains=text) | Q(display_name__icontains=text),
+        memberships__room_id=OuterRef("pk"),
+    ).exclude(pk=user_id)
+    named = Q(name__icontains=text) | Q(slug=text) | Q(kind=RoomKind.DIRECT) & Exists(peers)
+    rooms = Room.objects.filter(pk__in=hidden)
+    if text:
+        rooms = rooms.filter(named)
+    ordered = rooms.order_by(Coalesce("last_stored_at", "created_at").desc(), "-pk")
+    return list(ordered.values_list("pk", flat=True)[offset : offset + limit])
 
 
 def _muted(

@@ -51,7 +51,7 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
     if len(query) < MIN_QUERY_CHARACTERS:
         raise ClientError("bad_request", f"q: at least {MIN_QUERY_CHARACTERS} characters.")
     if room_id is None:
-        rooms = [room.id for room in await room_list.rooms_of(user_id)]
+        rooms = await room_list.ids_of(user_id)
     else:
         rooms = [(await access.as_member(user_id, room_id)).room.pk]
     return await in_database(_find, query, rooms, limit)

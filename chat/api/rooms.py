@@ -11,7 +11,7 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, people, room_list
+from chat import access, live, people, room_list
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -19,12 +19,16 @@ from chat.api.answers import answer, nothing
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.database import in_database
 from chat.events import RoomKind, RoomUpdated
-from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
 
 router = Router(tags=["rooms"])
 
 MAX_PUBLIC_ROOMS = 200
+MAX_ROOMS = 1_000
+MAX_FURTHER_ROOMS = 200
+MAX_OFFSET = 1_000_000
+MAX_MEMBERS = 1_000
 NO_REASON = schemas.Because()
 
 RoomId = Annotated[int, Path(ge=1, le=MAX_ID)]
@@ -42,9 +46,26 @@ async def _shown(user_id: int, room_id: int) -> RoomInfo:
 
 
 @router.get("/rooms", response={200: list[schemas.RoomInfo], **ERRORS}, throttle=READS)
-async def my_rooms(request: SignedInRequest) -> HttpResponse:
-    """The rooms I am in, as in the socket's `welcome`."""
-    return answer(await room_list.rooms_of(request.auth.user_id))
+async def my_rooms(
+    request: SignedInRequest,
+    offset: int = Query(0, ge=0, le=MAX_OFFSET),
+    limit: int = Query(MAX_ROOMS, ge=1, le=MAX_ROOMS),
+) -> HttpResponse:
+    """The rooms I am in, by name, as in the socket's `welcome`; the rest is at `/rooms/further`."""
+    rooms = await room_list.rooms_of(request.auth.user_id)
+    return answer(rooms[offset : offset + limit])
+
+
+@router.get("/rooms/further", response={200: list[schemas.RoomInfo], **ERRORS}, throttle=READS)
+async def further_rooms(
+    request: SignedInRequest,
+    q: str = Query("", description="Part of a room's or a person's name; empty for all."),
+    offset: int = Query(0, ge=0, le=MAX_OFFSET),
+    limit: int = Query(50, ge=1, le=MAX_FURTHER_ROOMS),
+) -> HttpResponse:
+    """Archived rooms and older direct conversations of somebody in many rooms, last used first."""
+    text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
+    return answer(await room_list.further_rooms(request.auth.user_id, text, offset, limit))
 
 
 @router.get("/rooms/public", response={200: list[schemas.PublicRoom], **ERRORS}, throttle=READS)
@@ -132,6 +153,15 @@ async def archive(
     return nothing()
 
 
+@router.post("/rooms/{room_id}/show", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+async def show(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
+    """Bring a room of mine that is not in `welcome` to my connections, as `room`."""
+    user_id = request.auth.user_id
+    shown = await _shown(user_id, room_id)
+    live.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
+    return answer(shown)
+
+
 @router.post("/rooms/{room_id}/join", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
 async def join(request: SignedInRequest, room_id: RoomId, key: Key = None) -> HttpResponse:
     """Enter a public room."""
@@ -150,10 +180,16 @@ async def leave(request: SignedInRequest, room_id: RoomId, key: Key = None) -> H
 @router.get(
     "/rooms/{room_id}/members", response={200: list[schemas.MemberInfo], **ERRORS}, throttle=READS
 )
-async def members(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
-    """Who is in a room of mine."""
+async def members(
+    request: SignedInRequest,
+    room_id: RoomId,
+    after: str = Query("", max_length=150, description="The last user name of the page before."),
+    limit: int = Query(MAX_MEMBERS, ge=1, le=MAX_MEMBERS),
+) -> HttpResponse:
+    """Who is in a room of mine, by user name."""
     await access.as_member(request.auth.user_id, room_id)
-    return answer(await in_database(people.members_of, room_id))
+    check_text(after, "after", 150)
+    return answer(await in_database(people.members_of, room_id, after, limit))
 
 
 @router.post("/rooms/{room_id}/members", response={204: None, **ERRORS}, throttle=WRITES)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+from msgspec import structs
 
 from chat import live, metrics
 from chat.errors import ClientError
@@ -25,6 +27,7 @@ from chat.hub.stored_notices import StoredNotices
 from chat.live import room_group
 from chat.presence import Presence
 from chat.protocol import (
+    MAX_SYNC_EVENTS,
     Bye,
     CloseCode,
     Position,
@@ -37,6 +40,7 @@ from chat.protocol import (
 )
 from chat.rate_limit import BucketsByUser
 from chat.read_markers import ReadMarkers
+from chat.slices import Slices
 
 logger = logging.getLogger(__name__)
 
@@ -145,9 +149,27 @@ class Hub:
 
         A position that cannot be, of another epoch or of the future, is answered by `reset`.
         """
-        socket.greeted = True
         for info in rooms:
             self._attach(socket, info, positions.get(str(info.id)))
+        self.entered(socket)
+
+    async def enter_in_slices(
+        self, socket: HubSocket, rooms: Iterable[RoomInfo], positions: Mapping[str, Position]
+    ) -> None:
+        """As `enter`, without holding the loop for long; `entered` is to be called after the last.
+
+        What is logged in a room before its turn comes is caught up.
+        """
+        slices = Slices()
+        for info in rooms:
+            self._attach(socket, info, positions.get(str(info.id)))
+            await slices.pause()
+
+    def entered(self, socket: HubSocket) -> None:
+        """The connection has got all its rooms."""
+        if socket.closed:
+            return
+        socket.greeted = True
         self.presence.show(socket)
         for room in socket.entered_meanwhile - socket.rooms.keys():
             self.spawn(self.welcome_to(socket.user_id, room), "entered meanwhile")
@@ -222,8 +244,13 @@ class Hub:
                 if room in socket.rooms:
                     self._detach(socket, feed)
 
-    async def welcome_to(self, user_id: int, room: int) -> None:
-        """The person entered a room: their connections that are not in it yet get it."""
+    async def welcome_to(
+        self, user_id: int, room: int, after: tuple[int, int] | None = None
+    ) -> None:
+        """The person entered a room: their connections that are not in it yet get it.
+
+        Its events follow from `after`, a (seq, n), or from head.
+        """
         absent = [socket for socket in self.sockets_of(user_id) if room not in socket.rooms]
         for socket in absent:
             socket.entered_meanwhile.add(room)  # `enter` looks at it if `welcome` is to come yet
@@ -232,10 +259,14 @@ class Hub:
         info = await self.source.room_for(user_id, room)
         if info is None:
             return
+        shown, at = info, None
+        if after is not None and info.head - MAX_SYNC_EVENTS <= after[0] < info.head:
+            shown = structs.replace(info, head=after[0], n=after[1])
+            at = Position(info.epoch, after[0])
         for socket in absent:
             if socket.greeted and room not in socket.rooms:
-                socket.send(RoomAdded(room=info))
-                self._attach(socket, info, None)
+                socket.send(RoomAdded(room=shown))
+                self._attach(socket, info, at)
                 self.presence.show(socket, [room])
 
     # What feeds ask for
@@ -311,6 +342,7 @@ class Hub:
                 feed = self.feeds.get(int(room))
                 if feed is not None:
                     self.stored(feed, int(seq))
+            self._on_news(message.get("direct", {}), message.get("opened", ()))
         elif kind == "revoke":
             self._on_revoke(int(message["user"]), message["session"])
         elif kind == "joined":
@@ -322,6 +354,20 @@ class Hub:
             self._on_report(int(message["user"]), int(message["report"]), str(message["state"]))
         elif kind == "replaced":
             self._on_replaced(int(message["room"]))
+
+    def _on_news(self, direct: Mapping[str, Sequence[int]], opened: Sequence[int]) -> None:
+        """What somebody does not see is told to them when something happens in it."""
+        for room, (low, high, seq, n) in direct.items():
+            for user_id in {low, high} & self._of_user.keys():
+                if any(int(room) not in socket.rooms for socket in self._of_user[user_id]):
+                    self.spawn(self.welcome_to(user_id, int(room), (seq, n)), "direct message")
+        for archived_no_more in opened:
+            self.spawn(self._welcome_members(archived_no_more), "room opened again")
+
+    async def _welcome_members(self, room: int) -> None:
+        here = list(self._of_user)
+        for user_id in (await self.source.who_is_in({room: here})).get(room, ()):
+            await self.welcome_to(user_id, room)
 
     def _on_typing(self, room: int, user_id: int) -> None:
         feed = self.feeds.get(room)

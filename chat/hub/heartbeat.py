@@ -21,10 +21,10 @@ from chat.database import in_database
 from chat.errors import ClientError
 from chat.hub.core import SLICE, Hub
 from chat.hub.members import entered_since
-from chat.hub.slices import Slices
 from chat.hub.sockets import HubSocket
 from chat.protocol import CloseCode, Heads, encode
 from chat.room_log.changes import in_calls
+from chat.slices import Slices
 
 logger = logging.getLogger(__name__)
 
@@ -120,12 +120,12 @@ async def check_sessions(hub: Hub) -> None:
 
 
 async def look_for_entries(hub: Hub) -> None:
-    """Give rooms to who entered one, for when the hint about it was lost."""
+    """Give rooms to who entered one, or was written to, for when the hint about it was lost."""
     people = {socket.user_id for socket in hub.sockets if socket.greeted}
     hub.entries_seen_at, entered = await in_database(entered_since, people, hub.entries_seen_at)
-    for user_id, room in entered:
+    for user_id, room, after in entered:
         if any(room not in socket.rooms for socket in hub.sockets_of(user_id) if socket.greeted):
-            await hub.welcome_to(user_id, room)
+            await hub.welcome_to(user_id, room, after)
 
 
 PARTS_OF_EVERY_BEAT = (look_at_rooms, send_heads, tell_presence)

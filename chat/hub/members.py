@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 NOT_COMMITTED_FOR = timedelta(minutes=2)
 
 ENTERED = """
-    SELECT user_id, room_id FROM chat_membership
-    WHERE stored_at > %s AND user_id = ANY(%s) ORDER BY id
+    SELECT user_id, room_id, NULL::bigint, NULL::bigint FROM chat_membership
+    WHERE stored_at > %(moment)s AND user_id = ANY(%(people)s)
+    UNION ALL
+    SELECT member.user_id, room.id, first.seq - 1, first.n - 1
+    FROM chat_membership AS member JOIN chat_room AS room ON room.id = member.room_id
+    CROSS JOIN LATERAL (
+        SELECT seq, n FROM chat_message
+        WHERE room_id = room.id AND at > %(moment)s ORDER BY seq LIMIT 1
+    ) AS first
+    WHERE member.user_id = ANY(%(people)s)
+        AND room.kind = 'direct' AND room.last_stored_at > %(moment)s
 """
 
 
@@ -59,16 +68,21 @@ async def put_out(hub: Hub, user_id: int, room: int) -> None:
 
 def entered_since(
     people: Collection[int], moment: datetime | None
-) -> tuple[datetime, list[tuple[int, int]]]:
-    """(person, room) of the memberships that were stored after `moment`, and the time of the look.
+) -> tuple[datetime, list[tuple[int, int, tuple[int, int] | None]]]:
+    """The time of the look, and the rooms that people have come to see since `moment`.
 
-    Some of a little before are among them again. Uses the ORM's connection.
+    Those that they entered, and direct conversations with the (seq, n) after which something was
+    said. Some of a little before are among them again. Uses the ORM's connection.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         [now] = cursor.fetchone()
-        cursor.execute(ENTERED, [(moment or now) - NOT_COMMITTED_FOR, list(people)])
-        return now, cursor.fetchall()
+        since = (moment or now) - NOT_COMMITTED_FOR
+        cursor.execute(ENTERED, {"moment": since, "people": list(people)})
+        found: dict[tuple[int, int], tuple[int, int] | None] = {}
+        for user_id, room, seq, n in cursor.fetchall():
+            found[user_id, room] = found.get((user_id, room)) if seq is None else (seq, n)
+        return now, [(user_id, room, after) for (user_id, room), after in found.items()]
 
 
 def _stored_among(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:

@@ -66,6 +66,11 @@ class Room(models.Model):
     )
     stored_seq = models.BigIntegerField(_("stored up to seq"), default=0)
     stored_n = models.BigIntegerField(_("messages stored"), default=0)
+    last_stored_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When something of the room was last stored, by PostgreSQL's clock.",
+    )
 
     class Meta:
         verbose_name = _("room")

@@ -200,7 +200,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Welcome(ServerFrame, frozen=True, tag="welcome"):
-    """Answer to `hello`. `time` is the server's clock, for the client's UUIDv7 keys."""
+    """Answer to `hello`. `time` is the server's clock, for the client's UUIDv7 keys.
+
+    Who is in many rooms gets them in parts: `more` says that a `rooms` frame follows.
+    """
 
     user: UserInfo
     rooms: list[RoomInfo]
@@ -208,6 +211,14 @@ class Welcome(ServerFrame, frozen=True, tag="welcome"):
     time: datetime
     limits: Limits
     weak_log: bool = False
+    more: bool = False  # `rooms` follows
+
+
+class Rooms(ServerFrame, frozen=True, tag="rooms"):
+    """More of the person's rooms, after a `welcome` or `rooms` with `more`."""
+
+    rooms: list[RoomInfo]
+    more: bool
 
 
 class RoomAdded(ServerFrame, frozen=True, tag="room"):
@@ -344,6 +355,7 @@ class Bye(ServerFrame, frozen=True, tag="bye"):
 
 AnyServerFrame = (
     Welcome
+    | Rooms
     | RoomAdded
     | Ok
     | Error

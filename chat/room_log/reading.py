@@ -138,7 +138,7 @@ def _in_parts(rooms: Mapping[int, Collection[int]]) -> Iterator[list[tuple[int, 
 async def states_and_roles(
     rooms_of_people: Mapping[int, Sequence[int]],
 ) -> tuple[dict[int, RoomState], dict[int, dict[int, Role | None]]]:
-    """`room_states` of all the rooms, and of each person the `roles` in theirs: one round trip.
+    """`room_states` of all the rooms, and of each person the `roles` in theirs, in parts.
 
     Raises: Unavailable.
     """
@@ -146,29 +146,35 @@ async def states_and_roles(
     for person, their_rooms in rooms_of_people.items():
         for room in their_rooms:
             people_in.setdefault(room, []).append(person)
-    if not people_in:
-        return {}, {}
-    shards = {_shard(room) for room in people_in}
+    states: dict[int, RoomState] = {}
+    found: dict[int, dict[int, Role | None]] = {}
+    for part in _in_parts(people_in):
+        await _read_states_and_roles(part, states, found)
+    return states, found
+
+
+async def _read_states_and_roles(
+    part: Sequence[tuple[int, Sequence[int]]],
+    states: dict[int, RoomState],
+    found: dict[int, dict[int, Role | None]],
+) -> None:
+    shards = {_shard(room) for room, _ in part}
     pipeline = clients.async_client().pipeline(transaction=False)
     for shard in shards:
         pipeline.get(keys.epoch(shard))
-    for room, members in people_in.items():
+    for room, members in part:
         pipeline.hmget(keys.room(_shard(room), room), "epoch", "head", "n", "stored", "archived")
         pipeline.hmget(keys.acl(_shard(room), room), *map(str, members))
     answers = await clients.ask(pipeline.execute)
     epochs = dict(zip(shards, answers, strict=False))
-    states: dict[int, RoomState] = {}
-    found: dict[int, dict[int, Role | None]] = {}
     of_rooms = answers[len(shards) :]
-    for (room, members), values, entries in zip(
-        people_in.items(), of_rooms[::2], of_rooms[1::2], strict=True
-    ):
+    for (room, members), values, entries in zip(part, of_rooms[::2], of_rooms[1::2], strict=True):
         state = _state(epochs[_shard(room)], values)
         if state is not None:
-            states[room] = state
+            # Of a room that is read in pieces the first state stands: no member is older than it.
+            states.setdefault(room, state)
             for person, entry in zip(members, entries, strict=True):
                 found.setdefault(person, {})[room] = _role(entry)
-    return states, found
 
 
 def _state(epoch: bytes | None, values: Sequence[bytes | None]) -> RoomState | None:

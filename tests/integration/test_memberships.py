@@ -131,7 +131,7 @@ async def test_new_memberships_are_found_by_when_they_were_stored(log_redis: red
 
     _, found = await sync_to_async(members.entered_since)([bob.pk], None)
 
-    assert found == [(bob.pk, later.pk)]
+    assert found == [(bob.pk, later.pk, None)]
 
 
 def age(room: Room) -> None:

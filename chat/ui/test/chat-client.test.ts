@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
 import type { RoomInfo, ServerFrame } from "../src/lib/client/frames";
 import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
-import { posted, roomInfo, ScriptedSocket, settle } from "./scripted-socket";
+import { posted, roomInfo, ScriptedSocket, settle, welcome } from "./scripted-socket";
 
 let client: ChatClient;
 let waiting: OutboxItem[];
@@ -175,6 +175,21 @@ describe("ChatClient", () => {
 		expect(second.of("hello")[0]?.rooms).toEqual({ "5": { epoch: 1, seq: 11 } });
 		expect(seqsShown()).toEqual([10, 11, 12]);
 		expect(client.rooms.get(6)).toMatchObject({ last: 30, n: 20 });
+	});
+
+	it("keeps the rooms of a list in parts and drops what no part has named", async () => {
+		const first = await start(roomInfo(), roomInfo({ id: 6 }), roomInfo({ id: 7 }));
+		first.breaks();
+		await vi.advanceTimersByTimeAsync(1_000);
+		const second = ScriptedSocket.latest;
+		second.open();
+
+		second.says({ ...welcome(roomInfo()), more: true });
+		const before = [...client.rooms.keys()];
+		second.says({ t: "rooms", rooms: [roomInfo({ id: 7 }), roomInfo({ id: 8 })], more: false });
+
+		expect(before).toEqual([5, 6, 7]);
+		expect([...client.rooms.keys()].sort()).toEqual([5, 7, 8]);
 	});
 
 	it("confirms events frames within half a second, at once when they are large", async () => {

@@ -76,6 +76,16 @@ export class Rest {
 		}
 	}
 
+	/** Archived rooms and older direct conversations that the list of rooms does not have. */
+	furtherRooms(query: string, offset: number, limit: number): Promise<RoomInfo[]> {
+		return this.call("GET", `rooms/further?q=${encodeURIComponent(query)}&offset=${offset}&limit=${limit}`);
+	}
+
+	/** Brings such a room to all of the person's connections. */
+	show(room: number): Promise<RoomInfo> {
+		return this.call("POST", `rooms/${room}/show`);
+	}
+
 	members(room: number): Promise<{ user: UserInfo; role: Role; muted_until: string | null }[]> {
 		return this.call("GET", `rooms/${room}/members`);
 	}

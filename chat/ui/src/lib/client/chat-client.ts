@@ -82,6 +82,8 @@ export class ChatClient {
 	private waiting: OutboxItem[] = [];
 	private logged: Logged[] = [];
 	private clockOffsetMs = 0;
+	/** Rooms that the server has named on this connection. */
+	private listed = new Set<number>();
 	private userId: number | null = null;
 	private current: number | null = null;
 
@@ -234,6 +236,7 @@ export class ChatClient {
 	/** Takes in a room that the person made or joined over HTTP, before the server's frame says so. */
 	entered(info: RoomInfo): void {
 		if (this.rooms.has(info.id)) return;
+		this.listed.add(info.id);
 		this.catchUp.follow(info.id, info.epoch, info.head);
 		this.put(info.id, rooms.fromInfo(info));
 	}
@@ -259,9 +262,8 @@ export class ChatClient {
 		this.clockOffsetMs = Date.parse(welcome.time) - Date.now();
 		this.userId = welcome.user.id;
 		this.seen.reset();
-		const mine = new Set(welcome.rooms.map((info) => info.id));
-		for (const room of [...this.rooms.keys()]) if (!mine.has(room)) this.left(room);
-		for (const info of welcome.rooms) this.describe(info);
+		this.listed = new Set();
+		this.list(welcome.rooms, welcome.more ?? false);
 		// After the rooms: what the page asks for next depends on the part the person has in them.
 		this.listener.welcomed({
 			user: welcome.user,
@@ -272,7 +274,15 @@ export class ChatClient {
 		this.outbox.resume();
 	}
 
+	/** Takes in a part of the list of rooms; after the last part, what was in none is not the person's. */
+	private list(infos: RoomInfo[], more: boolean): void {
+		for (const info of infos) this.describe(info);
+		if (more) return;
+		for (const room of [...this.rooms.keys()]) if (!this.listed.has(room)) this.left(room);
+	}
+
 	private describe(info: RoomInfo): void {
+		this.listed.add(info.id);
 		const before = this.rooms.get(info.id);
 		const state = before ? rooms.reconnected(before, info) : rooms.fromInfo(info);
 		this.catchUp.follow(info.id, state.epoch, state.last, info.head);
@@ -318,6 +328,9 @@ export class ChatClient {
 				break;
 			case "reset":
 				this.resetRoom(frame.room, frame.epoch, frame.head);
+				break;
+			case "rooms":
+				this.list(frame.rooms, frame.more);
 				break;
 			case "room":
 				this.describe(frame.room);

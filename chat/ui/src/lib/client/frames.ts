@@ -124,6 +124,8 @@ export interface Welcome {
 	time: string;
 	limits: Limits;
 	weak_log?: boolean;
+	/** The rest of the rooms follows as `rooms`. */
+	more?: boolean;
 }
 export interface Ok {
 	t: "ok";
@@ -172,6 +174,7 @@ export interface PresenceFrame {
 
 export type ServerFrame =
 	| Welcome
+	| { t: "rooms"; rooms: RoomInfo[]; more: boolean }
 	| { t: "room"; room: RoomInfo }
 	| Ok
 	| ErrorFrame

@@ -13,6 +13,7 @@ export const en = {
 	noMatch: "Nothing matches",
 	browseRooms: "Browse rooms",
 	createRoom: "Create a room",
+	furtherRooms: "Archived and older",
 	newDirect: "New message",
 	openMenu: "Open the list of rooms",
 	closeMenu: "Close the list of rooms",

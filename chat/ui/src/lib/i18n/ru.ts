@@ -17,6 +17,7 @@ export const ru: Words = {
 	noMatch: "Ничего не найдено",
 	browseRooms: "Все комнаты",
 	createRoom: "Создать комнату",
+	furtherRooms: "Архив и давние беседы",
 	newDirect: "Новое сообщение",
 	openMenu: "Открыть список комнат",
 	closeMenu: "Закрыть список комнат",

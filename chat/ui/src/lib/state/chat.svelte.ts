@@ -73,6 +73,8 @@ export class Chat implements ClientListener {
 	busy = $state(false);
 	/** The list of rooms has come at least once. */
 	ready = $state(false);
+	/** There are rooms beyond the list; null until the server was asked. */
+	hasFurther = $state<boolean | null>(null);
 
 	readonly me: number;
 	readonly typing = new Typing();
@@ -131,6 +133,19 @@ export class Chat implements ClientListener {
 		this.weakLog = welcome.weakLog;
 		this.ready = true;
 		this.reports.start();
+		if (this.hasFurther === null) this.lookForFurther();
+	}
+
+	private lookForFurther(): void {
+		this.hasFurther = false;
+		this.rest
+			.furtherRooms("", 0, 1)
+			.then((rooms) => {
+				this.hasFurther = rooms.length > 0;
+			})
+			.catch(() => {
+				this.hasFurther = null; // the next connection asks again
+			});
 	}
 
 	room(id: number, state: RoomState | null): void {
@@ -284,6 +299,19 @@ export class Chat implements ClientListener {
 
 	entered(info: RoomInfo): void {
 		this.client?.entered(info);
+	}
+
+	/** Brings a room from beyond the list into it. Rejects with RestError. */
+	async show(room: number): Promise<RoomInfo> {
+		const info = await this.rest.show(room);
+		this.entered(info);
+		return info;
+	}
+
+	/** Brings the room of an address into the list, if it is the person's and beyond it. */
+	async showBySlug(slug: string): Promise<void> {
+		const found = await this.rest.furtherRooms(slug, 0, 1);
+		if (found[0]?.slug === slug) await this.show(found[0].id);
 	}
 
 	left(room: number): void {

@@ -5,6 +5,7 @@ import type { Act } from "./acts";
 
 export type Dialog =
 	| { kind: "browse" }
+	| { kind: "further" }
 	| { kind: "create" }
 	| { kind: "direct" }
 	/** `room` null: in all rooms. */
