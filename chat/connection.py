@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 
 from msgspec import structs
 
-from chat import access, history, live, metrics, tracing
+from chat import access, history, live, metrics, reading_budget, tracing
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
@@ -45,6 +46,7 @@ from chat.protocol import (
     parse_frame,
 )
 from chat.rate_limit import TokenBucket
+from chat.reading_budget import BUDGET
 from chat.room_log import Appended
 from chat.scopes import Scope, check_scope, scope_of
 
@@ -89,6 +91,7 @@ class Connection:
         self._typed: dict[int, float] = {}  # room → when typing was last passed on
         self._appends = 0
         self._reads = 0
+        self._read_again_at = 0.0
         self._last: asyncio.Task[None] | None = None  # what later appends have to wait for
 
     def receive(self, data: str | bytes) -> None:
@@ -240,9 +243,12 @@ class Connection:
     # Frames that read the past
 
     def _read_past(self, frame: Sync | History) -> None:
-        wait = self._socket.reading.debt_seconds()
-        if wait > 0 or self._reads >= MAX_READS_IN_FLIGHT:
-            self._too_much(frame.id, "You read faster than allowed.", max(wait, 0.5))
+        if self._reads >= MAX_READS_IN_FLIGHT:
+            self._too_much(frame.id, "Wait for some answers first.", 0.5)
+            return
+        wait = BUDGET.take(self._socket.user_id)
+        if wait > 0:
+            self._ask_later(frame.id, wait)
             return
         self._reads += 1
         work: Callable[[], Coroutine[None, None, None]]
@@ -252,11 +258,26 @@ class Connection:
             work = lambda: self._history(frame)  # noqa: E731
         self._hub.spawn(self._answer_read(frame.id, frame.room, work()), "read")
 
+    def _ask_later(self, id: str, wait_seconds: float) -> None:
+        """Refuse a read. Who asks again after the time that was named is not cut off for it."""
+        now = time.monotonic()
+        refusal = reading_budget.refusal(wait_seconds)
+        if now < self._read_again_at:
+            self._too_much(id, refusal.message, wait_seconds)
+        else:
+            self._error(id, refusal.code, refusal.message, wait_seconds)
+            self._read_again_at = now + wait_seconds
+
     async def _answer_read(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:
         try:
-            await self._answer(id, room, work)
+            await self._answer(id, room, self._in_turn(work))
         finally:
             self._reads -= 1
+
+    async def _in_turn(self, work: Coroutine[None, None, None]) -> None:
+        with contextlib.closing(work):  # it does not begin if the turn is refused
+            async with BUDGET.paid_turn(self._socket.user_id):
+                await work
 
     async def _sync(self, frame: Sync) -> None:
         await self._check_reader(frame.room)
@@ -292,7 +313,7 @@ class Connection:
         await self._send_past(frame.room, text)
 
     async def _send_past(self, room: int, text: str) -> None:
-        self._socket.reading.spend(len(text.encode()))
+        BUDGET.spend(self._socket.user_id, len(text.encode()))
         # Whoever was put out while the answer was being read does not get it.
         await self._check_reader(room)
         self._socket.send_text(text)

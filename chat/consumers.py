@@ -38,6 +38,7 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
+from chat.reading_budget import BUDGET
 from chat.request_ids import id_of_headers
 
 logger = logging.getLogger(__name__)
@@ -164,6 +165,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _welcome(self, hub: Hub, socket: HubSocket, hello: Hello) -> None:
         try:
             async with asyncio.timeout(HELLO_WORK_SECONDS):
+                await BUDGET.afford(socket.user_id)
                 rooms = await self._rooms(socket.user_id, hello)
         except (ClientError, TimeoutError):
             self._come_back_later()

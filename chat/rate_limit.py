@@ -76,6 +76,14 @@ class BucketsByUser:
         """0.0 and the tokens are taken, or nothing is and the seconds to wait are returned."""
         return self._bucket(user_id).take(tokens)
 
+    def spend(self, user_id: int, tokens: float) -> None:
+        """Take tokens whose number was known only after the work; the balance may go below 0."""
+        self._bucket(user_id).spend(tokens)
+
+    def debt_seconds(self, user_id: int) -> float:
+        """Seconds until the person's balance is above 0 again, 0.0 when it is."""
+        return self._bucket(user_id).debt_seconds()
+
     def _bucket(self, user_id: int) -> TokenBucket:
         bucket = self._buckets.get(user_id)
         if bucket is None:

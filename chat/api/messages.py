@@ -12,7 +12,7 @@ from chat import access, history, live, reactions, room_list, search
 from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
-from chat.api.requests import READS, SEARCHES, SENDS, SignedInRequest
+from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequest
 from chat.api.rooms import ERRORS, RoomId
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_emoji
 
@@ -98,7 +98,9 @@ async def events(
     )
 
 
-@router.get("/search", response={200: schemas.SearchResult, **ERRORS}, throttle=SEARCHES)
+@router.get(
+    "/search", response={200: schemas.SearchResult, **ERRORS}, throttle=[SEARCHES, SEARCH_READS]
+)
 async def find(
     request: SignedInRequest,
     q: str = Query(description="Words, quoted phrases, `or`, `-word`."),

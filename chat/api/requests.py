@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja.errors import HttpError
 from ninja.parser import Parser
 from ninja.security import APIKeyCookie, HttpBearer
@@ -19,6 +22,7 @@ from chat.audit import By, Door, address_of
 from chat.database import in_database
 from chat.protocol.rules import is_storable
 from chat.rate_limit import BucketsByUser
+from chat.reading_budget import BUDGET, SEARCH_UNITS
 from chat.scopes import Scope, check_scope
 
 
@@ -160,8 +164,43 @@ class PerPerson(BaseThrottle):
         return self._wait
 
 
-# A page that opens asks for the members of all its rooms at once.
-READS = PerPerson(per_second=30, burst=150)
+class Reading(BaseThrottle):
+    """A question about the past, paid for as those over sockets are."""
+
+    def __init__(self, units: float = 1.0) -> None:
+        self._units = units
+        self._wait = 0.0
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        caller: Caller = request.auth  # type: ignore[attr-defined]
+        self._wait = BUDGET.take(caller.user_id, self._units)
+        return self._wait == 0.0
+
+    def wait(self) -> float:
+        return self._wait  # as in `PerPerson`
+
+
+def in_turn(view: Callable[..., Awaitable[HttpResponse]]) -> Callable[..., Awaitable[HttpResponse]]:
+    """`view`, with every GET in one of its person's turns to read."""
+
+    async def read(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        async with BUDGET.paid_turn(request.auth.user_id):
+            answer = await view(request, *args, **kwargs)
+        BUDGET.spend(request.auth.user_id, len(answer.content))
+        return answer
+
+    @functools.wraps(view)
+    async def taking_turns(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "GET":
+            return await view(request, *args, **kwargs)
+        # Who gives up waiting does not free the turn: the database goes on with the question.
+        return await asyncio.shield(asyncio.ensure_future(read(request, *args, **kwargs)))
+
+    return taking_turns
+
+
+READS = Reading()
+SEARCH_READS = Reading(SEARCH_UNITS)
 WRITES = PerPerson(per_second=2, burst=30)
 SENDS = PerPerson(per_second=settings.ENV.sends_per_second, burst=settings.ENV.sends_burst)
 REPORTS = PerPerson(per_second=0.1, burst=10)

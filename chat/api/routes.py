@@ -13,7 +13,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from chat.api import messages, moderation, people, reports, rooms, tokens
 from chat.api.answers import handle_errors
-from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson
+from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson, in_turn
 
 
 class DocumentedApi(NinjaAPI):
@@ -58,6 +58,7 @@ def _add(prefix: str, router: Router, **options: Any) -> None:
             [method] = operation.methods
             needed = token.needed_for(method)
             operation.description = f"{about}\n\nA token needs the scope `{needed}`."
+    router.add_decorator(in_turn, mode="operation")
     api.add_router(prefix, router, **options)
 
 

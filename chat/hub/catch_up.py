@@ -11,7 +11,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from chat.errors import Unavailable
+from chat import reading_budget
+from chat.errors import ClientError, Unavailable
 from chat.events import RoomEvent
 from chat.hub.batches import batch_of_events, events_frame_rest, who_leaves
 from chat.hub.feeds import RoomFeed
@@ -92,7 +93,7 @@ class CatchUp:
             try:
                 await self._step(feed, after)
             except Exception as error:
-                if not isinstance(error, Unavailable):
+                if not isinstance(error, ClientError):
                     logger.exception("a connection could not be fed")
                 failed.add(feed)
                 if feed in self._positions:  # The others come first now.
@@ -121,7 +122,8 @@ class CatchUp:
         elif after > feed.delivered:
             await self._wait_for_the_hub(feed, after)
         elif await self._may_send():
-            async with self._turns:
+            # One's own turn first: whoever waits for it holds up nobody else.
+            async with reading_budget.BUDGET.turn(self._socket.user_id), self._turns:
                 events = await self._events_after(feed.room, after, MAX_SYNC_EVENTS)
             if self._positions.get(feed) == after:
                 self._send(feed, after, events)
@@ -142,7 +144,7 @@ class CatchUp:
                 self._too_slow(self._socket)
             if self._socket.closed:
                 return False
-        await asyncio.sleep(self._socket.reading.debt_seconds())
+        await reading_budget.BUDGET.afford(self._socket.user_id)
         return not self._socket.closed
 
     def _send(self, feed: RoomFeed, after: int, events: Sequence[RoomEvent]) -> None:
@@ -157,7 +159,7 @@ class CatchUp:
         if leaves_at is not None:
             run = [event for event in run if event.seq <= leaves_at]
         rest, size = events_frame_rest(feed.room, [batch_of_events(run).body])
-        self._socket.reading.spend(size)
+        reading_budget.BUDGET.spend(self._socket.user_id, size)
         self._socket.send_events(rest, size)
         self._positions[feed] = run[-1].seq
         if leaves_at is not None:

@@ -8,12 +8,7 @@ from typing import Protocol
 from chat import metrics
 from chat.flow_control import SeenWindow
 from chat.protocol import AnyServerFrame, CloseCode, encode
-from chat.rate_limit import TokenBucket
 from chat.socket_auth import Identity
-
-# What one connection may read of the past: events it missed, answers to sync and history.
-READ_BURST_BYTES = 8 * 1024 * 1024
-READ_BYTES_PER_SECOND = 2 * 1024 * 1024
 
 
 class Transport(Protocol):
@@ -38,7 +33,6 @@ class HubSocket:
         self.greeted = False  # whether `welcome` was sent
         self.entered_meanwhile: set[int] = set()  # rooms to look at once it was
         self.window = SeenWindow(unseen_limit_bytes)
-        self.reading = TokenBucket(READ_BYTES_PER_SECOND, READ_BURST_BYTES)
         self._transport = transport
         self._progress = asyncio.Event()
 

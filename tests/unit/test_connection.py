@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from chat import connection as connections
 from chat import history
 from chat.actions import messages
 from chat.connection import MAX_APPENDS_IN_FLIGHT, MAX_READS_IN_FLIGHT, Connection
 from chat.errors import Unavailable
 from chat.rate_limit import BucketsByUser
+from chat.reading_budget import ReadingBudget
 from tests.integration.rooms import new_key
 from tests.unit.hub_world import ROOM, Wire, World
 
@@ -52,6 +54,15 @@ def send(number: int) -> str:
     return json.dumps({"t": "send", "id": str(number), "room": ROOM, "key": new_key(), "body": "x"})
 
 
+@pytest.fixture
+def used_up(monkeypatch: pytest.MonkeyPatch) -> ReadingBudget:
+    """The budget of a process in which everybody has read too much."""
+    budget = ReadingBudget()
+    monkeypatch.setattr(connections, "BUDGET", budget)
+    monkeypatch.setattr(ReadingBudget, "take", lambda *_: 1.5)
+    return budget
+
+
 def sync(number: int) -> str:
     return json.dumps({"t": "sync", "id": str(number), "room": ROOM, "after": 0})
 
@@ -77,3 +88,28 @@ async def test_client_that_waits_for_no_answer_has_only_so_many_requests_under_w
     servers.answer.set()
     await wire.until(lambda: len(wire.of_type("error")) == most + 3)
     assert servers.asked == most
+
+
+async def test_who_reads_on_without_waiting_is_cut_off(
+    connected: tuple[Connection, Wire], used_up: ReadingBudget
+) -> None:
+    one, wire = connected
+
+    for number in range(60):
+        one.receive(sync(number))
+
+    assert wire.of_type("error")[0]["retry_after"] == 1.5
+    assert wire.code == 4429
+
+
+async def test_who_waits_as_long_as_told_is_not_cut_off_for_reading_much(
+    connected: tuple[Connection, Wire], used_up: ReadingBudget
+) -> None:
+    one, wire = connected
+
+    for number in range(60):
+        one.receive(sync(number))
+        one._read_again_at = 0.0  # the time has come
+
+    assert len(wire.of_type("error")) == 60
+    assert wire.code is None

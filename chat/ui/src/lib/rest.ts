@@ -37,6 +37,15 @@ export class RestError extends Error {
 }
 
 const WITHIN_MS = 15_000;
+/** What only reads is asked so often while the server answers that it is too much at once. */
+const READ_ATTEMPTS = 6;
+const LONGEST_PAUSE_SECONDS = 10;
+
+/** Seconds until a refused request may be made again. */
+function pauseOf(response: Response): number {
+	const seconds = Number(response.headers.get("Retry-After"));
+	return Math.min(seconds > 0 ? seconds : 1, LONGEST_PAUSE_SECONDS);
+}
 
 /** The HTTP API of the signed-in person. Every call rejects with RestError. */
 export class Rest {
@@ -147,19 +156,26 @@ export class Rest {
 		if (method !== "GET") headers["X-CSRFToken"] = this.csrfToken;
 		if (key !== undefined) headers["Idempotency-Key"] = key;
 		if (body !== undefined) headers["Content-Type"] = "application/json";
-		let response: Response;
-		try {
-			response = await fetch(this.base + path, {
-				method,
-				headers,
-				credentials: "same-origin",
-				// What the person did is done, even if they close the page in this moment.
-				keepalive: method !== "GET",
-				signal: AbortSignal.timeout(WITHIN_MS),
-				...(body === undefined ? {} : { body: JSON.stringify(body) }),
-			});
-		} catch {
-			throw new RestError(0, "network", "The server cannot be reached.");
+		const ask = async (): Promise<Response> => {
+			try {
+				return await fetch(this.base + path, {
+					method,
+					headers,
+					credentials: "same-origin",
+					// What the person did is done, even if they close the page in this moment.
+					keepalive: method !== "GET",
+					signal: AbortSignal.timeout(WITHIN_MS),
+					...(body === undefined ? {} : { body: JSON.stringify(body) }),
+				});
+			} catch {
+				throw new RestError(0, "network", "The server cannot be reached.");
+			}
+		};
+		let response = await ask();
+		for (let attempt = 1; method === "GET" && response.status === 429 && attempt < READ_ATTEMPTS; attempt++) {
+			const seconds = pauseOf(response);
+			await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+			response = await ask();
 		}
 		const text = await response.text();
 		let answer: unknown = null;

@@ -1,4 +1,5 @@
 import type { Batch, ErrorCode, ErrorFrame, Ok, Page, Request } from "./frames";
+import { ReadTurns } from "./read-turns";
 
 export type Answer = Ok | Page | Batch;
 
@@ -14,6 +15,9 @@ export class RequestError extends Error {
 }
 
 const ANSWER_WITHIN_MS = 10_000;
+/** A read that the server puts off (`rate_limited`) is made again for so long. */
+const READ_AGAIN_WITHIN_MS = 60_000;
+const READ_AGAIN_SECONDS = 1;
 
 interface Waiting {
 	resolve: (answer: Answer) => void;
@@ -25,11 +29,49 @@ interface Waiting {
 export class Requests {
 	private next = 1;
 	private waiting = new Map<string, Waiting>();
+	private readonly reads = new ReadTurns();
 
 	constructor(private readonly send: (frame: Request & { id: string }) => boolean) {}
 
-	/** Rejects with RequestError; `unavailable` leaves open whether the server acted. */
+	/**
+	 * Rejects with RequestError; `unavailable` leaves open whether the server acted.
+	 *
+	 * Reads of the past are made a few at a time, and once more after the time that the server names when
+	 * the person reads faster than allowed; `withinMs` is the time for each answer.
+	 */
 	ask<T extends Answer>(request: Request, withinMs = ANSWER_WITHIN_MS): Promise<T> {
+		return request.t === "history" || request.t === "sync"
+			? this.read<T>(request, withinMs)
+			: this.request<T>(request, withinMs);
+	}
+
+	private read<T extends Answer>(request: Request, withinMs: number): Promise<T> {
+		return new Promise<T>((resolve, reject) => {
+			const until = Date.now() + READ_AGAIN_WITHIN_MS;
+			const read = {
+				begin: () => {
+					this.request<T>(request, withinMs).then(
+						(answer) => {
+							this.reads.release();
+							resolve(answer);
+						},
+						(error: RequestError) => {
+							if (error.code === "rate_limited" && Date.now() < until)
+								this.reads.again(read, error.retryAfterSeconds ?? READ_AGAIN_SECONDS);
+							else {
+								this.reads.release();
+								reject(error);
+							}
+						},
+					);
+				},
+				stop: () => reject(new RequestError("unavailable", "Not connected.")),
+			};
+			this.reads.add(read);
+		});
+	}
+
+	private request<T extends Answer>(request: Request, withinMs: number): Promise<T> {
 		const id = `c${this.next++}`;
 		return new Promise<T>((resolve, reject) => {
 			const timer = setTimeout(() => {
@@ -52,6 +94,7 @@ export class Requests {
 
 	/** The connection is gone: nothing under way will be answered. */
 	cutOff(): void {
+		this.reads.clear();
 		for (const id of [...this.waiting.keys()])
 			this.take(id)?.reject(new RequestError("unavailable", "Not connected."));
 	}

@@ -1,0 +1,109 @@
+"""What one person may ask of the past, over all their sockets and requests to this process.
+
+A page of history costs the process a hundred times what a ping costs, and PostgreSQL as much again.
+So everything that asks the past draws on one budget of its person: `history` and `sync`, what is
+missed and fed after `hello`, and every GET of the REST API. And nobody has more than a few of these
+under way: what a person asks beyond that waits for their own, not in front of others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chat.errors import ClientError
+from chat.rate_limit import BucketsByUser, Clock
+
+# One unit is one question with a short answer: 5 to 10 ms of the process. The burst is a page that
+# opens, with the members of its rooms and the newest messages of fifty of them.
+UNITS_PER_SECOND = 20.0
+UNITS_BURST = 200.0
+# Longer answers cost more: reading, checking and encoding grow with them.
+BYTES_PER_UNIT = 32 * 1024
+# Looking for words reads far more than it finds.
+SEARCH_UNITS = 10.0
+# A quarter of the threads that wait for PostgreSQL, see `chat.database`.
+AT_ONCE = 2
+# A page that opens asks for the members of all its rooms at once.
+MAX_ASKING = 400
+LONGEST_WAIT_SECONDS = 15.0
+# Who is refused comes back when there is enough for some questions, not for one.
+LEAST_RETRY_SECONDS = 1.0
+
+
+class _Turns:
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(AT_ONCE)
+        self.asking = 0
+
+
+class ReadingBudget:
+    """The budgets of everybody in this process. Its methods are called on event loops only."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._buckets = BucketsByUser(UNITS_PER_SECOND, UNITS_BURST, clock=clock)
+        self._turns: dict[int, _Turns] = {}  # of those who ask at the moment
+
+    def take(self, user_id: int, units: float = 1.0) -> float:
+        """Pay for a question: 0.0, or the seconds to wait, and then nothing is paid."""
+        wait = self._buckets.take(user_id, units)
+        return max(wait, LEAST_RETRY_SECONDS) if wait > 0 else 0.0
+
+    def spend(self, user_id: int, answer_bytes: int) -> None:
+        """Pay for an answer, whose length is known only afterwards. One may owe it."""
+        self._buckets.spend(user_id, answer_bytes / BYTES_PER_UNIT)
+
+    async def afford(self, user_id: int) -> None:
+        """Pay for a question; waits as long as something is owed instead of refusing.
+
+        For what the server does by itself: at most a few tasks of a person wait here.
+        """
+        while (wait := self._buckets.take(user_id)) > 0:  # noqa: ASYNC110 - time fills it, no event
+            await asyncio.sleep(wait)
+
+    @asynccontextmanager
+    async def turn(self, user_id: int) -> AsyncIterator[None]:
+        """One of the person's `AT_ONCE` turns, in the order in which they asked.
+
+        Raises: ClientError (rate_limited) when too many wait already, or for too long.
+        """
+        turns = self._turns.setdefault(user_id, _Turns())
+        if turns.asking >= MAX_ASKING:
+            raise refusal(LEAST_RETRY_SECONDS)
+        turns.asking += 1
+        try:
+            try:
+                async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                    await turns.free.acquire()
+            except TimeoutError:
+                raise refusal(LEAST_RETRY_SECONDS) from None
+            try:
+                yield
+            finally:
+                turns.free.release()
+        finally:
+            turns.asking -= 1
+            if turns.asking == 0:
+                del self._turns[user_id]
+
+    @asynccontextmanager
+    async def paid_turn(self, user_id: int) -> AsyncIterator[None]:
+        """`turn` for a question that was paid for when it came.
+
+        Raises: also ClientError (rate_limited) when the answers before it were so long that the
+        person owes something.
+        """
+        async with self.turn(user_id):
+            owed = self._buckets.debt_seconds(user_id)
+            if owed > 0:
+                raise refusal(max(owed, LEAST_RETRY_SECONDS))
+            yield
+
+
+def refusal(wait_seconds: float) -> ClientError:
+    return ClientError("rate_limited", "You read faster than allowed.", wait_seconds)
+
+
+BUDGET = ReadingBudget()

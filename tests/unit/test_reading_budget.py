@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from chat import reading_budget
+from chat.errors import ClientError
+from chat.reading_budget import (
+    AT_ONCE,
+    BYTES_PER_UNIT,
+    UNITS_BURST,
+    UNITS_PER_SECOND,
+    ReadingBudget,
+)
+from tests.unit.test_rate_limit import FakeClock
+
+ANNA, BORIS = 1, 2
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def budget(clock: FakeClock) -> ReadingBudget:
+    return ReadingBudget(clock)
+
+
+def questions(budget: ReadingBudget, user_id: int) -> int:
+    """How many the person may ask now."""
+    count = 0
+    while budget.take(user_id) == 0.0:
+        count += 1
+    return count
+
+
+def test_person_may_ask_a_burst_and_then_at_a_steady_rate(
+    budget: ReadingBudget, clock: FakeClock
+) -> None:
+    assert questions(budget, ANNA) == UNITS_BURST
+    assert questions(budget, BORIS) == UNITS_BURST
+
+    clock.now += 1.0
+
+    assert questions(budget, ANNA) == UNITS_PER_SECOND
+
+
+def test_who_is_refused_need_not_come_back_for_a_single_question(
+    budget: ReadingBudget, clock: FakeClock
+) -> None:
+    questions(budget, ANNA)
+
+    clock.now += budget.take(ANNA)
+
+    assert questions(budget, ANNA) >= 10
+
+
+def test_long_answers_are_paid_for_afterwards(budget: ReadingBudget) -> None:
+    budget.take(ANNA)
+    budget.spend(ANNA, 99 * BYTES_PER_UNIT)
+
+    assert questions(budget, ANNA) == UNITS_BURST - 100
+
+
+async def test_question_whose_turn_comes_while_something_is_owed_is_refused(
+    budget: ReadingBudget,
+) -> None:
+    assert budget.take(ANNA) == 0.0  # paid for before the answers to others were known
+    budget.spend(ANNA, int(2 * UNITS_BURST * BYTES_PER_UNIT))
+
+    with pytest.raises(ClientError) as refused:
+        async with budget.paid_turn(ANNA):
+            pass
+
+    assert refused.value.code == "rate_limited"
+    assert refused.value.retry_after_seconds == pytest.approx(
+        (UNITS_BURST + 1) / UNITS_PER_SECOND, abs=0.2
+    )
+
+
+async def test_person_has_only_so_many_turns_and_holds_up_nobody_else(
+    budget: ReadingBudget,
+) -> None:
+    release, at_work, most = asyncio.Event(), 0, 0
+
+    async def read() -> None:
+        nonlocal at_work, most
+        async with budget.turn(ANNA):
+            at_work += 1
+            most = max(most, at_work)
+            await release.wait()
+            at_work -= 1
+
+    reading = [asyncio.create_task(read()) for _ in range(50)]
+    await asyncio.sleep(0)
+    async with budget.turn(BORIS):
+        busy = at_work
+    release.set()
+    await asyncio.gather(*reading)
+
+    assert busy == AT_ONCE
+    assert most == AT_ONCE
+    assert budget._turns == {}
+
+
+async def test_nobody_waits_for_a_turn_without_end(
+    budget: ReadingBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_budget, "LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(reading_budget, "MAX_ASKING", AT_ONCE + 1)
+
+    async def code_of_turn() -> Any:
+        try:
+            async with budget.turn(ANNA):
+                return "a turn"
+        except ClientError as error:
+            return error.code
+
+    async with budget.turn(ANNA), budget.turn(ANNA):
+        outcomes = await asyncio.gather(code_of_turn(), code_of_turn())
+
+    assert set(outcomes) == {"rate_limited"}
+    assert await code_of_turn() == "a turn"
+    assert budget._turns == {}
+
+
+async def test_what_the_server_does_by_itself_waits_instead_of_failing() -> None:
+    budget = ReadingBudget()
+    questions(budget, ANNA)
+
+    began = time.monotonic()
+    await budget.afford(ANNA)
+    await budget.afford(ANNA)
+
+    assert time.monotonic() - began > 1 / UNITS_PER_SECOND
