@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.core.mail import EmailMessage
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
-from chat import audit, sign_in_limits, usernames
+from chat import (
+    audit,
+    mail_queue,
+    password_reset_tokens,
+    sign_in_limits,
+    usernames,
+)
+from chat.public_address import origin_of
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -43,3 +54,32 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if usage is None:
             raise self.validation_error("too_many_login_attempts")
         self._login_failed_rl_usage = usage
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        self._mail(template_prefix, email, context).send()
+
+    def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
+        message = self._mail("account/email/password_reset_key", email, context)
+        if user.pk == password_reset_tokens.NOBODY_ID:
+            mail_queue.put(message, to_nobody=True)
+        else:
+            message.send()
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        path = reverse("account_reset_password_from_key", args=["UID", "KEY"])
+        return origin_of(self.request) + path.replace("UID-KEY", quote(key))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        path = reverse("account_confirm_email", args=[emailconfirmation.key])
+        return origin_of(request) + path
+
+    def is_safe_url(self, url: str) -> bool:
+        # allauth's also leads to any port of this machine, which is the visitor's.
+        ours = {urlsplit(origin).netloc for origin in settings.ENV.allowed_origins}
+        return bool(url_has_allowed_host_and_scheme(url, allowed_hosts=ours))
+
+    def _mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> EmailMessage:
+        message: EmailMessage = self.render_mail(
+            template_prefix, email, {**context, "origin": origin_of(self.request)}
+        )
+        return message

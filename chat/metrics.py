@@ -347,6 +347,14 @@ TASK_WAIT_SECONDS = _histogram(
     labels={"task": "name of the task"},
     buckets=LAG_SECONDS,
 )
+MAILS = _counter(
+    "veche_mails_total",
+    "Mails by what became of them.",
+    unit="mails",
+    where=Where.ANY,
+    labels={"outcome": "`sent`, `later`, `refused`, `expired`, `dropped`"},
+    each=("sent", "later", "refused", "expired", "dropped"),
+)
 TASK_FAILURES = _counter(
     "veche_task_failures_total",
     "Runs of Celery tasks that failed, by what became of the task.",

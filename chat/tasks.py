@@ -14,6 +14,7 @@ from chat import (
     delivery_health,
     event_bus_state,
     export,
+    mail_queue,
     persistence,
     task_runs,
 )
@@ -131,3 +132,9 @@ def retry_dead_letters() -> None:
 def send_due_tasks() -> None:
     """Sends tasks again that were put off; beat calls it every 2 s."""
     task_runs.send_due()
+
+
+@shared_task(name="chat.tasks.send_mail", ignore_result=True)
+def send_mail() -> None:
+    """Sends mail that is due; beat calls it every 2 s."""
+    mail_queue.send_due()

@@ -85,6 +85,11 @@ def check_probe_url(url: str) -> None:
         raise BadValue("must be scheme://host[:port] with nothing after it")
 
 
+def check_email_url(url: str) -> None:
+    if urlsplit(url).scheme not in environ.Env.EMAIL_SCHEMES:
+        raise BadValue("must look like smtp+tls://user:password@host:587")
+
+
 def check_crash_point(text: str) -> None:
     if text and not re.fullmatch(r"[a-z_]+\.[a-z_]+(:[1-9][0-9]{0,5})?", text):
         raise BadValue("must look like persist.after_commit:3")
@@ -183,9 +188,12 @@ class Env:
         "en", choices=("en", "ru"), help="Language for browsers that ask for neither."
     )
     email_url: str = setting(
-        "consolemail://",
+        "filemail://",
         secret=True,
-        help="Where mail goes: smtp+tls://user:password@host:587; consolemail:// prints it.",
+        check=check_email_url,
+        help="Where mail goes: smtp+tls://user:password@host:587. filemail:///folder keeps it in "
+        "files for their owner alone, filemail:// in var/mail; consolemail:// prints it, with "
+        "links that reset passwords, into the log of the worker.",
     )
     email_from: str = setting("veche@localhost", help="Sender of Veche's mail.")
     metrics_token: str = setting(

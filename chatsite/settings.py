@@ -227,6 +227,13 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 10.0},
     },
+    # Not asked for when a mail is queued: it may wait two seconds, and a page may not wait for the
+    # broker.
+    "send-mail": {
+        "task": "chat.tasks.send_mail",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},
+    },
     "unload-idle-rooms": {
         "task": "chat.tasks.unload_idle_rooms",
         "schedule": 3600.0,
@@ -334,6 +341,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 # Who is there is asked again before the account is changed; see chat/reauthentication.py.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "chat.password_reset_tokens.Tokens"  # noqa: S105
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
 # Who may fail to sign in how often is in chat/sign_in_limits.py; `sign_in` also counts those who do
 # not fail, as each makes this machine hash a password. allauth counts nothing of it by itself.
@@ -381,8 +389,13 @@ CACHES = {
     },
 }
 
+# Mail is queued, and a worker sends it: see chat/mail_queue.py.
 _email = environ.Env.email_url_config(ENV.email_url)
-EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_BACKEND = "chat.mail_queue.Backend"
+MAIL_TRANSPORT_BACKEND = _email["EMAIL_BACKEND"]
+if urlsplit(ENV.email_url).scheme == "filemail":
+    MAIL_TRANSPORT_BACKEND = "chat.mail_files.Backend"
+EMAIL_FILE_PATH = urlsplit(ENV.email_url).path or str(BASE_DIR / "var" / "mail")
 EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _email.get("EMAIL_PORT") or 25
 EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER") or ""

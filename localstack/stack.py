@@ -43,6 +43,7 @@ class Stack:
             **self.servers.environment,
             "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
             "STATIC_ROOT": str(folder / "static"),
+            "EMAIL_URL": f"filemail://{folder / 'mail'}",
             # Files under var/log/ are read by the person at this machine.
             "LOG_FORMAT": "console",
             # Whatever the world calls it: the probe runs on this machine.
@@ -187,6 +188,7 @@ class Stack:
             f"  log        {self._place('LOG_REDIS_URL', 'Valkey')}",
             f"  bus        {self._place('BUS_REDIS_URL', 'Valkey')}",
             f"  event bus  {self._event_bus()}",
+            f"  mail       {self._mail()}",
         ]
 
     def _account_lines(self) -> list[str]:
@@ -214,6 +216,13 @@ class Stack:
         if self._embeds(variable):
             return f"{product}, embedded, {where}"
         return f"given by {variable}, {where}"
+
+    def _mail(self) -> str:
+        """Where it goes, without the password of its server."""
+        url = self.environment.get("EMAIL_URL")
+        if url is None:
+            return "as EMAIL_URL says"
+        return f"{urlsplit(url).path}/*.eml (EMAIL_URL sends it)"
 
     def _event_bus(self) -> str:
         brokers = self.environment.get("KAFKA_BOOTSTRAP_SERVERS")

@@ -8,6 +8,7 @@ from chat.models.events import (
     RoomEvent,
     ShardCursor,
 )
+from chat.models.mail import QueuedMail
 from chat.models.messages import Message, Reaction, ReadMarker
 from chat.models.people import ApiToken, User
 from chat.models.reports import Report
@@ -23,6 +24,7 @@ __all__ = [
     "ExportedRoom",
     "Membership",
     "Message",
+    "QueuedMail",
     "Reaction",
     "ReadMarker",
     "Report",

@@ -88,6 +88,20 @@ def test_made_secrets_are_behind_a_closed_door_and_stay_when_made_again(made: Pa
     assert contents(made) == before
 
 
+def test_secrets_that_printed_mail_into_the_log_are_replaced_and_a_mail_server_stays(
+    made: Path,
+) -> None:
+    url = made / "email_url"
+    assert url.read_text() == "filemail:///tmp/mail\n"
+    for given, expected in (
+        ("consolemail://\n", "filemail:///tmp/mail\n"),
+        ("smtp+tls://a:b@mail.example.org:587\n", "smtp+tls://a:b@mail.example.org:587\n"),
+    ):
+        url.write_text(given)
+        make(made.parent)
+        assert url.read_text() == expected
+
+
 def test_gateway_does_not_pass_on_what_is_for_operators() -> None:
     text = (BASE_DIR / "deploy/nginx/locations.conf").read_text()
     for path in ("/metrics", "= /healthz", "= /readyz"):

@@ -42,7 +42,7 @@ def compiled() -> dict[str, str]:
 
 def texts_of_templates() -> set[str]:
     found = set()
-    for template in (CHAT / "templates").rglob("*.html"):
+    for template in (*(CHAT / "templates").rglob("*.html"), *(CHAT / "templates").rglob("*.txt")):
         for double, single in TEMPLATE_TEXT.findall(template.read_text()):
             found.add(double or single)
     return found

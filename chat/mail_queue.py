@@ -1,0 +1,189 @@
+"""Mail waits in PostgreSQL, and a worker sends it: no page waits for a mail server.
+
+So how long an answer takes does not tell whether a mail was sent, and a mail server that is away
+breaks no page. `Backend` is Django's `EMAIL_BACKEND`: it writes rows, in the transaction of whoever
+sends. The task `chat.tasks.send_mail` sends what is due, one mail at a time and one worker at a
+time, through `MAIL_TRANSPORT_BACKEND`. Delivery is at least once: a worker that dies between the
+sending and the deletion of the row sends it again.
+
+| what happens | answer |
+|---|---|
+| mail server away, or refuses for now | all that is due waits, twice as long each time |
+| it refuses this mail for good (5xx) | dropped |
+| older than `KEPT` | dropped |
+| `MAX_WAITING` wait already | the new one is dropped |
+
+What is dropped is counted and logged without address or text.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from chat import metrics
+from chat.backoff import delay_seconds
+from chat.models import QueuedMail
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 10_000
+# A link that resets a password is good for three days (PASSWORD_RESET_TIMEOUT).
+KEPT = timedelta(days=1)
+FIRST_RETRY_SECONDS = 10.0
+LONGEST_RETRY_SECONDS = 900.0
+# A run ends after that, so that a worker's child is not taken for long; the sweep goes on.
+RUN_SECONDS = 20.0
+# Of the advisory lock of the one who sends: "mail" as a number.
+LOCK = 0x6D61696C
+
+
+class Backend(BaseEmailBackend):
+    """Django's mail backend that queues."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        return sum(put(message) for message in email_messages)
+
+
+def put(message: EmailMessage, *, to_nobody: bool = False) -> bool:
+    """Queues a mail of plain text, for each recipient by itself; False when it was dropped.
+
+    `to_nobody` does the same work and sends nothing, for answers that must not differ.
+    """
+    recipients = [""] if to_nobody else message.recipients()
+    if QueuedMail.objects.count() + len(recipients) > MAX_WAITING:
+        _note("dropped", len(recipients))
+        return False
+    QueuedMail.objects.bulk_create(
+        QueuedMail(
+            recipient=recipient,
+            sender=message.from_email,
+            subject=str(message.subject),
+            body=str(message.body),
+        )
+        for recipient in recipients
+    )
+    return True
+
+
+def send_due() -> None:
+    """Sends what is due, for `RUN_SECONDS` and one mail more. Does nothing while another one does.
+
+    Raises: DatabaseError. What was not sent stays due.
+    """
+    if not QueuedMail.objects.filter(next_at__lte=Now()).exists():
+        return
+    with _alone() as alone:
+        if alone:
+            _send_for(RUN_SECONDS)
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether nobody else sends. The lock is the connection's, and ends with it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        [held] = cursor.fetchone()
+        try:
+            yield held
+        finally:
+            if held:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _send_for(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    transport = get_connection(settings.MAIL_TRANSPORT_BACKEND)
+    try:
+        while time.monotonic() < until:
+            mail = _take()
+            if mail is None:
+                return
+            try:
+                _send(transport, mail)
+            except (smtplib.SMTPException, OSError, ValueError) as error:
+                if not _is_final(error):
+                    _put_off(mail, error)
+                    return
+                mail.delete()
+                _note("refused", error=error)
+            else:
+                mail.delete()
+    finally:
+        _close(transport)
+
+
+def _take() -> QueuedMail | None:
+    """The next mail that is due, put off already, so that a worker's death does not repeat it."""
+    QueuedMail.objects.filter(recipient="").delete()
+    expired, _ = QueuedMail.objects.filter(created_at__lt=Now() - KEPT).delete()
+    _note("expired", expired)
+    with transaction.atomic():
+        mail = (
+            QueuedMail.objects.select_for_update(skip_locked=True)
+            .filter(next_at__lte=Now())
+            .order_by("next_at", "pk")
+            .first()
+        )
+        if mail is not None:
+            mail.attempts += 1
+            QueuedMail.objects.filter(pk=mail.pk).update(
+                attempts=mail.attempts, next_at=Now() + _pause(mail.attempts)
+            )
+    return mail
+
+
+def _send(transport: Any, mail: QueuedMail) -> None:
+    message = EmailMessage(mail.subject, mail.body, mail.sender, [mail.recipient])
+    transport.open()  # does nothing when it is open
+    transport.send_messages([message])
+    _note("sent", 1)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the server refuses this mail, and not us or everything at the moment."""
+    if isinstance(error, ValueError):
+        return True  # no mail can be made of it, such as of an address that nobody can have
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
+
+
+def _put_off(mail: QueuedMail, error: Exception) -> None:
+    """All that is due waits: the server would answer the same to the next one."""
+    QueuedMail.objects.filter(next_at__lte=Now()).update(next_at=Now() + _pause(mail.attempts))
+    _note("later", error=error)
+
+
+def _pause(attempts: int) -> timedelta:
+    return timedelta(
+        seconds=delay_seconds(attempts, first=FIRST_RETRY_SECONDS, longest=LONGEST_RETRY_SECONDS)
+    )
+
+
+def _close(transport: Any) -> None:
+    try:
+        transport.close()
+    except (smtplib.SMTPException, OSError) as error:
+        logger.info("the mail server did not say goodbye: %s", type(error).__name__)
+
+
+def _note(outcome: str, mails: int = 1, error: Exception | None = None) -> None:
+    if not mails:
+        return
+    metrics.MAILS.labels(outcome=outcome).inc(mails)
+    if outcome != "sent":
+        # The error's text holds addresses; its class says enough.
+        kind = "" if error is None else type(error).__name__
+        logger.warning("mail %s: %s %s", outcome, mails, kind)
