@@ -9,6 +9,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -219,18 +220,66 @@ def test_sign_in_is_limited_for_each_address_and_pages_are_not(gateway: Gateway)
     assert pages == [200] * 120
 
 
-def test_with_tls_plain_http_is_sent_on(tmp_path: Path, static: Path) -> None:
-    tls = tmp_path / "tls"
-    tls.mkdir()
-    key, certificate = tls / "tls_key.pem", tls / "tls_certificate.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
-    made = subprocess.run(
-        [*command.split(), "-keyout", str(key), "-out", str(certificate)],
-        capture_output=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
+KEY = "dc1a7k-5f3b9e77c0ffee"
+WITH_KEY = [
+    f"/accounts/password/reset/key/1-{KEY}/",
+    f"/accounts/confirm-email/MQ:1vN:{KEY}/",
+    f"/accounts//password/reset/%6bey/1-{KEY}/?next=/",
+    f"/accounts/./password/reset/key/1-{KEY}",
+]
 
+
+@pytest.mark.parametrize("kind", ["http", "https", "proxied"])
+def test_key_of_a_link_is_in_no_log(tmp_path: Path, static: Path, kind: str) -> None:
+    """Neither of who is answered nor of what nginx complains of: limits, processes that went."""
+    tls = certificate(tmp_path) if kind == "https" else None
+    with web() as one:
+        ports = [one, free_port()]
+        gateway = Gateway(
+            tmp_path, free_port(), free_port(), ports, static, tls=tls, proxied=kind == "proxied"
+        )
+        with running(gateway):
+            for path in WITH_KEY * 40:
+                get(gateway.port, path, tls=tls is not None)
+            get(gateway.port, "/room/1", tls=tls is not None)
+    log = (tmp_path / "log" / "gateway.log").read_text()
+
+    assert '"GET /room/1" 200' in log
+    assert '"GET /accounts/password/reset/key/..." 200' in log
+    assert '"GET /accounts/confirm-email/..." 200' in log
+    assert '/key/..." 429' in log  # so there was something to complain of
+    assert KEY not in log
+
+
+def get(port: int, path: str, *, tls: bool) -> None:
+    unchecked = ssl.create_default_context()
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    connection = (
+        http.client.HTTPSConnection("127.0.0.1", port, timeout=30, context=unchecked)
+        if tls
+        else http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    )
+    with closing(connection):
+        referrer = f"http://127.0.0.1/accounts/password/reset/key/1-{KEY}/"
+        connection.request("GET", path, headers={"Referer": referrer})
+        connection.getresponse().read()
+
+
+def certificate(folder: Path) -> Path:
+    """A folder with a certificate for localhost and its key."""
+    tls = folder / "tls"
+    tls.mkdir()
+    key, made = tls / "tls_key.pem", tls / "tls_certificate.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    done = subprocess.run(
+        [*command.split(), "-keyout", str(key), "-out", str(made)], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return tls
+
+
+def test_with_tls_plain_http_is_sent_on(tmp_path: Path, static: Path) -> None:
+    tls = certificate(tmp_path)
     with web() as port:
         gateway = Gateway(tmp_path, free_port(), free_port(), [port], static, tls=tls)
         with running(gateway):
