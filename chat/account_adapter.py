@@ -11,9 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from chat import (
+    account_notices,
     audit,
     mail_queue,
     password_reset_tokens,
@@ -64,6 +66,25 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             mail_queue.put(message, to_nobody=True)
         else:
             message.send()
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: Any,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """To all addresses of the person, and to those that the change is about, but for a new one.
+
+        `by_staff` in `context`: the person is not told from where it was done.
+        """
+        told = {"username": user.username, "timestamp": timezone.now(), **(context or {})}
+        if not told.get("by_staff"):
+            told["ip"] = self.get_client_ip(self.request)
+        addresses = account_notices.addresses_of(user)
+        addresses |= {address.lower() for address in (email, told.get("deleted_email")) if address}
+        for address in sorted(addresses - {told.get("added_email")}):
+            self.send_mail(template_prefix, address, told)
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", args=["UID", "KEY"])

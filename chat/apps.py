@@ -10,6 +10,7 @@ class ChatConfig(AppConfig):
         from allauth.account.signals import user_signed_up
 
         from chat import (
+            account_notices,
             known_devices,
             reauthentication,
             revocation,
@@ -24,5 +25,6 @@ class ChatConfig(AppConfig):
         second_factor.connect()
         reauthentication.connect()
         known_devices.connect()
+        account_notices.connect()
         task_metrics.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

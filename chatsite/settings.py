@@ -341,6 +341,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 # Who is there is asked again before the account is changed; see chat/reauthentication.py.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "chat.password_reset_tokens.Tokens"  # noqa: S105
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
 # Who may fail to sign in how often is in chat/sign_in_limits.py; `sign_in` also counts those who do

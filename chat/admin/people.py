@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from chat import account_notices
 from chat.admin.base import AdminPasswordChangeForm
 from chat.admin.moderation import choices_for
 from chat.admin.person_forms import UserChangeForm, UserCreationForm
@@ -130,7 +131,7 @@ class PersonAdmin(_AccountAdmin):
                 self._note(request, Action.PERSON_CREATE, obj, after={"username": obj.username})
             return
         changed = [name for name in form.changed_data if name != "groups"]
-        before = User.objects.values(*RIGHTS, *WITH_VALUES).get(pk=obj.pk)
+        before = User.objects.values(*RIGHTS, *WITH_VALUES, "email").get(pk=obj.pk)
         with ExitStack() as acts:
             if any(name in RIGHTS for name in changed):
                 acts.enter_context(
@@ -155,6 +156,8 @@ class PersonAdmin(_AccountAdmin):
                 )
             if changed:
                 obj.save(update_fields=changed)
+            if "email" in changed:
+                account_notices.change_address(request, obj, before["email"], obj.email)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         person: User = form.instance
@@ -221,6 +224,7 @@ class PersonAdmin(_AccountAdmin):
                 changed = User.objects.filter(pk=person.pk).exclude(password=person.password)
                 if changed.exists():
                     self._note(request, Action.PERSON_PASSWORD, person)
+                    account_notices.tell(request, "password_changed", person, by_staff=True)
         return response
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:

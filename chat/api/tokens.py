@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpResponse
+from django.utils.translation import get_language
 from ninja import Router
 from ninja.params.functions import Path
 
-from chat import reauthentication, scopes, tickets, tokens
+from chat import account_notices, reauthentication, scopes, tickets, tokens
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.requests import READING, READS, TICKETS, WRITES, SignedInRequest
@@ -59,6 +60,9 @@ async def issue(request: SignedInRequest, body: schemas.NewToken) -> HttpRespons
     granted = scopes.ALL if body.scopes is None else {Scope(name) for name in body.scopes}
     row, text = await in_database(
         tokens.issue, request.auth.user_id, name, granted, body.expires_in_days
+    )
+    await in_database(
+        account_notices.tell_of_token, request, request.auth.user_id, name, get_language()
     )
     return answer({**_shown(row), "token": text}, 201)
 
