@@ -69,6 +69,15 @@ def check_brokers(brokers: tuple[str, ...]) -> None:
             raise BadValue("must look like kafka1:9092,kafka2:9092")
 
 
+def check_file(path: str) -> None:
+    if path:
+        try:
+            with Path(path).open("rb"):
+                pass
+        except OSError as error:
+            raise BadValue(f"names a file that cannot be read: {error.strerror}") from error
+
+
 def check_secret_key(key: str) -> None:
     if len(key) < 32 or len(set(key)) < 10:
         raise BadValue("must be 32 random characters or more")
@@ -149,6 +158,33 @@ class Env:
         high=10_000,
         unit="partitions",
         help="Partitions of the topic chat.events.v1. Fixed per topic: changing it breaks order.",
+    )
+    kafka_security_protocol: str = setting(
+        "PLAINTEXT",
+        choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        help="How to talk to Kafka: SASL_ with user and password, SSL encrypted. PLAINTEXT is for "
+        "a network that only Veche reaches.",
+    )
+    kafka_sasl_mechanism: str = setting(
+        "SCRAM-SHA-512",
+        choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+        help="How the password is shown to Kafka; PLAIN sends it as it is.",
+    )
+    kafka_username: str = setting("", help="Veche's user at Kafka, with SASL.")
+    kafka_password: str = setting("", secret=True, help="Its password.")
+    kafka_ca_file: str = setting(
+        "",
+        check=check_file,
+        help="Certificates (PEM) that sign the brokers' ones. When empty, those that the system "
+        "trusts.",
+    )
+    kafka_certificate_file: str = setting(
+        "",
+        check=check_file,
+        help="Veche's own certificate (PEM), where the brokers ask for one.",
+    )
+    kafka_key_file: str = setting(
+        "", check=check_file, help="The key (PEM, without a password) of that certificate."
     )
     event_stream_mb: int = setting(
         256,
@@ -344,6 +380,24 @@ class Env:
         for field in dataclasses.fields(self):
             check_range(field, getattr(self, field.name))
 
+    @property
+    def kafka_security(self) -> dict[str, Any]:
+        """Arguments of each client of Kafka, beside the addresses of the brokers."""
+        given: dict[str, Any] = {"security_protocol": self.kafka_security_protocol}
+        if self.kafka_security_protocol.startswith("SASL_"):
+            given |= {
+                "sasl_mechanism": self.kafka_sasl_mechanism,
+                "sasl_plain_username": self.kafka_username,
+                "sasl_plain_password": self.kafka_password,
+            }
+        if self.kafka_security_protocol.endswith("SSL"):
+            given |= {
+                "ssl_cafile": self.kafka_ca_file or None,
+                "ssl_certfile": self.kafka_certificate_file or None,
+                "ssl_keyfile": self.kafka_key_file or None,
+            }
+        return given
+
     def __repr__(self) -> str:
         return "\n".join(["Env(", *(f"  {line}" for line in self.shown()), ")"])
 
@@ -401,9 +455,37 @@ def read_env(environment: Mapping[str, str]) -> Env:
             problems.append(f"{variable}_FILE cannot be read: {error.strerror}.")
         except (ValueError, UnicodeDecodeError):
             problems.append(f"{variable} must be {ARTICLES[str(field.type)]}.")
+    if not problems:
+        made = Env(**values)
+        problems = kafka_problems(made)
     if problems:
         raise ImproperlyConfigured(explain(problems))
-    return Env(**values)
+    return made
+
+
+def kafka_problems(given: Env) -> list[str]:
+    """What does not fit together. A password that would not be used is refused: whoever sets one
+    believes that the brokers ask for it."""
+    problems = []
+    protocol = given.kafka_security_protocol
+    with_sasl, with_tls = protocol.startswith("SASL_"), protocol.endswith("SSL")
+    for variable, value in (
+        ("KAFKA_USERNAME", given.kafka_username),
+        ("KAFKA_PASSWORD", given.kafka_password),
+    ):
+        if with_sasl and not value:
+            problems.append(f"{variable} is missing; KAFKA_SECURITY_PROTOCOL is {protocol}.")
+        if value and not with_sasl:
+            problems.append(f"{variable} is not used: KAFKA_SECURITY_PROTOCOL is {protocol}.")
+    for variable, value in (
+        ("KAFKA_CA_FILE", given.kafka_ca_file),
+        ("KAFKA_CERTIFICATE_FILE", given.kafka_certificate_file),
+    ):
+        if value and not with_tls:
+            problems.append(f"{variable} is not used: KAFKA_SECURITY_PROTOCOL is {protocol}.")
+    if bool(given.kafka_certificate_file) != bool(given.kafka_key_file):
+        problems.append("KAFKA_CERTIFICATE_FILE and KAFKA_KEY_FILE go together.")
+    return problems
 
 
 ARTICLES = {

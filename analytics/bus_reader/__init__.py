@@ -25,7 +25,12 @@ def open_reader(instance: str | None = None, *, group: str | None = None) -> Bus
     if env.kafka_bootstrap_servers:
         from analytics.bus_reader.kafka import GROUP, KafkaReader
 
-        return KafkaReader(env.kafka_bootstrap_servers, group=group or GROUP, instance=instance)
+        return KafkaReader(
+            env.kafka_bootstrap_servers,
+            group=group or GROUP,
+            instance=instance,
+            security=env.kafka_security,
+        )
     from analytics.bus_reader.redis_stream import GROUP, RedisStreamReader, client_of
 
     return RedisStreamReader(client_of(env), group=group or GROUP)

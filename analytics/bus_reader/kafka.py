@@ -21,7 +21,8 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka import errors as kafka_errors
@@ -95,13 +96,17 @@ class KafkaReader:
         group: str = GROUP,
         instance: str | None = None,
         session_ms: int = SESSION_MS,
+        security: Mapping[str, Any] | None = None,
     ) -> None:
+        """`security`: the driver's arguments for TLS and SASL."""
+        self._security = dict(security or {})
         self._topic = topic
         self._partitions = _Partitions()
         self._ask_at = time.monotonic() + ASK_SECONDS
         with _translating():
             self._admin = KafkaAdminClient(
                 bootstrap_servers=list(servers),
+                **self._security,
                 client_id=f"{group}-{instance or os.getpid()}-topic",
                 bootstrap_timeout_ms=CONNECT_MS,
                 request_timeout_ms=REQUEST_MS,
@@ -120,6 +125,7 @@ class KafkaReader:
         with _translating():
             consumer = KafkaConsumer(
                 bootstrap_servers=list(servers),
+                **self._security,
                 client_id=f"{group}-{instance or os.getpid()}",
                 group_id=group,
                 group_instance_id=instance,

@@ -51,7 +51,9 @@ def event_bus() -> EventBus:
     if env.kafka_bootstrap_servers:
         from chat.event_bus.kafka import KafkaBus
 
-        return KafkaBus(env.kafka_bootstrap_servers, env.kafka_partitions)
+        return KafkaBus(
+            env.kafka_bootstrap_servers, env.kafka_partitions, security=env.kafka_security
+        )
     from chat.event_bus.redis_stream import RedisStreamBus
 
     return RedisStreamBus(max_bytes=env.event_stream_mb * 1024 * 1024)

@@ -18,6 +18,8 @@ import contextlib
 import logging
 import os
 import socket
+import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +34,7 @@ from kafka.structs import TopicPartition
 
 from chat import metrics
 from chat.errors import PermanentError, RetryableError, VecheError
-from chat.event_bus import kafka_topic
+from chat.event_bus import kafka_sign_in, kafka_topic
 from chat.event_bus.interface import (
     TOPIC,
     BusMisconfigured,
@@ -98,8 +100,11 @@ class KafkaBus:
         *,
         topic: str = TOPIC,
         limits: Limits | None = None,
+        security: Mapping[str, Any] | None = None,
     ) -> None:
+        """`security`: the driver's arguments for TLS and SASL."""
         self._servers = list(servers)
+        self._security = dict(security or {})
         self._partitions = partitions
         self._topic = topic
         self._limits = limits or Limits()
@@ -238,6 +243,7 @@ class KafkaBus:
         topic = self._look(admin)
         producer = KafkaProducer(
             bootstrap_servers=self._servers,
+            **self._security,
             client_id=f"veche-export-{os.getpid()}",
             # Said explicitly, so that a setting which excludes it raises.
             enable_idempotence=True,
@@ -262,30 +268,72 @@ class KafkaBus:
         return _Topic(found.id, settings.max_record_bytes, settings.weaknesses)
 
     def _reach(self) -> None:
-        """Finds out within a moment that no broker listens.
+        """Finds out within a moment that no broker listens, or that it is not the one to trust.
 
         The driver would try for all of its time, and a worker that only waits for Kafka does not
-        store what people write either.
+        store what people write either. And it does not say what is wrong with a certificate.
         """
         refusal: OSError | None = None
         for server in self._servers:
-            host, _, port = server.rpartition(":")
             try:
-                seconds = self._limits.reach_ms / 1000
-                socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-                return
+                with self._wire(server):
+                    return
+            except ssl.SSLCertVerificationError as error:
+                raise BusMisconfigured(
+                    f"Kafka's certificate is not trusted: {error.verify_message}; "
+                    f"see KAFKA_CA_FILE."
+                ) from error
             except OSError as error:
                 refusal = error
         raise refusal or OSError("no brokers are set")
 
+    @contextlib.contextmanager
+    def _wire(self, server: str) -> Iterator[socket.socket]:
+        """A connection without the driver, encrypted where it has to be. Raises: OSError."""
+        host, _, port = server.rpartition(":")
+        host = host.strip("[]")
+        with socket.create_connection((host, int(port)), self._limits.reach_ms / 1000) as plain:
+            plain.settimeout(self._limits.connect_ms / 1000)
+            if not self._security.get("security_protocol", "").endswith("SSL"):
+                yield plain
+                return
+            context = ssl.create_default_context(cafile=self._security["ssl_cafile"])
+            if self._security["ssl_certfile"]:
+                context.load_cert_chain(
+                    self._security["ssl_certfile"], self._security["ssl_keyfile"]
+                )
+            with context.wrap_socket(plain, server_hostname=host) as encrypted:
+                yield encrypted
+
+    @contextlib.contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Says why the driver could not begin, where it is that Veche is not let in."""
+        try:
+            yield
+        except kafka_errors.KafkaError as error:
+            if "sasl_mechanism" in self._security and (why := self._refusal()):
+                raise BusMisconfigured(
+                    f"Kafka does not let Veche in ({why}): see KAFKA_USERNAME, KAFKA_PASSWORD and "
+                    f"KAFKA_SASL_MECHANISM."
+                ) from error
+            raise
+
+    def _refusal(self) -> str | None:
+        for server in self._servers:
+            with contextlib.suppress(OSError, ValueError, struct.error), self._wire(server) as wire:
+                return kafka_sign_in.refusal(wire, server.rpartition(":")[0], self._security)
+        return None
+
     def _admin(self) -> KafkaAdminClient:
         self._reach()
-        return KafkaAdminClient(
-            bootstrap_servers=self._servers,
-            client_id=f"veche-admin-{os.getpid()}",
-            bootstrap_timeout_ms=self._limits.connect_ms,
-            request_timeout_ms=self._limits.request_ms,
-        )
+        with self._explaining():
+            return KafkaAdminClient(
+                bootstrap_servers=self._servers,
+                **self._security,
+                client_id=f"veche-admin-{os.getpid()}",
+                bootstrap_timeout_ms=self._limits.connect_ms,
+                request_timeout_ms=self._limits.request_ms,
+            )
 
     def reader(self, after: Mapping[int, str] | None = None) -> KafkaReader:
         with _translating():
@@ -326,19 +374,21 @@ class KafkaBus:
 
     def _consumer(self) -> KafkaConsumer:
         self._reach()
-        return KafkaConsumer(
-            bootstrap_servers=self._servers,
-            client_id=f"veche-reader-{os.getpid()}",
-            group_id=None,
-            enable_auto_commit=False,
-            # Where retention has removed what was asked for, what is left is read.
-            auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
-            request_timeout_ms=self._limits.request_ms,
-            bootstrap_timeout_ms=self._limits.connect_ms,
-            reconnect_backoff_max_ms=1_000,
-            metrics_enabled=False,
-        )
+        with self._explaining():
+            return KafkaConsumer(
+                bootstrap_servers=self._servers,
+                **self._security,
+                client_id=f"veche-reader-{os.getpid()}",
+                group_id=None,
+                enable_auto_commit=False,
+                # Where retention has removed what was asked for, what is left is read.
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                request_timeout_ms=self._limits.request_ms,
+                bootstrap_timeout_ms=self._limits.connect_ms,
+                reconnect_backoff_max_ms=1_000,
+                metrics_enabled=False,
+            )
 
     def close(self) -> None:
         with self._lock:

@@ -34,6 +34,13 @@ OURS = {name: one for name, one in SERVICES.items() if one["image"] == "veche:0.
 # veche.env.
 DEFAULT_SUFFICES = {
     "EVENT_STREAM_MB",  # there is a Kafka
+    "KAFKA_SECURITY_PROTOCOL",  # it listens to Veche's containers alone
+    "KAFKA_SASL_MECHANISM",
+    "KAFKA_USERNAME",
+    "KAFKA_PASSWORD",
+    "KAFKA_CA_FILE",
+    "KAFKA_CERTIFICATE_FILE",
+    "KAFKA_KEY_FILE",
     "DEBUG",
     "STATIC_ROOT",  # the image sets it
     "ALLOW_WEAK_LOG",
@@ -323,10 +330,33 @@ def test_only_the_gateway_is_open_to_the_world() -> None:
     }
 
     assert published == {
-        "gateway": "8080:8080",
+        "gateway": "127.0.0.1:8080:8080",
         "grafana": "127.0.0.1:3000:3000",
         "prometheus": "127.0.0.1:9090:9090",
     }
+
+
+def test_gateway_and_dashboards_reach_no_server_that_holds_data() -> None:
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+
+    assert FILE["networks"]["data"]["internal"] is True
+    assert networks["gateway"] == networks["grafana"] == networks["nginx-exporter"] == {"edge"}
+    for name in ("postgres", "log", "bus", "kafka"):
+        assert networks[name] == {"data"}, name
+    for name in OURS:
+        assert networks[name] == {"edge", "data"}, name
+    # A port of a service that is on an internal network alone is not published.
+    assert all("edge" in networks[name] for name in SERVICES if SERVICES[name].get("ports"))
+
+
+def test_who_asks_for_another_service_is_on_a_network_with_it() -> None:
+    networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
+    for name, service in SERVICES.items():
+        for other in service.get("depends_on", {}):
+            if name != "gateway" and other != "migrate":
+                assert networks[name] & networks[other], (name, other)
+    for one in [name for name in SERVICES if name.endswith("exporter")]:
+        assert networks["prometheus"] & networks[one], one
 
 
 def test_prometheus_asks_services_that_are_there_at_ports_that_they_listen_on() -> None:
@@ -393,7 +423,7 @@ def test_quick_start_of_the_readme_is_enough_to_start() -> None:
 
     assert required <= given.keys()
     [port] = SERVICES["gateway"]["ports"]
-    published = interpolated(port, given).split(":")[0]
+    published = interpolated(port, given).split(":")[-2]
     assert given["ALLOWED_ORIGINS"] == f"http://localhost:{published}"
 
 

@@ -86,6 +86,56 @@ def test_unreadable_file_is_one_of_the_problems(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, ["KAFKA_USERNAME", "KAFKA_PASSWORD"]),
+        ({"KAFKA_PASSWORD": "hidden"}, ["KAFKA_PASSWORD"]),
+        ({"KAFKA_USERNAME": "u", "KAFKA_SECURITY_PROTOCOL": "SSL"}, ["KAFKA_USERNAME"]),
+        ({"KAFKA_CA_FILE": __file__}, ["KAFKA_CA_FILE"]),
+        ({"KAFKA_CA_FILE": "/nowhere", "KAFKA_SECURITY_PROTOCOL": "SSL"}, ["KAFKA_CA_FILE"]),
+        (
+            {"KAFKA_CERTIFICATE_FILE": __file__, "KAFKA_SECURITY_PROTOCOL": "SSL"},
+            ["KAFKA_CERTIFICATE_FILE"],
+        ),
+        ({"KAFKA_SECURITY_PROTOCOL": "TLS"}, ["KAFKA_SECURITY_PROTOCOL"]),
+    ],
+)
+def test_settings_of_kafka_that_do_not_fit_together_are_refused(
+    given: dict[str, str], named: list[str]
+) -> None:
+    text = problems_of({**GOOD, **given})
+
+    for variable in named:
+        assert re.search(rf"^  - {variable} ", text, re.MULTILINE), text
+    assert "hidden" not in text
+
+
+def test_kafkas_password_can_come_from_a_file_and_is_masked(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("broker-word\n")
+
+    env = read_env(
+        {
+            **GOOD,
+            "KAFKA_SECURITY_PROTOCOL": "sasl_ssl",
+            "KAFKA_USERNAME": "veche",
+            "KAFKA_PASSWORD_FILE": str(file),
+        }
+    )
+
+    assert env.kafka_security == {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": "veche",
+        "sasl_plain_password": "broker-word",
+        "ssl_cafile": None,
+        "ssl_certfile": None,
+        "ssl_keyfile": None,
+    }
+    assert "broker-word" not in f"{env!r} {env.shown()}"
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("SHARDS", "0"),
