@@ -16,8 +16,9 @@ from django.conf import settings
 
 from chat.errors import RetryableError
 
-# The server waits for other replicas before it forks (`repl-diskless-sync-delay`, 5 s by default).
-BEGIN_SECONDS = 60.0
+# The server waits for other replicas before it forks (`repl-diskless-sync-delay`, 5 s by default),
+# and for a rewrite of its file that is under way. Storing waits meanwhile, so not for long.
+BEGIN_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
 CHUNK_BYTES = 1 << 20
 MARK_BYTES = 40

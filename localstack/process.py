@@ -54,6 +54,8 @@ def start(program: Program) -> subprocess.Popen[bytes]:
                 os._exit(1)
 
     program.log.parent.mkdir(parents=True, exist_ok=True)
+    # The web process prints mail there, with links that set a new password.
+    program.log.parent.chmod(0o700)
     program.pid_file.parent.mkdir(parents=True, exist_ok=True)
     keep_log_small(program.log)
     with program.log.open("ab") as log:

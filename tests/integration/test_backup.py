@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ words = sys.argv[1:]
 if "manage.py" in words:
     [folder] = [word.removesuffix(":/backup") for word in words if word.endswith(":/backup")]
     command = words[words.index("python") + 1 :]
+    os.umask(0o022)  # as in the container
     command = [os.environ["PYTHON"], *(folder if word == "/backup" else word for word in command)]
 else:
     options = [word for word in words[words.index("pg_dump") + 1 : -1] if "username" not in word]
@@ -279,10 +281,113 @@ def test_restore_takes_back_what_kafka_had_after_the_backup(home_with_kafka: Hom
     assert sum(counted_later.values()) > sum(counted_at_once.values()) > 0
 
 
+STANDING_STILL = """
+import contextlib, os, signal, sys
+import django
+
+django.setup()
+from django.core.management import call_command
+from chat import backup
+
+backup.HELD_MS = 1_000
+begin_snapshot = backup.begin_snapshot
+
+@contextlib.contextmanager
+def begin_later():
+    print("holds the cursors", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    with begin_snapshot() as snapshot:
+        yield snapshot
+
+backup.begin_snapshot = begin_later
+call_command("backup", sys.argv[1], pg_dump=sys.argv[2])
+"""
+
+
+def test_backup_that_stands_still_lets_storing_go_on_and_fails(home: Home) -> None:
+    with Writers(home) as writers:
+        writers.until(50)
+        frozen = subprocess.Popen(
+            [sys.executable, "-c", STANDING_STILL, str(home.backup), str(binaries() / "pg_dump")],
+            env={**home.environment, "DJANGO_SETTINGS_MODULE": "chatsite.settings"},
+            cwd=BASE_DIR,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert frozen.stdout is not None
+            assert frozen.stdout.readline() == "holds the cursors\n"
+            before = sum(map(len, home.stored().values()))
+            acknowledged = sum(writers.until(50).values())
+            deadline = time.monotonic() + SECONDS
+            while sum(map(len, home.stored().values())) < acknowledged:
+                assert time.monotonic() < deadline, f"nothing is stored after {before}"
+                time.sleep(0.05)
+        finally:
+            frozen.send_signal(signal.SIGCONT)
+            _, said = frozen.communicate(timeout=SECONDS)
+
+    assert frozen.returncode != 0
+    assert "The backup stood still" in said
+    assert not (home.backup / "backup.json").exists()
+
+
+def test_backup_that_waits_for_a_cursor_keeps_nobody_else_from_theirs(home: Home) -> None:
+    """Whoever asks for a lock after one that waits would wait with it."""
+    url = home.servers.environment["DATABASE_URL"]
+    pg_dump = str(binaries() / "pg_dump")
+    with psycopg.connect(url) as busy, psycopg.connect(url, autocommit=True) as other:
+        busy.execute("LOCK TABLE chat_shardcursor IN ROW SHARE MODE")
+        waiting = subprocess.Popen(
+            [sys.executable, "manage.py", "backup", str(home.backup), "--pg-dump", pg_dump],
+            env=home.environment,
+            cwd=BASE_DIR,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + SECONDS
+        while not other.execute(WAITING_FOR_CURSORS).fetchone():
+            assert waiting.poll() is None, waiting.communicate()
+            assert time.monotonic() < deadline
+        other.execute("SET lock_timeout = '10s'")
+        other.execute("SELECT FROM chat_shardcursor FOR UPDATE")
+        busy.rollback()
+    _, said = waiting.communicate(timeout=SECONDS)
+
+    assert waiting.returncode == 0, said
+    assert (home.backup / "backup.json").exists()
+
+
+WAITING_FOR_CURSORS = """
+    SELECT 1 FROM pg_locks WHERE relation = 'chat_shardcursor'::regclass
+    AND mode = 'ExclusiveLock' AND NOT granted
+"""
+
+
+def open_to_others(folder: Path) -> list[str]:
+    return [path.name for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077]
+
+
+def test_backup_into_a_folder_that_was_open_is_closed_to_others(home: Home) -> None:
+    home.backup.mkdir()
+    home.backup.chmod(0o755)
+    before = os.umask(0o022)
+    try:
+        home.make_backup()
+    finally:
+        os.umask(before)
+
+    assert len(list(home.backup.iterdir())) == 3
+    assert open_to_others(home.backup) == []
+
+
 def test_script_for_compose_makes_the_same_backup(home: Home) -> None:
     """With a `docker` that runs the containers' commands on this machine."""
     tools = home.folder / "bin"
     tools.mkdir()
+    home.backup.mkdir()
+    home.backup.chmod(0o755)
     (tools / "docker").write_text(DOCKER)
     (tools / "docker").chmod(0o755)
     variables = {
@@ -308,6 +413,7 @@ def test_script_for_compose_makes_the_same_backup(home: Home) -> None:
         "database.dump",
         "log.rdb",
     }
+    assert open_to_others(home.backup) == []
     listed = home.run(str(binaries() / "pg_restore"), "--list", f"{home.backup}/database.dump")
     assert "TABLE DATA public chat_roomevent" in listed.stdout
 

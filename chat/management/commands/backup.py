@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -47,9 +48,15 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, folder: Path, pg_dump: str, elsewhere: bool, **options: Any
     ) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise CommandError(f"{folder} is not empty.", returncode=2)
+        # What people wrote is in all three files.
+        os.umask(0o077)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise CommandError(f"{folder} is not empty.", returncode=2)
+            close_to_others(folder)
+        except OSError as error:
+            raise CommandError(f"{folder}: {error.strerror}.", returncode=2) from error
         made_at = datetime.now(UTC)
         try:
             with one_moment() as moment:
@@ -71,6 +78,13 @@ class Command(BaseCommand):
         }
         (folder / NOTE_FILE).write_text(json.dumps(note, indent=1) + "\n")
         self.stderr.write(f"The backup is in {folder}.")
+
+
+def close_to_others(folder: Path) -> None:
+    """Also a folder that was there. Where that is not ours to change, the files are closed all the
+    same: each is made by us, for us alone."""
+    with contextlib.suppress(OSError):
+        folder.chmod(0o700)
 
 
 def copy_log(moment: Moment, path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -143,7 +143,9 @@ class Command(BaseCommand):
             write(self._output)
             return DONE
         try:
-            with Path(options["output"]).open("x", encoding="utf-8") as output:
+            # For its owner alone: with --show-payload it holds what people wrote.
+            file = os.open(options["output"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w", encoding="utf-8") as output:
                 write(output)
         except FileExistsError as error:
             raise CommandError("The file exists and is left as it is.") from error
