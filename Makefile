@@ -115,6 +115,11 @@ format: $(INSTALLED) $(MODULES) ## Format the code
 dashboards: $(INSTALLED) ## Make Grafana's dashboards again
 	$(PY) -m deploy.grafana.generator
 
+.PHONY: audit
+audit: $(INSTALLED) ## Ask for known holes in the packages (1: there are some, 3: the registry is silent)
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(PY) -m localstack.audit
+
 .PHONY: lock
 lock: $(INSTALLED) ## Compile the requirements with hashes again
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
