@@ -10,7 +10,7 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from chat import events, reactions, room_log, stored_events
+from chat import events, reactions, redaction, room_log, stored_events
 from chat.database import in_database
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
@@ -43,7 +43,8 @@ async def events_after(
 ) -> list[RoomEvent]:
     """Events after seq `after` without a gap: at most `limit`, and about `max_bytes` of data.
 
-    [] when `after` is the head or beyond. There may be more; ask again from the last seq.
+    [] when `after` is the head or beyond. There may be more; ask again from the last seq. Texts
+    that were deleted or replaced since are left out (`chat.redaction`).
 
     Raises: Unavailable when the source that holds them is away.
     """
@@ -57,8 +58,9 @@ async def events_after(
     for count, event in enumerate(found, start=1):
         size += len(bytes(event.data))
         if size > max_bytes:
-            return found[:count]
-    return found
+            found = found[:count]
+            break
+    return await redaction.as_it_stands(room, found)
 
 
 async def messages_before(room: int, before: int, limit: int, viewer: int) -> HistoryPage:

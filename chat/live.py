@@ -23,6 +23,7 @@ from channels.layers import get_channel_layer
 from channels_redis.serializers import registry
 from channels_redis.utils import _consistent_hash, decode_hosts
 from django.conf import settings
+from msgspec import UNSET
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -76,6 +77,7 @@ def wire_event(event: RoomEvent) -> Event:
         actor=event.actor,
         at=event.at,
         data=event.data,
+        redacted=True if event.redacted else UNSET,
     )
 
 

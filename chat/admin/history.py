@@ -99,7 +99,7 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
     first = event_log.posted(room, seq)
     told, more = event_log.changes(first) if first is not None else ([], False)
     nearby = around(found)
-    recorded(request, nearby, "message and around it")
+    recorded(request, nearby, "message and around it", told=found)
     exported = ExportedRoom.objects.filter(room=room).values_list("seq", flat=True).first() or 0
     return render(
         request,

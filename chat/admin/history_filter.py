@@ -122,17 +122,28 @@ def messages_of(wanted: HistoryFilter) -> QuerySet[Message]:
     return found
 
 
-def recorded(request: HttpRequest, messages: list[Message], what: str) -> None:
-    """Puts on record which private rooms' texts this person is about to be shown, and where."""
+def recorded(
+    request: HttpRequest, messages: list[Message], what: str, told: Message | None = None
+) -> None:
+    """Puts on record which texts this person is about to be shown that not everybody reads.
+
+    Those of private rooms, and in public ones those that were deleted; of `told`, whose event log
+    is shown, those that were replaced too.
+    """
     places: dict[int, list[int]] = {}
     rooms: dict[int, Room] = {}
     for message in messages:
-        if message.room.kind != RoomKind.PUBLIC:
+        is_gone = message.deleted_at is not None or (
+            told is not None and message.pk == told.pk and message.edited_at is not None
+        )
+        if message.room.kind != RoomKind.PUBLIC or is_gone:
             rooms[message.room_id] = message.room
             places.setdefault(message.room_id, []).append(message.seq)
     for room_id, room in rooms.items():
         seqs = places[room_id]
-        record_private_reads(request, [room], f"{what}, seq {min(seqs)} to {max(seqs)}")
+        where = f"seq {min(seqs)} to {max(seqs)}"
+        gone = "deleted or replaced texts, " if room.kind == RoomKind.PUBLIC else ""
+        record_private_reads(request, [room], f"{what}, {gone}{where}")
 
 
 def may_read(request: HttpRequest, room: Room) -> bool:

@@ -54,7 +54,7 @@ def acting(
 
 
 def record_private_reads(request: HttpRequest, rooms: Iterable[Room], what: str) -> None:
-    """Puts on record that this person is about to be shown texts of each of these rooms."""
+    """Puts on record that this person is about to be shown texts that not everybody reads."""
     for room in rooms:
         audit.record_private_read(by(request), room.pk, what)
 

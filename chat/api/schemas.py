@@ -269,6 +269,9 @@ class Event(Schema):
     actor: int | None
     at: datetime
     data: dict[str, Any]
+    redacted: bool | None = Field(
+        None, description="True: the text was deleted or replaced since, and is left out."
+    )
 
 
 class Events(Schema):

@@ -58,7 +58,8 @@ class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `seq` runs 1, 2, 3 … in the room; `n` is the number of messages posted up to and including
     this event. `at` is the log server's clock. `data` is the JSON object of the event type,
-    kept as bytes so that it is passed on and not re-encoded.
+    kept as bytes so that it is passed on and not re-encoded. `redacted`: it is served as past, and
+    its text, which was deleted or replaced since, was left out (`chat.redaction`).
     """
 
     room: int
@@ -70,6 +71,7 @@ class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
     actor: int | None  # user id; None for what Veche itself did
     at: datetime
     data: msgspec.Raw
+    redacted: bool = False
 
 
 class MessagePosted(msgspec.Struct, frozen=True, kw_only=True):

@@ -246,7 +246,10 @@ class Error(ServerFrame, frozen=True, tag="error"):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A room event as clients see it; `data` is the JSON object of its type."""
+    """A room event as clients see it; `data` is the JSON object of its type.
+
+    `redacted`, in what is served as past: the text was deleted or replaced since, and is empty.
+    """
 
     seq: int
     n: int
@@ -255,6 +258,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     actor: int | None
     at: datetime
     data: msgspec.Raw
+    redacted: bool | UnsetType = UNSET
 
 
 class Events(ServerFrame, frozen=True, tag="events"):

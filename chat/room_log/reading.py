@@ -211,6 +211,31 @@ async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | Non
     return _run(entries, after) or None
 
 
+async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], int] | None:
+    """Of the `limit` entries after seq `after` those that can be read, and the last one's seq.
+
+    Nothing and `after` itself at the head; None as from `hot_events`. A damaged entry, which
+    PostgreSQL will hold as a placeholder, does not hide what comes after it.
+
+    Raises: Unavailable.
+    """
+    shard = _shard(room)
+    pipeline = clients.async_client().pipeline(transaction=True)
+    pipeline.get(keys.epoch(shard))
+    pipeline.hmget(keys.room(shard, room), "epoch", "head")
+    pipeline.xrange(keys.log(shard, room), min=f"{after + 1}-0", count=limit)
+    epoch, (room_epoch, head), entries = await clients.ask(pipeline.execute)
+    if epoch is None or room_epoch != epoch or head is None:
+        return None
+    if after >= int(head):
+        return [], after
+    seqs = [int(stream_id.partition(b"-")[0]) for stream_id, _ in entries]
+    if not seqs or seqs[0] != after + 1:
+        return None
+    readable = [event for _, fields in entries if (event := _readable(fields)) is not None]
+    return readable, seqs[-1]
+
+
 async def hot_tail_start(room: int) -> int | None:
     """The seq at which the hot tail begins; None when the room is not in the log.
 

@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.drill import history
 from tests.drill.flow import FlowWatch
-from tests.drill.history import Recorder, Seen, digest
+from tests.drill.history import REDACTED, Recorder, Seen, digest
 from tests.drill.requests import Request, Wishes
 
 CONNECT_SECONDS = 5.0
@@ -439,5 +439,5 @@ def seen_of(event: dict[str, Any]) -> Seen:
         event["type"],
         event["key"],
         event["actor"],
-        digest(event["data"]),
+        REDACTED if event.get("redacted") else digest(event["data"]),
     )

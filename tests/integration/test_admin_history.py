@@ -316,6 +316,31 @@ def test_who_may_not_read_private_rooms_learns_nothing_of_them(
     assert recorded(action=Action.ROOM_READ) == []
 
 
+def test_reading_what_was_deleted_or_replaced_is_on_record_in_public_rooms_too(
+    here: World, moderator: Client
+) -> None:
+    public = world_room(here, "Square", RoomKind.PUBLIC)
+    deleted, edited, plain = [said(public, here.anna, f"draft {n}") for n in range(3)]
+    async_to_sync(messages.delete_message)(here.anna.pk, public.pk, new_key(), deleted.seq)
+    async_to_sync(messages.edit_message)(here.anna.pk, public.pk, new_key(), edited.seq, "final")
+    stored(public)
+
+    assert moderator.get(f"/admin/history/{public.pk}/{edited.seq}/").status_code == 200
+    [entry] = recorded(action=Action.ROOM_READ)
+    assert (entry.room_id, entry.actor_name) == (public.pk, "mara")
+    assert entry.after == {
+        "read": "message and around it, deleted or replaced texts, "
+        f"seq {deleted.seq} to {edited.seq}"
+    }
+    assert "draft 0" in shown(moderator)
+    assert len(recorded(action=Action.ROOM_READ)) == 2
+
+    shown(moderator, "q=final")
+    shown(moderator, f"q={quote('draft 2')}")
+    assert len(recorded(action=Action.ROOM_READ)) == 2  # nothing of it was deleted
+    assert plain.seq > edited.seq
+
+
 def test_opening_a_message_of_a_private_room_is_on_record(
     here: World, moderator: Client, private_room: Room
 ) -> None:

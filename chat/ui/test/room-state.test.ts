@@ -50,6 +50,34 @@ describe("room state", () => {
 		expect(findMessage(state.tail, 11)).toMatchObject({ deleted: true, body: "", reactions: {} });
 	});
 
+	it("ends with what stands when the past comes without texts that are gone", () => {
+		const past = (seq: number, type: string, data: Record<string, unknown>, actor = 2): RoomEvent => ({
+			...event(seq, type, data, actor),
+			redacted: true,
+		});
+		let state = rooms.withOlder(open(), "tail", [message(5, { body: "old copy" })], false, 10);
+		const seen = (seq: number) => findMessage(state.tail, seq);
+
+		state = rooms.applyEvents(state, [
+			{ ...posted(11, 9, ""), redacted: true },
+			past(12, "message.edited", { target: 5, body: "" }),
+			past(13, "message.edited", { target: 11, body: "" }),
+		]);
+		expect(seen(5)).toMatchObject({ body: "old copy", absent: false });
+		expect(seen(11)).toMatchObject({ body: "", absent: true });
+
+		state = rooms.applyEvents(state, [
+			event(14, "message.edited", { target: 5, body: "stands" }),
+			event(15, "message.edited", { target: 11, body: "stands too" }),
+			{ ...posted(16, 10, ""), redacted: true },
+			event(17, "message.deleted", { target: 16 }),
+			past(18, "message.edited", { target: 16, body: "" }),
+		]);
+		expect(seen(5)).toMatchObject({ body: "stands", absent: false, editedAt: "2026-11-20T10:01:00Z" });
+		expect(seen(11)).toMatchObject({ body: "stands too", absent: false });
+		expect(seen(16)).toMatchObject({ body: "", deleted: true, absent: false, editedAt: null });
+	});
+
 	it("counts reactions as the event says, however few people are named", () => {
 		const many = message(5, { reactions: { "👍": [2, 3, 1] }, reaction_counts: { "👍": 40 } });
 		let state = rooms.withOlder(open(), "tail", [many], false, 10);

@@ -58,6 +58,8 @@ export interface RoomEvent {
 	actor: number | null;
 	at: string;
 	data: Record<string, unknown>;
+	/** The text was deleted or replaced since, and is empty here. */
+	redacted?: boolean;
 }
 
 /** A message as it stands now; a deleted one has no body. */

@@ -15,7 +15,7 @@ export interface MessageItem {
 	deleted: boolean;
 	/** Deleted by somebody other than its author. */
 	removed: boolean;
-	/** Restored by a moderator, its text still to be asked for. */
+	/** Its text is on its way: it was restored, or a later event has what stands. */
 	absent: boolean;
 	/** Of each emoji some of the people who have it, the reader among them if they do. */
 	reactions: Record<string, number[]>;
@@ -128,7 +128,10 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 	const data = event.data as { body?: string; emoji?: string; count?: number };
 	switch (event.type) {
 		case "message.edited":
-			return { ...item, body: data.body ?? item.body, editedAt: event.at };
+			if (item.deleted) return item;
+			// What was known of the text stays until the edit comes that stands.
+			if (event.redacted) return { ...item, editedAt: event.at };
+			return { ...item, body: data.body ?? item.body, editedAt: event.at, absent: false };
 		case "message.deleted":
 			// What its author took back stays theirs, whoever deleted it before.
 			if (item.deleted && event.actor !== item.author) return item;
@@ -136,6 +139,7 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 				...item,
 				body: "",
 				deleted: true,
+				absent: false,
 				removed: event.actor !== item.author,
 				reactions: {},
 				counts: {},
@@ -198,7 +202,7 @@ function itemOf(event: RoomEvent): Item | null {
 			editedAt: null,
 			deleted: false,
 			removed: false,
-			absent: false,
+			absent: event.redacted ?? false,
 			reactions: {},
 			counts: {},
 			asOf: event.seq,

@@ -123,7 +123,7 @@ export const en = {
 	deleteSure: "Delete this message?",
 	deleteText: "Everyone in the room will see that a message was deleted here.",
 	deletedMessage: "This message was deleted",
-	restoredMessage: "This message was restored…",
+	textOnItsWay: "The text of this message is on its way…",
 	edited: "edited",
 	plainText: {
 		tooComplex: "Shown without formatting: it is too complex.",

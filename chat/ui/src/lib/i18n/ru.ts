@@ -127,7 +127,7 @@ export const ru: Words = {
 	deleteSure: "Удалить сообщение?",
 	deleteText: "Все в комнате увидят, что здесь удалено сообщение.",
 	deletedMessage: "Сообщение удалено",
-	restoredMessage: "Сообщение восстановлено…",
+	textOnItsWay: "Текст сообщения загружается…",
 	edited: "изменено",
 	plainText: {
 		tooComplex: "Показано без оформления: слишком сложная разметка.",
