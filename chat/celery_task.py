@@ -25,7 +25,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from chat import dead_letters, metrics, task_runs, wake_up_limit
+from chat import dead_letters, metrics, queues, task_runs, wake_up_limit
 from chat.backoff import delay_seconds
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
@@ -76,7 +76,8 @@ class WakeUp(Task):  # type: ignore[type-arg]
         """
         check_arguments(args, kwargs)
         self._check_countdown(options)
-        if self.may_be_dropped and wake_up_limit.is_reached():
+        queue = options.get("queue") or queues.queue_of(self.name)
+        if self.may_be_dropped and wake_up_limit.is_reached(queue):
             return None
         return super().apply_async(args, kwargs, *more, **options)
 

@@ -33,6 +33,7 @@ from chat import (
     delivery_health,
     event_bus_state,
     metrics,
+    queues,
     task_runs,
 )
 from chat.dead_letters import store
@@ -243,8 +244,10 @@ def read_bus() -> list[Metric]:
     broker = _client(settings.CELERY_BROKER_URL)
     health_text = cast(bytes | None, client.get(delivery_health.KEY))
     beat_at = beat_heartbeat.read(client)
+    drains_queued = broker.llen(queues.DRAINS)
     found = [
-        metrics.TASKS_QUEUED.sample(broker.llen("celery")),
+        metrics.TASKS_QUEUED.sample(drains_queued + broker.llen(queues.DEFAULT)),
+        metrics.DRAINS_QUEUED.sample(drains_queued),
         metrics.TASKS_PUT_OFF.sample(client.zcard(task_runs.LATER)),
         metrics.BEAT_AT.sample(beat_at),
         *_event_bus(client),

@@ -525,7 +525,13 @@ PEOPLE_ACTIVE = Installation(
     unit="people",
 )
 TASKS_QUEUED = Installation(
-    "veche_tasks_queued", "Celery tasks in the broker's queue.", unit="tasks"
+    "veche_tasks_queued", "Celery tasks in the broker's queues.", unit="tasks"
+)
+DRAINS_QUEUED = Installation(
+    "veche_drains_queued",
+    "Of these, the tasks in the queue of the drains, for which a process of each worker is kept "
+    "free.",
+    unit="tasks",
 )
 TASKS_PUT_OFF = Installation(
     "veche_tasks_put_off", "Celery tasks that will be sent again later.", unit="tasks"

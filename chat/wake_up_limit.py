@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
-from chat import bus
+from chat import bus, queues
 
-# Celery's default queue, which is a Redis list of this name.
-QUEUE = "celery"
+QUEUE = queues.DEFAULT
 # About a megabyte of the bus. Far more than ever waits where workers run: a drain takes all there
 # is, and each shard is asked for once until a drain has begun.
 MAX_QUEUED = 1_000
 
 
-def is_reached() -> bool:
-    """Whether nothing more may be sent now. Processes that ask at once may all send one more.
+def is_reached(queue: str = QUEUE) -> bool:
+    """Whether nothing more may be sent to `queue` now.
+
+    Processes that ask at once may all send one more.
 
     False also when the broker does not answer: whoever sends finds that out, and has an answer.
     """
     try:
-        return bus.broker_client().llen(QUEUE) >= MAX_QUEUED
+        return bus.broker_client().llen(queue) >= MAX_QUEUED
     except RedisError:
         return False

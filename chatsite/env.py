@@ -307,7 +307,12 @@ class Env:
 
     # Limits for people and processes
     worker_concurrency: int = setting(
-        2, low=1, high=256, unit="processes", help="Celery processes of one worker."
+        3,
+        low=1,
+        high=256,
+        unit="processes",
+        help="Celery processes of one worker. One of them is kept free for storing, if there are "
+        "two or more.",
     )
     sends_per_second: float = setting(
         5.0, low=0.1, high=10_000, unit="frames/s", help="Steady rate of sends of one person."

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.templatetags.static import static
+from kombu import Exchange, Queue
 
+from chat import queues
 from chatsite import logs
 from chatsite.env import BASE_DIR, env
 
@@ -182,7 +184,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_step": 0.2,
     "interval_max": 0.5,
     "visibility_timeout": 3600,
+    "queue_order_strategy": "chatsite.queue_order:QueueOrder",
 }
+# Each with an exchange of its own: messages for one must not reach the other.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in queues.QUEUES]
+CELERY_TASK_DEFAULT_QUEUE = queues.DEFAULT
+CELERY_TASK_ROUTES = {task: {"queue": queues.DRAINS} for task in queues.IN_DRAINS}
+# What a busy worker holds nobody else can take.
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_TASK_PUBLISH_RETRY = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
     "max_retries": 2,
@@ -201,9 +210,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 50_000
-# KiB, twice what a child needs: one that leaks is replaced between two tasks, before the
+# KiB, nearly twice what a child needs: one that leaks is replaced between two tasks, before the
 # container's limit would end the worker with all its children in the middle of some.
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = 250_000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 200_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # In memory: every schedule here is short or harmless to run twice, and a schedule file would have

@@ -15,6 +15,8 @@ from typing import Any
 from celery.worker import consumer
 from vine import promise
 
+from chatsite import queue_order
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,6 +27,7 @@ class Consumer(consumer.Consumer):
     channel_errors: tuple[type[Exception], ...]
 
     def create_task_handler(self, promise: Any = promise) -> Callable[[Any], None]:
+        queue_order.Limit.processes = self.pool.num_processes
         handle = super().create_task_handler(promise)
 
         def handle_or_discard(message: Any) -> None:

@@ -15,6 +15,7 @@ from django.conf import settings
 from redis import Redis
 
 from chat import beat_heartbeat, tasks, wake_up_limit, waker
+from chat.queues import DRAINS, QUEUES
 from chat.room_log import keys
 from chat.wake_up_limit import MAX_QUEUED, QUEUE
 from chatsite.beat import Scheduler
@@ -28,14 +29,19 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def broker(bus_redis: redis.Redis) -> Iterator[redis.Redis]:
     """The database of the queue, empty, with no worker anywhere."""
     client = Redis.from_url(settings.CELERY_BROKER_URL)
-    client.delete(QUEUE)
+    client.delete(*QUEUES)
     yield client
-    client.delete(QUEUE)
+    client.delete(*QUEUES)
     client.close()
 
 
-def fill(broker: redis.Redis, messages: int) -> None:
-    broker.rpush(QUEUE, *[b"{}"] * messages)
+def fill(broker: redis.Redis, messages: int, *names: str) -> None:
+    for name in names or [QUEUE]:
+        broker.rpush(name, *[b"{}"] * messages)
+
+
+def lengths(broker: redis.Redis) -> tuple[int, int]:
+    return broker.llen(DRAINS), broker.llen(QUEUE)
 
 
 def send_all_wake_ups() -> None:
@@ -51,17 +57,17 @@ def scheduler() -> Scheduler:
 def test_wake_ups_are_sent_until_the_queue_is_full_and_again_when_it_is_not(
     broker: redis.Redis,
 ) -> None:
-    fill(broker, MAX_QUEUED - 3)
+    fill(broker, MAX_QUEUED - 2, DRAINS)
+    fill(broker, MAX_QUEUED - 1, QUEUE)
 
     send_all_wake_ups()
-    full = broker.llen(QUEUE)
+    full = lengths(broker)
     send_all_wake_ups()
-    still_full = broker.llen(QUEUE)
-    broker.rpop(QUEUE)
+    still_full = lengths(broker)
+    broker.rpop(DRAINS)
     waker.ask(1)
 
-    assert (full, still_full) == (MAX_QUEUED, MAX_QUEUED)
-    assert broker.llen(QUEUE) == MAX_QUEUED
+    assert full == still_full == lengths(broker) == (MAX_QUEUED, MAX_QUEUED)
 
 
 def test_beat_that_runs_without_a_worker_fills_the_queue_no_further_and_shows_that_it_lives(
@@ -76,7 +82,7 @@ def test_beat_that_runs_without_a_worker_fills_the_queue_no_further_and_shows_th
             beat.apply_entry(entry)
 
     assert len(beat.schedule) > 2
-    assert broker.llen(QUEUE) == 20
+    assert lengths(broker) == (20, 20)
     assert beat_heartbeat.read(bus_redis) > 0
 
 
@@ -85,7 +91,7 @@ def test_sweep_sends_drains_that_expire(broker: redis.Redis, log_redis: redis.Re
 
     tasks.sweep_shards()
 
-    messages = cast(list[bytes], broker.lrange(QUEUE, 0, -1))
+    messages = cast(list[bytes], broker.lrange(DRAINS, 0, -1))
     headers = [msgspec.json.decode(message)["headers"] for message in messages]
     assert [one["task"] for one in headers] == ["chat.tasks.persist_shard"]
     assert headers[0]["expires"] is not None

@@ -15,6 +15,8 @@ from chat.errors import PermanentError
 RUNS = "test:runs:"
 DONE = "test:done"
 AWAY = "test:away"
+BEGUN = "test:long:begun"
+GO_ON = "test:long:go-on"
 
 
 def _run(name: str, number: int) -> None:
@@ -69,3 +71,14 @@ def stumbles(number: int) -> None:
     if not bus.blocking_client().exists("test:mended"):
         raise KeyError("somebody's words")
     _done("stumbles", number)
+
+
+@shared_task(name="test.long")
+def long(number: int) -> None:
+    """Works until somebody lets it go, as an export does while Kafka is away."""
+    _run("long", number)
+    bus.blocking_client().rpush(BEGUN, number)
+    while not bus.blocking_client().exists(GO_ON):
+        # Nothing is ever there: a pause that the server measures.
+        bus.blocking_client().blpop(["test:nothing"], timeout=0.1)
+    _done("long", number)
