@@ -16,12 +16,14 @@ class ChatConfig(AppConfig):
             revocation,
             second_factor,
             sessions,
+            shown_names,
             task_metrics,
         )
         from chat.actions.accounts import on_sign_up
 
         revocation.connect()
         sessions.connect()
+        shown_names.connect()
         second_factor.connect()
         reauthentication.connect()
         known_devices.connect()

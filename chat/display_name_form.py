@@ -9,8 +9,8 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chat.errors import ClientError
-from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.display_names import check_display_name
+from chat.labels import MAX_NAME_CHARACTERS
 from chat.models import User
 
 
@@ -27,12 +27,9 @@ class DisplayNameForm(forms.Form):
 
     def clean_display_name(self) -> str:
         text: str = self.cleaned_data["display_name"]
-        try:
-            return check_label(text, "Name", MAX_NAME_CHARACTERS) if text else ""
-        except ClientError as refused:
-            raise forms.ValidationError(
-                _("This name has characters that cannot be shown.")
-            ) from refused
+        if not text or text == self.initial.get("display_name"):
+            return text  # what an administrator gave, or an older rule let pass, may stay
+        return check_display_name(text)
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """Called by allauth with the new account."""

@@ -7,6 +7,7 @@ import unicodedata
 from django.utils.text import slugify
 
 from chat.errors import ClientError
+from chat.look_alikes import mixes_alphabets
 
 MAX_NAME_CHARACTERS = 80
 MAX_TOPIC_CHARACTERS = 250
@@ -48,7 +49,11 @@ def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = Fals
 
 
 def check_room_name(name: str) -> str:
-    return check_label(name, "Name", MAX_NAME_CHARACTERS)
+    """As any label; and no word of it looks like one in another alphabet, as `gеneral` would."""
+    name = check_label(name, "Name", MAX_NAME_CHARACTERS)
+    if mixes_alphabets(name):
+        raise ClientError("bad_request", "Name: a word has letters of two alphabets.")
+    return name
 
 
 def check_topic(topic: str) -> str:

@@ -36,7 +36,13 @@ class BannedPerson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def info(user: User) -> UserInfo:
-    return UserInfo(id=user.pk, username=user.username, name=user.shown_name, staff=user.is_staff)
+    return UserInfo(
+        id=user.pk,
+        username=user.username,
+        name=user.shown_name,
+        staff=user.is_staff,
+        ambiguous=user.name_is_shared,
+    )
 
 
 def by_ids(ids: Iterable[int]) -> dict[int, UserInfo]:

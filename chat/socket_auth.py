@@ -45,6 +45,7 @@ class Identity(msgspec.Struct, frozen=True):
     username: str
     name: str
     staff: bool
+    ambiguous: bool = False
     scopes: frozenset[Scope] = scopes.ALL
 
 
@@ -111,7 +112,9 @@ def _session_key(headers: Headers) -> str | None:
 
 def _identity(found: Found, origin: str) -> Identity:
     info = people.info(found.user)
-    return Identity(info.id, origin, info.username, info.name, info.staff, found.scopes)
+    return Identity(
+        info.id, origin, info.username, info.name, info.staff, info.ambiguous, found.scopes
+    )
 
 
 async def those_who_may_not_stay(identities: Iterable[Identity]) -> set[Identity]:

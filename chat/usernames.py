@@ -12,6 +12,8 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from chat.look_alikes import is_reserved
+
 MIN_CHARACTERS = 2
 MAX_CHARACTERS = 40
 
@@ -32,15 +34,6 @@ CHARACTERS = _(
 # The account of `chat.probe`: not a name that anybody can choose, so nobody has it already.
 PROBE_USERNAME = "(probe)"
 
-# Names that people would take for the software or those who run it.
-RESERVED = frozenset(
-    {
-        "admin", "administrator", "all", "channel", "everyone", "here", "moderator", "owner",
-        "root", "staff", "support", "system", "veche",
-        "админ", "администратор", "все", "вече", "всем", "модератор", "поддержка", "система",
-    }
-)  # fmt: skip
-
 
 def normalise(username: str) -> str:
     """The one form of a name that counts, at sign-up and at sign-in."""
@@ -55,7 +48,7 @@ def check_username(username: str) -> None:
             code="length",
             params={"low": MIN_CHARACTERS, "high": MAX_CHARACTERS},
         )
-    if _without_accents(username) in RESERVED:
+    if is_reserved(username):
         raise ValidationError(_("This name is reserved. Choose another one."), code="reserved")
     if LATIN_NAME.fullmatch(username):
         if not any(character.isalpha() for character in username):
@@ -69,14 +62,6 @@ def check_username(username: str) -> None:
             _("In Latin letters this name would look the same. Choose another one."),
             code="look_alike",
         )
-
-
-def _without_accents(text: str) -> str:
-    return "".join(
-        character
-        for character in unicodedata.normalize("NFD", text)
-        if not unicodedata.combining(character)
-    )
 
 
 # What allauth's ACCOUNT_USERNAME_VALIDATORS points to.

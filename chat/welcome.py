@@ -68,6 +68,7 @@ def _welcome(identity: Identity, rooms: list[RoomInfo], more: bool) -> Welcome:
             username=identity.username,
             name=identity.name,
             staff=identity.staff,
+            ambiguous=identity.ambiguous,
         ),
         rooms=rooms,
         heartbeat=env.heartbeat_seconds,

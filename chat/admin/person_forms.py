@@ -9,6 +9,7 @@ from django import forms
 
 from chat import usernames
 from chat.admin import base
+from chat.display_names import check_display_name
 from chat.models import User
 
 if TYPE_CHECKING:  # generic only for the type checker
@@ -33,6 +34,15 @@ class _NamedByTheRule(_UserForm):
             return self.instance.username
         cleaned: str = get_adapter().clean_username(entered)
         return cleaned
+
+    def clean_display_name(self) -> str:
+        """By the rule of signing up, but staff may be called what they are."""
+        entered: str = self.cleaned_data["display_name"]
+        if not entered or entered == self.instance.display_name:
+            return entered
+        asked = "is_staff" in self.fields
+        staff = bool(self.data.get("is_staff")) if asked else self.instance.is_staff
+        return check_display_name(entered, may_be_reserved=staff)
 
 
 class UserCreationForm(_NamedByTheRule, _CreationForm):

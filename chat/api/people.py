@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Query
 
@@ -21,12 +22,8 @@ router = Router(tags=["people"])
 
 def _me(user_id: int) -> dict[str, object]:
     user = User.objects.get(pk=user_id)
-    shown = people.info(user)
     return {
-        "id": shown.id,
-        "username": shown.username,
-        "name": shown.name,
-        "staff": shown.staff,
+        **structs.asdict(people.info(user)),
         "email": user.email,
         "rooms": Membership.objects.filter(user_id=user_id).count(),
     }

@@ -119,6 +119,7 @@ class UserInfo(Schema):
     username: str
     name: str
     staff: bool
+    ambiguous: bool = Field(description="Somebody else's name looks the same.")
 
 
 class Me(UserInfo):

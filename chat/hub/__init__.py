@@ -8,6 +8,7 @@ Messages of the channel layer, msgpack dicts (see `chat.live`):
 | `room.<id>` | `{type: typing, room, user}` · `{type: presence, room, online, offline}` |
 | `hubs` | `{type: stored, rooms: {room: seq}}` · `{type: reset, shard, epoch}` |
 | `hubs` | `{type: revoke, user, session}`: close these · `{type: joined, user, room}` |
+| `hubs` | `{type: person, user}`: a name has changed, or whether it is one person's alone |
 """
 
 from __future__ import annotations

@@ -30,12 +30,14 @@ from chat.protocol import (
     MAX_SYNC_EVENTS,
     Bye,
     CloseCode,
+    PersonChanged,
     Position,
     ReportNotice,
     Reset,
     RoomAdded,
     RoomInfo,
     TypingNotice,
+    UserInfo,
     encode,
 )
 from chat.rate_limit import BucketsByUser
@@ -352,6 +354,8 @@ class Hub:
             self._on_reset(int(message["shard"]), int(message["epoch"]))
         elif kind == "report":
             self._on_report(int(message["user"]), int(message["report"]), str(message["state"]))
+        elif kind == "person":
+            self._on_person(message["user"])
         elif kind == "replaced":
             self._on_replaced(int(message["room"]))
 
@@ -385,6 +389,13 @@ class Hub:
     def _on_report(self, user_id: int, report: int, state: str) -> None:
         text = encode(ReportNotice(report=report, state=state))
         for socket in self.sockets_of(user_id):
+            if socket.greeted:
+                socket.send_text(text)
+
+    def _on_person(self, user: dict[str, Any]) -> None:
+        # To all: names are no secret among those who are signed in, and few change theirs.
+        text = encode(PersonChanged(user=UserInfo(**user)))
+        for socket in list(self.sockets):
             if socket.greeted:
                 socket.send_text(text)
 

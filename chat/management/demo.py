@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import make_password
 
-from chat import room_log
+from chat import room_log, shown_names
 from chat.actions import accounts, rooms
 from chat.actions.rooms import derived_key
 from chat.database import in_database
@@ -102,6 +102,7 @@ def _make_people(count: int, password: str | None) -> list[User]:
         batch_size=1_000,
         ignore_conflicts=True,
     )
+    shown_names.fill_in()
     found = {user.username: user for user in User.objects.filter(username__in=wanted)}
     return [found[username] for username in wanted]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
@@ -28,6 +30,19 @@ class User(AbstractUser):
         blank=True,
         help_text=_("Since when “active” is off; empty while it is on."),
     )
+    # What `chat.shown_names` keeps, so that whoever shows a name knows whether it is one person's.
+    name_skeletons = ArrayField(
+        models.TextField(),
+        null=True,
+        editable=False,
+        help_text="What the shown name has in common with all that look like it; null: not known.",
+    )
+    username_skeletons = ArrayField(models.TextField(), null=True, editable=False)
+    name_is_shared = models.BooleanField(
+        db_default=False,
+        editable=False,
+        help_text="Somebody else's shown name or user name looks like the shown name.",
+    )
     sessions_ended_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -47,6 +62,8 @@ class User(AbstractUser):
             models.Index(
                 fields=["muted_until"], name="muted_people", condition=~models.Q(muted_until=None)
             ),
+            GinIndex(fields=["name_skeletons"], name="people_by_name_skeleton"),
+            GinIndex(fields=["username_skeletons"], name="people_by_username_skeleton"),
             models.Index(
                 fields=["deactivated_at"],
                 name="deactivated_people",

@@ -164,10 +164,13 @@ class ServerFrame(msgspec.Struct, frozen=True, tag_field="t", kw_only=True):
 
 
 class UserInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """`ambiguous`: somebody else's name looks the same; show `username`, which is unique, too."""
+
     id: int
     username: str
     name: str
     staff: bool = False
+    ambiguous: bool = False
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -349,6 +352,12 @@ class ReportNotice(ServerFrame, frozen=True, tag="report"):
     state: str
 
 
+class PersonChanged(ServerFrame, frozen=True, tag="person"):
+    """Somebody has another name, or theirs has become, or is no longer, somebody else's too."""
+
+    user: UserInfo
+
+
 class Pong(ServerFrame, frozen=True, tag="pong"):
     time: datetime
 
@@ -372,6 +381,7 @@ AnyServerFrame = (
     | Presence
     | TypingNotice
     | ReportNotice
+    | PersonChanged
     | Pong
     | Bye
 )

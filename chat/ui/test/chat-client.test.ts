@@ -22,6 +22,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 		presence: () => {},
 		typingNoticed: () => {},
 		reportChanged: () => {},
+		personChanged: () => {},
 		outbox: (items, done) => {
 			waiting = items;
 			logged = done;

@@ -37,6 +37,7 @@ export interface ClientListener {
 	typingNoticed(room: number, user: number): void;
 	/** A report of the person was closed, or, `waiting`, one came or went where they moderate. */
 	reportChanged(state: string): void;
+	personChanged(user: UserInfo): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
 	/** The server will not take a change of a message that the person asked for. */
 	refused(item: OutboxItem, code: ErrorCode): void;
@@ -343,6 +344,9 @@ export class ChatClient {
 				break;
 			case "report":
 				this.listener.reportChanged(frame.state);
+				break;
+			case "person":
+				this.listener.personChanged(frame.user);
 				break;
 			case "pong":
 				this.clockOffsetMs = Date.parse(frame.time) - Date.now();

@@ -16,6 +16,8 @@ export interface UserInfo {
 	username: string;
 	name: string;
 	staff?: boolean;
+	/** Somebody else's name looks the same. */
+	ambiguous?: boolean;
 }
 
 export type RoomKind = "public" | "private" | "direct";
@@ -190,6 +192,8 @@ export type ServerFrame =
 	| { t: "typing"; room: number; user: number }
 	/** A report that the person made is closed. */
 	| { t: "report"; report: number; state: string }
+	/** Somebody has another name, or theirs has become, or is no longer, somebody else's too. */
+	| { t: "person"; user: UserInfo }
 	| { t: "pong"; time: string }
 	| { t: "bye"; reconnect_after_ms: number };
 

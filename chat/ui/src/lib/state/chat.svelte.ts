@@ -20,7 +20,7 @@ import { mayPostAt, moderates } from "../moderation";
 import type { Banned } from "../moderation-rest";
 import { type Member, Rest, RestError } from "../rest";
 import { Drafts } from "./drafts";
-import { People } from "./people.svelte";
+import { People, shownName } from "./people.svelte";
 import { Reports } from "./reports.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
@@ -177,6 +177,10 @@ export class Chat implements ClientListener {
 		if (user !== this.me) this.typing.noticed(room, user);
 	}
 
+	personChanged(user: UserInfo): void {
+		this.people.learn(user);
+	}
+
 	reportChanged(state: string): void {
 		const asked = state === "waiting" ? this.reports.refreshWaiting() : this.reports.refreshMine();
 		void asked.catch(() => {
@@ -208,12 +212,14 @@ export class Chat implements ClientListener {
 
 	/** A room as people call it: a direct conversation has the other person's name. */
 	titleOf(room: RoomState): string {
-		return room.kind === "direct" ? (room.peer?.name ?? room.name) : room.name;
+		if (room.kind !== "direct" || !room.peer) return room.name;
+		return shownName(this.people.get(room.peer.id) ?? room.peer);
 	}
 
 	nameOf(user: number | null, words: Words = t()): string {
 		if (user === null) return words.system;
-		return this.people.get(user)?.name ?? words.someone;
+		const person = this.people.get(user);
+		return person ? shownName(person) : words.someone;
 	}
 
 	/** A room as people write it in a sentence. */

@@ -5,6 +5,12 @@ const MOST_IDS = 100;
 const GATHER_MS = 20;
 const RETRY_MS = 5_000;
 
+/** A name as it is shown: with the user name, which is unique, where somebody else's looks the same. */
+export function shownName(user: UserInfo): string {
+	if (!user.ambiguous) return user.name;
+	return user.name === user.username ? `@${user.username}` : `${user.name} @${user.username}`;
+}
+
 /** Who is behind an id. Unknown ids are asked for together; until then a person has no name. */
 export class People {
 	private known = new SvelteMap<number, UserInfo>();
@@ -17,7 +23,11 @@ export class People {
 	learn(...users: UserInfo[]): void {
 		for (const user of users) {
 			const before = this.known.get(user.id);
-			if (before?.name !== user.name || before.username !== user.username) this.known.set(user.id, user);
+			const same =
+				before?.name === user.name &&
+				before.username === user.username &&
+				!before.ambiguous === !user.ambiguous;
+			if (!same) this.known.set(user.id, user);
 		}
 	}
 

@@ -1,0 +1,40 @@
+"""Which names people may give themselves: none that says, or looks as if it said, something else.
+
+Another person's name is allowed, for people do have the same one: `chat.shown_names` shows the user
+name beside it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from chat.errors import ClientError
+from chat.labels import MAX_NAME_CHARACTERS, check_label
+from chat.look_alikes import is_reserved, mixes_alphabets
+
+# A user name stands so beside a name that is not one person's alone; nobody writes one into theirs.
+USER_NAME_WITHIN = re.compile(r"(^|\W)[@\uff20\ufe6b]")
+
+
+def check_display_name(text: str, *, may_be_reserved: bool = False) -> str:
+    """The name in its normal form (see `chat.labels`). `may_be_reserved`: of staff.
+
+    Raises: ValidationError that says what is wrong.
+    """
+    try:
+        name = check_label(text, "Name", MAX_NAME_CHARACTERS)
+    except ClientError as refused:
+        raise ValidationError(_("This name has characters that cannot be shown.")) from refused
+    if mixes_alphabets(name):
+        raise ValidationError(
+            _("A word of this name has letters of two alphabets that look alike. Use one of them."),
+            code="mixed",
+        )
+    if USER_NAME_WITHIN.search(name):
+        raise ValidationError(_("A name holds no user name: leave the @ out."), code="user_name")
+    if not may_be_reserved and is_reserved(name):
+        raise ValidationError(_("This name is reserved. Choose another one."), code="reserved")
+    return name

@@ -1,0 +1,135 @@
+"""Whose shown name could be taken for somebody else's: then the user name, which is unique, stands
+beside it, wherever the name is shown.
+
+Names are not unique, as two people may well be called Anna; so it is shown and not forbidden. The
+skeletons of a person's names (`chat.look_alikes`) are kept in their row, and whether another
+person's look like them. Both follow every `save`; what was written past it (by an old version, in
+bulk) is filled in by `fill_in`, after each `migrate`.
+
+Open pages hear of a change by the frame `person`, at most once, as any hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.signals import post_migrate, post_save, pre_save
+from msgspec import structs
+
+from chat import live, look_alikes, people
+from chat.models import User
+
+NAMES = ("display_name", "username")
+SKELETONS = ("name_skeletons", "username_skeletons")
+# One change of a name at a time: two at once would each not see the other.
+LOCK = 0x76656368655F6E6D
+BATCH = 1_000
+
+
+def connect() -> None:
+    """Starts following names; called once when the app is ready."""
+    pre_save.connect(_before_save, sender=User, dispatch_uid="chat.shown_names")
+    post_save.connect(_after_save, sender=User, dispatch_uid="chat.shown_names")
+    post_migrate.connect(_after_migrate, dispatch_uid="chat.shown_names")
+
+
+def fill_in() -> int:
+    """Skeletons of everybody who has none, and then who shares a name; returns how many it were.
+
+    May be run at any time and again; a batch is one transaction.
+    """
+    filled = 0
+    while batch := list(User.objects.filter(name_skeletons=None).order_by("pk")[:BATCH]):
+        for user in batch:
+            _set_skeletons(user)
+        User.objects.bulk_update(batch, SKELETONS)
+        filled += len(batch)
+    if filled:
+        User.objects.filter(_is_shared(), name_is_shared=False).update(name_is_shared=True)
+    return filled
+
+
+def _set_skeletons(user: User) -> None:
+    user.name_skeletons = sorted(look_alikes.skeletons(user.shown_name))
+    user.username_skeletons = sorted(look_alikes.skeletons(user.username))
+
+
+def _is_shared() -> Q:
+    """True of people whose shown name looks like somebody else's shown name or user name."""
+    others = User.objects.exclude(pk=OuterRef("pk"))
+    return Q(Exists(others.filter(name_skeletons__overlap=OuterRef("name_skeletons")))) | Q(
+        Exists(others.filter(username_skeletons__overlap=OuterRef("name_skeletons")))
+    )
+
+
+def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
+    instance._renamed_from = None  # type: ignore[attr-defined]
+    if update_fields is not None and not update_fields.intersection(NAMES):
+        return
+    before = (
+        None
+        if instance.pk is None
+        else User.objects.filter(pk=instance.pk).values_list(*NAMES, *SKELETONS).first()
+    )
+    _set_skeletons(instance)
+    after = (instance.display_name, instance.username, *_skeletons(instance))
+    if before != after:
+        instance._renamed_from = before or ("", "", None, None)  # type: ignore[attr-defined]
+
+
+def _skeletons(user: User) -> tuple[list[str] | None, list[str] | None]:
+    return user.name_skeletons, user.username_skeletons
+
+
+def _after_save(instance: User, created: bool, **kwargs: Any) -> None:
+    before = instance._renamed_from  # type: ignore[attr-defined]
+    if before is None:
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        # `save(update_fields=["display_name"])` has left the skeletons out.
+        User.objects.filter(pk=instance.pk).update(
+            **dict(zip(SKELETONS, _skeletons(instance), strict=True))
+        )
+        affected = (*before[2:], *_skeletons(instance))
+        changed = _set_shared({one for some in affected for one in some or ()})
+        instance.name_is_shared = User.objects.values_list("name_is_shared", flat=True).get(
+            pk=instance.pk
+        )
+        told = changed if created else changed | {instance.pk}
+        for user in User.objects.filter(pk__in=told):
+            _announce(user)
+
+
+def _set_shared(skeletons: Iterable[str]) -> set[int]:
+    """Looks again at everybody with one of these; returns whose mark has changed.
+
+    Of many with one name few change: it is the second who makes it shared, and the last but one who
+    ends that.
+    """
+    those = User.objects.filter(name_skeletons__overlap=list(skeletons))
+    now_shared = list(those.filter(_is_shared(), name_is_shared=False).values_list("pk", flat=True))
+    no_more = list(those.filter(~_is_shared(), name_is_shared=True).values_list("pk", flat=True))
+    User.objects.filter(pk__in=now_shared).update(name_is_shared=True)
+    User.objects.filter(pk__in=no_more).update(name_is_shared=False)
+    return {*now_shared, *no_more}
+
+
+def _announce(user: User) -> None:
+    message = {"type": "person", "user": structs.asdict(people.info(user))}
+    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
+
+
+def _after_migrate(sender: Any, apps: Any, **kwargs: Any) -> None:
+    if sender.label != "chat":
+        return
+    try:
+        apps.get_model("chat", "User")._meta.get_field("name_is_shared")
+    except (LookupError, FieldDoesNotExist):
+        return  # a migration backwards has taken the columns away
+    fill_in()
