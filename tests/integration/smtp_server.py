@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -30,6 +31,7 @@ class _Session(socketserver.StreamRequestHandler):
                     text.append(part)
                 self.server.mails.append(message_from_bytes(b"".join(text)))
                 text.clear()
+                time.sleep(self.server.delay_seconds)
                 self._say("250 taken")
             elif command == b"QUIT":
                 self._say("221 bye")
@@ -52,6 +54,7 @@ class SmtpServer(socketserver.ThreadingTCPServer):
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.answer_to_recipient = "250 fine"
+        self.delay_seconds = 0.0
         self.connections = 0
         self.mails: list[Message] = []
 
