@@ -51,6 +51,7 @@ setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 .PHONY: test
 test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium
 	@.ci/chromium >/dev/null
+	@.ci/faketime >/dev/null
 	@.ci/nginx >/dev/null
 	@.ci/prometheus >/dev/null
 	$(NPM) test

@@ -17,6 +17,7 @@ class ChatConfig(AppConfig):
             second_factor,
             sessions,
             shown_names,
+            task_expiry,
             task_metrics,
         )
         from chat.actions.accounts import on_sign_up
@@ -29,4 +30,5 @@ class ChatConfig(AppConfig):
         known_devices.connect()
         account_notices.connect()
         task_metrics.connect()
+        task_expiry.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

@@ -22,8 +22,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
+from chat import clocks
 from chat.client_address import client_address
 from chat.errors import ClientError
 from chat.labels import check_label
@@ -190,7 +190,11 @@ def settle(entry: int, result: Result, *, seq: int | None = None, detail: str = 
     AuditOutcome.objects.bulk_create(
         [
             AuditOutcome(
-                entry_id=entry, at=timezone.now(), result=result, seq=seq, detail=detail[:200]
+                entry_id=entry,
+                at=clocks.DATABASE.now(),
+                result=result,
+                seq=seq,
+                detail=detail[:200],
             )
         ],
         ignore_conflicts=True,
@@ -236,7 +240,7 @@ def _insert(act: Act) -> AuditEntry:
     if not name and by.user_id is not None:
         name = User.objects.values_list("username", flat=True).get(pk=by.user_id)
     entry = AuditEntry.objects.create(
-        at=timezone.now(),
+        at=clocks.DATABASE.now(),
         actor_id=by.user_id,
         actor_name=name or "Veche",
         door=by.door,

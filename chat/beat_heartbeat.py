@@ -21,17 +21,20 @@ KEPT_SECONDS = 7 * 24 * 3600
 # Beat sends several tasks in two seconds.
 EVERY_SECONDS = 1.0
 
-_written_at = 0.0
+_written_at = -EVERY_SECONDS
 
 
 def write() -> None:
     """Says that beat has just seen to a task. Never raises: beat goes on without a bus."""
     global _written_at
-    now = time.time()
-    if 0 <= now - _written_at < EVERY_SECONDS:
+    now = time.monotonic()
+    if now - _written_at < EVERY_SECONDS:
         return
     try:
-        bus.blocking_client().set(KEY, f"{now:.3f}", ex=KEPT_SECONDS)
+        # The bus's time: beat's clock and that of who looks may be minutes apart.
+        client = bus.blocking_client()
+        seconds, microseconds = client.time()
+        client.set(KEY, f"{seconds + microseconds / 1_000_000:.3f}", ex=KEPT_SECONDS)
     except RedisError as error:
         logger.warning("the bus does not take beat's heartbeat: %s", type(error).__name__)
     else:
@@ -39,6 +42,6 @@ def write() -> None:
 
 
 def read(client: Redis) -> float:
-    """Seconds since 1970; 0 when there was none. Raises: redis.RedisError."""
+    """Seconds since 1970, by the bus's clock; 0 when there was none. Raises: redis.RedisError."""
     found = client.get(KEY)
     return float(found) if isinstance(found, bytes) else 0.0

@@ -25,7 +25,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from chat import dead_letters, metrics, queues, task_runs, wake_up_limit
+from chat import dead_letters, metrics, queues, task_expiry, task_runs, wake_up_limit
 from chat.backoff import delay_seconds
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
@@ -56,6 +56,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly or self.request.is_eager:
             return self.run(*args, **kwargs)
+        self._check_time()
         ticket = ticket_of(self.request.headers)
         try:
             result = self.run(*args, **kwargs)
@@ -80,6 +81,12 @@ class WakeUp(Task):  # type: ignore[type-arg]
         if self.may_be_dropped and wake_up_limit.is_reached(queue):
             return None
         return super().apply_async(args, kwargs, *more, **options)
+
+    def _check_time(self) -> None:
+        """Raises: Ignore when the task has waited for longer than it was to."""
+        if task_expiry.is_over(self.request):
+            logger.debug("task %s waited too long and is dropped", self.name)
+            raise Ignore
 
     def _failed(
         self, error: Exception, ticket: Ticket | None, args: Any, kwargs: dict[str, Any]
@@ -165,6 +172,7 @@ class LastingTask(WakeUp):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly or self.request.is_eager:
             return self.run(*args, **kwargs)
+        self._check_time()
         try:
             starts = task_runs.begin(self._id)
         except RedisError as error:

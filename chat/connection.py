@@ -7,11 +7,10 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import UTC, datetime
 
 from msgspec import structs
 
-from chat import access, history, live, metrics, reading_budget, tracing
+from chat import access, clocks, history, live, metrics, reading_budget, tracing
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
@@ -126,7 +125,7 @@ class Connection:
         elif isinstance(frame, Typing):
             self._type(frame)
         elif isinstance(frame, Ping):
-            self._socket.send(Pong(time=datetime.now(UTC)))
+            self._socket.send(Pong(time=clocks.LOG.now()))
         elif isinstance(frame, Hello):
             self._refuse(None, ErrorCode.BAD_REQUEST, "This connection has said hello already.")
 
@@ -179,7 +178,7 @@ class Connection:
             self._too_much(frame.id, "Wait for some answers first.", 1.0)
             return
         try:
-            age = check_key(frame.key, datetime.now(UTC))
+            age = check_key(frame.key, clocks.LOG.now())
         except ClientError as error:
             self._error(frame.id, error.code, error.message)
             return

@@ -15,13 +15,13 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
 from django.conf import settings
 
-from chat import bus
+from chat import bus, clocks
 from chat.event_bus import event_bus
 from chat.verify import Check, Report, Verifier
 from chat.verify.deadline import Clock, Deadline
@@ -107,7 +107,7 @@ def _check(
 ) -> tuple[DeliveryHealth, dict[int, WrongRoom]]:
     """The result, and the rooms that are wrong from now on."""
     shards = settings.ENV.shards
-    began = datetime.now(UTC)
+    began = clocks.BUS.now()
     since = began - WINDOW
     since_ms = int(since.timestamp() * 1000)
     deadline = Deadline(CHECK_SECONDS, clock)

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, batch_ends, dead_letters, events, metrics, tracing
+from chat import backoff, batch_ends, clocks, dead_letters, events, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -375,7 +375,7 @@ def _publish(
 def _measure(rows: Sequence[_Row], missing: set[int], refused: int, seconds: float) -> None:
     if not rows:
         return
-    now = time.time()
+    now = clocks.LOG.seconds()
     for i, row in enumerate(rows):
         if i not in missing:
             metrics.EXPORTED_SECONDS.observe(max(0.0, now - row.event.at.timestamp()))

@@ -31,6 +31,15 @@ BUILD_INFO = _gauge(
     labels={"version": "version of Veche", "python": "version of Python"},
     over_children="livemax",
 )
+CLOCK_SKEW_SECONDS = _gauge(
+    "veche_clock_skew_seconds",
+    "How far the clock of this process's machine is ahead of a server's; below 0, behind it. Asked "
+    "every 15 s; nothing depends on it but times that are shown and alerts that compare times.",
+    unit="seconds",
+    where=Where.ANY,
+    labels={"server": "`log`, `bus`, `database`"},
+    over_children="livemax",
+)
 
 # --- Web: connections and frames ----------------------------------------------------------------
 

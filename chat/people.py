@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 from django.db.models import Case, IntegerField, Q, Value, When
-from django.utils import timezone
 
+from chat import clocks
 from chat.models import AuditEntry, Ban, Membership, User
 from chat.permissions import Action
 from chat.protocol import UserInfo
@@ -117,4 +117,4 @@ def is_active(user_id: int) -> bool:
 
 def is_muted(user_id: int) -> bool:
     """Whether the person may write nowhere at the moment."""
-    return User.objects.filter(pk=user_id, muted_until__gt=timezone.now()).exists()
+    return User.objects.filter(pk=user_id, muted_until__gt=clocks.LOG.now()).exists()

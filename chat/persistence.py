@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import batch_ends, ingest, live, metrics, projections, tracing
+from chat import batch_ends, clocks, ingest, live, metrics, projections, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
@@ -138,7 +138,7 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
 
 
 def _measure(candidates: Sequence[Candidate], seconds: float) -> None:
-    now = time.time()
+    now = clocks.LOG.seconds()
     for one in candidates:
         metrics.STORED_SECONDS.observe(max(0.0, now - one.placed.event.at.timestamp()))
     metrics.EVENTS_STORED.inc(len(candidates))

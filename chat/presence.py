@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat import bus, live, metrics
+from chat import bus, clocks, live, metrics
 from chat.errors import Unavailable
 from chat.protocol import Presence as PresenceFrame
 from chat.protocol import encode
@@ -132,7 +131,7 @@ class Presence:
             await self._renew(part)
 
     async def _renew(self, feeds: dict[int, RoomFeed]) -> None:
-        now = time.time()
+        now = clocks.BUS.seconds()
         arguments: list[str | int] = [
             repr(now),
             repr(gone_at(now)),
@@ -213,7 +212,7 @@ class Presence:
         went: dict[int, set[int]],
     ) -> dict[int, set[int]]:
         """Write who came and went, read who is online; {} with the bus away."""
-        now = time.time()
+        now = clocks.BUS.seconds()
         until = gone_at(now)
         pipe = bus.client().pipeline(transaction=False)
         for room in rooms:

@@ -10,10 +10,9 @@ Key: `veche:recent-rooms:<user>`, see `chat.bus`.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
-from chat import bus
+from chat import bus, clocks
 from chat.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ async def remember(user_id: int, room_id: int) -> None:
     """Notes that the person entered the room. Never raises on a bus failure."""
     key = f"veche:recent-rooms:{user_id}"
     pipe = bus.client().pipeline()
-    pipe.zadd(key, {str(room_id): int(time.time() * 1000)})
+    pipe.zadd(key, {str(room_id): int(clocks.BUS.seconds() * 1000)})
     pipe.zremrangebyrank(key, 0, -MAX_REMEMBERED - 1)
     pipe.expire(key, REMEMBERED_SECONDS)
     try:
@@ -40,7 +39,7 @@ async def remember(user_id: int, room_id: int) -> None:
 
 async def entered_by(user_ids: Sequence[int]) -> dict[int, list[int]]:
     """Ids of rooms that each of the people may have entered recently; none when the bus is away."""
-    oldest = int((time.time() - REMEMBERED_SECONDS) * 1000)
+    oldest = int((clocks.BUS.seconds() - REMEMBERED_SECONDS) * 1000)
     pipe = bus.client().pipeline(transaction=False)
     for user_id in user_ids:
         pipe.zrange(f"veche:recent-rooms:{user_id}", oldest, "+inf", byscore=True)

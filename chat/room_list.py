@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from chat import people, recent_rooms, room_log
+from chat import clocks, people, recent_rooms, room_log
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import Role, RoomKind, shard_of
@@ -280,7 +280,7 @@ def _muted(
             "pk", "muted_until"
         )
     )
-    now = timezone.now()
+    now = clocks.LOG.now()
     found: dict[int, dict[int, datetime]] = {}
     for user, ids in rooms.items():
         ends = ((room, (in_room[user].get(room), everywhere.get(user))) for room in ids)

@@ -17,7 +17,7 @@ from celery.signals import (
     worker_process_init,
 )
 
-from chat import metrics
+from chat import clocks, metrics
 
 SENT_AT_HEADER = "veche_sent_at"
 _BEGAN = "veche_began"
@@ -32,7 +32,7 @@ def connect() -> None:
 
 
 def _stamp(headers: dict[str, Any], **_: Any) -> None:
-    headers[SENT_AT_HEADER] = time.time()
+    headers[SENT_AT_HEADER] = clocks.BUS.seconds()
 
 
 def _begin(task: Task[Any, Any], **_: Any) -> None:
@@ -40,7 +40,7 @@ def _begin(task: Task[Any, Any], **_: Any) -> None:
     sent_at = getattr(task.request, SENT_AT_HEADER, None)
     # From the broker, so it could be anything.
     if isinstance(sent_at, int | float):
-        wait = max(0.0, time.time() - sent_at)
+        wait = max(0.0, clocks.BUS.seconds() - sent_at)
         metrics.TASK_WAIT_SECONDS.labels(task.name).observe(wait)
 
 

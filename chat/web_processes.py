@@ -14,12 +14,12 @@ import asyncio
 import logging
 import os
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from chat import bus, database
+from chat import bus, clocks, database
 from chat.errors import Unavailable
 from chat.room_log import clients
 
@@ -50,11 +50,11 @@ class WebProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 async def announce(hub: Hub) -> None:
     """Says how this process is, for as long as its hub lives."""
-    name, started_at = f"{socket.gethostname()}:{os.getpid()}", datetime.now(UTC)
+    name, started_at = f"{socket.gethostname()}:{os.getpid()}", clocks.BUS.now()
     while True:
         state = WebProcess(
             name=name,
-            at=datetime.now(UTC),
+            at=clocks.BUS.now(),
             started_at=started_at,
             sockets=len(hub.sockets),
             rooms=len(hub.feeds),
@@ -83,7 +83,7 @@ def breakers() -> dict[str, str]:
 def processes() -> list[WebProcess]:
     """Those that said something a moment ago, by name. Raises: redis.RedisError."""
     client = bus.blocking_client()
-    since = datetime.now(UTC) - COUNTS_AS_GONE_AFTER
+    since = clocks.BUS.now() - COUNTS_AS_GONE_AFTER
     found, gone = [], []
     for name, raw in cast(dict[bytes, bytes], client.hgetall(KEY)).items():
         try:

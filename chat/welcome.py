@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 from django.conf import settings
 
+from chat import clocks
 from chat.protocol import (
     MAX_BODY_CHARACTERS,
     MAX_FRAME_BYTES,
@@ -72,7 +72,7 @@ def _welcome(identity: Identity, rooms: list[RoomInfo], more: bool) -> Welcome:
         ),
         rooms=rooms,
         heartbeat=env.heartbeat_seconds,
-        time=datetime.now(UTC),
+        time=clocks.LOG.now(),
         limits=Limits(
             frame_bytes=MAX_FRAME_BYTES,
             body_characters=MAX_BODY_CHARACTERS,

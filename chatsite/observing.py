@@ -1,8 +1,8 @@
-"""What every process does so that it can be watched: versions, metrics, traces, errors."""
+"""What every process does so that it can be watched: versions, metrics, traces, errors, clocks."""
 
 from __future__ import annotations
 
-from chat import process_metrics
+from chat import clocks, process_metrics
 from chatsite import metrics, sentry, tracing
 from chatsite.version import VERSION
 
@@ -15,6 +15,7 @@ def begin(role: str, *, door: bool = True) -> None:
     process_metrics.say_what_runs(VERSION)
     sentry.start(role)
     tracing.start(role)
+    clocks.follow()
     if door:
         metrics.open_door()
 

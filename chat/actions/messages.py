@@ -7,9 +7,7 @@ known whether the event was logged; the same key may then be sent again.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from chat import access, events, history, room_log, stored_events
+from chat import access, clocks, events, history, room_log, stored_events
 from chat.actions import moderation
 from chat.audit import By, Door
 from chat.database import in_database
@@ -85,7 +83,7 @@ async def react(
 
 
 async def _log(actor_id: int, room: int, key: str, kind: EventType, data: EventData) -> Appended:
-    if check_key(key, datetime.now(UTC)) is KeyAge.OLD:
+    if check_key(key, clocks.LOG.now()) is KeyAge.OLD:
         stored = await in_database(stored_events.find_by_key, actor_id, key)
         if stored is not None:
             return _answer_of(stored, room, kind, data)

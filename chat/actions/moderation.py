@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from chat import access, audit, room_log
+from chat import access, audit, clocks, room_log
 from chat.actions import settling
 from chat.audit import Act, By, Door, Result, Target
 from chat.crash_points import crash_point
@@ -284,7 +283,7 @@ def check_mute(seconds: int) -> datetime:
     """Until when a mute of so long lasts, in whole milliseconds, as the log keeps it."""
     if not 1 <= seconds <= MAX_MUTE_SECONDS:
         raise ClientError("bad_request", f"A mute lasts 1 to {MAX_MUTE_SECONDS:,} seconds.")
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    until = clocks.LOG.now() + timedelta(seconds=seconds)
     return until.replace(microsecond=until.microsecond // 1000 * 1000)
 
 
@@ -345,7 +344,9 @@ def _member_state(by: By, room_id: int, user_id: int) -> Values:
     if by.staff:
         check_subject(User.objects.get(pk=by.person), subject)
     muted_until = (
-        Membership.objects.filter(room_id=room_id, user_id=user_id, muted_until__gt=timezone.now())
+        Membership.objects.filter(
+            room_id=room_id, user_id=user_id, muted_until__gt=clocks.LOG.now()
+        )
         .values_list("muted_until", flat=True)
         .first()
     )
@@ -402,7 +403,7 @@ async def _act(
     """
     reason = audit.check_reason(options.reason, needed=_needs_reason(by, action, target))
     key = str(uuid7()) if options.key is None else options.key
-    is_old = check_key(key, timezone.now()) is KeyAge.OLD
+    is_old = check_key(key, clocks.LOG.now()) is KeyAge.OLD
     if is_old and not await _earlier(by, options):
         # The log has forgotten so old a key, so nobody could say whether it was done.
         raise ClientError("bad_request", "This page is too old. Open it again.")

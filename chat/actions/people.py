@@ -21,7 +21,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
-from chat import audit, recent_rooms, room_log
+from chat import audit, clocks, recent_rooms, room_log
 from chat.actions import rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
 from chat.audit import Act, Begun, By, Door, Result
@@ -89,7 +89,7 @@ def _change(by: By, action: Action, user_id: int, options: Options, after: dict[
     """Entry and change in one transaction; then the log is told. A repeat changes nothing."""
     reason = audit.check_reason(options.reason, needed=by.door == Door.ADMIN)
     if options.key is not None:
-        check_key(options.key, timezone.now())
+        check_key(options.key, clocks.LOG.now())
     with transaction.atomic():
         # Weaker than for a deletion: events that the person wrote are stored meanwhile.
         subject = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
@@ -123,7 +123,7 @@ def _change(by: By, action: Action, user_id: int, options: Options, after: dict[
 
 def _state(subject: User) -> dict[str, Any]:
     until = subject.muted_until
-    muted = until is not None and until > timezone.now()
+    muted = until is not None and until > clocks.LOG.now()
     return {
         "active": subject.is_active,
         "muted_until": until.isoformat() if until is not None and muted else None,

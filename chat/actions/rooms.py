@@ -16,10 +16,9 @@ import hashlib
 import uuid
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from chat import access, live, people, recent_rooms, room_log, stored_events
+from chat import access, clocks, live, people, recent_rooms, room_log, stored_events
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import (
@@ -56,7 +55,7 @@ async def create_room(
     if key is None:
         key = str(uuid7())
     else:
-        check_key(key, timezone.now())
+        check_key(key, clocks.LOG.now())
     if await in_database(people.is_muted, actor_id):
         raise ClientError("muted", REFUSALS["muted"])  # a room's name is words too
     room = await in_database(_insert_room, actor_id, name, kind, topic, uuid.UUID(key))
@@ -188,7 +187,7 @@ async def _do(room: int, kind: EventType, data: EventData, actor_id: int, key: s
     """Logs an event under the caller's key, or a new one for callers that do not repeat."""
     if key is None:
         key = str(uuid7())
-    elif check_key(key, timezone.now()) is KeyAge.OLD:
+    elif check_key(key, clocks.LOG.now()) is KeyAge.OLD:
         # The log has forgotten so old a key; PostgreSQL never does (I6).
         stored = await in_database(stored_events.find_by_key, actor_id, key)
         if stored is not None:

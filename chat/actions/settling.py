@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
-from chat import audit, dead_letters, stored_events
+from chat import audit, clocks, dead_letters, stored_events
 from chat.audit import Kind, Result
 from chat.models import AuditEntry
 from chat.permissions import Action
@@ -35,7 +33,7 @@ def settle_open(now: datetime | None = None) -> int:
     Raises: redis.RedisError; OperationalError. Entries that were not reached are taken up by the
     next call.
     """
-    now = now or timezone.now()
+    now = now or clocks.DATABASE.now()
     settled = 0
     for entry in audit.without_outcome(now - SETTLE_AFTER, MAX_ENTRIES):
         settled += _settle(entry, now)

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from chat import dead_letters, delivery_health, event_bus_state
+from chat import clocks, dead_letters, delivery_health, event_bus_state
 from chat.admin.delivery import or_none
 from chat.admin.site import analytics_url
 from chat.directory import own_traffic
@@ -149,7 +149,7 @@ def _delivery() -> Iterator[Card]:
         )
         return
     violations = sum(health.violations.values())
-    old = datetime.now(UTC) - health.checked_at > CHECK_OLD
+    old = clocks.BUS.now() - health.checked_at > CHECK_OLD
     yield Card(
         title=_("Violations"),
         figure=str(violations),

@@ -6,12 +6,11 @@ import uuid
 from typing import Annotated
 
 from django.http import HttpResponse
-from django.utils import timezone
 from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, live, people, room_list
+from chat import access, clocks, live, people, room_list
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -117,7 +116,7 @@ async def change(
     """Rename a room, set its topic or its slow mode, as its owner or moderator."""
     user_id, slow = request.auth.user_id, body.slow_mode_seconds
     if key is not None:
-        check_key(key, timezone.now())
+        check_key(key, clocks.LOG.now())
     changed = RoomUpdated()
     if slow is None or body.name is not None or body.topic is not None:
         changed = await rooms.update_room(user_id, room_id, body.name, body.topic, key)

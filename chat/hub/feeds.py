@@ -7,12 +7,11 @@ without a gap; what is missing comes from the room log (`Hub.heal`).
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from chat import metrics
+from chat import clocks, metrics
 from chat.hub.batches import Batch, events_frame_rest
 from chat.hub.sockets import HubSocket
 from chat.room_log.changes import Mark, Unloaded
@@ -202,7 +201,9 @@ class RoomFeed:
         if self.live:
             metrics.HUB_BATCH_EVENTS.observe(self.position - self.delivered)
             if self._oldest_ms:
-                metrics.DELIVERY_SECONDS.observe(max(0.0, time.time() - self._oldest_ms / 1000))
+                metrics.DELIVERY_SECONDS.observe(
+                    max(0.0, clocks.LOG.seconds() - self._oldest_ms / 1000)
+                )
 
     def _delivered(self, seq: int) -> None:
         self.delivered = seq

@@ -9,12 +9,13 @@ few seconds (`agree`), which mends what a crash, a log that was away, or a lost 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from chat import clocks
 from chat.models import User
 from chat.room_log import keys
 from chat.room_log.clients import blocking_client
@@ -35,7 +36,7 @@ def tell(user_id: int) -> None:
     """
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
-        now = datetime.now(UTC)
+        now = clocks.LOG.now()
         entry = _entry(user) if user is not None and _in_force(user, now) else None
         client = blocking_client()
         for shard in range(settings.ENV.shards):
@@ -58,7 +59,7 @@ def agree(shards: Iterable[int] | None = None) -> int:
     for shard in chosen:
         pipeline.hgetall(keys.people(shard))
     found = pipeline.execute()
-    stored = _all_in_force(datetime.now(UTC))
+    stored = _all_in_force(clocks.LOG.now())
     changed = 0
     for shard, entries in zip(chosen, found, strict=True):
         logged = {user.decode(): entry.decode() for user, entry in entries.items()}

@@ -17,6 +17,7 @@ from redis import Redis
 from chat import beat_heartbeat, tasks, wake_up_limit, waker
 from chat.queues import DRAINS, QUEUES
 from chat.room_log import keys
+from chat.task_expiry import UNTIL_HEADER
 from chat.wake_up_limit import MAX_QUEUED, QUEUE
 from chatsite.beat import Scheduler
 from chatsite.celery import app
@@ -95,6 +96,8 @@ def test_sweep_sends_drains_that_expire(broker: redis.Redis, log_redis: redis.Re
     headers = [msgspec.json.decode(message)["headers"] for message in messages]
     assert [one["task"] for one in headers] == ["chat.tasks.persist_shard"]
     assert headers[0]["expires"] is not None
+    seconds, _ = broker.time()
+    assert headers[0][UNTIL_HEADER] == pytest.approx(seconds + tasks.EXPIRES_SECONDS, abs=10)
 
 
 def test_task_that_nobody_would_ask_for_again_is_sent_in_any_case(broker: redis.Redis) -> None:

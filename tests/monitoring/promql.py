@@ -16,7 +16,7 @@ WORDS = re.compile(r"[a-zA-Z_:][\w:]*")
 # Operators, functions and what stands between.
 LANGUAGE = {
     "sum", "max", "min", "avg", "count", "by", "on", "or", "and", "unless", "rate", "increase",
-    "delta", "label_replace", "histogram_quantile", "absent", "time", "vector",
+    "abs", "delta", "label_replace", "histogram_quantile", "absent", "time", "vector",
     "changes", "min_over_time",
 }  # fmt: skip
 

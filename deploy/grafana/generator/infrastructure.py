@@ -110,6 +110,16 @@ PROCESSES = Row(
             Query(f"max(process_max_fds{WEB})", "limit"),
             width=6,
         ),
+        lines(
+            "Clocks",
+            "How far the clock of each process's machine is from those of log, bus and database; "
+            "the worst of the three. Nothing is lost by it, but shown times are wrong.",
+            Query("max by (job, instance) (abs(veche_clock_skew_seconds))", "{{job}} {{instance}}"),
+            unit="s",
+            width=24,
+            limits=Limits(5, 60),
+            runbook="clocks-apart",
+        ),
     ],
 )
 BREAKERS = Row(

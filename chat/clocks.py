@@ -1,0 +1,119 @@
+"""What time it is by the servers that everybody shares, however this machine's clock is set.
+
+The clocks of two machines are never the same, and minutes apart where nobody keeps them. So no
+time of one machine is compared with the clock of another: what several processes decide by a time
+goes by the clock of the server that keeps it. The log's is in every event, in mutes and in what
+keys are judged by; the bus's in what processes tell one another there.
+
+A process asks each server for its time now and then, and counts on from there by a clock that
+nobody sets. Until it has been told, it takes its own time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from django.db import DatabaseError, InterfaceError, connection
+from redis import Redis
+from redis.exceptions import RedisError
+
+from chat import bus, metrics
+from chat.room_log import clients
+
+logger = logging.getLogger(__name__)
+
+ASK_SECONDS = 15.0
+# A start waits for the first answers, but not for servers that are away.
+FIRST_ANSWER_SECONDS = 1.0
+# An answer that took longer says too little about the moment for which it was true.
+MAX_ANSWER_SECONDS = 1.0
+# What people and programs notice nothing of. NTP keeps clocks within a tenth of it.
+TOLERATED_SECONDS = 5.0
+WARN_EACH_SECONDS = 3600.0
+
+
+class ServerClock:
+    """The clock of one server, as this process knows it. Any thread may ask it."""
+
+    def __init__(self, name: str, ask: Callable[[], float]) -> None:
+        self.name = name
+        self._ask = ask
+        self._ahead: float | None = None  # its time, less this process's monotonic clock
+        self._warn_at = 0.0
+
+    def seconds(self) -> float:
+        """Seconds since 1970."""
+        return time.time() if self._ahead is None else time.monotonic() + self._ahead
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds(), UTC)
+
+    def is_known(self) -> bool:
+        """Whether the server has ever said its time; asks it if not, and waits for it."""
+        if self._ahead is None:
+            self.learn()
+        return self._ahead is not None
+
+    def learn(self) -> None:
+        """Asks the server. What it knew stays where that does not answer."""
+        asked = time.monotonic()
+        try:
+            told = self._ask()
+        except (RedisError, OSError, DatabaseError, InterfaceError) as error:
+            logger.debug("the %s did not say its time: %s", self.name, type(error).__name__)
+            return
+        answered = time.monotonic()
+        if answered - asked > MAX_ANSWER_SECONDS:
+            return
+        self._ahead = told - (asked + answered) / 2
+        skew = time.time() - self.seconds()
+        metrics.CLOCK_SKEW_SECONDS.labels(self.name).set(skew)
+        if abs(skew) > TOLERATED_SECONDS and answered >= self._warn_at:
+            self._warn_at = answered + WARN_EACH_SECONDS
+            way = "ahead of" if skew > 0 else "behind"
+            logger.warning(
+                "this machine's clock is %.1f s %s that of the %s", abs(skew), way, self.name
+            )
+
+
+def _time_of(client: Redis) -> float:
+    seconds, microseconds = client.time()
+    return float(seconds) + microseconds / 1_000_000
+
+
+def _time_of_database() -> float:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+            [seconds] = cursor.fetchone()
+    finally:
+        connection.close()  # this thread's alone; with a pool it goes back there
+    return float(seconds)
+
+
+LOG = ServerClock("log", lambda: _time_of(clients.blocking_client()))
+BUS = ServerClock("bus", lambda: _time_of(bus.blocking_client()))
+DATABASE = ServerClock("database", _time_of_database)
+ALL = (LOG, BUS, DATABASE)
+
+
+def follow() -> None:
+    """Asks all servers from now on, for as long as this process lives. Call it after any fork.
+
+    Returns when they have answered once, or soon.
+    """
+    asked_once = threading.Event()
+
+    def ask() -> None:
+        while True:
+            for clock in ALL:
+                clock.learn()
+            asked_once.set()
+            time.sleep(ASK_SECONDS)
+
+    threading.Thread(target=ask, name="clocks", daemon=True).start()
+    asked_once.wait(FIRST_ANSWER_SECONDS)
