@@ -320,6 +320,20 @@ class Env:
     sends_burst: int = setting(
         20, low=1, high=100_000, unit="frames", help="Sends that may come at once before the rate."
     )
+    rooms_per_person: int = setting(
+        1_000,
+        low=1,
+        high=100_000,
+        unit="rooms",
+        help="Rooms that one person may be in, archived ones too; direct ones do not count.",
+    )
+    invitations_per_day: int = setting(
+        500,
+        low=0,
+        high=1_000_000,
+        unit="people",
+        help="People whom one person may bring into rooms a day (UTC), or write to anew.",
+    )
     unseen_bytes: int = setting(
         1_048_576,
         low=65_536,

@@ -18,7 +18,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import access, clocks, live, people, recent_rooms, room_log, stored_events
+from chat import access, clocks, live, people, recent_rooms, room_limit, room_log, stored_events
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import (
@@ -58,10 +58,13 @@ async def create_room(
         check_key(key, clocks.LOG.now())
     if await in_database(people.is_muted, actor_id):
         raise ClientError("muted", REFUSALS["muted"])  # a room's name is words too
+    if not await in_database(_is_made, uuid.UUID(key)):
+        await room_limit.check_room_for_one_more(actor_id)
     room = await in_database(_insert_room, actor_id, name, kind, topic, uuid.UUID(key))
     # A stored room is complete, and its maker may have left it since.
     if room.stored_seq == 0:
-        await _found(room, {actor_id: Role.OWNER})
+        async with room_limit.seat(actor_id, room.pk):
+            await _found(room, {actor_id: Role.OWNER})
     return room
 
 
@@ -71,6 +74,8 @@ async def open_direct(actor_id: int, other_id: int) -> Room:
         raise ClientError("bad_request", "A direct conversation needs somebody else.")
     if not await in_database(people.is_active, other_id):
         raise ClientError("not_found", "There is no such person.")
+    if not await in_database(_has_direct, actor_id, other_id):
+        await room_limit.count_invitation(actor_id)
     room = await in_database(_get_or_insert_direct, actor_id, other_id)
     await _found(room, {actor_id: Role.MEMBER, other_id: Role.MEMBER})
     return room
@@ -105,7 +110,8 @@ async def update_room(
 async def join_room(actor_id: int, room_id: int, key: str | None = None) -> None:
     """Enters a public room; nothing happens when the actor is in it already."""
     if (await access.look_up(actor_id, room_id)).role is None:
-        await _let_in(actor_id, room_id, actor_id, key)
+        async with room_limit.seat(actor_id, room_id):
+            await _let_in(actor_id, room_id, actor_id, key)
 
 
 async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = None) -> None:
@@ -114,7 +120,9 @@ async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = No
     if not await in_database(people.is_active, user_id):
         raise ClientError("not_found", "There is no such person.")
     if not await _is_member(user_id, room_id):
-        await _let_in(actor_id, room_id, user_id, key)
+        async with room_limit.seat(user_id, room_id):
+            await room_limit.count_invitation(actor_id)
+            await _let_in(actor_id, room_id, user_id, key)
 
 
 async def leave_room(actor_id: int, room_id: int, key: str | None = None) -> None:
@@ -241,6 +249,15 @@ def _insert_room(
 
 def _with_random_end(base: str) -> str:
     return f"{base}-{uuid.uuid4().hex[:8]}"
+
+
+def _is_made(creation_key: uuid.UUID) -> bool:
+    return Room.objects.filter(creation_key=creation_key).exists()
+
+
+def _has_direct(actor_id: int, other_id: int) -> bool:
+    low, high = sorted((actor_id, other_id))
+    return Room.objects.filter(direct_key=f"{low}:{high}").exists()
 
 
 def _get_or_insert_direct(actor_id: int, other_id: int) -> Room:

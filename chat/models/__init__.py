@@ -12,7 +12,7 @@ from chat.models.mail import QueuedMail
 from chat.models.messages import Message, Reaction, ReadMarker
 from chat.models.people import ApiToken, User
 from chat.models.reports import Report
-from chat.models.rooms import Ban, Membership, Room
+from chat.models.rooms import Ban, InvitationCount, Membership, Room, RoomSeat
 
 __all__ = [
     "ApiToken",
@@ -22,6 +22,7 @@ __all__ = [
     "BatchEnd",
     "EventReplacement",
     "ExportedRoom",
+    "InvitationCount",
     "Membership",
     "Message",
     "QueuedMail",
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "Room",
     "RoomEvent",
+    "RoomSeat",
     "ShardCursor",
     "User",
 ]

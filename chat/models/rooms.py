@@ -115,6 +115,45 @@ class Membership(models.Model):
         return f"{self.user_id} in {self.room_id}"
 
 
+class RoomSeat(models.Model):
+    """A place among the rooms of a person, taken before they are let into one: `chat.room_limit`.
+
+    It counts until `held_until`, and from then on while the log has the person in the room.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+")
+    held_until = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "room"], name="one_seat_per_person_and_room"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} enters {self.room_id}"
+
+
+class InvitationCount(models.Model):
+    """How many people somebody has brought into rooms on a day, by UTC."""
+
+    inviter = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    number = models.IntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["inviter", "day"], name="one_count_per_inviter_and_day"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.inviter_id} on {self.day}: {self.number}"
+
+
 class Ban(models.Model):
     """Somebody who may not come back into a room: a projection of `member.removed` events.
 

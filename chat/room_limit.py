@@ -1,0 +1,175 @@
+"""How many rooms a person may be in, and how many people somebody may bring into rooms a day.
+
+A person's rooms are spread over the shards of the log, so no append can count them. PostgreSQL
+does: before somebody is let into a room they take a seat, which is a row, and who takes one holds
+the person's row, so two entries at once cannot both have the last seat. It counts until the entry
+is stored, and for as long as nobody knows whether it was logged.
+
+Archived rooms count, as they may be opened again. Direct conversations do not: there is one for
+each two people, somebody who has reached the limit can still be written to, and each new one
+counts among the invitations of who opens it. See docs/decisions/0035.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from redis.exceptions import RedisError
+
+from chat.database import in_database
+from chat.errors import ClientError, Unavailable
+from chat.events import RoomKind, shard_of
+from chat.models import Membership, RoomSeat, User
+from chat.room_log import keys
+from chat.room_log.clients import blocking_client
+
+# Longer than any append is under way.
+HELD_FOR = timedelta(minutes=5)
+# By then what was logged is stored, or was taken back.
+FORGOTTEN_AFTER = timedelta(days=1)
+ROOMS_PER_CALL = 250
+
+COUNT_INVITATION = """
+    INSERT INTO chat_invitationcount AS counted (inviter_id, day, number)
+    VALUES (%(inviter)s, (now() AT TIME ZONE 'UTC')::date, 1)
+    ON CONFLICT (inviter_id, day) DO UPDATE SET number = counted.number + 1
+    WHERE counted.number < %(limit)s
+    RETURNING number
+"""
+
+
+@asynccontextmanager
+async def seat(user_id: int, room_id: int) -> AsyncIterator[None]:
+    """Holds a seat for the person while they are let into the room.
+
+    Raises: ClientError `too_many` when they have none left; Unavailable.
+    """
+    await in_database(_take, user_id, room_id, settings.ENV.rooms_per_person)
+    try:
+        yield
+    except Unavailable:
+        raise  # nobody knows whether they are in: the seat counts for a while
+    except ClientError:
+        await in_database(_give_back, user_id, room_id)
+        raise
+    # From here on the log says whether they are in.
+    await in_database(_release, user_id, room_id)
+
+
+async def check_room_for_one_more(user_id: int) -> None:
+    """For a room that is still to be made. Raises: as `seat`."""
+    await in_database(_take, user_id, None, settings.ENV.rooms_per_person)
+
+
+async def count_invitation(inviter_id: int) -> None:
+    """One more that the person brings into a room today, by UTC.
+
+    Raises: ClientError `too_many` when it is one too many; Unavailable.
+    """
+    await in_database(_count_invitation, inviter_id, settings.ENV.invitations_per_day)
+
+
+def _take(user_id: int, room_id: int | None, limit: int) -> None:
+    with transaction.atomic():
+        now = _now()
+        # Weaker than for a deletion: events that the person wrote are stored meanwhile.
+        User.objects.select_for_update(no_key=True).get(pk=user_id)
+        memberships = Membership.objects.filter(user_id=user_id).exclude(room_id=room_id or 0)
+        rooms = memberships.exclude(room__kind=RoomKind.DIRECT)
+        seats = RoomSeat.objects.filter(user_id=user_id)
+        seats.filter(held_until__lt=now - FORGOTTEN_AFTER).delete()
+        stored = Exists(memberships.filter(room_id=OuterRef("room_id")))
+        others = seats.exclude(room_id=room_id or 0).exclude(stored)
+        if rooms.count() + others.count() >= limit:
+            # Some may have been left since: the log knows.
+            _forget_left(user_id, others.filter(held_until__lt=now))
+            held = set(seats.filter(held_until__gte=now).values_list("room_id", flat=True))
+            left = _left(user_id, rooms.values_list("room_id", flat=True)) - held
+            if rooms.count() - len(left) + others.count() >= limit:
+                raise ClientError("too_many", f"Nobody is in more than {limit:,} rooms. Leave one.")
+        if room_id is not None:
+            seats.update_or_create(
+                user_id=user_id, room_id=room_id, defaults={"held_until": now + HELD_FOR}
+            )
+
+
+def _forget_left(user_id: int, seats: QuerySet[RoomSeat]) -> None:
+    rooms = list(seats.values_list("room_id", flat=True))
+    entered = _members(user_id, rooms)
+    gone = [room for room in rooms if not entered.get(room)]
+    RoomSeat.objects.filter(user_id=user_id, room_id__in=gone).delete()
+
+
+def _left(user_id: int, rooms: Iterable[int]) -> set[int]:
+    """Those of the rooms in which the log knows no longer of the person."""
+    return {room for room, member in _members(user_id, rooms).items() if not member}
+
+
+def _members(user_id: int, rooms: Iterable[int]) -> dict[int, bool]:
+    """Whether the person is in each room that the log holds. Blocks.
+
+    Raises: Unavailable.
+    """
+    found: dict[int, bool] = {}
+    every = list(rooms)
+    for start in range(0, len(every), ROOMS_PER_CALL):
+        part = every[start : start + ROOMS_PER_CALL]
+        pipeline = blocking_client().pipeline(transaction=False)
+        for room in part:
+            shard = shard_of(room, settings.ENV.shards)
+            pipeline.get(keys.epoch(shard))
+            pipeline.hget(keys.room(shard, room), "epoch")
+            pipeline.hget(keys.acl(shard, room), str(user_id))
+        try:
+            answers = pipeline.execute()
+        except RedisError as error:
+            raise Unavailable("The log does not answer.") from error
+        for room, epoch, room_epoch, entry in zip(
+            part, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            if epoch is not None and epoch == room_epoch:
+                found[room] = entry is not None and not entry.startswith(b"banned")
+    return found
+
+
+def _now() -> datetime:
+    """By PostgreSQL, which keeps the seats: the clocks of web processes may be minutes apart."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        [now] = cursor.fetchone()
+    assert isinstance(now, datetime)
+    return now
+
+
+def _release(user_id: int, room_id: int) -> None:
+    RoomSeat.objects.filter(user_id=user_id, room_id=room_id).update(held_until=_now())
+
+
+def _give_back(user_id: int, room_id: int) -> None:
+    RoomSeat.objects.filter(user_id=user_id, room_id=room_id).delete()
+
+
+def _count_invitation(inviter_id: int, limit: int) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM chat_invitationcount"
+            " WHERE inviter_id = %s AND day < (now() AT TIME ZONE 'UTC')::date",
+            [inviter_id],
+        )
+        cursor.execute(COUNT_INVITATION, {"inviter": inviter_id, "limit": limit})
+        if cursor.fetchone() is None:
+            raise ClientError(
+                "too_many",
+                f"Nobody brings more than {limit:,} people into rooms a day.",
+                _seconds_to_midnight(datetime.now(UTC)),
+            )
+
+
+def _seconds_to_midnight(now: datetime) -> float:
+    tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+    return (tomorrow - now).total_seconds()
