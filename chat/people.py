@@ -91,9 +91,14 @@ def later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((end for end in (one, other) if end is not None), default=None)
 
 
-def banned_from(room_id: int) -> list[BannedPerson]:
-    """Who may not come back into a room, by user name, with the reason where one was given."""
-    bans = Ban.objects.filter(room_id=room_id).select_related("user").order_by("user__username")
+def banned_from(room_id: int, after: str, limit: int) -> list[BannedPerson]:
+    """Who may not come back into a room, by user name, from behind `after`, with the reason where
+    one was given."""
+    bans = (
+        Ban.objects.filter(room_id=room_id, user__username__gt=after)
+        .select_related("user")
+        .order_by("user__username")[:limit]
+    )
     reasons = {
         entry.user_id: entry.reason
         for entry in AuditEntry.objects.filter(

@@ -14,10 +14,21 @@ from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
-from chat.api.rooms import ERRORS, NO_REASON, Key, RoomId, UserId
+from chat.api.rooms import (
+    ERRORS,
+    MAX_MEMBERS,
+    MAX_USERNAME,
+    NO_REASON,
+    AfterName,
+    Key,
+    PeopleLimit,
+    RoomId,
+    UserId,
+)
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import Role
+from chat.labels import check_text
 from chat.models import AuditEntry
 from chat.permissions import RANK, SEES_AUDIT_AND_REPORTS
 from chat.protocol import MAX_ID
@@ -100,10 +111,16 @@ async def unmute(
 
 
 @router.get("/rooms/{room_id}/bans", response={200: list[schemas.Banned], **ERRORS}, throttle=READS)
-async def bans(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
-    """Who may not come back, for owners and moderators."""
+async def bans(
+    request: SignedInRequest,
+    room_id: RoomId,
+    after: AfterName = "",
+    limit: PeopleLimit = MAX_MEMBERS,
+) -> HttpResponse:
+    """Who may not come back, by user name, for owners and moderators."""
     await check_moderates(request.auth.user_id, room_id)
-    return answer(await in_database(people.banned_from, room_id))
+    check_text(after, "after", MAX_USERNAME)
+    return answer(await in_database(people.banned_from, room_id, after, limit))
 
 
 @router.post(

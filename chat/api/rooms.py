@@ -28,10 +28,16 @@ MAX_ROOMS = 1_000
 MAX_FURTHER_ROOMS = 200
 MAX_OFFSET = 1_000_000
 MAX_MEMBERS = 1_000
+MAX_USERNAME = 150
 NO_REASON = schemas.Because()
 
 RoomId = Annotated[int, Path(ge=1, le=MAX_ID)]
 UserId = Annotated[int, Path(ge=1, le=MAX_ID)]
+# A list of people by user name comes in pages.
+AfterName = Annotated[
+    str, Query(max_length=MAX_USERNAME, description="The last user name of the page before.")
+]
+PeopleLimit = Annotated[int, Query(ge=1, le=MAX_MEMBERS)]
 # Optional here: most of these change nothing when they are repeated.
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=36)]
 ERRORS = {(400, 401, 403, 404, 409, 429, 503): schemas.Problem}
@@ -182,12 +188,12 @@ async def leave(request: SignedInRequest, room_id: RoomId, key: Key = None) -> H
 async def members(
     request: SignedInRequest,
     room_id: RoomId,
-    after: str = Query("", max_length=150, description="The last user name of the page before."),
-    limit: int = Query(MAX_MEMBERS, ge=1, le=MAX_MEMBERS),
+    after: AfterName = "",
+    limit: PeopleLimit = MAX_MEMBERS,
 ) -> HttpResponse:
     """Who is in a room of mine, by user name."""
     await access.as_member(request.auth.user_id, room_id)
-    check_text(after, "after", 150)
+    check_text(after, "after", MAX_USERNAME)
     return answer(await in_database(people.members_of, room_id, after, limit))
 
 

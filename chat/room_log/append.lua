@@ -125,10 +125,13 @@ local function refuse_join(event, room, acl_key, role)
 end
 
 -- Whether a change of role would leave the room without an owner, whoever asks for it.
-local function loses_last_owner(event, acl_key)
+local function loses_last_owner(event, room_key, acl_key)
   if event.type ~= 'member.joined' or event.subject_role == 'owner' then return false end
   if acl_of(acl_key, event.subject) ~= 'owner' then return false end
-  local owners = 0
+  local owners = tonumber(redis.call('HGET', room_key, 'owners') or -1)
+  if owners >= 0 then return owners <= 1 end
+  -- A room that an older version loaded has no number of them.
+  owners = 0
   for _, entry in ipairs(redis.call('HVALS', acl_key)) do
     if string.sub(entry, 1, 6) == 'owner:' then owners = owners + 1 end
   end
@@ -308,8 +311,18 @@ local function changes_nothing(event, acl_key)
   return false
 end
 
+-- Keeps the number of owners, where the room has it, before the ACL changes.
+local function count_owners(event, room_key, acl_key)
+  local owned = acl_of(acl_key, event.subject) == 'owner'
+  local owns = event.type == 'member.joined' and event.subject_role == 'owner'
+  if owned ~= owns and redis.call('HEXISTS', room_key, 'owners') == 1 then
+    redis.call('HINCRBY', room_key, 'owners', owns and 1 or -1)
+  end
+end
+
 local function apply(event, room, room_key, acl_key, seq)
   local kind, subject = event.type, event.subject
+  if CHANGES_MEMBERS[kind] then count_owners(event, room_key, acl_key) end
   if kind == 'message.posted' then
     if room.slow_ms > 0 and event.actor ~= '' then
       redis.call('SET', room_key .. ':posted:' .. event.actor, now_text, 'PX', room.slow_ms)
@@ -366,7 +379,7 @@ local function append(event)
     return {'no', 'not_found'}
   end
   if changes_nothing(event, acl_key) then return {'same'} end
-  if loses_last_owner(event, acl_key) then return {'no', 'forbidden'} end
+  if loses_last_owner(event, room_key, acl_key) then return {'no', 'forbidden'} end
   local people
   if REACTS[event.type] then
     local reactions_key = room_key .. ':reactions:' .. event.target

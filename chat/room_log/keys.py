@@ -9,14 +9,16 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 | `active` | zset | – | room → ms of its last append, to find idle rooms |
 | `woken` | string | 2 s | a drain has been asked for and has not begun |
 | `people` | hash | – | user id → `muted until in ms:1 if deactivated` (`restrictions`) |
-| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow, loaded, members |
+| `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow, … |
 | `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms`, or `banned:0` |
+| `room:<id>:acl:<ticket>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |
 | `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
 | `room:<id>:reactions:<seq>` | hash | unused 15 min | what stands on a message: see `append.lua` |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
-| `room:<id>:loading` | string | 10 s | ticket of the process that reads the room in PostgreSQL |
+| `room:<id>:loading` | string | 1 min | ticket of the process that reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
 
+Of a room's hash, `slow` is in seconds, `loaded` the ticket of its load, `owners` their number, and
 `members` names the state of the ACL: the seq of the last event that brought somebody in or took
 somebody out, or the ticket of the load that none has followed yet. Another state, another name.
 `veche:proof`, a string of a minute, belongs to no shard: see `durability`.
@@ -32,7 +34,8 @@ KEY_LIFETIME_MS = 6 * 3600 * 1000
 WAKE_LIFETIME_MS = 2_000
 PROOF = "veche:proof"
 PROOF_LIFETIME_MS = 60_000
-LOADING_LIFETIME_MS = 10_000
+# A room of a million people takes some seconds.
+LOADING_LIFETIME_MS = 60_000
 HOT_TAIL_EVENTS = 256
 IDLE_ROOM_MS = 24 * 3600 * 1000
 
@@ -63,6 +66,10 @@ def room(shard: int, room_id: int) -> str:
 
 def acl(shard: int, room_id: int) -> str:
     return f"{room(shard, room_id)}:acl"
+
+
+def coming_acl(shard: int, room_id: int, ticket: str) -> str:
+    return f"{acl(shard, room_id)}:{ticket}"
 
 
 def log(shard: int, room_id: int) -> str:

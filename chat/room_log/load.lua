@@ -5,7 +5,8 @@
 -- this one took too long) what it read may be old, and a seq could be given out twice.
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:room:<id>   KEYS[3] veche:{s}:active
--- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, slow mode in seconds, then
+-- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, slow mode in seconds,
+--         size of the ACL that the loader has put beside the room (0: none), owners, then, if none,
 --         user, 'role:muted until in ms' or 'banned:0', …
 -- Returns 'loaded', 'present', 'late' (read again), 'unstored' (drain first) or 'epoch' (log and
 -- PostgreSQL disagree).
@@ -27,12 +28,21 @@ if last and tonumber(string.match(last[1], '^%d+')) > tonumber(ARGV[3]) then
   end
 end
 
-redis.call('DEL', room_key, acl_key, log_key, ticket_key)
+-- What was put beside the room expires: without all of it people would be shut out.
+local coming_key = acl_key .. ':' .. ARGV[1]
+if ARGV[9] ~= '0' and redis.call('HLEN', coming_key) ~= tonumber(ARGV[9]) then return 'late' end
+
+-- The server frees large ones beside its work.
+redis.call('UNLINK', room_key, acl_key, log_key, ticket_key)
 -- Nothing else is ever called like this ticket, so hubs look at the ACL after every load.
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
-  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1], 'members', ARGV[1])
-for first = 9, #ARGV, 2 do
-  redis.call('HSET', acl_key, ARGV[first], ARGV[first + 1])
+  'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1], 'members', ARGV[1],
+  'owners', ARGV[10])
+if ARGV[9] ~= '0' then
+  redis.call('RENAME', coming_key, acl_key)
+  redis.call('PERSIST', acl_key)
+elseif ARGV[11] then
+  redis.call('HSET', acl_key, unpack(ARGV, 11))
 end
 redis.call('ZADD', KEYS[3], redis.call('TIME')[1] .. '000', ARGV[7])
 return 'loaded'

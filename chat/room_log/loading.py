@@ -1,7 +1,9 @@
 """Brings rooms from PostgreSQL into the log.
 
 A room that is not in the log is wholly stored, so its row and its memberships are all there is to
-know. One statement reads them, so they are of one moment.
+know. One transaction reads them at one moment, page by page, and page by page they are sent, so
+that a room of 100,000 people holds up neither this process nor the log. They become the room at
+the end, in one step.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import asyncio
 import random
 import uuid
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from chat import events, waker
 from chat.crash_points import crash_point
@@ -32,17 +35,23 @@ _under_way: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, async
     weakref.WeakKeyDictionary()
 )
 
-SNAPSHOT = """
+ROOM = """
     SELECT room.stored_seq, room.stored_n, room.kind, room.archived_at IS NOT NULL,
            room.slow_mode_seconds,
-           COALESCE((SELECT epoch FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'), 0),
-           -- One text for each person, so that nobody's role can come to stand beside another.
-           ARRAY(SELECT user_id || ' ' || role || ':' || GREATEST(0, COALESCE(
-                     floor(extract(epoch FROM muted_until) * 1000), 0))::bigint
-                 FROM chat_membership WHERE room_id = room.id),
-           ARRAY(SELECT user_id || ' banned:0' FROM chat_ban WHERE room_id = room.id)
+           COALESCE((SELECT epoch FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'), 0)
     FROM chat_room AS room WHERE room.id = %s
 """
+# Nobody is a member and banned.
+ACL = """
+    SELECT user_id, role || ':' || GREATEST(0, COALESCE(
+               floor(extract(epoch FROM muted_until) * 1000), 0))::bigint
+    FROM chat_membership WHERE room_id = %(room)s
+    UNION ALL SELECT user_id, 'banned:0' FROM chat_ban WHERE room_id = %(room)s
+"""
+# Read and sent at a time: what holds the log, the thread's lock and the loop for a millisecond.
+PEOPLE_PER_PAGE = 500
+
+Pages = list[list[str]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -54,21 +63,57 @@ class Snapshot(msgspec.Struct, frozen=True):
     archived: bool
     slow_mode_seconds: int
     epoch: int
-    members: list[str]  # `user id role:muted until in ms`
-    banned: list[str]  # `user id banned:0`
+    owners: int
+    pages: Pages  # user id, entry, user id, entry, … of its ACL
 
     def acl(self) -> dict[str, str]:
-        """User id → entry, as the log has it. Nobody is a member and banned."""
-        entries = (text.partition(" ") for text in (*self.members, *self.banned))
-        return {user: entry for user, _, entry in entries}
+        """User id → entry, as the log has it."""
+        return {
+            user: entry
+            for page in self.pages
+            for user, entry in zip(page[::2], page[1::2], strict=True)
+        }
 
 
 def read_snapshot(room: int, shard: int) -> Snapshot | None:
-    """What PostgreSQL holds of a room; None when there is none of that id."""
-    with connection.cursor() as cursor:
-        cursor.execute(SNAPSHOT, [shard, room])
+    """What PostgreSQL holds of a room, all of one moment; None when there is none of that id."""
+    outermost = not connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        if outermost:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(ROOM, [shard, room])
         row = cursor.fetchone()
-    return None if row is None else Snapshot(*row)
+        if row is None:
+            return None
+        head, n, kind, archived, slow_mode_seconds, epoch = row
+        pages = list(_read_acl(cursor, room))
+    return Snapshot(
+        head=head,
+        n=n,
+        kind=kind,
+        archived=archived,
+        slow_mode_seconds=slow_mode_seconds,
+        epoch=epoch,
+        owners=sum(entry.startswith("owner:") for page in pages for entry in page[1::2]),
+        pages=pages,
+    )
+
+
+def _read_acl(cursor: CursorWrapper, room: int) -> Iterator[list[str]]:
+    """At least one page."""
+    cursor.execute(f"{ACL} LIMIT {PEOPLE_PER_PAGE + 1}", {"room": room})
+    rows = cursor.fetchall()
+    if len(rows) <= PEOPLE_PER_PAGE:
+        yield _page(rows)
+        return
+    with connection.chunked_cursor() as portal:
+        portal.execute(ACL, {"room": room})
+        while rows := portal.fetchmany(PEOPLE_PER_PAGE):
+            yield _page(rows)
+
+
+def _page(rows: Sequence[tuple[int, str]]) -> list[str]:
+    return [text for user, entry in rows for text in (str(user), entry)]
 
 
 async def ensure_loaded(rooms: Iterable[int]) -> None:
@@ -111,7 +156,12 @@ async def _load(room: int, shard: int) -> None:
         if epoch != snapshot.epoch:
             await in_database(epochs.establish, shard)
             continue
-        acl = [value for pair in snapshot.acl().items() for value in pair]
+        # What fits into one page goes with the script, which is one round trip; more is put beside
+        # the room first, and the script gives it its place.
+        sent, *beside = snapshot.pages
+        if beside:
+            await _put_beside(shard, room, ticket, snapshot.pages)
+            sent = []
         crash_point("load.before_script")
         arguments: list[str | int] = [
             ticket,
@@ -122,7 +172,9 @@ async def _load(room: int, shard: int) -> None:
             int(snapshot.archived),
             room,
             snapshot.slow_mode_seconds,
-            *acl,
+            sum(len(page) // 2 for page in snapshot.pages) if beside else 0,
+            snapshot.owners,
+            *sent,
         ]
         answer = await _run_script(shard, room, arguments)
         if answer in (b"loaded", b"present"):
@@ -152,6 +204,19 @@ async def _take_ticket(shard: int, room: int, ticket: str) -> None:
     pipeline = clients.async_client().pipeline(transaction=False)
     pipeline.set(keys.loading(shard, room), ticket, px=keys.LOADING_LIFETIME_MS)
     await clients.ask(pipeline.execute)
+
+
+async def _put_beside(shard: int, room: int, ticket: str, pages: Pages) -> None:
+    """Puts an ACL where nothing reads it but the script that is called with this ticket.
+
+    What is left there by a loader that died, or came too late, expires.
+    """
+    name = keys.coming_acl(shard, room, ticket)
+    for page in pages:
+        pipeline = clients.async_client().pipeline(transaction=False)
+        pipeline.execute_command("HSET", name, *page)
+        pipeline.pexpire(name, keys.LOADING_LIFETIME_MS)
+        await clients.ask(pipeline.execute)
 
 
 async def _run_script(shard: int, room: int, arguments: Sequence[str | int]) -> object:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from chat import live, persistence, room_list, room_log
 from chat.events import EventType, RoomArchived, RoomKind, shard_of
-from chat.models import Membership, Room, User
+from chat.models import Ban, Membership, Room, User
 from chat.welcome import MAX_PART_BYTES
 from tests.integration.chat_world import Api, store
 from tests.integration.rooms import log, new_person, new_room, post
@@ -220,7 +220,7 @@ async def test_room_that_is_opened_again_comes_back(
     await room_log.close()
 
 
-async def test_members_come_in_pages() -> None:
+async def test_members_and_bans_come_in_pages() -> None:
     anna = await new_person("anna")
     room = await new_room(anna)
     await store(room.pk)
@@ -231,6 +231,10 @@ async def test_members_come_in_pages() -> None:
         [Membership(user=one, room=room, joined_at=timezone.now()) for one in others]
     )
     api = Api(anna)
+    await Ban.objects.abulk_create(
+        [Ban(user=one, room=room, banned_at=timezone.now()) for one in others[:3]]
+    )
+    bans = await api.get(f"rooms/{room.pk}/bans?limit=1&after=member-000")
 
     pages = [
         await api.get(f"rooms/{room.pk}/members?limit=4"),
@@ -240,4 +244,5 @@ async def test_members_come_in_pages() -> None:
     names = [[member["user"]["username"] for member in page.body] for page in pages]
     assert names[0] == ["anna", "member-000", "member-001", "member-002"]
     assert names[1] == ["member-003", "member-004"]
+    assert [one["user"]["username"] for one in bans.body] == ["member-001"]
     await room_log.close()

@@ -31,7 +31,7 @@ from chat.events import (
 )
 from chat.models import Message, Room, RoomEvent, ShardCursor, User
 from chat.persistence import Drained
-from chat.room_log import Appended, appender, clients, epochs, keys, streams
+from chat.room_log import Appended, appender, clients, epochs, keys, loading, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
 from localstack.ports import free_port
@@ -679,3 +679,68 @@ async def test_number_of_shards_is_fixed_for_good(settings: Any) -> None:
 
     with pytest.raises(ImproperlyConfigured, match="began with 4"):
         await sync_to_async(epochs.establish_all)()
+
+
+async def test_large_room_is_loaded_whole_and_in_one_step(
+    monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis
+) -> None:
+    monkeypatch.setattr(loading, "PEOPLE_PER_PAGE", 2)
+    ann, bob, cid, dan, eve = [await new_person(name) for name in ("a", "b", "c", "d", "e")]
+    room = await new_room(ann, bob, cid, dan, eve)
+    await log(room, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=eve.pk, banned=True))
+    shard = room.pk % SHARDS
+    await sync_to_async(persistence.drain)(shard)
+    before = log_redis.hgetall(keys.acl(shard, room.pk))
+    log_redis.delete(keys.room(shard, room.pk), keys.acl(shard, room.pk))
+
+    await room_log.ensure_loaded([room.pk])
+
+    assert log_redis.hgetall(keys.acl(shard, room.pk)) == before
+    assert len(before) == 5
+    assert log_redis.ttl(keys.acl(shard, room.pk)) == -1
+    assert not list(log_redis.scan_iter(keys.coming_acl(shard, room.pk, "*")))
+
+
+async def test_large_room_of_which_a_part_expired_is_loaded_again(
+    monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis
+) -> None:
+    monkeypatch.setattr(loading, "PEOPLE_PER_PAGE", 1)
+    ann, bob, cid = [await new_person(name) for name in ("a", "b", "c")]
+    room = await new_room(ann, bob, cid)
+    shard = room.pk % SHARDS
+    await sync_to_async(persistence.drain)(shard)
+    log_redis.delete(keys.room(shard, room.pk), keys.acl(shard, room.pk))
+    put_beside = loading._put_beside
+    lost: list[str] = []
+
+    async def partly(shard: int, room: int, ticket: str, pages: loading.Pages) -> None:
+        await put_beside(shard, room, ticket, pages)
+        if not lost:
+            lost.append(ticket)
+            log_redis.hdel(keys.coming_acl(shard, room, ticket), str(bob.pk))
+
+    monkeypatch.setattr(loading, "_put_beside", partly)
+
+    await room_log.ensure_loaded([room.pk])
+
+    assert lost
+    assert await room_log.roles(bob.pk, [room.pk]) == {room.pk: Role.MEMBER}
+
+
+@pytest.mark.parametrize("loaded_anew", [False, True])
+async def test_last_owner_stays_owner_however_many_there_were(
+    loaded_anew: bool, log_redis: redis.Redis
+) -> None:
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+    await log(room, ann, EventType.MEMBER_JOINED, MemberJoined(user=bob.pk, role=Role.OWNER))
+    shard = room.pk % SHARDS
+    if loaded_anew:
+        await sync_to_async(persistence.drain)(shard)
+        log_redis.delete(keys.room(shard, room.pk), keys.acl(shard, room.pk))
+    await log(room, ann, EventType.MEMBER_JOINED, MemberJoined(user=ann.pk, role=Role.MEMBER))
+
+    with pytest.raises(ClientError) as refused:
+        await log(room, bob, EventType.MEMBER_JOINED, MemberJoined(user=bob.pk, role=Role.MEMBER))
+
+    assert refused.value.code == "forbidden"

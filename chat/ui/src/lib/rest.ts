@@ -95,8 +95,13 @@ export class Rest {
 		return this.call("POST", `rooms/${room}/show`);
 	}
 
-	members(room: number): Promise<{ user: UserInfo; role: Role; muted_until: string | null }[]> {
-		return this.call("GET", `rooms/${room}/members`);
+	/** A page of the room's people by user name, from behind `after`. */
+	members(
+		room: number,
+		after = "",
+		limit = 500,
+	): Promise<{ user: UserInfo; role: Role; muted_until: string | null }[]> {
+		return this.call("GET", `rooms/${room}/members?after=${encodeURIComponent(after)}&limit=${limit}`);
 	}
 
 	publicRooms(query: string): Promise<PublicRoom[]> {

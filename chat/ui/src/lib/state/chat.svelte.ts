@@ -42,6 +42,8 @@ export interface PageConfig {
 	};
 }
 
+const MEMBERS_PAGE = 500;
+
 const DEFAULT_LIMITS: Limits = {
 	frame_bytes: 65_536,
 	body_characters: 8_000,
@@ -338,18 +340,25 @@ export class Chat implements ClientListener {
 		return known ?? null;
 	}
 
-	async loadMembers(room: number): Promise<void> {
-		const members = await this.rest.members(room);
-		this.people.learn(...members.map((member) => member.user));
-		if (this.rooms.has(room))
-			this.members.set(
-				room,
-				members.map((member) => ({
-					id: member.user.id,
-					role: member.role,
-					mutedUntil: member.muted_until,
-				})),
-			);
+	/** Rooms with more members than were loaded: the user name after which the next page begins. */
+	readonly membersAfter = new SvelteMap<number, string>();
+
+	/** Loads the first page of a room's members; with `more` the next one. */
+	async loadMembers(room: number, more = false): Promise<void> {
+		const page = await this.rest.members(room, more ? (this.membersAfter.get(room) ?? "") : "", MEMBERS_PAGE);
+		this.people.learn(...page.map((member) => member.user));
+		if (!this.rooms.has(room)) return;
+		const found = page.map((member) => ({
+			id: member.user.id,
+			role: member.role,
+			mutedUntil: member.muted_until,
+		}));
+		const ids = new Set(found.map((member) => member.id));
+		const before = more ? (this.members.get(room)?.filter((member) => !ids.has(member.id)) ?? []) : [];
+		this.members.set(room, [...before, ...found]);
+		const last = page.at(-1);
+		if (last && page.length === MEMBERS_PAGE) this.membersAfter.set(room, last.user.username);
+		else this.membersAfter.delete(room);
 	}
 
 	/** Who is banned from a room, for its owners and moderators. */
