@@ -21,12 +21,18 @@ from chat.protocol import Message
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
 # keeps; that many times in a row it does not happen.
 MAX_ATTEMPTS = 3
-# What is not stored yet is shown up to here; more is a drain that has stood still for long.
+# More is a drain that has stood still for long: so many of what is not stored yet are read for one
+# page, those next to what is asked for first.
 MAX_UNSTORED_EVENTS = 10_000
+# The tail is read backwards in such steps until it has given enough messages.
+TAIL_STEP_EVENTS = 500
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
-    """Messages in ascending seq, valid as of seq `upto`; `more` when older ones exist."""
+    """Messages in ascending seq, valid as of seq `upto`; `more` when older ones exist.
+
+    They are all that were posted from the first of them up to the position that was asked for.
+    """
 
     messages: list[Message]
     more: bool
@@ -51,7 +57,9 @@ async def events_after(
     try:
         found = await room_log.hot_events(room, after, limit)
     except Unavailable:
-        found = None  # what is not stored yet follows when the log is back
+        found = await in_database(stored_events.read_after, room, after, limit)
+        if not found:  # there may be some that are not stored yet
+            raise
     if found is None:
         found = await in_database(stored_events.read_after, room, after, limit)
     size = 0
@@ -67,9 +75,10 @@ async def messages_before(room: int, before: int, limit: int, viewer: int) -> Hi
     """The last `limit` messages before seq `before`, with edits, deletions and reactions applied.
 
     `viewer` is named where they have reacted, however many others have. While PostgreSQL is away,
-    those of the hot tail.
+    those of the hot tail; while the log is away, those that are stored, if nothing can be between
+    them and `before`.
 
-    Raises: Unavailable when neither holds what is asked for.
+    Raises: Unavailable when what is next to `before` cannot be read: a page has no hole.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
@@ -77,15 +86,66 @@ async def messages_before(room: int, before: int, limit: int, viewer: int) -> Hi
         except Unavailable:
             return await _from_tail(room, before, limit, viewer)
         try:
-            newer = await room_log.hot_events(room, page.stored, MAX_UNSTORED_EVENTS)
-            if newer is not None:
-                return _join(page, newer, before, limit, viewer)
-            states = await room_log.room_states([room])
+            newer = await _unstored(room, page.stored, before, limit)
         except Unavailable:
-            return _join(page, [], before, limit, viewer)
-        if room not in states:  # not in the log: PostgreSQL has everything
-            return _join(page, [], before, limit, viewer)
+            if before > page.stored + 1:
+                raise
+            newer = []
+        if newer is not None:
+            return _join(page, newer, before, limit, viewer)
     raise Unavailable("The history cannot be read at the moment.")
+
+
+async def _unstored(room: int, stored: int, before: int, limit: int) -> list[RoomEvent] | None:
+    """Events after seq `stored` in seq order, without a gap, that a page before `before` needs.
+
+    They begin right after `stored`, or hold more than `limit` messages before `before`, or as many
+    of them as can be read. None when there is none, or more was stored meanwhile: read PostgreSQL
+    again.
+
+    Raises: Unavailable.
+    """
+    state = (await room_log.room_states([room])).get(room)
+    if state is None or state.head <= stored:
+        return []  # PostgreSQL has everything
+    reach = min(before - 1, state.head)
+    if state.head - stored <= MAX_UNSTORED_EVENTS or reach <= stored:
+        found = await room_log.hot_events(room, stored, MAX_UNSTORED_EVENTS)
+        if found is not None and (not found or found[-1].seq >= reach):
+            return found
+        # An entry is damaged, and is stored as that in a moment: what follows it is shown.
+    found = await _around(room, reach, limit, stored)
+    whole = bool(found) and found[0].seq <= stored + 1
+    return found if whole or _posts(found, reach) else None
+
+
+def _posts(found: list[RoomEvent], reach: int) -> int:
+    """How many messages were posted in `found` up to seq `reach`."""
+    return sum(event.type is EventType.MESSAGE_POSTED and event.seq <= reach for event in found)
+
+
+async def _around(room: int, reach: int, limit: int, stored: int = 0) -> list[RoomEvent]:
+    """Events of the hot tail without a gap, in seq order, with the one at seq `reach`.
+
+    Back to seq `stored` + 1 or until there are more than `limit` messages up to `reach`, or as far
+    as the tail has them; then on to the head. [] when the tail does not hold the one at `reach`.
+
+    Raises: Unavailable.
+    """
+    found: list[RoomEvent] = []  # newest first
+    posts = 0
+    end = reach
+    while end > stored and posts <= limit and len(found) < MAX_UNSTORED_EVENTS:
+        step = await room_log.hot_events_up_to(room, end, min(TAIL_STEP_EVENTS, end - stored))
+        if not step:
+            break
+        found += reversed(step)
+        posts += _posts(step, reach)
+        end = step[0].seq - 1
+    if not found:
+        return []
+    later = await room_log.hot_events(room, reach, MAX_UNSTORED_EVENTS)
+    return [*reversed(found), *(later or [])]
 
 
 def _read_page(room: int, before: int, limit: int, viewer: int) -> _StoredPage:
@@ -127,22 +187,23 @@ def _message_of(row: StoredMessage, standing: reactions.Standing) -> Message:
 def _join(
     page: _StoredPage, newer: list[RoomEvent], before: int, limit: int, viewer: int
 ) -> HistoryPage:
-    messages = fold({message.seq: message for message in page.messages}, newer, before, viewer)
+    joined = not newer or newer[0].seq <= page.stored + 1
+    stored = page.messages if joined else []
+    messages = fold({message.seq: message for message in stored}, newer, before, viewer)
     ordered = sorted(messages.values(), key=lambda message: message.seq)
     return HistoryPage(
         messages=ordered[-limit:],
-        more=len(ordered) > limit,
+        more=len(ordered) > limit or not joined,
         upto=newer[-1].seq if newer else page.stored,
     )
 
 
 async def _from_tail(room: int, before: int, limit: int, viewer: int) -> HistoryPage:
     older = Unavailable("Older history cannot be read at the moment.")
-    # The tail grows while PostgreSQL is away: it is not read through to find nothing.
-    start = await room_log.hot_tail_start(room)
-    if start is None or before <= start:
+    state = (await room_log.room_states([room])).get(room)
+    if state is None:
         raise older
-    tail = await room_log.hot_head_events(room)
+    tail = await _around(room, min(before - 1, state.head), limit)
     messages = fold({}, tail, before, viewer)
     if not messages:
         raise older

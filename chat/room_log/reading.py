@@ -15,8 +15,6 @@ from chat.room_log import clients, codec, keys, streams
 # What is asked for in one call holds neither the log server nor who asks for more than 5 ms.
 ROOMS_PER_CALL = 100
 PEOPLE_PER_CALL = 1_000
-# More than a tail ever holds while drains run.
-MAX_TAIL_EVENTS = 10_000
 
 
 class RoomState(msgspec.Struct, frozen=True):
@@ -236,33 +234,25 @@ async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], 
     return readable, seqs[-1]
 
 
-async def hot_tail_start(room: int) -> int | None:
-    """The seq at which the hot tail begins; None when the room is not in the log.
+async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
+    """At most `limit` events that end with seq `last`, without a gap, in seq order.
+
+    [] when the hot tail does not hold the last one, or the room is not in the log.
 
     Raises: Unavailable.
     """
-    pipeline = clients.async_client().pipeline(transaction=False)
-    pipeline.xrange(keys.log(_shard(room), room), count=1)
-    [entries] = await clients.ask(pipeline.execute)
-    for stream_id, _ in cast(streams.Entries, entries):
-        return int(stream_id.partition(b"-")[0])
-    return None
-
-
-async def hot_head_events(room: int) -> list[RoomEvent]:
-    """The longest stretch without a gap that the hot tail ends with, oldest first.
-
-    [] when the room is not in the log.
-
-    Raises: Unavailable.
-    """
-    pipeline = clients.async_client().pipeline(transaction=False)
-    pipeline.xrevrange(keys.log(_shard(room), room), count=MAX_TAIL_EVENTS)
-    [entries] = await clients.ask(pipeline.execute)
+    shard = _shard(room)
+    pipeline = clients.async_client().pipeline(transaction=True)
+    pipeline.get(keys.epoch(shard))
+    pipeline.hget(keys.room(shard, room), "epoch")
+    pipeline.xrevrange(keys.log(shard, room), max=f"{last}-0", count=limit)
+    epoch, room_epoch, entries = await clients.ask(pipeline.execute)
+    if epoch is None or room_epoch != epoch:
+        return []
     found: list[RoomEvent] = []
     for _, fields in cast(streams.Entries, entries):
         event = _readable(fields)
-        if event is None or (found and event.seq != found[-1].seq - 1):
+        if event is None or event.seq != last - len(found):
             break
         found.append(event)
     return found[::-1]

@@ -179,6 +179,33 @@ async def test_without_the_log_sends_are_refused_at_once_and_go_through_soon_aft
     assert again["seq"] == answer["seq"]
 
 
+async def test_without_the_log_nothing_is_shown_as_the_end_that_is_not(
+    world: World, way: str
+) -> None:
+    room, stored = world.room, world.stored_head
+    writer, reader = await world.connect(0), await world.connect(1)
+    # No worker runs here: what is said is in the log alone.
+    head = [(await writer.post(room, f"not stored {number}"))["seq"] for number in range(5)][-1]
+    await reader.events_until(room, head)
+    take_away(world.servers["log"], way)
+
+    while breaker(world.first, "log") != "open":
+        newest = await reader.ask(t="history", room=room, before=head + 1, limit=20)
+        assert newest["code"] == "unavailable"
+    missed = await reader.ask(t="sync", room=room, after=stored, limit=100)
+    older = await reader.ask(t="history", room=room, before=stored + 1, limit=20)
+    earlier = await reader.ask(t="sync", room=room, after=stored - 3, limit=100)
+
+    assert missed["code"] == "unavailable"
+    assert (older["messages"][-1]["seq"], older["upto"]) == (stored, stored)
+    assert [event["seq"] for event in earlier["events"]] == [stored - 2, stored - 1, stored]
+
+    world.servers["log"].start()
+    took, page = await seconds_until_ok(reader, t="history", room=room, before=head + 1, limit=20)
+    assert took < RECOVERY_SECONDS
+    assert [message["seq"] for message in page["messages"]][-5:] == list(range(head - 4, head + 1))
+
+
 async def seconds_of_a_burst(client: ChatClient, room: int, count: int) -> list[float]:
     """Sends `count` messages in one go; the seconds after which each was refused."""
     names = [new_key() for _ in range(count)]

@@ -406,6 +406,39 @@ async def test_history_shows_what_is_not_stored_yet_with_edits_deletions_and_rea
     assert stored_page.messages == page.messages
 
 
+@pytest.mark.parametrize("stored", [0, 30])
+async def test_every_page_of_a_long_unstored_tail_is_next_to_what_was_asked_for(
+    stored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MAX_UNSTORED_EVENTS", 40)
+    monkeypatch.setattr(history, "TAIL_STEP_EVENTS", 7)
+    ann, bob = await new_person("ann"), await new_person("bob")
+    room = await new_room(ann, bob)
+    places = [(await post(room, ann, f"m{n}")).event.seq for n in range(1, stored + 1)]
+    await drain_all()
+    for n in range(stored + 1, 121):
+        places.append((await post(room, ann, f"m{n}")).event.seq)
+        if n % 3 == 0:
+            await messages.edit_message(ann.pk, room.pk, new_key(), places[-1], f"m{n}!")
+            await messages.react(bob.pk, room.pk, new_key(), places[-2], "👍")
+
+    newest = await history.messages_before(room.pk, 2**53, 10, ann.pk)
+    seen = list(newest.messages)
+    page = newest
+    while page.more:
+        page = await history.messages_before(room.pk, seen[0].seq, 10, ann.pk)
+        seen = page.messages + seen
+
+    assert newest.upto >= places[-1]
+    assert [message.n for message in seen] == list(range(1, 121))
+    assert [message.seq for message in seen] == places
+    waiting = seen[stored:]
+    assert [message.body for message in waiting] == [
+        f"m{message.n}!" if message.n % 3 == 0 else f"m{message.n}" for message in waiting
+    ]
+    assert all(message.reactions == {"👍": [bob.pk]} for message in waiting if message.n % 3 == 2)
+
+
 async def test_log_of_another_installation_is_not_taken_over(log_redis: redis.Redis) -> None:
     for shard in range(SHARDS):
         log_redis.set(keys.epoch(shard), 7)
@@ -650,7 +683,8 @@ async def test_damaged_entry_in_the_hot_tail_hides_nothing_else(log_redis: redis
     await drain_all()
     after_the_drain = await history.events_after(room.pk, 0, 50)
 
-    assert [message.body for message in page.messages] == ["one"]
+    # What stands before the damage is not known to be next to what stands after it.
+    assert ([message.body for message in page.messages], page.more) == (["three"], True)
     assert [event.seq for event in before_the_drain] == [1, 2, 3]
     assert [event.seq for event in after_the_drain] == [1, 2, 3]
     rest = await history.events_after(room.pk, 3, 50)

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
-import type { RoomInfo, ServerFrame } from "../src/lib/client/frames";
+import type { RoomEvent, RoomInfo, ServerFrame } from "../src/lib/client/frames";
 import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
 import { posted, roomInfo, ScriptedSocket, settle, welcome } from "./scripted-socket";
 
@@ -396,6 +396,181 @@ describe("ChatClient", () => {
 			expect(await found).toBe(true);
 			expect(asked).toEqual([75, 63, 51]);
 			expect(room()?.island).toMatchObject({ from: 39, to: 74 });
+		});
+	});
+
+	describe("while the server cannot reach all of the past", () => {
+		const HEAD = 1_050;
+		const STORED = 1_000;
+		const info = { head: HEAD, n: HEAD, stored: STORED, read: HEAD, read_n: HEAD };
+		const at = (seq: number) => posted(seq, seq);
+		const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+		/** Answers every request that waits with `page` and, if there is one, `batch`; [type, position] of each. */
+		async function answer(
+			socket: ScriptedSocket,
+			page: (before: number, limit: number) => { messages: number[]; more: boolean; upto: number },
+			batch: (after: number, limit: number) => RoomEvent[],
+		): Promise<[string, number][]> {
+			const asked: [string, number][] = [];
+			for (let done = 0; done < socket.sent.length; done++) {
+				const frame = socket.sent[done];
+				if (frame?.t === "history") {
+					const { messages, more, upto } = page(frame.before, frame.limit);
+					const given = messages.map((seq) => ({ ...at(seq), author: 2, body: `m${seq}` }));
+					socket.says({ t: "page", id: frame.id, room: 5, messages: given, more, upto });
+					asked.push([frame.t, frame.before]);
+				} else if (frame?.t === "sync") {
+					const events = batch(frame.after, frame.limit);
+					socket.says({ t: "batch", id: frame.id, room: 5, events, head: HEAD });
+					asked.push([frame.t, frame.after]);
+				}
+				await settle();
+			}
+			return asked;
+		}
+
+		const storedOnly = (before: number, limit: number) => ({
+			messages: range(Math.max(1, Math.min(before, STORED + 1) - limit), Math.min(before - 1, STORED)),
+			more: true,
+			upto: STORED,
+		});
+		const whole = (before: number, limit: number) => ({
+			messages: range(before - limit, before - 1),
+			more: true,
+			upto: HEAD,
+		});
+
+		async function opened(
+			page: Parameters<typeof answer>[1],
+			batch: Parameters<typeof answer>[2] = (after, limit) =>
+				range(after + 1, Math.min(HEAD, after + limit)).map(at),
+		) {
+			const socket = await start(roomInfo(info));
+			const opening = client.openRoom(5).then(
+				() => "opened",
+				(error: { code: string }) => error.code,
+			);
+			const asked = await answer(socket, page, batch);
+			return { socket, asked, outcome: await opening };
+		}
+
+		it("takes from sync what a page does not reach", async () => {
+			const { asked, outcome } = await opened(storedOnly, (after, limit) =>
+				range(after + 1, Math.min(HEAD, after + Math.min(limit, 20))).map(at),
+			);
+
+			expect(outcome).toBe("opened");
+			expect(asked).toEqual([
+				["history", 1_051],
+				["sync", 1_000],
+				["sync", 1_020],
+				["sync", 1_040],
+			]);
+			expect(seqsShown()).toEqual(range(951, 1_050));
+		});
+
+		it("applies later changes to what it takes from sync", async () => {
+			const changes: Record<number, RoomEvent> = {
+				1049: { ...posted(1_049, 1_048), type: "message.edited", data: { target: 1_048, body: "edited" } },
+				1050: { ...posted(1_050, 1_048), type: "message.deleted", data: { target: 1_047 } },
+			};
+			const { outcome } = await opened(storedOnly, (after) =>
+				range(after + 1, HEAD).map((seq) => changes[seq] ?? at(seq)),
+			);
+
+			expect(outcome).toBe("opened");
+			expect(seqsShown()).toEqual(range(951, 1_048));
+			expect(room()?.tail?.items.slice(-2)).toMatchObject([{ deleted: true, body: "" }, { body: "edited" }]);
+		});
+
+		it("shows nothing rather than a page with a hole, and all of it when asked again", async () => {
+			const { socket, outcome } = await opened(storedOnly, () => []);
+			const before = seqsShown();
+			socket.sent = [];
+
+			const again = client.openRoom(5);
+			await answer(socket, whole, () => []);
+			await again;
+
+			expect([outcome, before]).toEqual(["unavailable", []]);
+			expect(seqsShown()).toEqual(range(1_001, 1_050));
+		});
+
+		it("refuses a page that leaves out a message of its own", async () => {
+			const { outcome } = await opened((before, limit) => {
+				const page = whole(before, limit);
+				return { ...page, messages: page.messages.filter((seq) => seq !== 1_020) };
+			});
+
+			expect([outcome, seqsShown()]).toEqual(["unavailable", []]);
+		});
+
+		it("refuses a page that does not begin where it was asked to", async () => {
+			const { outcome } = await opened((before, limit) => ({ ...whole(before - 3, limit), upto: HEAD }));
+
+			expect([outcome, seqsShown()]).toEqual(["unavailable", []]);
+		});
+
+		it("refuses an end that is not the beginning of the room", async () => {
+			const { outcome } = await opened((before, limit) => ({ ...whole(before, limit), more: false }));
+
+			expect([outcome, seqsShown()]).toEqual(["unavailable", []]);
+		});
+
+		it("accepts a number for which a placeholder stands, and shows that", async () => {
+			const placeholder: RoomEvent = {
+				...posted(1_020, 1_020),
+				type: "event.quarantined",
+				actor: null,
+				data: { original_type: "message.posted" },
+			};
+			const { asked, outcome } = await opened(
+				(before, limit) => {
+					const page = whole(before, limit);
+					return { ...page, messages: page.messages.filter((seq) => seq !== 1_020) };
+				},
+				(after) => range(after + 1, 1_030).map((seq) => (seq === 1_020 ? placeholder : at(seq))),
+			);
+
+			expect(outcome).toBe("opened");
+			expect(asked.at(-1)).toEqual(["sync", 1_019]);
+			expect(room()?.tail?.items.find(({ seq }) => seq === 1_020)).toMatchObject({ kind: "system" });
+		});
+
+		it("leaves no hole between a jump and what follows it", async () => {
+			const { socket } = await opened(whole);
+			socket.sent = [];
+			const jump = client.loadAround(5, 500);
+			await answer(socket, whole, () => []);
+			await jump;
+			socket.sent = [];
+
+			const newer = client.loadNewer(5).catch((error: { code: string }) => error.code);
+			await answer(
+				socket,
+				(before, limit) => {
+					const page = whole(before, limit);
+					return { ...page, messages: page.messages.filter((seq) => seq !== 526) };
+				},
+				(after, limit) => range(after + 1, after + limit).map(at),
+			);
+
+			expect(await newer).toBe("unavailable");
+			expect(room()?.island?.to).toBe(524);
+		});
+
+		it("does not call a message gone that cannot be read at the moment", async () => {
+			const { socket } = await opened(whole);
+			socket.sent = [];
+			const message = client.message(5, 1_010).catch((error: { code: string }) => error.code);
+			await answer(
+				socket,
+				() => ({ messages: [], more: true, upto: STORED }),
+				() => [],
+			);
+
+			expect(await message).toBe("unavailable");
 		});
 	});
 });

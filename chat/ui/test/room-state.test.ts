@@ -55,7 +55,11 @@ describe("room state", () => {
 			...event(seq, type, data, actor),
 			redacted: true,
 		});
-		let state = rooms.withOlder(open(), "tail", [message(5, { body: "old copy" })], false, 10);
+		let state = rooms.withOlder(open(), "tail", {
+			messages: [message(5, { body: "old copy" })],
+			more: false,
+			upto: 10,
+		});
 		const seen = (seq: number) => findMessage(state.tail, seq);
 
 		state = rooms.applyEvents(state, [
@@ -80,7 +84,7 @@ describe("room state", () => {
 
 	it("counts reactions as the event says, however few people are named", () => {
 		const many = message(5, { reactions: { "👍": [2, 3, 1] }, reaction_counts: { "👍": 40 } });
-		let state = rooms.withOlder(open(), "tail", [many], false, 10);
+		let state = rooms.withOlder(open(), "tail", { messages: [many], more: false, upto: 10 });
 		const seen = () => findMessage(state.tail, 5);
 
 		state = rooms.applyEvents(state, [
@@ -99,7 +103,11 @@ describe("room state", () => {
 	});
 
 	it("counts reactions that were logged before the log did", () => {
-		let state = rooms.withOlder(open(), "tail", [message(5, { reactions: { "👍": [2] } })], false, 10);
+		let state = rooms.withOlder(open(), "tail", {
+			messages: [message(5, { reactions: { "👍": [2] } })],
+			more: false,
+			upto: 10,
+		});
 
 		state = rooms.applyEvents(state, [
 			event(11, "reaction.added", { target: 5, emoji: "👍" }, 3),
@@ -113,7 +121,11 @@ describe("room state", () => {
 	it("does not apply to a page the changes that the page already has", () => {
 		let state = rooms.applyEvents(open(), [event(11, "message.edited", { target: 5, body: "old edit" })]);
 
-		state = rooms.withOlder(state, "tail", [message(5, { body: "new edit" })], false, 12);
+		state = rooms.withOlder(state, "tail", {
+			messages: [message(5, { body: "new edit" })],
+			more: false,
+			upto: 12,
+		});
 
 		expect(findMessage(state.tail, 5)?.body).toBe("new edit");
 	});
@@ -121,14 +133,14 @@ describe("room state", () => {
 	it("applies to a page the changes that came after it", () => {
 		let state = rooms.applyEvents(open(), [event(11, "message.edited", { target: 5, body: "later" })]);
 
-		state = rooms.withOlder(state, "tail", [message(5)], false, 10);
+		state = rooms.withOlder(state, "tail", { messages: [message(5)], more: false, upto: 10 });
 
 		expect(findMessage(state.tail, 5)?.body).toBe("later");
 	});
 
 	it("joins a stretch of the past with the newest messages when they meet", () => {
 		let state = open({ head: 300, n: 300 });
-		state = rooms.withOlder(state, "tail", [message(290), message(295)], true, 300);
+		state = rooms.withOlder(state, "tail", { messages: [message(290), message(295)], more: true, upto: 300 });
 
 		state = rooms.withIsland(state, [page(message(100), message(110))], 111);
 		const jumped = seqsOf(state);
@@ -142,7 +154,7 @@ describe("room state", () => {
 
 	it("takes each message from the page that is newest about it when a stretch comes in several", () => {
 		let state = open({ head: 300, n: 300 });
-		state = rooms.withOlder(state, "tail", [message(290)], true, 300);
+		state = rooms.withOlder(state, "tail", { messages: [message(290)], more: true, upto: 300 });
 		state = rooms.withIsland(state, [page(message(100))], 101);
 		const edits = [
 			event(301, "message.edited", { target: 180, body: "before the second page" }),
@@ -171,13 +183,11 @@ describe("room state", () => {
 			event(13, "message.deleted", { target: 11 }, 2),
 			event(14, "message.deleted", { target: 12 }, 7),
 		]);
-		state = rooms.withOlder(
-			state,
-			"tail",
-			[message(5, { deleted: true, deleted_by: 2 }), message(6, { deleted: true, deleted_by: 7 })],
-			false,
-			14,
-		);
+		state = rooms.withOlder(state, "tail", {
+			messages: [message(5, { deleted: true, deleted_by: 2 }), message(6, { deleted: true, deleted_by: 7 })],
+			more: false,
+			upto: 14,
+		});
 
 		const removed = (seq: number) => findMessage(state.tail, seq)?.removed;
 		expect([5, 6, 11, 12].map(removed)).toEqual([false, true, false, true]);

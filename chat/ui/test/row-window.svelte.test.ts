@@ -5,6 +5,7 @@ import { RowWindow } from "../src/lib/state/row-window.svelte";
 function lines(from: number, to: number): Item[] {
 	return Array.from({ length: to - from + 1 }, (_, at) => ({
 		kind: "system",
+		n: 1,
 		seq: from + at,
 		at: "2026-11-20T10:00:00Z",
 		type: "member.left",

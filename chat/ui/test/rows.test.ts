@@ -47,6 +47,7 @@ describe("rows", () => {
 		const system: Item = {
 			kind: "system",
 			seq: 4,
+			n: 1,
 			at: message(4).at,
 			type: "member.left",
 			actor: 5,

@@ -8,7 +8,7 @@ const nameOf = (user: number | null) => ({ 1: "Anna", 2: "Boris" })[user ?? 0] ?
 const AT = "2026-11-20T10:00:00Z";
 
 function system(type: string, data: Record<string, unknown>, actor: number | null = 1): SystemItem {
-	return { kind: "system", seq: 9, at: AT, type, actor, data };
+	return { kind: "system", seq: 9, n: 1, at: AT, type, actor, data };
 }
 
 describe("systemLine", () => {

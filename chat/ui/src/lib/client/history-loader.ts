@@ -1,5 +1,5 @@
 import type { Batch, Message, Page, RoomEvent } from "./frames";
-import { findMessage } from "./history";
+import { addOlder, type Counted, emptySegment, findMessage, holes, PLACEHOLDER } from "./history";
 import { RequestError, type Requests } from "./requests";
 import type { RoomState } from "./room-state";
 import * as rooms from "./room-state";
@@ -9,7 +9,12 @@ export const PAGE = 50;
 export const LARGEST_PAGE = 100;
 const SYNC_LIMIT = 500;
 
-/** Loads older and newer pages of a room's messages into its state. All calls reject with RequestError. */
+/**
+ * Loads older and newer pages of a room's messages into its state. All calls reject with RequestError.
+ *
+ * What it says is complete is: the messages of a stretch are counted, and one that is missing is looked for. It
+ * loads nothing rather than something with a hole.
+ */
 export class HistoryLoader {
 	private readonly loading = new Set<string>();
 
@@ -27,11 +32,10 @@ export class HistoryLoader {
 			const segment = state?.[where];
 			if (!segment || segment.complete) return false;
 			const page = await this.page(id, segment.from, limit);
-			const later = await this.changesSince(id, [page]);
+			const end = segment.items[0] ?? (where === "tail" ? newest(state) : undefined);
+			const later = await this.between(id, [page], segment.from, end);
 			this.update(id, (now) =>
-				now[where]?.from === segment.from
-					? rooms.withOlder(now, where, page.messages, page.more, page.upto, later)
-					: now,
+				now[where]?.from === segment.from ? rooms.withOlder(now, where, page, later) : now,
 			);
 			return true;
 		});
@@ -46,7 +50,7 @@ export class HistoryLoader {
 			// A page ends before a position: at most 100 positions on, one page would hold them all.
 			const to = Math.min(island.to + LARGEST_PAGE, tail.from - 1);
 			const pages = await this.pagesBack(id, to + 1, island.to + 1);
-			const later = await this.changesSince(id, pages);
+			const later = await this.between(id, pages, to + 1, after(to, tail), island.items.at(-1));
 			this.update(id, (now) => (now.island?.to === island.to ? rooms.withNewer(now, pages, to, later) : now));
 			return true;
 		});
@@ -60,7 +64,7 @@ export class HistoryLoader {
 		if (seq < state.tail.from) {
 			const before = Math.min(seq + PAGE / 2, state.tail.from);
 			const pages = await this.pagesBack(id, before, seq);
-			const later = await this.changesSince(id, pages);
+			const later = await this.between(id, pages, before, after(before - 1, state.tail));
 			this.update(id, (now) => rooms.withIsland(now, pages, before, later));
 		} else this.update(id, rooms.leftIsland);
 		const now = this.room(id);
@@ -71,6 +75,7 @@ export class HistoryLoader {
 	async message(id: number, seq: number): Promise<{ message: Message; upto: number } | null> {
 		const page = await this.page(id, seq + 1, 1);
 		const message = page.messages.find((candidate) => candidate.seq === seq);
+		if (!message && page.upto < seq) throw unavailable();
 		return message ? { message, upto: page.upto } : null;
 	}
 
@@ -100,25 +105,59 @@ export class HistoryLoader {
 			const page = await this.page(room, oldest, LARGEST_PAGE);
 			pages.push(page);
 			const first = page.messages[0]?.seq;
-			if (!page.more || first === undefined || first >= oldest) break;
+			if (!page.more) break;
+			if (first === undefined || first >= oldest) throw unavailable();
 			oldest = first;
 		}
 		return pages;
 	}
 
+	/**
+	 * The events that `pages`, which were asked for before `before`, need to be whole and as it is now: those after
+	 * their position, and placeholders where a message has no place.
+	 *
+	 * `end` comes after them, `start` before them: what is there already.
+	 */
+	private async between(
+		id: number,
+		pages: Page[],
+		before: number,
+		end?: Counted,
+		start?: Counted,
+	): Promise<RoomEvent[]> {
+		const later = await this.changesSince(id, pages);
+		const found = pages.reduce((grown, page) => addOlder(grown, page, later), emptySegment(before - 1));
+		const items: Counted[] = start ? found.items.filter(({ seq }) => seq > start.seq) : found.items;
+		const first = start ?? (found.complete ? { seq: 0, n: 0 } : undefined);
+		const shown = new Set(items.map(({ seq }) => seq));
+		const placeholders: RoomEvent[] = [];
+		for (const { after, before } of holes([...(first ? [first] : []), ...items, ...(end ? [end] : [])])) {
+			const events = await this.events(id, after, before - 1);
+			if (events.some(({ seq, type }) => type === "message.posted" && !shown.has(seq))) throw unavailable();
+			placeholders.push(...events.filter(({ type }) => type === PLACEHOLDER));
+		}
+		return [...placeholders, ...later];
+	}
+
 	/** The events between the position of pages and the first change that the room's state remembers. */
 	private async changesSince(id: number, pages: Page[]): Promise<RoomEvent[]> {
-		const state = this.room(id);
-		const changes: RoomEvent[] = [];
-		let after = Math.min(...pages.map((page) => page.upto));
-		while (state && after < state.mutationsSince) {
-			const batch = await this.requests.ask<Batch>({ t: "sync", room: id, after, limit: SYNC_LIMIT });
-			const last = batch.events.at(-1)?.seq;
-			if (last === undefined) break;
-			changes.push(...batch.events);
-			after = last;
+		const upto = Math.min(...pages.map((page) => page.upto));
+		return this.events(id, upto, this.room(id)?.mutationsSince ?? upto);
+	}
+
+	/** All events of a room after position `after` up to `last`, in order. */
+	private async events(room: number, after: number, last: number): Promise<RoomEvent[]> {
+		const found: RoomEvent[] = [];
+		let at = after;
+		while (at < last) {
+			const batch = await this.requests.ask<Batch>({ t: "sync", room, after: at, limit: SYNC_LIMIT });
+			// They follow each other by one; nothing else is what comes next.
+			const next = batch.events.filter(({ seq }, i) => seq === at + 1 + i);
+			if (next.length === 0) throw unavailable();
+			found.push(...next);
+			at += next.length;
 		}
-		return changes;
+		return found.filter(({ seq }) => seq <= last);
 	}
 
 	private async once(name: string, work: () => Promise<boolean>): Promise<boolean> {
@@ -130,4 +169,18 @@ export class HistoryLoader {
 			this.loading.delete(name);
 		}
 	}
+}
+
+/** What comes after the newest message of a room that has just been opened. */
+function newest(state: RoomState): Counted {
+	return { seq: state.last + 1, n: state.n + 1 };
+}
+
+/** What of `tail` comes right after position `to`. */
+function after(to: number, tail: RoomState["tail"]): Counted | undefined {
+	return tail?.from === to + 1 ? tail.items[0] : undefined;
+}
+
+function unavailable(): RequestError {
+	return new RequestError("unavailable", "Some messages cannot be read at the moment.", 1);
 }

@@ -1,6 +1,6 @@
 /** One contiguous stretch of a room: its messages and the events shown between them, in seq order. */
 
-import type { Message, RoomEvent } from "./frames";
+import type { Message, Page, RoomEvent } from "./frames";
 
 export interface MessageItem {
 	kind: "message";
@@ -29,6 +29,8 @@ export interface MessageItem {
 export interface SystemItem {
 	kind: "system";
 	seq: number;
+	/** Messages posted up to here. */
+	n: number;
 	at: string;
 	type: string;
 	actor: number | null;
@@ -46,6 +48,9 @@ export interface Segment {
 	complete: boolean;
 }
 
+/** Stands at the place of an event that could not be stored. */
+export const PLACEHOLDER = "event.quarantined";
+
 const SHOWN = new Set([
 	"room.created",
 	"room.updated",
@@ -55,7 +60,7 @@ const SHOWN = new Set([
 	"member.removed",
 	"member.muted",
 	"member.unmuted",
-	"event.quarantined",
+	PLACEHOLDER,
 ]);
 
 const MUTATIONS = new Set([
@@ -101,16 +106,54 @@ export function append(segment: Segment, events: RoomEvent[]): Segment {
 	return { ...segment, to: last.seq, items: items.length > 0 ? [...segment.items, ...items] : segment.items };
 }
 
-/** Puts a page of messages, valid as of `upto`, before the segment. */
-export function addOlder(segment: Segment, messages: Message[], more: boolean, upto: number): Segment {
+/** A page of history: messages as they stood at `upto`. */
+export type PageOfMessages = Pick<Page, "messages" | "more" | "upto">;
+
+/**
+ * Puts a page of messages before the segment, up to which it was asked for.
+ *
+ * `later` are the room's events after its `upto`, without a gap: what was posted between that and the segment
+ * is taken from them. Placeholders may stand in it too, wherever they belong.
+ */
+export function addOlder(
+	segment: Segment,
+	{ messages, more, upto }: PageOfMessages,
+	later: RoomEvent[] = [],
+): Segment {
 	const older = messages.filter((message) => message.seq < segment.from);
-	const oldest = messages[0]?.seq ?? segment.from;
+	const oldest = messages[0]?.seq ?? Math.min(segment.from, upto + 1);
+	const from = more ? Math.min(oldest, segment.from) : 1;
+	const missed = later.filter(
+		({ seq, type }) => seq >= from && seq < segment.from && (seq > upto || type === PLACEHOLDER),
+	);
+	const items = new Map<number, Item>();
+	for (const event of missed) {
+		const item = itemOf(event);
+		if (item) items.set(event.seq, item);
+	}
+	for (const message of older) items.set(message.seq, fromMessage(message, upto));
 	return {
 		...segment,
-		items: [...older.map((message) => fromMessage(message, upto)), ...segment.items],
-		from: more ? Math.min(oldest, segment.from) : 1,
+		items: [...[...items.values()].sort((a, b) => a.seq - b.seq), ...segment.items],
+		from,
 		complete: !more,
 	};
+}
+
+/** What of a stretch says how many messages were posted up to it. */
+export type Counted = Pick<Item, "seq" | "n"> & { kind?: Item["kind"]; type?: string };
+
+/**
+ * Where messages are missing in `items`, by their numbers: the positions around each such place.
+ *
+ * A placeholder stands where a message was that could not be stored, and has its number.
+ */
+export function holes(items: Counted[]): { after: number; before: number }[] {
+	return items.slice(1).flatMap((next, i) => {
+		const one = items[i] as Counted;
+		const posted = next.kind !== "system" || (next.type === PLACEHOLDER && next.n > one.n) ? 1 : 0;
+		return next.n - posted > one.n ? [{ after: one.seq, before: next.seq }] : [];
+	});
 }
 
 /** Applies an edit, deletion, restoration or reaction to its message, if the segment holds it. */
@@ -209,8 +252,8 @@ function itemOf(event: RoomEvent): Item | null {
 		};
 	}
 	if (!SHOWN.has(event.type)) return null;
-	const { seq, at, type, actor, data } = event;
-	return { kind: "system", seq, at, type, actor, data };
+	const { seq, n, at, type, actor, data } = event;
+	return { kind: "system", seq, n, at, type, actor, data };
 }
 
 /** A message of a page that is valid as of `upto`. */

@@ -5,8 +5,18 @@
  * that the page redraws only what did. `history.ts` holds the rules of one stretch of messages.
  */
 
-import type { Message, Page, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
-import { addOlder, append, emptySegment, type Item, mutate, mutates, type Segment } from "./history";
+import type { Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
+import {
+	addOlder,
+	append,
+	emptySegment,
+	fromMessage,
+	type Item,
+	mutate,
+	mutates,
+	type PageOfMessages,
+	type Segment,
+} from "./history";
 
 export interface RoomState {
 	id: number;
@@ -199,24 +209,19 @@ export function withStanding(state: RoomState, event: RoomEvent, me: number): Ro
 /**
  * Adds a page of older messages to the stretch that ends before `before`.
  *
- * `later` holds the changes between the page's position and `mutationsSince`, when there are any.
+ * `later` holds the room's events from the page's position to `mutationsSince`, when there are any.
  */
 export function withOlder(
 	state: RoomState,
 	where: "tail" | "island",
-	messages: Message[],
-	more: boolean,
-	upto: number,
+	page: PageOfMessages,
 	later: RoomEvent[] = [],
 ): RoomState {
 	const segment = state[where];
 	if (!segment) return state;
-	const grown = catchUp(addOlder(segment, messages, more, upto), state, upto, later);
+	const grown = catchUp(addOlder(segment, page, later), state, page.upto, later);
 	return { ...state, [where]: grown };
 }
-
-/** What a page says; of several, the newest comes first and each ends where the one before it begins. */
-export type PageOfMessages = Pick<Page, "messages" | "more" | "upto">;
 
 /** A stretch of the past up to `before`; it becomes the island, or nothing when the tail covers it. */
 export function withIsland(
@@ -241,11 +246,9 @@ export function withNewer(
 	return joined({ ...state, island: { ...state.island, items: [...state.island.items, ...added], to } });
 }
 
+/** What `pages` say up to `to`; of several, the newest comes first and each ends where the one before it begins. */
 function stretch(state: RoomState, pages: PageOfMessages[], to: number, later: RoomEvent[]): Segment {
-	const segment = pages.reduce(
-		(grown, { messages, more, upto }) => addOlder(grown, messages, more, upto),
-		emptySegment(to),
-	);
+	const segment = pages.reduce((grown, page) => addOlder(grown, page, later), emptySegment(to));
 	return catchUp(segment, state, Math.min(...pages.map((page) => page.upto)), later);
 }
 
@@ -260,7 +263,7 @@ export function withMessage(state: RoomState, message: Message, upto: number): R
 			...segment,
 			items: segment.items.map((item) =>
 				item.kind === "message" && item.seq === message.seq && item.asOf <= upto
-					? { ...item, ...addOlder(emptySegment(message.seq), [message], true, upto).items[0] }
+					? { ...item, ...fromMessage(message, upto) }
 					: item,
 			) as Item[],
 		};
