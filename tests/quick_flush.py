@@ -14,6 +14,11 @@ from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 KEPT = {"django_content_type", "auth_permission"}
+# Made by migrations 0006 and 0031.
+KEPT_BY_TRIGGERS = {
+    f"chat_audit{what}": (f"audit_{what}_is_append_only", f"audit_{what}_is_not_truncated")
+    for what in ("entry", "outcome")
+}
 
 _truncate = DatabaseOperations.sql_flush
 
@@ -43,10 +48,17 @@ def sql_flush(
         filled = [row[0] for row in cursor.fetchall()]
     if not filled:
         return []
+    kept = [table for table in KEPT_BY_TRIGGERS if table in filled]
     return [
-        # Neither foreign keys nor the triggers that keep the audit log are asked.
+        # Foreign keys are not asked. The triggers that keep the audit log would be, all the same.
         "SET session_replication_role = replica;",
+        *(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in kept),
         *(f"DELETE FROM {self.quote_name(table)};" for table in filled),
+        *(
+            f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger};"
+            for table in kept
+            for trigger in KEPT_BY_TRIGGERS[table]
+        ),
         "SET session_replication_role = DEFAULT;",
     ]
 

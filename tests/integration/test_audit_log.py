@@ -28,6 +28,32 @@ def an_entry() -> AuditEntry:
     )
 
 
+@pytest.mark.parametrize("posing", ["", "SET LOCAL session_replication_role = replica; "])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "TRUNCATE chat_auditentry, chat_auditoutcome",
+        "TRUNCATE chat_auditoutcome",
+        "TRUNCATE chat_user CASCADE",
+        "UPDATE chat_auditentry SET reason = 'x'",
+        "DELETE FROM chat_auditoutcome",
+    ],
+)
+def test_emptying_and_posing_as_a_replica_are_refused_too(statement: str, posing: str) -> None:
+    entry = an_entry()
+    AuditOutcome.objects.create(entry=entry, at=timezone.now(), result="done")
+
+    with (
+        pytest.raises(DatabaseError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"{posing}{statement}")
+
+    entry.refresh_from_db()
+    assert (entry.reason, entry.outcome.result) == ("Somebody asked", "done")
+
+
 @pytest.mark.parametrize(
     "statement",
     [
