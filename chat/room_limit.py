@@ -7,7 +7,7 @@ is stored, and for as long as nobody knows whether it was logged.
 
 Archived rooms count, as they may be opened again. Direct conversations do not: there is one for
 each two people, somebody who has reached the limit can still be written to, and each new one
-counts among the invitations of who opens it. See docs/decisions/0035.
+counts among the invitations of who opens it. See docs/decisions/0036.
 """
 
 from __future__ import annotations
