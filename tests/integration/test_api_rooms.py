@@ -85,7 +85,7 @@ async def test_direct_conversation_is_named_after_the_other_person() -> None:
 
     assert opened.body["name"] == "Борис"
     assert opened.body["peer"] == {
-        "id": boris.pk, "username": "boris", "name": "Борис", "staff": False,
+        "id": boris.pk, "username": "boris", "name": "Борис", "staff": False, "ambiguous": False,
     }  # fmt: skip
     assert theirs.body["id"] == opened.body["id"]
     assert theirs.body["name"] == "anna"
@@ -336,7 +336,7 @@ async def test_filter_like_parameters_reach_no_query() -> None:
     answer = await Api(anna).get("users?q=an&user__password__startswith=secret&_connector=OR")
 
     assert [person["username"] for person in answer.body] == ["anna"]
-    assert set(answer.body[0]) == {"id", "username", "name", "staff"}
+    assert set(answer.body[0]) == {"id", "username", "name", "staff", "ambiguous"}
 
 
 async def test_users_by_id_and_by_name() -> None:
