@@ -1,4 +1,5 @@
-"""Pages of the account that ask who is there before they answer (`chat.reauthentication`).
+"""Pages of the account that ask who is there before they answer (`chat.reauthentication`), and
+those whose address holds a key (`chat.key_pages`).
 
 They come before allauth's own routes, which have the same addresses and names.
 """
@@ -8,8 +9,9 @@ from __future__ import annotations
 from allauth.account import views as account
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
-from django.urls import path
+from django.urls import path, re_path
 
+from chat.key_pages import keep_the_key
 from chat.reauthentication import ask_again
 
 CHANGES = frozenset({"POST"})
@@ -50,5 +52,15 @@ urlpatterns = [
         "2fa/recovery-codes/download/",
         ask_again(methods=ALL)(recovery_codes.download_recovery_codes),
         name="mfa_download_recovery_codes",
+    ),
+    re_path(
+        r"^confirm-email/(?P<key>[-:\w]+)/$",
+        keep_the_key(account.confirm_email),
+        name="account_confirm_email",
+    ),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        keep_the_key(account.password_reset_from_key),
+        name="account_reset_password_from_key",
     ),
 ]

@@ -315,6 +315,14 @@ def test_links_begin_with_an_allowed_origin_whatever_host_is_asked_for(
     assert host not in text
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/accounts/confirm-email/MQ:1vN:k3y/", "/accounts/password/reset/key/1-dc1a7k-5f3b9e77/"],
+)
+def test_pages_whose_address_holds_a_key_do_not_tell_it_as_their_referrer(path: str) -> None:
+    assert Client().get(path)["Referrer-Policy"] == "strict-origin"
+
+
 def test_links_keep_to_the_origin_that_somebody_uses(anna: User, settings: Settings) -> None:
     settings.ENV = dataclasses.replace(
         settings.ENV, allowed_origins=("https://chat.example.org", "http://testserver")

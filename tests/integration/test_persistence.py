@@ -537,7 +537,7 @@ async def test_membership_that_is_stored_twice_is_one_membership(log_redis: redi
         damaged(b"n", b"99999999999999999999"),
         damaged(b"room", b"-1"),
         damaged(b"at", b"99999999999999999999"),
-        damaged(b"epoch", b"99999999999"),
+        damaged(b"epoch", b"99999999999999999999"),
     ],
 )
 async def test_number_that_no_column_holds_does_not_stop_the_shard(
