@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import subprocess
@@ -65,15 +64,25 @@ class World:
             server.start()
         for web in (self.first, self.second):
             await until(lambda web=web: state(web)["status"] == "ready")  # type: ignore[misc]
-        # A breaker closes with the first call that goes through.
         async with asyncio.timeout(30):
             for web in (self.first, self.second):
-                while set(state(web)["breakers"].values()) != {"closed"}:
-                    with contextlib.suppress(Exception):
-                        client = await self.connect(0, web)
-                        await client.post(self.room, "does it work again?")
-                        await client.ask(t="history", room=self.room, before=5)
-                        await client.connection.close()
+                while not await self._works(web):
+                    pass  # each look waits for answers
+
+    async def _works(self, web: WebProcess) -> bool:
+        """Whether all breakers are closed and a message went through.
+
+        A breaker closes with the first call that goes through. And a process keeps the connection
+        over which it appends: that the log has closed it shows with the first message.
+        """
+        try:
+            client = await self.connect(0, web)
+            posted = await client.post(self.room, "does it work again?")
+            await client.ask(t="history", room=self.room, before=5)
+            await client.connection.close()
+        except Exception:
+            return False
+        return posted["t"] == "ok" and set(state(web)["breakers"].values()) == {"closed"}
 
 
 @contextmanager
