@@ -102,6 +102,19 @@ def fold(texts: dict[int, Text], events: Iterable[RoomEvent], wanted: set[int]) 
             text.deleted = False
 
 
+async def changed_after(room: int, after: int) -> set[int] | None:
+    """Seqs of the messages whose text was changed after seq `after`, as the log has it.
+
+    None when the log does not hold all that happened since: PostgreSQL has more of it by now.
+    Raises: Unavailable when it is too much to look through.
+    """
+    later = await _later(room, after)
+    if later is None:
+        return None
+    changes = (decode_data(event.type, event.data) for event in later)
+    return {data.target for data in changes if isinstance(data, MessageEdited | MessageTarget)}
+
+
 async def _texts(room: int, wanted: set[int], found: Sequence[RoomEvent]) -> dict[int, Text]:
     """What stands on the messages at `wanted`; those that are not known are absent."""
     texts: dict[int, Text] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import history, redaction, room_log
+from chat import history, redaction, room_log, search
 from chat.actions import messages, moderation
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MessageTarget, Role, RoomEvent, RoomKind, shard_of
 from chat.models import Room, User
-from chat.room_log import epochs
+from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
 from tests.integration.chat_world import Api, by, make_user, store
 from tests.integration.moderation_world import WHY
@@ -152,6 +153,73 @@ async def test_deletion_counts_before_it_is_stored() -> None:
     texts = b"".join(bytes(event.data) for event in [*from_postgres, *from_the_log])
     assert SECRET.encode() not in texts
     assert STANDS.encode() in texts
+
+
+async def found(person: User, words: str, limit: int = 50) -> list[tuple[int, str]]:
+    """What a search shows the person: seq and text."""
+    result = await search.search(person.pk, words, None, limit)
+    return [(one.seq, one.body) for one in result.found]
+
+
+@pytest.mark.parametrize("place", ["hot", "unloaded"])
+async def test_search_shows_no_text_that_was_deleted_or_replaced_a_moment_ago(
+    place: str, log_redis: redis.Redis
+) -> None:
+    anna, boris, room = await two_people()
+    seqs = {}
+    for name in ("deleted", "removed", "edited", "kept"):
+        seqs[name] = (await post(room, anna, f"{SECRET} {name}")).event.seq
+    await store(room.pk)
+    if place == "unloaded":
+        await make_it(place, room, log_redis)
+    assert len(await found(boris, SECRET)) == 4
+
+    await messages.delete_message(anna.pk, room.pk, new_key(), seqs["deleted"])
+    await moderation.delete_message(by(boris), room.pk, seqs["removed"], WHY)
+    await messages.edit_message(anna.pk, room.pk, new_key(), seqs["edited"], STANDS)
+    await restored(room, boris, seqs["removed"])
+
+    assert await found(boris, SECRET) == [(seqs["kept"], f"{SECRET} kept")]
+    # The pages before it are as full as ever.
+    assert await found(boris, SECRET, limit=1) == [(seqs["kept"], f"{SECRET} kept")]
+    await store(room.pk)
+    assert {seq for seq, _ in await found(boris, SECRET)} == {seqs["removed"], seqs["kept"]}
+    assert await found(boris, STANDS) == [(seqs["edited"], STANDS)]
+
+
+async def test_search_knows_what_was_stored_or_taken_away_while_it_looked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    anna, boris, room = await two_people()
+    other = await new_room(anna, boris)
+    seq = (await post(room, anna, f"{SECRET} 1")).event.seq
+    elsewhere = (await post(other, anna, f"{SECRET} 2")).event.seq
+    for one in (room, other):
+        await store(one.pk)
+    find, loop = search._find, asyncio.get_running_loop()
+    meanwhile: list[Coroutine[Any, Any, Any]] = []
+
+    def find_and_be_late(*args: Any) -> Any:
+        rows = find(*args)
+        if meanwhile:
+            asyncio.run_coroutine_threadsafe(meanwhile.pop(0), loop).result(30)
+        return rows
+
+    async def delete_and_say_much() -> None:
+        await messages.delete_message(anna.pk, room.pk, new_key(), seq)
+        for number in range(keys.HOT_TAIL_EVENTS + 1):
+            await post(room, anna, f"message {number}")
+        await store(room.pk)
+
+    monkeypatch.setattr(search, "_find", find_and_be_late)
+
+    # The log has forgotten the deletion again when it is asked.
+    meanwhile.append(delete_and_say_much())
+    assert await found(boris, SECRET) == [(elsewhere, f"{SECRET} 2")]
+    meanwhile.append(moderation.remove_member(by(anna), other.pk, boris.pk, WHY))
+    assert await found(boris, SECRET) == []
+    assert await found(anna, SECRET) == [(elsewhere, f"{SECRET} 2")]
+    assert not meanwhile
 
 
 async def test_part_of_the_past_knows_of_what_comes_after_it() -> None:
