@@ -78,6 +78,8 @@ class LogConnection:
 
     async def _send(self, commands: Sequence[Command]) -> list[object]:
         try:
+            if self._connection is not None and await _has_ended(self._connection):
+                await self.close()
             if self._connection is None:
                 self._connection = await self._connect()
             return await self._exchange(self._connection, commands)
@@ -168,6 +170,20 @@ class LogConnection:
                 except ResponseError as error:
                     answers.append(error)
             return answers
+
+
+async def _has_ended(connection: AbstractConnection) -> bool:
+    """Whether the server has closed the connection, as one that restarts does.
+
+    It is asked before anything is sent, so the caller may connect again and send. What ends later
+    shows only by a missing answer, when the commands may have been carried out.
+    """
+    # After a reset the reader holds an error instead of an end, which `can_read` does not look at.
+    writer = connection._writer
+    if writer is None or writer.is_closing():
+        return True
+    # Nobody waits for an answer, so all that can be read is the end, or the server's last words.
+    return await connection.can_read()
 
 
 def _fields(info: object) -> dict[str, str]:

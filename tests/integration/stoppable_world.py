@@ -70,11 +70,7 @@ class World:
                     pass  # each look waits for answers
 
     async def _works(self, web: WebProcess) -> bool:
-        """Whether all breakers are closed and a message went through.
-
-        A breaker closes with the first call that goes through. And a process keeps the connection
-        over which it appends: that the log has closed it shows with the first message.
-        """
+        """Whether all breakers are closed: one closes with the first call that goes through."""
         try:
             client = await self.connect(0, web)
             posted = await client.post(self.room, "does it work again?")
