@@ -35,6 +35,11 @@ RESERVED = frozenset(
     }
 )  # fmt: skip
 
+# First names that look like one of them where i and l are one.
+NAMES_OF_PEOPLE = frozenset({"ali"})
+# Letters that stand apart make no shorter word: `Al L.` and `A. Li` are people.
+MIN_SPACED_CHARACTERS = 4
+
 
 def skeletons(text: str) -> frozenset[str]:
     """What `text` has in common with all that look like it: one or two, and none is empty."""
@@ -67,10 +72,14 @@ def is_reserved(text: str) -> bool:
     bare = [word for word in (re.sub(r"\d+$", "", word) for word in words) if word]
     if not bare:
         return False
-    reserved = _reserved_skeletons()
-    return all(skeletons(word) & reserved for word in bare) or bool(
-        skeletons("".join(bare)) & reserved
+    spaced = "".join(bare)
+    return all(map(_is_reserved_word, bare)) or (
+        len(spaced) >= MIN_SPACED_CHARACTERS and _is_reserved_word(spaced)
     )
+
+
+def _is_reserved_word(word: str) -> bool:
+    return bool(skeletons(word) & _reserved_skeletons()) and _bare(word) not in NAMES_OF_PEOPLE
 
 
 @functools.cache
@@ -79,7 +88,16 @@ def _reserved_skeletons() -> frozenset[str]:
 
 
 def _replaced(text: str) -> str:
-    decomposed = unicodedata.normalize("NFD", text.translate(_prototypes()))
+    return _without_accents(text.translate(_prototypes()))
+
+
+def _bare(word: str) -> str:
+    """Small letters without accents, as in `ALİ` and `Alî`."""
+    return _without_accents(word.casefold())
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
     return "".join(one for one in decomposed if not unicodedata.combining(one))
 
 

@@ -61,6 +61,7 @@ ORDINARY = [
 
     "María-José", "O'Connor", "Søren Ærø", "Łukasz", "Ѓорѓи", "Ελένη", "李小龙", "山田 エミ",
     "김민수", "محمد", "דוד", "R2-D2", "🔥", "Owen", "Alla", "Все свои", "Марк Твен", "Ян", "x",
+    "Ali", "ALI", "ALİ", "Alî", "Ali 2", "A. Li", "Al L.", "Али", "Ilia", "Lia",
 ]  # fmt: skip
 
 
@@ -76,6 +77,7 @@ def test_ordinary_names_pass(name: str) -> None:
         "Admin 2", "Admin1", "★Admin★", "Ad\u200bmin", "Admin\u3164", "𝐀𝐝𝐦𝐢𝐧", "ᴀᴅᴍɪɴ", "Veche",
         "Veche Support", "System", "root", "Moderator", "Админ", "АДМИНИСТРАТОР", "Администратор 1",
         "Модератор", "Поддержка", "Служба поддержки", "Система", "Вече", "Everyone", "все",
+        "all", "All", "AIl", "A1l", "Все",
     ],
 )  # fmt: skip
 def test_names_of_those_who_run_the_place_are_refused_except_of_staff(name: str) -> None:
@@ -99,6 +101,11 @@ def test_word_in_two_alphabets_is_refused_for_everybody_and_for_rooms(name: str)
 def test_name_cannot_hold_what_looks_like_the_user_name_beside_it(name: str) -> None:
     with pytest.raises(ValidationError):
         check_display_name(name)
+
+
+def test_first_names_are_user_names_though_they_look_like_a_reserved_word() -> None:
+    check_username("ali")
+    check_username("ali.2")
 
 
 @pytest.mark.parametrize("name", ["admin1", "adm1n", "veche-support", "админ2", "root.1"])
