@@ -161,6 +161,8 @@ class CatchUp:
         rest, size = events_frame_rest(feed.room, [batch_of_events(run).body])
         reading_budget.BUDGET.spend(self._socket.user_id, size)
         self._socket.send_events(rest, size)
+        # The others come first now: a room in which much was missed holds up none of them.
+        del self._positions[feed]
         self._positions[feed] = run[-1].seq
         if leaves_at is not None:
             self._left(feed, self._socket.user_id, leaves_at)

@@ -15,7 +15,7 @@ from chat.events import EventType
 from chat.hub import healing, heartbeat, members
 from chat.hub.feeds import COALESCE_SECONDS, HEAL_AFTER_SECONDS
 from chat.hub.stored_notices import EVERY_SECONDS
-from chat.protocol import Position
+from chat.protocol import MAX_SYNC_EVENTS, Position
 from tests.unit.hub_world import ROOM, FakeTimers, World
 
 NOT_YET = COALESCE_SECONDS / 2
@@ -451,6 +451,24 @@ async def test_room_that_cannot_be_read_holds_up_no_other(world: World) -> None:
     await wire.until(lambda: wire.seqs(9) == [1, 2, 3, 4])
 
     assert wire.seqs() == []
+
+
+async def test_room_in_which_much_was_missed_holds_up_no_other(world: World) -> None:
+    world.rooms.events[9] = []
+    world.rooms.posts(10 * MAX_SYNC_EVENTS)
+    world.rooms.posts(MAX_SYNC_EVENTS + 3, room=9)
+    socket, wire = world.connect()
+    at = {str(room): Position(1, 0) for room in (ROOM, 9)}
+
+    world.hub.enter(socket, [world.rooms.info(room) for room in (ROOM, 9)], at)
+    await wire.until(lambda: len(wire.seqs(9)) == MAX_SYNC_EVENTS + 3)
+    world.hint(world.rooms.post(room=9))
+    await wire.until(lambda: len(wire.seqs(9)) == MAX_SYNC_EVENTS + 4)
+
+    assert len(wire.seqs()) <= 4 * MAX_SYNC_EVENTS
+    await wire.until(lambda: len(wire.seqs()) == 10 * MAX_SYNC_EVENTS)
+    for room in (ROOM, 9):
+        assert wire.seqs(room) == list(range(1, world.rooms.head(room) + 1))
 
 
 async def test_who_was_taken_out_unnoticed_gets_that_first(world: World) -> None:
