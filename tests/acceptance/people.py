@@ -40,7 +40,11 @@ class Person:
     def write(self, text: str) -> None:
         composer = self.page.get_by_test_id("composer")
         composer.fill(text)
-        composer.press("Enter")
+        if composer.get_attribute("enterkeyhint") == "enter":
+            # On a phone Enter is a new line.
+            self.page.get_by_test_id("send").click()
+        else:
+            composer.press("Enter")
 
     def message(self, text: str) -> Locator:
         return self.page.get_by_test_id("message").filter(has_text=text)

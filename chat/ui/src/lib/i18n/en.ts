@@ -105,6 +105,7 @@ export const en = {
 	noPeople: "Nobody found.",
 
 	messagePlaceholder: (room: string) => `Message ${room}`,
+	noFiles: "Files cannot be sent yet: only text.",
 	send: "Send",
 	attachEmoji: "Insert emoji",
 	charactersLeft: (n: number) => (n >= 0 ? `${n} left` : `${-n} too many`),

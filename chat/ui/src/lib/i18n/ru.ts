@@ -109,6 +109,7 @@ export const ru: Words = {
 	noPeople: "Никого не найдено.",
 
 	messagePlaceholder: (room) => `Сообщение в ${room}`,
+	noFiles: "Файлы отправлять пока нельзя — только текст.",
 	send: "Отправить",
 	attachEmoji: "Вставить эмодзи",
 	charactersLeft: (n) => (n >= 0 ? `осталось ${n}` : `лишних: ${-n}`),

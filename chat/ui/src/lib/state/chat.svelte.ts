@@ -19,8 +19,10 @@ import { t } from "../i18n/index.svelte";
 import { mayPostAt, moderates } from "../moderation";
 import type { Banned } from "../moderation-rest";
 import { type Member, Rest, RestError } from "../rest";
+import { Composings } from "./composing.svelte";
 import { Drafts } from "./drafts";
 import { People, shownName } from "./people.svelte";
+import type { Places } from "./places";
 import { Reports } from "./reports.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
@@ -82,6 +84,8 @@ export class Chat implements ClientListener {
 	readonly typing = new Typing();
 	readonly people: People;
 	readonly drafts: Drafts;
+	readonly composing: Composings;
+	readonly places: Places = new Map();
 	readonly reports: Reports;
 	readonly rest: Rest;
 	private client: ChatClient | undefined;
@@ -92,6 +96,7 @@ export class Chat implements ClientListener {
 		this.people = new People((ids) => this.rest.users(ids));
 		this.people.learn(page.user);
 		this.drafts = new Drafts(page.user.id);
+		this.composing = new Composings(this.drafts);
 		this.reports = new Reports(this.rest.moderation, () =>
 			[...this.rooms.values()].some((room) => moderates(room.role)),
 		);
@@ -156,6 +161,8 @@ export class Chat implements ClientListener {
 			this.online.delete(id);
 			this.members.delete(id);
 			this.banned.delete(id);
+			this.composing.forget(id);
+			this.places.delete(id);
 			return;
 		}
 		if (state.peer) this.people.learn(state.peer);

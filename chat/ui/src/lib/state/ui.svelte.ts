@@ -1,6 +1,5 @@
 import type { Component } from "svelte";
 import { MediaQuery } from "svelte/reactivity";
-import type { MessageItem } from "../client/history";
 import type { Act } from "./acts";
 
 export type Dialog =
@@ -55,22 +54,10 @@ class Ui {
 	members = $state(this.wide.current);
 	/** The message whose actions a tap brought up, as `<room>-<seq>`. */
 	touched = $state<string | null>(null);
-	replying = $state.raw<{ room: number; message: MessageItem } | null>(null);
-	editing = $state.raw<{ room: number; message: MessageItem } | null>(null);
 
 	show(dialog: Dialog): void {
 		this.drawer = false;
 		this.dialog = dialog;
-	}
-
-	reply(room: number, message: MessageItem): void {
-		this.editing = null;
-		this.replying = { room, message };
-	}
-
-	edit(room: number, message: MessageItem): void {
-		this.replying = null;
-		this.editing = { room, message };
 	}
 }
 

@@ -1,0 +1,186 @@
+"""What is being written: it stays with its room, and keys and files do what people expect."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.people import People, Person
+from tests.acceptance.test_conversation import said
+
+# What a browser makes of a file that is let go over the page, and of a screenshot that is pasted.
+DROP = """target => {
+    const data = new DataTransfer();
+    data.items.add(new File(["x"], "plan.pdf", {type: "application/pdf"}));
+    const made = {dataTransfer: data, bubbles: true, cancelable: true};
+    const over = new DragEvent("dragover", made), drop = new DragEvent("drop", made);
+    document.querySelector(target).dispatchEvent(over);
+    document.querySelector(target).dispatchEvent(drop);
+    return over.defaultPrevented && drop.defaultPrevented;
+}"""
+PASTE = """types => {
+    const data = new DataTransfer();
+    data.items.add(new File(["x"], "image.png", {type: "image/png"}));
+    for (const type of types) data.setData(type, "copied words");
+    const made = {clipboardData: data, bubbles: true, cancelable: true};
+    const paste = new ClipboardEvent("paste", made);
+    document.querySelector("[data-testid=composer]").dispatchEvent(paste);
+    return paste.defaultPrevented;
+}"""
+
+
+def new_room(person: Person) -> str:
+    """The slug of a room of their own."""
+    name = said("elsewhere")
+    person.page.get_by_test_id("create-room").click()
+    person.page.get_by_test_id("new-room-name").fill(name)
+    person.page.get_by_test_id("create").click()
+    expect(person.page.get_by_test_id("room-title")).to_have_text(name)
+    return person.page.url.rpartition("#/")[2]
+
+
+def test_edit_under_way_is_kept_while_one_looks_into_another_room(people: People) -> None:
+    anna = people.at_desk("anna")
+    other = new_room(anna)
+    anna.enter("general")
+    composer = anna.page.get_by_test_id("composer")
+    text = said("befor")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+    composer.fill("a draft")
+    anna.message(text).hover()
+    anna.message(text).get_by_test_id("edit").click()
+    expect(composer).to_have_value(text)
+    composer.fill(f"{text} and after")
+
+    anna.enter(other)
+    expect(composer).to_have_value("")
+    anna.enter("general")
+
+    expect(composer).to_have_value(f"{text} and after")
+    composer.press("Enter")
+    expect(anna.message(f"{text} and after")).to_contain_text("edited")
+    expect(composer).to_have_value("a draft")
+
+
+def test_reply_under_way_is_kept_while_one_looks_into_another_room(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    other = new_room(anna)
+    anna.enter("general")
+    question, answer = said("who comes?"), said("I do")
+    boris.write(question)
+    anna.message(question).hover()
+    anna.message(question).get_by_test_id("reply").click()
+    anna.page.get_by_test_id("composer").fill(answer)
+
+    anna.enter(other)
+    expect(anna.page.get_by_test_id("cancel-reply")).to_have_count(0)
+    anna.enter("general")
+
+    expect(anna.page.get_by_test_id("cancel-reply")).to_be_visible()
+    anna.page.get_by_test_id("composer").press("Enter")
+    expect(boris.message(answer)).to_contain_text(question)
+
+
+def test_reader_who_was_further_up_is_there_again_after_another_room(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    other = new_room(anna)
+    anna.enter("general")
+    place = said("here I am")
+    boris.write(place)
+    last = ""
+    for number in range(40):
+        last = said(f"line {number} below it")
+        boris.write(last)
+    anna.sees(last)
+    anna.message(place).evaluate("e => e.scrollIntoView({block: 'start'})")
+    expect(anna.page.get_by_test_id("message-list")).to_have_attribute("data-at-end", "false")
+    before = anna.message(place).bounding_box()
+    assert before is not None
+
+    anna.enter(other)
+    boris.write(said("news"))
+    anna.enter("general")
+
+    expect(anna.message(place)).to_be_in_viewport()
+    after = anna.message(place).bounding_box()
+    assert after is not None
+    assert abs(after["y"] - before["y"]) < 3
+
+
+def test_enter_that_ends_a_composition_of_an_input_method_sends_nothing(people: People) -> None:
+    anna = people.at_desk("anna")
+    composer = anna.page.get_by_test_id("composer")
+    composer.fill("にほん")
+
+    # As Safari tells of it, after the composition's end; and as other browsers do, before it.
+    composer.evaluate(
+        """box => { for (const more of [{keyCode: 229}, {isComposing: true}]) box.dispatchEvent(
+            new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true, ...more})
+        ) }"""
+    )
+
+    expect(composer).to_have_value("にほん")
+    composer.press("Enter")
+    expect(composer).to_have_value("")
+
+
+def test_only_the_bare_arrow_up_edits_the_last_message(people: People) -> None:
+    anna = people.at_desk("anna")
+    text = said("the last one")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+    composer = anna.page.get_by_test_id("composer")
+
+    for keys in ("Control+ArrowUp", "Shift+ArrowUp", "Meta+ArrowUp"):
+        composer.press(keys)
+        expect(composer).to_have_value("")
+    composer.press("ArrowUp")
+
+    expect(composer).to_have_value(text)
+
+
+def test_enter_on_a_phone_is_a_new_line_and_the_button_sends(people: People) -> None:
+    boris = people.on_phone("boris", has_touch=True, is_mobile=True)
+    composer = boris.page.get_by_test_id("composer")
+    text = said("first line")
+
+    composer.fill(text)
+    composer.press("Enter")
+    composer.press_sequentially("second line")
+    expect(composer).to_have_value(f"{text}\nsecond line")
+    boris.page.get_by_test_id("send").tap()
+
+    expect(composer).to_have_value("")
+    expect(boris.message(text)).to_contain_text(
+        re.compile(r"first line.*\s+second line", re.DOTALL)
+    )
+
+
+def test_file_that_is_dropped_anywhere_is_refused_in_words(people: People) -> None:
+    anna = people.at_desk("anna")
+
+    for target in ("[data-testid=message-list]", "[data-testid=composer]", "body"):
+        assert anna.page.evaluate(DROP, target)
+        told_of_files(anna.page)
+
+    anna.page.get_by_test_id("search-messages").click()
+    assert anna.page.evaluate(DROP, "#search-query")
+    told_of_files(anna.page)
+
+
+def test_pasted_image_is_refused_in_words_and_text_beside_it_is_pasted(people: People) -> None:
+    anna = people.at_desk("anna")
+
+    assert anna.page.evaluate(PASTE, [])
+    told_of_files(anna.page)
+
+    assert not anna.page.evaluate(PASTE, ["text/plain"])
+
+
+def told_of_files(page: Page) -> None:
+    toasts = page.get_by_test_id("toasts")
+    expect(toasts).to_contain_text("Files cannot be sent yet")
+    toasts.get_by_role("button").click()
+    expect(toasts).not_to_contain_text("Files")
