@@ -103,9 +103,11 @@ def document() -> dict[str, Any]:
         "x-event-data": {
             kind: ref(f"schemas/{data.__name__}") for kind, data in DATA_TYPES.items()
         },
+        "x-subprotocol": SUBPROTOCOL,
         "x-error-codes": [str(code) for code in ErrorCode],
         "x-close-codes": {
             str(int(code)): {
+                "name": code.name.lower(),
                 "reason": CLOSE_REASONS[code],
                 "reconnect": code not in STOP_CODES,
             }

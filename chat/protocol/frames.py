@@ -68,6 +68,11 @@ RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
 IdempotencyKey = Annotated[str, Meta(min_length=36, max_length=36)]
 Emoji = Annotated[str, Meta(min_length=1, max_length=32)]
 
+# Plain text in the frames, so that building them checks nothing; the document names the values.
+KindName = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/RoomKind"})]
+RoleName = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/Role"})]
+JsonObject = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+
 
 class ClientFrame(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="t", kw_only=True
@@ -180,7 +185,7 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     name: str
     topic: str
-    kind: str
+    kind: KindName
     archived: bool
     epoch: int
     head: int
@@ -188,10 +193,16 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     stored: int
     read: int
     read_n: int
-    role: str
-    peer: UserInfo | None = None  # the other person of a direct conversation
-    slow_mode_seconds: int = 0  # members wait so long between two messages
-    muted_until: datetime | None = None  # the reader may write again then, here or anywhere
+    role: RoleName
+    peer: Annotated[
+        UserInfo | None, Meta(description="The other person of a direct conversation.")
+    ] = None
+    slow_mode_seconds: Annotated[
+        int, Meta(description="Members wait so long between two messages; 0 without slow mode.")
+    ] = 0
+    muted_until: Annotated[
+        datetime | None, Meta(description="The reader may write again then, here or anywhere.")
+    ] = None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +271,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
     actor: int | None
     at: datetime
-    data: msgspec.Raw
+    data: JsonObject
     redacted: bool | UnsetType = UNSET
 
 
@@ -306,7 +317,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: int | None = None
     edited_at: datetime | None = None
     deleted: bool = False
-    deleted_by: int | None = None  # its author, or who keeps order
+    deleted_by: Annotated[int | None, Meta(description="Its author, or who keeps order.")] = None
     reactions: dict[str, list[int]] = {}
     reaction_counts: dict[str, int] = {}
 

@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
-from chat import asyncapi
+from chat import asyncapi, typescript
 from chat.protocol import AnyClientFrame, AnyServerFrame, CloseCode
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "docs" / "asyncapi.json"
+FRAMES = ROOT / "chat" / "ui" / "src" / "lib" / "client" / "frames.ts"
 
 
 def references(value: Any) -> set[str]:
@@ -28,6 +30,12 @@ def look_up(document: Any, reference: str) -> Any:
 
 def test_committed_document_is_the_one_that_the_types_give() -> None:
     assert COMMITTED.read_text() == asyncapi.text(), "run `manage.py asyncapi` and commit"
+
+
+def test_types_of_the_ui_are_those_that_the_document_gives() -> None:
+    document = json.loads(COMMITTED.read_text())
+
+    assert FRAMES.read_text() == typescript.text(document), "run `manage.py asyncapi` and commit"
 
 
 def test_every_frame_is_in_the_document_and_every_reference_leads_somewhere() -> None:

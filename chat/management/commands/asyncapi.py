@@ -1,4 +1,4 @@
-"""`manage.py asyncapi`: writes docs/asyncapi.json, the document of the wire protocol."""
+"""`manage.py asyncapi`: writes docs/asyncapi.json, and the types that the UI has from it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from chat import asyncapi
+from chat import asyncapi, typescript
 
-DEFAULT_PATH = Path(__file__).parents[3] / "docs" / "asyncapi.json"
+ROOT = Path(__file__).parents[3]
+DEFAULT_PATH = ROOT / "docs" / "asyncapi.json"
+UI_PATH = ROOT / "chat" / "ui" / "src" / "lib" / "client" / "frames.ts"
 
 
 class Command(BaseCommand):
-    help = "Write the AsyncAPI document of the wire protocol."
+    help = "Write the AsyncAPI document of the wire protocol, and the frames of the UI."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", nargs="?", type=Path, help="default: docs/asyncapi.json")
+        parser.add_argument("path", nargs="?", type=Path, help="of the document alone")
 
     def handle(self, *args: Any, path: Path | None, **options: Any) -> None:
-        target = path or DEFAULT_PATH
-        target.write_text(asyncapi.text())
-        self.stdout.write(f"{target} written")
+        written = {path or DEFAULT_PATH: asyncapi.text()}
+        if path is None:
+            written[UI_PATH] = typescript.text(asyncapi.document())
+        for target, text in written.items():
+            target.write_text(text)
+            self.stdout.write(f"{target} written")

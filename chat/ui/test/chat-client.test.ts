@@ -416,12 +416,12 @@ describe("ChatClient", () => {
 			for (let done = 0; done < socket.sent.length; done++) {
 				const frame = socket.sent[done];
 				if (frame?.t === "history") {
-					const { messages, more, upto } = page(frame.before, frame.limit);
+					const { messages, more, upto } = page(frame.before, frame.limit ?? 50);
 					const given = messages.map((seq) => ({ ...at(seq), author: 2, body: `m${seq}` }));
 					socket.says({ t: "page", id: frame.id, room: 5, messages: given, more, upto });
 					asked.push([frame.t, frame.before]);
 				} else if (frame?.t === "sync") {
-					const events = batch(frame.after, frame.limit);
+					const events = batch(frame.after, frame.limit ?? 500);
 					socket.says({ t: "batch", id: frame.id, room: 5, events, head: HEAD });
 					asked.push([frame.t, frame.after]);
 				}

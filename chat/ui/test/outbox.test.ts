@@ -1,7 +1,7 @@
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Appending, Ok } from "../src/lib/client/frames";
+import type { Ok } from "../src/lib/client/frames";
 import { Outbox, type OutboxHooks } from "../src/lib/client/outbox";
 import {
 	DISK_PATIENCE_MS,
@@ -10,7 +10,7 @@ import {
 	type OutboxStore,
 	ResilientOutboxStore,
 } from "../src/lib/client/outbox-store";
-import { RequestError } from "../src/lib/client/requests";
+import { type Appending, RequestError } from "../src/lib/client/requests";
 
 const freely = (_: string, work: () => Promise<void>) => work();
 const say = (body: string, room = 5) => ({ t: "send" as const, room, body, reply_to: null });

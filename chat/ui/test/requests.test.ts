@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Page, Request } from "../src/lib/client/frames";
-import { RequestError, Requests } from "../src/lib/client/requests";
+import type { Page } from "../src/lib/client/frames";
+import { type Request, RequestError, Requests } from "../src/lib/client/requests";
 import { Rest, RestError } from "../src/lib/rest";
 
 type Sent = Request & { id: string };

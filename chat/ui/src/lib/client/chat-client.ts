@@ -4,7 +4,7 @@ import type {
 	ErrorCode,
 	Limits,
 	Ok,
-	PresenceFrame,
+	Presence,
 	RoomEvent,
 	RoomInfo,
 	ServerFrame,
@@ -406,7 +406,7 @@ export class ChatClient {
 		});
 	}
 
-	private presence(frame: PresenceFrame): void {
+	private presence(frame: Presence): void {
 		const online = new Set(frame.full ? [] : this.online.get(frame.room));
 		for (const user of frame.online ?? []) online.add(user);
 		for (const user of frame.offline ?? []) online.delete(user);

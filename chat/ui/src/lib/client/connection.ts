@@ -3,11 +3,11 @@ import {
 	CLOSE,
 	type ClientFrame,
 	type Position,
-	parseFrame,
 	type ServerFrame,
 	SUBPROTOCOL,
 	type Welcome,
 } from "./frames";
+import { parseFrame } from "./parse-frame";
 
 /** How the connection is doing, as the status bar tells it. */
 export type Link =
@@ -181,13 +181,13 @@ export class Connection {
 		const steady = this.welcomedAt > 0 && Date.now() - this.welcomedAt > STEADY_AFTER_MS;
 		this.drop();
 		this.hooks.lost();
-		if (code === CLOSE.notSignedIn) return this.setLink({ phase: "stopped", reason: "signed_out" });
+		if (code === CLOSE.not_signed_in) return this.setLink({ phase: "stopped", reason: "signed_out" });
 		if (code === CLOSE.revoked) return this.setLink({ phase: "stopped", reason: "revoked" });
-		if (code === CLOSE.protocol) return this.setLink({ phase: "stopped", reason: "protocol" });
+		if (code === CLOSE.protocol_violation) return this.setLink({ phase: "stopped", reason: "protocol" });
 
 		if (steady) this.attempt = 0;
 		let waitMs = backoffMs(this.attempt++);
-		if (code === CLOSE.tooMany) waitMs += TOO_MANY_WAIT_MS;
+		if (code === CLOSE.too_many) waitMs += TOO_MANY_WAIT_MS;
 		if (this.byeDelayMs !== null) waitMs = this.byeDelayMs;
 		this.byeDelayMs = null;
 		this.welcomedAt = 0;

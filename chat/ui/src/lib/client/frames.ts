@@ -1,28 +1,129 @@
 /**
- * The frames of wire protocol v1, as `chat/protocol.py` defines them.
+ * The frames of wire protocol v1, written by `manage.py asyncapi` from the types in chat/protocol.
  *
- * Unknown server frames and unknown fields are ignored, so an older page keeps working with a newer server.
+ * Unknown frames and unknown fields are ignored, so an older page goes on with a newer server.
  */
 
 export const SUBPROTOCOL = "veche.v1";
+
+/** Why the server ends a connection. */
+export const CLOSE = {
+	/** The server restarts; come back after the delay that `bye` named. */
+	restarting: 1012,
+	/** The client does not keep to the protocol. */
+	protocol_violation: 4400,
+	/** No session and no valid ticket. */
+	not_signed_in: 4401,
+	/** Signed out elsewhere, password changed, account or token withdrawn. */
+	revoked: 4403,
+	/** Too much was left unconfirmed; come back and resume. */
+	slow_reader: 4408,
+	/** Too many connections or frames; come back later. */
+	too_many: 4429,
+} as const;
 
 export interface Position {
 	epoch: number;
 	seq: number;
 }
 
+/** First frame of a connection. Named rooms resume after `seq`, the others start at head. */
+export interface Hello {
+	t: "hello";
+	rooms?: Record<string, Position>;
+}
+
+export interface Send {
+	t: "send";
+	id: string;
+	room: number;
+	key: string;
+	body: string;
+	reply_to?: number | null;
+}
+
+export interface Edit {
+	t: "edit";
+	id: string;
+	room: number;
+	key: string;
+	target: number;
+	body: string;
+}
+
+export interface Delete {
+	t: "delete";
+	id: string;
+	room: number;
+	key: string;
+	target: number;
+}
+
+export interface React {
+	t: "react";
+	id: string;
+	room: number;
+	key: string;
+	target: number;
+	emoji: string;
+	on?: boolean;
+}
+
+/** Events after a position, answered by `batch`. */
+export interface Sync {
+	t: "sync";
+	id: string;
+	room: number;
+	after: number;
+	limit?: number;
+}
+
+/** Messages before a position, newest page first, answered by `page`. */
+export interface History {
+	t: "history";
+	id: string;
+	room: number;
+	before: number;
+	limit?: number;
+}
+
+export interface Read {
+	t: "read";
+	room: number;
+	seq: number;
+}
+
+export interface Typing {
+	t: "typing";
+	room: number;
+}
+
+/** Confirms the `events` frames up to and including number `f`. */
+export interface Seen {
+	t: "seen";
+	f: number;
+}
+
+export interface Ping {
+	t: "ping";
+}
+
+/** `ambiguous`: somebody else's name looks the same; show `username`, which is unique, too. */
 export interface UserInfo {
 	id: number;
 	username: string;
 	name: string;
 	staff?: boolean;
-	/** Somebody else's name looks the same. */
 	ambiguous?: boolean;
 }
 
-export type RoomKind = "public" | "private" | "direct";
+/** Who may find and enter a room. */
+export type RoomKind = "direct" | "private" | "public";
+
+/** What a member may do in a room, strongest last. */
 export type Role = "member" | "moderator" | "owner";
 
+/** A room as one of its members sees it. `read`, `read_n`: the reader's own marker (seq, n). */
 export interface RoomInfo {
 	id: number;
 	slug: string;
@@ -37,10 +138,11 @@ export interface RoomInfo {
 	read: number;
 	read_n: number;
 	role: Role;
+	/** The other person of a direct conversation. */
 	peer?: UserInfo | null;
 	/** Members wait so long between two messages; 0 without slow mode. */
 	slow_mode_seconds?: number;
-	/** Until when the person may not write here; in the past or null when they may. */
+	/** The reader may write again then, here or anywhere. */
 	muted_until?: string | null;
 }
 
@@ -52,6 +154,75 @@ export interface Limits {
 	sends_burst: number;
 }
 
+/**
+ * Answer to `hello`. `time` is the server's clock, for the client's UUIDv7 keys.
+ *
+ * Who is in many rooms gets them in parts: `more` says that a `rooms` frame follows.
+ */
+export interface Welcome {
+	t: "welcome";
+	user: UserInfo;
+	rooms: RoomInfo[];
+	heartbeat: number;
+	time: string;
+	limits: Limits;
+	weak_log?: boolean;
+	more?: boolean;
+}
+
+/** More of the person's rooms, after a `welcome` or `rooms` with `more`. */
+export interface Rooms {
+	t: "rooms";
+	rooms: RoomInfo[];
+	more: boolean;
+}
+
+/** The person entered a room while connected; its events follow from `head` + 1. */
+export interface RoomAdded {
+	t: "room";
+	room: RoomInfo;
+}
+
+export interface Ok {
+	t: "ok";
+	id: string;
+	room: number;
+	epoch: number;
+	seq: number;
+	n: number;
+	at: string;
+}
+
+/** Why a frame was not accepted; the same key may be sent again after the cause is gone. */
+export type ErrorCode =
+	| "archived"
+	| "bad_request"
+	| "empty"
+	| "forbidden"
+	| "key_conflict"
+	| "muted"
+	| "not_found"
+	| "not_member"
+	| "rate_limited"
+	| "too_large"
+	| "too_many"
+	| "unavailable"
+	| "unknown_type";
+
+/** `id` is null when the frame that is refused carried none. */
+export interface ErrorFrame {
+	t: "error";
+	id: string | null;
+	code: ErrorCode;
+	message: string;
+	retry_after?: number;
+}
+
+/**
+ * A room event as clients see it; `data` is the JSON object of its type.
+ *
+ * `redacted`, in what is served as past: the text was deleted or replaced since, and is empty.
+ */
 export interface RoomEvent {
 	seq: number;
 	n: number;
@@ -60,11 +231,42 @@ export interface RoomEvent {
 	actor: number | null;
 	at: string;
 	data: Record<string, unknown>;
-	/** The text was deleted or replaced since, and is empty here. */
 	redacted?: boolean;
 }
 
-/** A message as it stands now; a deleted one has no body. */
+/** Live or resumed events in seq order; `f` counts these frames of this connection from 1. */
+export interface Events {
+	t: "events";
+	f: number;
+	room: number;
+	events: RoomEvent[];
+}
+
+export interface Stored {
+	t: "stored";
+	rooms: Record<string, number>;
+}
+
+/** Where rooms are: those that moved since the last heartbeat, and some others in turn. */
+export interface Heads {
+	t: "heads";
+	rooms: Record<string, [number, number]>;
+}
+
+/** The log of this room was lost behind `head`: forget positions, load history again. */
+export interface Reset {
+	t: "reset";
+	room: number;
+	epoch: number;
+	head: number;
+}
+
+/**
+ * A message as it stands now: edits and reactions applied. A deleted one has no body.
+ *
+ * `reactions` names the first 10 people of each emoji, and the reader; `reaction_counts` says how
+ * many have it.
+ */
 export interface Message {
 	seq: number;
 	n: number;
@@ -75,84 +277,13 @@ export interface Message {
 	reply_to?: number | null;
 	edited_at?: string | null;
 	deleted?: boolean;
-	/** Who deleted it: its author or a moderator. */
+	/** Its author, or who keeps order. */
 	deleted_by?: number | null;
-	/** Of each emoji the first people who have it, and the reader. */
 	reactions?: Record<string, number[]>;
-	/** How many have it. */
 	reaction_counts?: Record<string, number>;
 }
 
-export type ErrorCode =
-	| "bad_request"
-	| "unknown_type"
-	| "too_large"
-	| "empty"
-	| "not_found"
-	| "not_member"
-	| "forbidden"
-	| "muted"
-	| "archived"
-	| "rate_limited"
-	| "key_conflict"
-	| "too_many"
-	| "unavailable";
-
-/** Close codes after which the page must not come back by itself. */
-export const CLOSE = { protocol: 4400, notSignedIn: 4401, revoked: 4403, tooMany: 4429 } as const;
-
-export type Appending =
-	| { t: "send"; room: number; key: string; body: string; reply_to: number | null }
-	| { t: "edit"; room: number; key: string; target: number; body: string }
-	| { t: "delete"; room: number; key: string; target: number }
-	| { t: "react"; room: number; key: string; target: number; emoji: string; on: boolean };
-
-export type Request =
-	| Appending
-	| { t: "sync"; room: number; after: number; limit: number }
-	| { t: "history"; room: number; before: number; limit: number };
-
-export type ClientFrame =
-	| { t: "hello"; rooms: Record<string, Position> }
-	| (Request & { id: string })
-	| { t: "read"; room: number; seq: number }
-	| { t: "typing"; room: number }
-	| { t: "seen"; f: number }
-	| { t: "ping" };
-
-export interface Welcome {
-	t: "welcome";
-	user: UserInfo;
-	rooms: RoomInfo[];
-	heartbeat: number;
-	time: string;
-	limits: Limits;
-	weak_log?: boolean;
-	/** The rest of the rooms follows as `rooms`. */
-	more?: boolean;
-}
-export interface Ok {
-	t: "ok";
-	id: string;
-	room: number;
-	epoch: number;
-	seq: number;
-	n: number;
-	at: string;
-}
-export interface ErrorFrame {
-	t: "error";
-	id: string | null;
-	code: ErrorCode;
-	message: string;
-	retry_after?: number;
-}
-export interface Events {
-	t: "events";
-	f: number;
-	room: number;
-	events: RoomEvent[];
-}
+/** Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`. */
 export interface Page {
 	t: "page";
 	id: string;
@@ -161,6 +292,7 @@ export interface Page {
 	more: boolean;
 	upto: number;
 }
+
 export interface Batch {
 	t: "batch";
 	id: string;
@@ -168,7 +300,9 @@ export interface Batch {
 	events: RoomEvent[];
 	head: number;
 }
-export interface PresenceFrame {
+
+/** Who came and went in a room. `full` replaces what the client knew. */
+export interface Presence {
 	t: "presence";
 	room: number;
 	online?: number[];
@@ -176,36 +310,56 @@ export interface PresenceFrame {
 	full?: boolean;
 }
 
+export interface TypingNotice {
+	t: "typing";
+	room: number;
+	user: number;
+}
+
+/**
+ * A report that the person made is closed: `resolved` or `dismissed`.
+ *
+ * Or, `waiting`: in a room that the person moderates one more or less waits than before.
+ */
+export interface ReportNotice {
+	t: "report";
+	report: number;
+	state: string;
+}
+
+/** Somebody has another name, or theirs has become, or is no longer, somebody else's too. */
+export interface PersonChanged {
+	t: "person";
+	user: UserInfo;
+}
+
+export interface Pong {
+	t: "pong";
+	time: string;
+}
+
+export interface Bye {
+	t: "bye";
+	reconnect_after_ms: number;
+}
+
+export type ClientFrame = Hello | Send | Edit | Delete | React | Sync | History | Read | Typing | Seen | Ping;
+
 export type ServerFrame =
 	| Welcome
-	| { t: "rooms"; rooms: RoomInfo[]; more: boolean }
-	| { t: "room"; room: RoomInfo }
+	| Rooms
+	| RoomAdded
 	| Ok
 	| ErrorFrame
 	| Events
-	| { t: "stored"; rooms: Record<string, number> }
-	| { t: "heads"; rooms: Record<string, [epoch: number, head: number]> }
-	| { t: "reset"; room: number; epoch: number; head: number }
+	| Stored
+	| Heads
+	| Reset
 	| Page
 	| Batch
-	| PresenceFrame
-	| { t: "typing"; room: number; user: number }
-	/** A report that the person made is closed. */
-	| { t: "report"; report: number; state: string }
-	/** Somebody has another name, or theirs has become, or is no longer, somebody else's too. */
-	| { t: "person"; user: UserInfo }
-	| { t: "pong"; time: string }
-	| { t: "bye"; reconnect_after_ms: number };
-
-/** The server's frame in `text`, or null when it is not an object with a type. */
-export function parseFrame(text: string): ServerFrame | null {
-	try {
-		const frame: unknown = JSON.parse(text);
-		if (typeof frame === "object" && frame !== null && typeof (frame as { t?: unknown }).t === "string") {
-			return frame as ServerFrame;
-		}
-	} catch {
-		// Not JSON: answered like a frame of an unknown type.
-	}
-	return null;
-}
+	| Presence
+	| TypingNotice
+	| ReportNotice
+	| PersonChanged
+	| Pong
+	| Bye;

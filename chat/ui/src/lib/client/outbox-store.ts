@@ -1,5 +1,6 @@
 import { type IDBPDatabase, openDB } from "idb";
-import type { Appending, ErrorCode } from "./frames";
+import type { ErrorCode } from "./frames";
+import type { Appending } from "./requests";
 
 type WithoutKey<T> = T extends Appending ? Omit<T, "key"> : never;
 /** What a person asked for, before it has a key. */

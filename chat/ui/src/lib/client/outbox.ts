@@ -1,6 +1,6 @@
-import type { Appending, ErrorCode, Ok } from "./frames";
+import type { ErrorCode, Ok } from "./frames";
 import type { Intent, OutboxItem, OutboxStore } from "./outbox-store";
-import { RequestError } from "./requests";
+import { type Appending, RequestError } from "./requests";
 
 /** Refusals that the same request would meet again; all others are tried again. */
 const FINAL: ReadonlySet<ErrorCode> = new Set([

@@ -1,6 +1,22 @@
-import type { Batch, ErrorCode, ErrorFrame, Ok, Page, Request } from "./frames";
+import type {
+	Batch,
+	ClientFrame,
+	Delete,
+	Edit,
+	ErrorCode,
+	ErrorFrame,
+	Ok,
+	Page,
+	React,
+	Send,
+} from "./frames";
 import { ReadTurns } from "./read-turns";
 
+type WithoutId<T> = T extends { id: string } ? Required<Omit<T, "id">> : never;
+
+/** A frame that gets an answer, before it has the id by which that is told. The page leaves nothing to defaults. */
+export type Request = WithoutId<ClientFrame>;
+export type Appending = WithoutId<Send | Edit | Delete | React>;
 export type Answer = Ok | Page | Batch;
 
 /** The server's refusal, or `unavailable` when no answer came: the same request may be made again. */
