@@ -8,12 +8,15 @@ sending and the deletion of the row sends it again.
 
 | what happens | answer |
 |---|---|
-| mail server away, or refuses for now | all that is due waits, twice as long each time |
+| mail server away, hangs up (421), or refuses us | all that is due waits, twice as long each time |
+| it refuses this mail for now (4xx) | this one waits, likewise |
 | it refuses this mail for good (5xx) | dropped |
 | older than `KEPT` | dropped |
 | `MAX_WAITING` wait already | the new one is dropped |
 
-What is dropped is counted and logged without address or text.
+After a failure of the server the mail at which it happened is the last one, so that one which the
+server cannot stand holds up no other. What is dropped is counted and logged without address or
+text.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from chat import metrics
 from chat.backoff import delay_seconds
@@ -45,6 +48,9 @@ FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 900.0
 # A run ends after that, so that a worker's child is not taken for long; the sweep goes on.
 RUN_SECONDS = 20.0
+BEHIND_THE_OTHERS = timedelta(seconds=1)
+# RFC 5321: the service closes the connection.
+HANGS_UP = 421
 # Of the advisory lock of the one who sends: "mail" as a number.
 LOCK = 0x6D61696C
 
@@ -113,11 +119,14 @@ def _send_for(seconds: float) -> None:
             try:
                 _send(transport, mail)
             except (smtplib.SMTPException, OSError, ValueError) as error:
-                if not _is_final(error):
-                    _put_off(mail, error)
+                if _is_final(error):
+                    mail.delete()
+                    _note("refused", error=error)
+                elif _is_about_this_mail(error):
+                    _note("later", error=error)  # put off when it was taken
+                else:
+                    _put_off_all(mail, error)
                     return
-                mail.delete()
-                _note("refused", error=error)
             else:
                 mail.delete()
     finally:
@@ -152,17 +161,32 @@ def _send(transport: Any, mail: QueuedMail) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether the server refuses this mail, and not us or everything at the moment."""
+    """Whether the mail will never be taken."""
     if isinstance(error, ValueError):
         return True  # no mail can be made of it, such as of an address that nobody can have
+    return _is_about_this_mail(error) and all(code >= 500 for code in _codes(error))
+
+
+def _is_about_this_mail(error: Exception) -> bool:
+    """Whether the server refuses this mail, and not us or everything at the moment."""
+    return bool(_codes(error)) and HANGS_UP not in _codes(error)
+
+
+def _codes(error: Exception) -> list[int]:
+    """What the server said to the recipient, or to the text; [] where it came to neither."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
+        return [code for code, _ in error.recipients.values()]
+    return [error.smtp_code] if isinstance(error, smtplib.SMTPDataError) else []
 
 
-def _put_off(mail: QueuedMail, error: Exception) -> None:
-    """All that is due waits: the server would answer the same to the next one."""
-    QueuedMail.objects.filter(next_at__lte=Now()).update(next_at=Now() + _pause(mail.attempts))
+def _put_off_all(mail: QueuedMail, error: Exception) -> None:
+    """All that is due waits, as the server would answer the same to the next one; and if it is
+    this mail that it cannot stand, the others are sent before it."""
+    pause = _pause(mail.attempts)
+    QueuedMail.objects.filter(next_at__lte=Now()).update(
+        attempts=Greatest("attempts", mail.attempts), next_at=Now() + pause
+    )
+    QueuedMail.objects.filter(pk=mail.pk).update(next_at=Now() + pause + BEHIND_THE_OTHERS)
     _note("later", error=error)
 
 

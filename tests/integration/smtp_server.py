@@ -22,7 +22,11 @@ class _Session(socketserver.StreamRequestHandler):
         for line in self.rfile:
             command = line.strip().upper()
             if command.startswith(b"RCPT"):
-                self._say(self.server.answer_to_recipient)
+                answers = self.server.answers_to
+                special = [answer for address, answer in answers.items() if address in command]
+                self._say(*special or [self.server.answer_to_recipient])
+                if special and special[0].startswith("421"):
+                    return
             elif command == b"DATA":
                 self._say("354 go on")
                 for part in self.rfile:
@@ -44,7 +48,11 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 class SmtpServer(socketserver.ThreadingTCPServer):
-    """`goes_on`: while it is not set, connections are taken and get no answer."""
+    """`goes_on`: while it is not set, connections are taken and get no answer.
+
+    `answers_to`: what some recipients are answered, by part of their address in capitals. After a
+    421 the server hangs up.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -54,6 +62,7 @@ class SmtpServer(socketserver.ThreadingTCPServer):
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.answer_to_recipient = "250 fine"
+        self.answers_to: dict[bytes, str] = {}
         self.delay_seconds = 0.0
         self.connections = 0
         self.mails: list[Message] = []

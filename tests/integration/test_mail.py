@@ -20,6 +20,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -67,6 +68,11 @@ def queue(recipient: str = "anna@example.org", subject: str = "hello") -> None:
 
 def make_due() -> None:
     QueuedMail.objects.update(next_at=Now() - timedelta(seconds=1))
+
+
+def make_due_in_order() -> None:
+    """The time has come, for what waits least too."""
+    QueuedMail.objects.update(next_at=F("next_at") - timedelta(hours=1))
 
 
 def ask_for_reset(email: str, **headers: str) -> Any:
@@ -154,6 +160,35 @@ def test_address_that_is_refused_for_good_does_not_hold_up_the_others(
     assert not QueuedMail.objects.exists()
     assert "mail refused: 1 SMTPRecipientsRefused" in caplog.text
     assert "nobody@example.org" not in caplog.text
+
+
+def test_address_that_is_refused_for_now_waits_alone(server: SmtpServer) -> None:
+    server.answers_to[b"FULL@"] = "452 the mailbox is full"
+    queue("full@example.org")
+    queue()
+
+    send_mail()
+
+    assert [sent["To"] for sent in server.mails] == ["anna@example.org"]
+    left = QueuedMail.objects.annotate(now=Now()).get()
+    assert left.recipient == "full@example.org"
+    assert left.next_at > left.now
+
+
+def test_mail_at_which_the_server_hangs_up_comes_last_the_next_time(server: SmtpServer) -> None:
+    server.answers_to[b"BOOM@"] = "421 good bye"
+    queue("boom@example.org")
+    queue()
+    queue("boris@example.org")
+    send_mail()
+    held_up, due = len(server.mails), QueuedMail.objects.filter(next_at__lte=Now()).count()
+    make_due_in_order()
+
+    send_mail()
+
+    assert (held_up, due) == (0, 0)
+    assert [sent["To"] for sent in server.mails] == ["anna@example.org", "boris@example.org"]
+    assert QueuedMail.objects.get().recipient == "boom@example.org"
 
 
 def test_mail_that_cannot_be_written_does_not_hold_up_the_others(server: SmtpServer) -> None:
