@@ -8,6 +8,10 @@ the few guesses of that count. The scheme is OWASP's "device cookies".
 An entry holds the person's id, a number of its own, and a mark made of what ends their sessions: a
 new password, by whatever way, and "end all sessions" make all cookies of the person strange again.
 The browser in which that was done gets a new one.
+
+A browser in which a link reset the password knows its person as far as the password goes. Codes of
+the second factor are a stranger's there: who reads the person's mail could otherwise reset it again
+for each few guesses.
 """
 
 from __future__ import annotations
@@ -38,17 +42,22 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class Entry(NamedTuple):
-    """One person in one browser. `number` names the count of attempts there."""
+    """One person in one browser. `number` names the count of attempts there.
+
+    `signed_in`: with all that their account asks for.
+    """
 
     user_id: int
     number: str
     mark: str
+    signed_in: bool = False
 
 
-def device_of(request: HttpRequest, username: str) -> str | None:
+def device_of(request: HttpRequest, username: str, *, signed_in: bool) -> str | None:
     """The number of this browser for the person with that (normalised) name.
 
-    None when they have not signed in here, or what ends sessions came between. It blocks.
+    None when they have not signed in here, or what ends sessions came between; without `signed_in`
+    a reset by mail is as good. It blocks.
     """
     entries = _entries(request)
     if not entries:
@@ -56,14 +65,19 @@ def device_of(request: HttpRequest, username: str) -> str | None:
     people = User.objects.filter(username=username).in_bulk([entry.user_id for entry in entries])
     for entry in entries:
         person = people.get(entry.user_id)
-        if person is not None and constant_time_compare(entry.mark, _mark(person)):
+        if (
+            person is not None
+            and constant_time_compare(entry.mark, _mark(person))
+            and (entry.signed_in or not signed_in)
+        ):
             return entry.number
     return None
 
 
-def remember(request: HttpRequest, user: User) -> None:
+def remember(request: HttpRequest, user: User, *, signed_in: bool = True) -> None:
     """The answer to this request makes the browser one that knows the person."""
-    request.known_person = user  # type: ignore[attr-defined] # read by the middleware below
+    # Read by the middleware below.
+    request.known_person = user, signed_in  # type: ignore[attr-defined]
 
 
 @sync_and_async_middleware
@@ -87,12 +101,13 @@ def known_devices(get_response: GetResponse) -> GetResponse:
 
 
 def _write(request: HttpRequest, answer: HttpResponseBase) -> None:
-    user: User | None = getattr(request, "known_person", None)
-    if user is None:
+    known: tuple[User, bool] | None = getattr(request, "known_person", None)
+    if known is None:
         return
+    user, signed_in = known
     others = [entry for entry in _entries(request) if entry.user_id != user.pk]
     # A new number: what was used up of the old one does not matter to who knows the password.
-    entry = Entry(user.pk, secrets.token_urlsafe(12), _mark(user))
+    entry = Entry(user.pk, secrets.token_urlsafe(12), _mark(user), signed_in)
     answer.set_cookie(
         COOKIE,
         signing.dumps([entry, *others[: MAX_PEOPLE - 1]], salt=SALT),
@@ -119,11 +134,16 @@ def _mark(user: User) -> str:
 
 def connect() -> None:
     """Starts listening to who signs in; called once when the app is ready."""
-    # A reset counts as well: who reads the person's mail is no stranger, and could not get in
-    # otherwise while somebody goes on guessing.
-    for signal in (user_logged_in, password_changed, password_set, password_reset):
-        signal.connect(_on_proof, dispatch_uid="chat.known_devices")
+    for signal in (user_logged_in, password_changed, password_set):
+        signal.connect(_on_sign_in, dispatch_uid="chat.known_devices")
+    password_reset.connect(_on_reset, dispatch_uid="chat.known_devices")
 
 
-def _on_proof(request: HttpRequest, user: User, **kwargs: Any) -> None:
+def _on_sign_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
     remember(request, user)
+
+
+def _on_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    # Who reads the person's mail is no stranger, and could not get in otherwise while somebody goes
+    # on guessing.
+    remember(request, user, signed_in=False)

@@ -36,18 +36,20 @@ def try_password(request: HttpRequest, username: str) -> RateLimitUsage | None:
     name = usernames.normalise(username)
     # Neither host nor port of the request is part of a key: whoever asks can choose them.
     here = f"{name} {ratelimit.get_ip(request)}"
-    return _try(request, name, (("login_failed", here), ("login_failed_by_name", name)))
+    known = _known_by(request, name, signed_in=False)
+    return _try(request, known, (("login_failed", here), ("login_failed_by_name", name)))
 
 
 def try_code(request: HttpRequest, username: str) -> RateLimitUsage | None:
     """The same for a code of the person's second factor."""
-    return _try(request, username, (("code_failed", username),))
+    # Not a browser that only a reset by mail has made known: this is asked of who reads the mail.
+    known = _known_by(request, username, signed_in=True)
+    return _try(request, known, (("code_failed", username),))
 
 
 def _try(
-    request: HttpRequest, username: str, of_strangers: tuple[tuple[str, str], ...]
+    request: HttpRequest, known: str | None, of_strangers: tuple[tuple[str, str], ...]
 ) -> RateLimitUsage | None:
-    known = _known_by(request, username)
     if known is not None:
         usage = _count(request, "login_failed_by_device", known)
         if usage is not None:
@@ -63,11 +65,11 @@ def _try(
     return counted
 
 
-def _known_by(request: HttpRequest, username: str) -> str | None:
+def _known_by(request: HttpRequest, username: str, *, signed_in: bool) -> str | None:
     """What of the request belongs to that person: their session, or a browser that knows them."""
     if request.user.is_authenticated and request.user.get_username() == username:
         return f"session {request.session.session_key}"
-    device = known_devices.device_of(request, username)
+    device = known_devices.device_of(request, username, signed_in=signed_in)
     return None if device is None else f"device {device}"
 
 

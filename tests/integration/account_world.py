@@ -91,11 +91,11 @@ def sign_in_with_code(user: User) -> Client:
     return browser
 
 
-def reset_password(user: User, password: str) -> Client:
+def reset_password(user: User, password: str, **options: object) -> Client:
     """By mail; the browser in which the link was opened."""
     Client().post("/accounts/password/reset/", {"email": user.email})
     [link] = re.findall(r"/accounts/password/reset/key/\S+", str(mail.outbox[-1].body))
-    browser = Client()
+    browser = Client(**options)  # type: ignore[arg-type]
     form = browser.get(link, follow=True)
     browser.post(form.redirect_chain[-1][0], {"password1": password, "password2": password})
     return browser

@@ -283,3 +283,38 @@ def test_wrong_codes_of_who_knows_the_password_keep_only_strangers_out(anna: Use
 
     assert "Too many failed login attempts" in refused.content.decode()
     assert answer.status_code == 302
+
+
+def test_resets_by_mail_give_no_further_codes_to_guess(anna: User, settings: Settings) -> None:
+    """Who reads somebody's mail is what the second factor is for."""
+    settings.ACCOUNT_RATE_LIMITS = {
+        **settings.ACCOUNT_RATE_LIMITS,
+        "reset_password": "",
+        "reset_password_from_key": "",
+        "login_failed_by_name": "100/h/key",
+    }
+    give_factor(anna)
+    for number in range(4):
+        password = f"other-Tree-{number}"
+        thief = reset_password(anna, password, REMOTE_ADDR=f"203.0.113.{number}")
+        assert try_to_sign_in(thief, password)
+        for guess in range(7):
+            thief.post(reverse("mfa_authenticate"), {"code": f"{number}{guess:05}"})
+    late = reset_password(anna, "other-Tree-77", REMOTE_ADDR="203.0.113.99")
+    try_to_sign_in(late, "other-Tree-77")
+
+    answer = late.post(reverse("mfa_authenticate"), {"code": fresh_code_alone(anna)})
+
+    assert "Too many failed login attempts" in answer.content.decode()
+
+
+def test_reset_lets_a_person_with_a_factor_in_while_others_go_on_guessing(anna: User) -> None:
+    give_factor(anna)
+    guess_from_everywhere()
+    browser = reset_password(anna, "other-Tree-77")
+    password = try_to_sign_in(browser, "other-Tree-77")
+
+    browser.post(reverse("mfa_authenticate"), {"code": fresh_code_alone(anna)})
+
+    assert password
+    assert browser.get("/api/v1/me").status_code == 200
