@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from chat import scopes, tokens
+from chat import account_notices, scopes, tokens
 from chat.account_forms import TokenForm
 from chat.errors import ClientError
 from chat.models import ApiToken, User
@@ -40,6 +40,7 @@ def token_page(request: HttpRequest) -> HttpResponse:
             at_most = tokens.MAX_TOKENS_PER_PERSON
             form.add_error(None, gettext("You have %s tokens already: revoke one.") % at_most)
         else:
+            account_notices.tell(request, "token_made", user, token_name=issued[0].name)
             form = TokenForm()
     now = timezone.now()
     shown = [

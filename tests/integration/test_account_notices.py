@@ -142,22 +142,36 @@ def test_what_opens_the_account_is_told_to_all_addresses(
     assert all("anna" in text for text in told().values())
 
 
-@pytest.mark.parametrize("language", ["en", "ru"])
-def test_token_that_was_made_is_told(anna: User, language: str) -> None:
-    browser = at_pages()
-
+def make_token_over_the_api(browser: Client, language: str) -> str:
     made = browser.post(
         "/api/v1/tokens",
         {"name": "my <bot>"},
         content_type="application/json",
         headers={"Accept-Language": language},
     )
+    return str(made.json()["token"])
 
-    assert made.status_code == 201
+
+def make_token_at_the_page(browser: Client, language: str) -> str:
+    made = browser.post(
+        reverse("tokens"),
+        {"name": "my <bot>", "scopes": ["read"], "days": "30"},
+        headers={"Accept-Language": language},
+    )
+    return str(made.context["text"])
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("make", [make_token_over_the_api, make_token_at_the_page])
+def test_token_that_was_made_is_told(
+    anna: User, make: Callable[[Client, str], str], language: str
+) -> None:
+    token = make(at_pages(), language)
+
     assert set(told()) == {OLD, SECOND}
     for text in told().values():
         assert "my <bot>" in text
-        assert made.json()["token"] not in text
+        assert token not in text
         assert bool(re.search("[а-я]", text)) == (language == "ru")
 
 
