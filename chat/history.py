@@ -39,6 +39,13 @@ class HistoryPage(msgspec.Struct, frozen=True):
     upto: int
 
 
+class _Newer(msgspec.Struct, frozen=True):
+    """Events that are not stored, without a gap, and what changed texts after the last of them."""
+
+    events: list[RoomEvent] = []
+    changes: list[RoomEvent] = []
+
+
 class _StoredPage(msgspec.Struct, frozen=True):
     messages: list[Message]
     stored: int
@@ -87,36 +94,52 @@ async def messages_before(room: int, before: int, limit: int, viewer: int) -> Hi
             return await _from_tail(room, before, limit, viewer)
         try:
             newer = await _unstored(room, page.stored, before, limit)
+        except redaction.TooMuchUnstored:
+            raise
         except Unavailable:
             if before > page.stored + 1:
                 raise
-            newer = []
+            newer = _Newer()
         if newer is not None:
             return _join(page, newer, before, limit, viewer)
     raise Unavailable("The history cannot be read at the moment.")
 
 
-async def _unstored(room: int, stored: int, before: int, limit: int) -> list[RoomEvent] | None:
-    """Events after seq `stored` in seq order, without a gap, that a page before `before` needs.
+async def _unstored(room: int, stored: int, before: int, limit: int) -> _Newer | None:
+    """What happened after seq `stored` that a page before `before` needs.
 
-    They begin right after `stored`, or hold more than `limit` messages before `before`, or as many
-    of them as can be read. None when there is none, or more was stored meanwhile: read PostgreSQL
-    again.
+    The events begin right after `stored`, or hold more than `limit` messages before `before`, or as
+    many of them as can be read. None when there is none, or more was stored meanwhile: read
+    PostgreSQL again.
 
     Raises: Unavailable.
     """
     state = (await room_log.room_states([room])).get(room)
     if state is None or state.head <= stored:
-        return []  # PostgreSQL has everything
+        return _Newer()  # PostgreSQL has everything
     reach = min(before - 1, state.head)
+    found = None
     if state.head - stored <= MAX_UNSTORED_EVENTS or reach <= stored:
         found = await room_log.hot_events(room, stored, MAX_UNSTORED_EVENTS)
-        if found is not None and (not found or found[-1].seq >= reach):
-            return found
-        # An entry is damaged, and is stored as that in a moment: what follows it is shown.
-    found = await _around(room, reach, limit, stored)
-    whole = bool(found) and found[0].seq <= stored + 1
-    return found if whole or _posts(found, reach) else None
+    # More wait, or an entry is damaged, and is stored as that in a moment: what follows is shown.
+    if found is None or (found and found[-1].seq < reach):
+        found = await _around(room, reach, limit, stored)
+        whole = bool(found) and found[0].seq <= stored + 1
+        if not whole and not _posts(found, reach):
+            return None
+    return await _with_changes(room, found, state.head)
+
+
+async def _with_changes(room: int, found: list[RoomEvent], head: int) -> _Newer | None:
+    """`found`, and changes of texts between them and `head`: a text that was deleted is not shown,
+    however much waits to be stored. None when the tail does not hold what is between.
+
+    Raises: Unavailable.
+    """
+    if not found or found[-1].seq >= head:
+        return _Newer(found)
+    changes = await redaction.changes_after(room, found[-1].seq)
+    return None if changes is None else _Newer(found, changes)
 
 
 def _posts(found: list[RoomEvent], reach: int) -> int:
@@ -184,17 +207,16 @@ def _message_of(row: StoredMessage, standing: reactions.Standing) -> Message:
     )
 
 
-def _join(
-    page: _StoredPage, newer: list[RoomEvent], before: int, limit: int, viewer: int
-) -> HistoryPage:
-    joined = not newer or newer[0].seq <= page.stored + 1
+def _join(page: _StoredPage, newer: _Newer, before: int, limit: int, viewer: int) -> HistoryPage:
+    joined = not newer.events or newer.events[0].seq <= page.stored + 1
     stored = page.messages if joined else []
-    messages = fold({message.seq: message for message in stored}, newer, before, viewer)
+    happened = [*newer.events, *newer.changes]
+    messages = fold({message.seq: message for message in stored}, happened, before, viewer)
     ordered = sorted(messages.values(), key=lambda message: message.seq)
     return HistoryPage(
         messages=ordered[-limit:],
         more=len(ordered) > limit or not joined,
-        upto=newer[-1].seq if newer else page.stored,
+        upto=newer.events[-1].seq if newer.events else page.stored,
     )
 
 
@@ -204,7 +226,10 @@ async def _from_tail(room: int, before: int, limit: int, viewer: int) -> History
     if state is None:
         raise older
     tail = await _around(room, min(before - 1, state.head), limit)
-    messages = fold({}, tail, before, viewer)
+    newer = await _with_changes(room, tail, state.head)
+    if newer is None:
+        raise older
+    messages = fold({}, [*newer.events, *newer.changes], before, viewer)
     if not messages:
         raise older
     ordered = sorted(messages.values(), key=lambda message: message.seq)

@@ -51,6 +51,13 @@ STORED_TEXTS = """
 """
 
 
+class TooMuchUnstored(Unavailable):
+    """So much is not stored yet that nobody can say what still stands."""
+
+    def __init__(self) -> None:
+        super().__init__("Too much is not stored yet to tell what still stands.")
+
+
 class Text(msgspec.Struct):
     """What stands on a message; `by_author`: it was deleted by who wrote it."""
 
@@ -102,16 +109,24 @@ def fold(texts: dict[int, Text], events: Iterable[RoomEvent], wanted: set[int]) 
             text.deleted = False
 
 
-async def changed_after(room: int, after: int) -> set[int] | None:
-    """Seqs of the messages whose text was changed after seq `after`, as the log has it.
+async def changes_after(room: int, after: int) -> list[RoomEvent] | None:
+    """What has changed the text of messages after seq `after`, as the log has it, in seq order.
 
     None when the log does not hold all that happened since: PostgreSQL has more of it by now.
-    Raises: Unavailable when it is too much to look through.
+    Raises: TooMuchUnstored.
     """
     later = await _later(room, after)
     if later is None:
         return None
-    changes = (decode_data(event.type, event.data) for event in later)
+    return [event for event in later if event.type != EventType.MESSAGE_POSTED]
+
+
+async def changed_after(room: int, after: int) -> set[int] | None:
+    """The seqs of the messages that `changes_after` is about. Raises: as that."""
+    found = await changes_after(room, after)
+    if found is None:
+        return None
+    changes = (decode_data(event.type, event.data) for event in found)
     return {data.target for data in changes if isinstance(data, MessageEdited | MessageTarget)}
 
 
@@ -136,7 +151,7 @@ async def _texts(room: int, wanted: set[int], found: Sequence[RoomEvent]) -> dic
 async def _later(room: int, after: int) -> list[RoomEvent] | None:
     """What happened to texts after seq `after`; None when the hot tail does not hold all of it.
 
-    Raises: Unavailable when it is too much to look through.
+    Raises: TooMuchUnstored.
     """
     changes: list[RoomEvent] = []
     for _ in range(MAX_LATER_EVENTS // PART_EVENTS):
@@ -151,7 +166,7 @@ async def _later(room: int, after: int) -> list[RoomEvent] | None:
             return changes
         changes += (event for event in readable if event.type in ABOUT_TEXT)
         after = last
-    raise Unavailable("Too much is not stored yet to tell what still stands.")
+    raise TooMuchUnstored
 
 
 async def _with_postgres(room: int, wanted: set[int]) -> dict[int, Text]:

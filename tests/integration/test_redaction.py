@@ -12,6 +12,7 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import OperationalError
 
 from chat import history, redaction, room_log, search
 from chat.actions import messages, moderation
@@ -344,3 +345,34 @@ async def test_long_backlog_is_looked_through_or_waited_for(
     monkeypatch.setattr(redaction, "MAX_LATER_EVENTS", 21)
     with pytest.raises(Unavailable):
         await history.events_after(room.pk, first - 1, 1)
+
+
+@pytest.mark.parametrize("postgres", ["there", "away"])
+async def test_history_shows_no_deleted_text_however_much_is_not_stored(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MAX_UNSTORED_EVENTS", 20)
+    monkeypatch.setattr(history, "TAIL_STEP_EVENTS", 7)
+    anna, boris, room = await two_people()
+    old = (await post(room, anna, SECRET)).event.seq
+    await store(room.pk)
+    hot = (await post(room, anna, SECRET)).event.seq
+    for number in range(60):
+        await post(room, anna, f"message {number}")
+    for seq in (old, hot):
+        await messages.delete_message(anna.pk, room.pk, new_key(), seq)
+    if postgres == "away":
+        monkeypatch.setattr(history, "_read_page", refuse)
+
+    for seq in (old, hot) if postgres == "there" else (hot,):
+        page = await history.messages_before(room.pk, seq + 1, 1, boris.pk)
+        assert [(one.seq, one.deleted, one.body) for one in page.messages] == [(seq, True, "")]
+        assert page.upto < hot + 60
+    monkeypatch.setattr(redaction, "MAX_LATER_EVENTS", 0)
+    for seq in (old, hot):
+        with pytest.raises(Unavailable):
+            await history.messages_before(room.pk, seq + 1, 1, boris.pk)
+
+
+def refuse(*_: Any) -> Any:
+    raise OperationalError
