@@ -119,9 +119,9 @@ async def _unstored(room: int, stored: int, before: int, limit: int) -> _Newer |
         return _Newer()  # PostgreSQL has everything
     reach = min(before - 1, state.head)
     found = None
-    if state.head - stored <= MAX_UNSTORED_EVENTS or reach <= stored:
+    if state.head - stored <= TAIL_STEP_EVENTS or reach <= stored:
         found = await room_log.hot_events(room, stored, MAX_UNSTORED_EVENTS)
-    # More wait, or an entry is damaged, and is stored as that in a moment: what follows is shown.
+    # Many wait, or an entry is damaged, and is stored as that in a moment: what follows is shown.
     if found is None or (found and found[-1].seq < reach):
         found = await _around(room, reach, limit, stored)
         whole = bool(found) and found[0].seq <= stored + 1

@@ -376,3 +376,26 @@ async def test_history_shows_no_deleted_text_however_much_is_not_stored(
 
 def refuse(*_: Any) -> Any:
     raise OperationalError
+
+
+async def test_newest_page_costs_what_it_shows_however_much_is_not_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    anna, _, room = await two_people()
+    for part in range(4):
+        await asyncio.gather(*(post(room, anna, f"message {part}") for _ in range(500)))
+    read: list[int] = []
+    for name in ("hot_events", "hot_events_up_to", "hot_part"):
+        original = getattr(room_log, name)
+
+        async def counting(*args: Any, original: Any = original) -> Any:
+            found = await original(*args)
+            read.append(len(found or ()))
+            return found
+
+        monkeypatch.setattr(room_log, name, counting)
+
+    page = await history.messages_before(room.pk, 2**53, 50, anna.pk)
+
+    assert len(page.messages) == 50
+    assert sum(read) <= history.TAIL_STEP_EVENTS
