@@ -6,8 +6,8 @@ itself: only what is tried in that browser can use it up. A stolen cookie opens 
 the few guesses of that count. The scheme is OWASP's "device cookies".
 
 An entry holds the person's id, a number of its own, and a mark made of what ends their sessions: a
-new password, by whatever way, and "end all sessions" make all cookies of the person strange again.
-The browser in which that was done gets a new one.
+new password, by whatever way, a new second factor, deactivation and an administrator's "end all"
+make all cookies of the person strange again. A browser in which they did it gets a new one.
 
 A browser in which a link reset the password knows its person as far as the password goes. Codes of
 the second factor are a stranger's there: who reads the person's mail could otherwise reset it again

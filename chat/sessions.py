@@ -9,8 +9,10 @@ from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.db.models.signals import post_delete
+from django.utils import timezone
 
 from chat import revocation
+from chat.models import User
 
 
 def connect() -> None:
@@ -30,6 +32,17 @@ def sessions_of(user_id: int) -> list[UserSession]:
         if session.exists()
     ]
     return found
+
+
+def end_all(person: User) -> None:
+    """Ends all that the person opened, also what is on no list, with sockets and tokens.
+
+    Browsers in which they signed in do not know them any more (`chat.known_devices`).
+    """
+    end(sessions_of(person.pk))
+    person.sessions_ended_at = timezone.now()
+    # Saving ends tokens, and announces that the sockets must close (`chat.revocation`).
+    person.save(update_fields=["sessions_ended_at"])
 
 
 def end(sessions: list[UserSession]) -> None:

@@ -66,9 +66,10 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
         reason=why,
         before={"sessions": len(ended)},
     ):
-        sessions.end(ended)
         if "all" in request.POST:
-            tokens.revoke_some(person.pk)
+            sessions.end_all(person)
+        else:
+            sessions.end(ended)
     messages.success(request, _("Ended: %s. Their sockets close within seconds.") % len(ended))
     return redirect("admin:person_sessions", id=id)
 

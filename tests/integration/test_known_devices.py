@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core import signing
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from chat import known_devices
@@ -24,6 +24,7 @@ from tests.integration.account_world import (
     sign_in_with_code,
     signed_in,
 )
+from tests.integration.admin_world import at_admin, staff, without_second_factor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,11 +191,17 @@ def test_reset_lets_the_person_in_while_others_go_on_guessing(anna: User) -> Non
     assert try_to_sign_in(browser, "other-Tree-77")
 
 
-def test_ended_sessions_make_all_browsers_strange(anna: User) -> None:
-    browser = known_browser()
-    User.objects.filter(pk=anna.pk).update(sessions_ended_at=timezone.now())
+def test_ended_sessions_make_all_browsers_strange(anna: User, settings: Settings) -> None:
+    without_second_factor(settings)
+    browser, unlisted = known_browser(), signed_in("anna")
+    signed_in("anna")
+    UserSession.objects.filter(session_key=unlisted.session.session_key).delete()
+    at_admin(staff("boss", "administrator")).post(
+        f"/admin/people/{anna.pk}/sessions/end/", {"all": "1", "why": "a lost phone"}
+    )
     guess_from_everywhere()
 
+    assert unlisted.get("/api/v1/me").status_code == 401
     assert not try_to_sign_in(browser)
 
 
