@@ -4,6 +4,9 @@ A page of history costs the process a hundred times what a ping costs, and Postg
 So everything that asks the past draws on one budget of its person: `history` and `sync`, what is
 missed and fed after `hello`, and every GET of the REST API. And nobody has more than a few of these
 under way: what a person asks beyond that waits for their own, not in front of others.
+
+What is fed after `hello` can go on for minutes, and somebody waits for the answers to questions. So
+feeding leaves some of the budget to questions, but questions do not take all of it either.
 """
 
 from __future__ import annotations
@@ -22,6 +25,11 @@ UNITS_PER_SECOND = 20.0
 UNITS_BURST = 200.0
 # Longer answers cost more: reading, checking and encoding grow with them.
 BYTES_PER_UNIT = 32 * 1024
+# What feeding leaves to questions: more than the pages that are read for it at the moment cost, and
+# a room that is opened.
+LEFT_TO_QUESTIONS = 40.0
+# Pages that somebody is fed all the same while they ask for all that they may.
+LEAST_FED_PER_SECOND = 0.5
 # Looking for words reads far more than it finds.
 SEARCH_UNITS = 10.0
 # A quarter of the threads that wait for PostgreSQL, see `chat.database`.
@@ -44,6 +52,7 @@ class ReadingBudget:
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._buckets = BucketsByUser(UNITS_PER_SECOND, UNITS_BURST, clock=clock)
+        self._least_fed = BucketsByUser(LEAST_FED_PER_SECOND, 1.0, clock=clock)
         self._turns: dict[int, _Turns] = {}  # of those who ask at the moment
 
     def take(self, user_id: int, units: float = 1.0) -> float:
@@ -55,12 +64,28 @@ class ReadingBudget:
         """Pay for an answer, whose length is known only afterwards. One may owe it."""
         self._buckets.spend(user_id, answer_bytes / BYTES_PER_UNIT)
 
-    async def afford(self, user_id: int) -> None:
-        """Pay for a question; waits as long as something is owed instead of refusing.
+    def take_for_feeding(self, user_id: int) -> float:
+        """As `take`, for a page of what the person missed; it may be owed."""
+        wait = self._buckets.take(user_id, 1.0 + LEFT_TO_QUESTIONS)
+        if wait == 0:
+            self._buckets.spend(user_id, -LEFT_TO_QUESTIONS)
+            return 0.0
+        least = self._least_fed.take(user_id)
+        if least == 0:
+            self._buckets.spend(user_id, 1.0)
+        return min(wait, least)
 
-        For what the server does by itself: at most a few tasks of a person wait here.
+    async def afford(self, user_id: int) -> None:
+        """Pay for `hello`; waits as long as something is owed instead of refusing.
+
+        At most a few tasks of a person wait here.
         """
         while (wait := self._buckets.take(user_id)) > 0:  # noqa: ASYNC110 - time fills it, no event
+            await asyncio.sleep(wait)
+
+    async def afford_feeding(self, user_id: int) -> None:
+        """Pay for a page of what the person missed; waits instead of refusing, as `afford`."""
+        while (wait := self.take_for_feeding(user_id)) > 0:  # noqa: ASYNC110
             await asyncio.sleep(wait)
 
     @asynccontextmanager

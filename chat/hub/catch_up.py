@@ -144,7 +144,7 @@ class CatchUp:
                 self._too_slow(self._socket)
             if self._socket.closed:
                 return False
-        await reading_budget.BUDGET.afford(self._socket.user_id)
+        await reading_budget.BUDGET.afford_feeding(self._socket.user_id)
         return not self._socket.closed
 
     def _send(self, feed: RoomFeed, after: int, events: Sequence[RoomEvent]) -> None:

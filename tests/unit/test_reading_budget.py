@@ -11,6 +11,7 @@ from chat.errors import ClientError
 from chat.reading_budget import (
     AT_ONCE,
     BYTES_PER_UNIT,
+    LEAST_FED_PER_SECOND,
     UNITS_BURST,
     UNITS_PER_SECOND,
     ReadingBudget,
@@ -128,6 +129,40 @@ async def test_nobody_waits_for_a_turn_without_end(
     assert budget._turns == {}
 
 
+PAGE_BYTES = 8 * BYTES_PER_UNIT
+
+
+def test_who_is_fed_for_long_may_ask_all_the_time(budget: ReadingBudget, clock: FakeClock) -> None:
+    fed, answers = 0, []
+    for tick in range(6_000):  # a minute
+        clock.now += 0.01
+        if budget.take_for_feeding(ANNA) == 0.0:
+            fed += 1
+            budget.spend(ANNA, PAGE_BYTES)
+        if tick % 20 == 0:
+            answers.append(budget.take(ANNA) == 0.0)
+
+    assert all(answers)
+    # All that the questions leave.
+    assert fed >= (60 * UNITS_PER_SECOND - len(answers)) / (1 + PAGE_BYTES / BYTES_PER_UNIT)
+
+
+def test_who_asks_all_that_they_may_is_fed_all_the_same(
+    budget: ReadingBudget, clock: FakeClock
+) -> None:
+    fed = answered = 0
+    for _ in range(6_000):
+        clock.now += 0.01
+        while budget.take(ANNA) == 0.0:
+            answered += 1
+        if budget.take_for_feeding(ANNA) == 0.0:
+            fed += 1
+            budget.spend(ANNA, PAGE_BYTES)
+
+    assert fed == pytest.approx(60 * LEAST_FED_PER_SECOND, abs=1)
+    assert answered > 0.7 * 60 * UNITS_PER_SECOND
+
+
 async def test_what_the_server_does_by_itself_waits_instead_of_failing() -> None:
     budget = ReadingBudget()
     questions(budget, ANNA)
@@ -135,5 +170,7 @@ async def test_what_the_server_does_by_itself_waits_instead_of_failing() -> None
     began = time.monotonic()
     await budget.afford(ANNA)
     await budget.afford(ANNA)
+    for _ in range(2):
+        await budget.afford_feeding(ANNA)
 
-    assert time.monotonic() - began > 1 / UNITS_PER_SECOND
+    assert time.monotonic() - began > 2 / UNITS_PER_SECOND
