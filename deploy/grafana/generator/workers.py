@@ -16,6 +16,7 @@ NOW = Row(
             "sum(veche_worker_children)",
             limits=Limits(1, 1, low=True),
             runbook="worker-down",
+            width=6,
         ),
         number(
             "Tasks in the queue",
@@ -23,12 +24,23 @@ NOW = Row(
             "that the workers do not keep up.",
             "max(veche_tasks_queued)",
             limits=Limits(100, 1000),
+            width=6,
+        ),
+        number(
+            "Drains in the queue",
+            "Of the tasks in the queue those that store what was said. A process of each worker is "
+            "kept free for them: a few that come and go are normal; where they stay, the workers "
+            "do not keep up, and second ticks come late.",
+            "max(veche_drains_queued)",
+            limits=Limits(50, 500),
+            width=6,
         ),
         number(
             "Put off",
             "Tasks whose dependency was away, and which are sent again later.",
             "max(veche_tasks_put_off)",
             limits=Limits(10, 100),
+            width=6,
         ),
         number(
             "Beat sent a task",
@@ -37,6 +49,7 @@ NOW = Row(
             "s",
             limits=Limits(10, 30),
             runbook="no-beat",
+            width=8,
         ),
         number(
             "Failed runs, 1 h",
@@ -44,6 +57,7 @@ NOW = Row(
             "is taken up by the sweep.",
             "sum(increase(veche_task_failures_total[1h])) or vector(0)",
             limits=Limits(50, 500),
+            width=8,
         ),
         number(
             "Busy",
@@ -52,6 +66,7 @@ NOW = Row(
             "sum(rate(veche_task_seconds_sum[$__rate_interval])) / sum(veche_worker_children)",
             unit="percentunit",
             limits=Limits(0.7, 0.9),
+            width=8,
         ),
     ],
 )
