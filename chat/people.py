@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from chat.protocol import UserInfo
 from chat.usernames import PROBE_USERNAME
 
 MAX_PEOPLE = 200
+NAMES = ("username", "display_name")
 
 
 class MemberInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,7 @@ def info(user: User) -> UserInfo:
         name=user.shown_name,
         staff=user.is_staff,
         ambiguous=user.name_is_shared,
+        deactivated=not user.is_active,
     )
 
 
@@ -51,21 +54,63 @@ def by_ids(ids: Iterable[int]) -> dict[int, UserInfo]:
 
 
 def search(text: str, limit: int = 20) -> list[UserInfo]:
-    """Active people whose user name or display name holds `text`, best matches first.
+    """Active people with all words of `text` in their names (see `named`), best matches first.
 
-    An empty text finds everybody.
+    A text without words finds everybody.
     """
-    starts = Q(username__istartswith=text) | Q(display_name__istartswith=text)
+    first = next(iter(_words(text)), "")
     users = (
         User.objects.filter(is_active=True)
         .exclude(username=PROBE_USERNAME)
-        .filter(Q(username__icontains=text) | Q(display_name__icontains=text))
+        .filter(named(text))
         .annotate(
-            rank=Case(When(starts, then=Value(0)), default=Value(1), output_field=IntegerField())
+            rank=Case(
+                When(_somewhere("iexact", first), then=Value(0)),
+                When(_somewhere("istartswith", first), then=Value(1)),
+                When(display_name__icontains=f" {first}", then=Value(2)),
+                default=Value(3),
+                output_field=IntegerField(),
+            )
         )
         .order_by("rank", "username")[:limit]
     )
     return [info(user) for user in users]
+
+
+def named(text: str) -> Q:
+    """People in whose user name or display name each word of `text` stands, in any order.
+
+    A word that begins with `@` is part of a user name. `е` finds `ё` too, as people write it.
+    """
+    found = Q()
+    for word in _words(text):
+        fields = ("username",) if word.startswith("@") else NAMES
+        either = Q()
+        for field in fields:
+            either |= _holds(field, word.removeprefix("@"))
+        found &= either
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split() if word != "@"]
+
+
+def _somewhere(lookup: str, word: str) -> Q:
+    bare = word.removeprefix("@")
+    by_username = Q(**{f"username__{lookup}": bare})
+    return (
+        by_username
+        if word.startswith("@")
+        else by_username | Q(**{f"display_name__{lookup}": bare})
+    )
+
+
+def _holds(field: str, word: str) -> Q:
+    if not any(letter in "её" for letter in word.lower()):
+        return Q(**{f"{field}__icontains": word})
+    pattern = "".join("[её]" if letter in "её" else re.escape(letter) for letter in word.lower())
+    return Q(**{f"{field}__iregex": pattern})
 
 
 def members_of(room_id: int, after: str, limit: int) -> list[MemberInfo]:

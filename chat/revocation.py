@@ -19,7 +19,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat import live
+from chat import live, person_news
 from chat.models import ApiToken, User
 
 TOKEN_ORIGIN = "token:"  # noqa: S105 - says that it is one
@@ -59,6 +59,7 @@ def _on_sign_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None
 
 def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
     instance._ends_sessions = instance._ends_tokens = False  # type: ignore[attr-defined]
+    instance._switched = False  # type: ignore[attr-defined]
     if instance.pk is None or not (update_fields is None or update_fields & DECISIVE_FIELDS):
         return
     before = (
@@ -69,6 +70,7 @@ def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs:
     if before is None:
         return
     password, was_active, ended_at = before
+    instance._switched = was_active != instance.is_active  # type: ignore[attr-defined]
     if update_fields is None and was_active != instance.is_active:
         # Whoever does it by another door than `chat.actions.people` means the same.
         now = timezone.now()
@@ -91,6 +93,8 @@ def _after_save(instance: User, **kwargs: Any) -> None:
         ApiToken.objects.filter(user=instance, revoked_at=None).update(revoked_at=timezone.now())
     if instance._ends_sessions:  # type: ignore[attr-defined]
         announce(instance.pk, None)
+    if instance._switched:  # type: ignore[attr-defined]
+        person_news.announce(instance)
 
 
 def _on_delete(instance: User, **kwargs: Any) -> None:

@@ -259,10 +259,9 @@ def _not_shown(user_id: int) -> set[int]:
 
 def _find_further(user_id: int, text: str, offset: int, limit: int) -> list[int]:
     hidden = _hidden([user_id]).get(user_id, set())
-    peers = User.objects.filter(
-        Q(username__icontains=text) | Q(display_name__icontains=text),
-        memberships__room_id=OuterRef("pk"),
-    ).exclude(pk=user_id)
+    peers = User.objects.filter(people.named(text), memberships__room_id=OuterRef("pk")).exclude(
+        pk=user_id
+    )
     named = Q(name__icontains=text) | Q(slug=text) | Q(kind=RoomKind.DIRECT) & Exists(peers)
     rooms = Room.objects.filter(pk__in=hidden)
     if text:
@@ -329,14 +328,16 @@ def _epochs() -> dict[int, int]:
     return {shard: max(epoch, 1) for shard, epoch in cursors.values_list("shard", "epoch")}
 
 
-def public_rooms(user_id: int, text: str, limit: int) -> list[PublicRoom]:
-    """Public rooms in use whose name or topic holds `text`, largest first. Uses the ORM.
+def public_rooms(user_id: int, text: str, limit: int, slug: str | None = None) -> list[PublicRoom]:
+    """Public rooms in use whose name or topic holds `text`, largest first; with `slug` the one that
+    has it. Uses the ORM.
 
     `members` and `joined` are as PostgreSQL has them, so a moment old.
     """
     rooms = (
         Room.objects.filter(kind=RoomKind.PUBLIC, archived_at=None, stored_seq__gt=0)
         .filter(Q(name__icontains=text) | Q(topic__icontains=text))
+        .filter(Q() if slug is None else Q(slug=slug))
         .annotate(
             members=Count("memberships"),
             joined=Count("memberships", filter=Q(memberships__user_id=user_id)),

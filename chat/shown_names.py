@@ -6,7 +6,7 @@ skeletons of a person's names (`chat.look_alikes`) are kept in their row, and wh
 person's look like them. Both follow every `save`; what was written past it (by an old version, in
 bulk) is filled in by `fill_in`, after each `migrate`.
 
-Open pages hear of a change by the frame `person`, at most once, as any hint.
+Open pages hear of a change (`chat.person_news`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_migrate, post_save, pre_save
-from msgspec import structs
 
-from chat import live, look_alikes, people
+from chat import look_alikes, person_news
 from chat.models import User
 
 NAMES = ("display_name", "username")
@@ -103,7 +102,7 @@ def _after_save(instance: User, created: bool, **kwargs: Any) -> None:
         )
         told = changed if created else changed | {instance.pk}
         for user in User.objects.filter(pk__in=told):
-            _announce(user)
+            person_news.announce(user)
 
 
 def _set_shared(skeletons: Iterable[str]) -> set[int]:
@@ -118,11 +117,6 @@ def _set_shared(skeletons: Iterable[str]) -> set[int]:
     User.objects.filter(pk__in=now_shared).update(name_is_shared=True)
     User.objects.filter(pk__in=no_more).update(name_is_shared=False)
     return {*now_shared, *no_more}
-
-
-def _announce(user: User) -> None:
-    message = {"type": "person", "user": structs.asdict(people.info(user))}
-    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
 
 
 def _after_migrate(sender: Any, apps: Any, **kwargs: Any) -> None:

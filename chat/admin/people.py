@@ -9,10 +9,11 @@ from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat import account_notices
+from chat import account_notices, people
 from chat.admin.base import AdminPasswordChangeForm
 from chat.admin.moderation import choices_for
 from chat.admin.person_forms import UserChangeForm, UserCreationForm
@@ -93,6 +94,12 @@ class PersonAdmin(_AccountAdmin):
         except ClientError:
             return False
         return True
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """As people find each other: all words, in any order; `@` leads a user name."""
+        return queryset.filter(people.named(search_term)), False
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False  # their messages stay; deactivate them instead

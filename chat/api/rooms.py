@@ -29,6 +29,7 @@ MAX_FURTHER_ROOMS = 200
 MAX_OFFSET = 1_000_000
 MAX_MEMBERS = 1_000
 MAX_USERNAME = 150
+MAX_SLUG = 80
 NO_REASON = schemas.Because()
 
 RoomId = Annotated[int, Path(ge=1, le=MAX_ID)]
@@ -78,10 +79,16 @@ async def public_rooms(
     request: SignedInRequest,
     q: str = Query("", description="Part of a name or topic; empty for all."),
     limit: int = Query(50, ge=1, le=MAX_PUBLIC_ROOMS),
+    slug: str | None = Query(
+        None, max_length=MAX_SLUG, description="Only the room with this address."
+    ),
 ) -> HttpResponse:
     """Rooms that anybody may join, largest first."""
     text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
-    return answer(await in_database(room_list.public_rooms, request.auth.user_id, text, limit))
+    if slug is not None:
+        slug = check_text(slug, "slug", MAX_SLUG)
+    user_id = request.auth.user_id
+    return answer(await in_database(room_list.public_rooms, user_id, text, limit, slug))
 
 
 @router.post("/rooms", response={201: schemas.RoomInfo, **ERRORS}, throttle=WRITES)

@@ -120,6 +120,7 @@ class UserInfo(Schema):
     name: str
     staff: bool
     ambiguous: bool = Field(description="Somebody else's name looks the same.")
+    deactivated: bool = Field(description="They cannot sign in, so they read nothing.")
 
 
 class Me(UserInfo):

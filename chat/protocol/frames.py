@@ -169,13 +169,15 @@ class ServerFrame(msgspec.Struct, frozen=True, tag_field="t", kw_only=True):
 
 
 class UserInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """`ambiguous`: somebody else's name looks the same; show `username`, which is unique, too."""
+    """`ambiguous`: somebody else's name looks the same; show `username`, which is unique, too.
+    `deactivated`: they cannot sign in, so they read nothing."""
 
     id: int
     username: str
     name: str
     staff: bool = False
     ambiguous: bool = False
+    deactivated: bool = False
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -364,7 +366,8 @@ class ReportNotice(ServerFrame, frozen=True, tag="report"):
 
 
 class PersonChanged(ServerFrame, frozen=True, tag="person"):
-    """Somebody has another name, or theirs has become, or is no longer, somebody else's too."""
+    """Somebody has another name, or theirs has become, or is no longer, somebody else's too; or
+    their account was deactivated, or is active again."""
 
     user: UserInfo
 

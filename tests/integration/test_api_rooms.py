@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import connection, transaction
@@ -86,6 +87,7 @@ async def test_direct_conversation_is_named_after_the_other_person() -> None:
     assert opened.body["name"] == "Борис"
     assert opened.body["peer"] == {
         "id": boris.pk, "username": "boris", "name": "Борис", "staff": False, "ambiguous": False,
+        "deactivated": False,
     }  # fmt: skip
     assert theirs.body["id"] == opened.body["id"]
     assert theirs.body["name"] == "anna"
@@ -336,7 +338,7 @@ async def test_filter_like_parameters_reach_no_query() -> None:
     answer = await Api(anna).get("users?q=an&user__password__startswith=secret&_connector=OR")
 
     assert [person["username"] for person in answer.body] == ["anna"]
-    assert set(answer.body[0]) == {"id", "username", "name", "staff", "ambiguous"}
+    assert set(answer.body[0]) == {"id", "username", "name", "staff", "ambiguous", "deactivated"}
 
 
 async def test_users_by_id_and_by_name() -> None:
@@ -351,6 +353,69 @@ async def test_users_by_id_and_by_name() -> None:
     assert {person["id"] for person in by_ids.body} == {anna.pk, boris.pk}
     assert [person["id"] for person in by_name.body] == [anna.pk]
     assert [person["id"] for person in everyone.body] == [anna.pk]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "@anna",
+        "@ann",
+        "Петрова Анна",
+        "анна петрова",
+        "  петр   анн ",
+        "@anna петрова",
+        "Семенова",
+        "семёнова",
+    ],
+)
+async def test_people_are_found_by_user_name_and_by_names_in_any_order(query: str) -> None:
+    anna = await make_user("anna", display_name="Анна Петрова-Семёнова")
+    await make_user("boris", display_name="Борис Петров")
+
+    found = await Api(anna).get(f"users?q={quote(query)}")
+
+    assert [person["username"] for person in found.body] == ["anna"]
+
+
+async def test_at_sign_means_a_user_name_and_alone_means_anybody() -> None:
+    anna = await make_user("anna", display_name="Hanna")
+    await make_user("boris", display_name="Anna (sales)")
+    await make_user("johanna")
+    api = Api(anna)
+
+    by_username = await api.get("users?q=@anna")
+    by_any = await api.get("users?q=anna")
+    everybody = await api.get("users?q=@")
+
+    assert [person["username"] for person in by_username.body] == ["anna", "johanna"]
+    assert [person["username"] for person in by_any.body] == ["anna", "boris", "johanna"]
+    assert len(everybody.body) == 3
+
+
+async def test_words_of_a_name_are_no_pattern() -> None:
+    anna = await make_user("anna", display_name="Елена (A+)")
+    api = Api(anna)
+
+    assert len((await api.get("users?q=" + quote("(a+) еле"))).body) == 1
+    assert (await api.get("users?q=" + quote("е.*а"))).body == []
+    assert (await api.get("users?q=" + quote("%"))).body == []
+
+
+async def test_public_room_is_found_by_its_address() -> None:
+    anna, boris = await make_user("anna"), await make_user("boris")
+    api = Api(anna)
+    room = (await api.post("rooms", {"name": "Plans", "kind": "public"})).body
+    await api.post("rooms", {"name": "Plans 2", "kind": "public"})
+    hidden = (await api.post("rooms", {"name": "Secret", "kind": "private"})).body
+    for made in (room, hidden):
+        await store(made["id"])
+
+    found = (await Api(boris).get(f"rooms/public?slug={room['slug']}")).body
+
+    assert [(one["id"], one["joined"]) for one in found] == [(room["id"], False)]
+    assert (await Api(boris).get(f"rooms/public?slug={hidden['slug']}")).body == []
+    assert (await Api(boris).get("rooms/public?slug=")).body == []
+    assert (await Api(boris).get("rooms/public?slug=%00")).status == 400
 
 
 async def test_bad_user_queries_are_refused() -> None:

@@ -132,6 +132,27 @@ async def test_open_pages_hear_of_a_new_name_and_of_whom_it_makes_ambiguous(
     }
 
 
+async def test_deactivated_person_is_known_as_such_and_open_pages_are_told(
+    server: WebProcess,
+) -> None:
+    anna, boris = await make_user("anna"), await make_user("boris")
+    room = (await Api(anna).post("direct", {"user": boris.pk})).body
+    async with await ChatClient.hello(server, anna) as page:
+        await page.pong()
+        for active in (False, True):
+            boris.is_active = active
+            await sync_to_async(boris.save)()
+
+            told = (await page.receive("person"))["user"]
+            peer = (await Api(anna).get(f"rooms/{room['id']}")).body["peer"]
+            listed = (await Api(anna).get(f"users?ids={boris.pk}")).body[0]
+
+            assert told["id"] == boris.pk
+            assert [told.get("deactivated", False), peer["deactivated"], listed["deactivated"]] == [
+                not active
+            ] * 3
+
+
 # The doors at which names are given
 
 

@@ -108,6 +108,12 @@ export class Rest {
 		return this.call("GET", `rooms/public?q=${encodeURIComponent(query)}`);
 	}
 
+	/** The public room at an address; null when there is none. */
+	async publicRoom(slug: string): Promise<PublicRoom | null> {
+		const found = await this.call<PublicRoom[]>("GET", `rooms/public?slug=${encodeURIComponent(slug)}`);
+		return found[0] ?? null;
+	}
+
 	createRoom(room: { name: string; kind: "public" | "private"; topic?: string }): Promise<RoomInfo> {
 		return this.call("POST", "rooms", room);
 	}

@@ -108,13 +108,17 @@ export interface Ping {
 	t: "ping";
 }
 
-/** `ambiguous`: somebody else's name looks the same; show `username`, which is unique, too. */
+/**
+ * `ambiguous`: somebody else's name looks the same; show `username`, which is unique, too.
+ * `deactivated`: they cannot sign in, so they read nothing.
+ */
 export interface UserInfo {
 	id: number;
 	username: string;
 	name: string;
 	staff?: boolean;
 	ambiguous?: boolean;
+	deactivated?: boolean;
 }
 
 /** Who may find and enter a room. */
@@ -327,7 +331,10 @@ export interface ReportNotice {
 	state: string;
 }
 
-/** Somebody has another name, or theirs has become, or is no longer, somebody else's too. */
+/**
+ * Somebody has another name, or theirs has become, or is no longer, somebody else's too; or
+ * their account was deactivated, or is active again.
+ */
 export interface PersonChanged {
 	t: "person";
 	user: UserInfo;

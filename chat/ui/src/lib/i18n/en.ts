@@ -63,6 +63,9 @@ export const en = {
 	publicRoom: "Public room",
 	privateRoom: "Private room",
 	archived: "Archived",
+	deactivatedNotice: (name: string) =>
+		`The account of ${name} is deactivated: nobody reads what is written here.`,
+	joinQuestion: "You are not in this room yet.",
 	archivedNotice: "This room is archived: it can be read, not written to.",
 
 	members: "Members",

@@ -67,6 +67,8 @@ export const ru: Words = {
 	publicRoom: "Открытая комната",
 	privateRoom: "Закрытая комната",
 	archived: "В архиве",
+	deactivatedNotice: (name: string) => `Учётная запись отключена (${name}): здесь никто ничего не прочтёт.`,
+	joinQuestion: "Вы ещё не вошли в эту комнату.",
 	archivedNotice: "Комната в архиве: её можно читать, но нельзя в неё писать.",
 
 	members: "Участники",

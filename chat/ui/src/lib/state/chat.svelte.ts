@@ -221,8 +221,13 @@ export class Chat implements ClientListener {
 
 	/** A room as people call it: a direct conversation has the other person's name. */
 	titleOf(room: RoomState): string {
-		if (room.kind !== "direct" || !room.peer) return room.name;
-		return shownName(this.people.get(room.peer.id) ?? room.peer);
+		const peer = this.peerOf(room);
+		return room.kind === "direct" && peer ? shownName(peer) : room.name;
+	}
+
+	/** The other one of a direct conversation, as last heard of. */
+	peerOf(room: RoomState): UserInfo | null {
+		return room.peer && (this.people.get(room.peer.id) ?? room.peer);
 	}
 
 	nameOf(user: number | null, words: Words = t()): string {

@@ -26,7 +26,8 @@ export class People {
 			const same =
 				before?.name === user.name &&
 				before.username === user.username &&
-				!before.ambiguous === !user.ambiguous;
+				!before.ambiguous === !user.ambiguous &&
+				!before.deactivated === !user.deactivated;
 			if (!same) this.known.set(user.id, user);
 		}
 	}

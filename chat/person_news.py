@@ -1,0 +1,21 @@
+"""Telling open pages what has changed about a person: the frame `person`, a hint like any other."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from msgspec import structs
+
+from chat import live, people
+from chat.models import User
+
+
+def announce(user: User) -> None:
+    """Tells everybody who is connected, after the commit of the running transaction, if any.
+
+    May block for the bus's time-outs, so it is called in threads only.
+    """
+    shown = structs.asdict(people.info(user))
+    if not shown["deactivated"]:
+        del shown["deactivated"]  # a hub of an older version does not know it
+    message = {"type": "person", "user": shown}
+    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
