@@ -1,7 +1,8 @@
 """What people do with messages: post, edit, delete, react. One action, one event in the log.
 
 All functions answer a repeat of the same request (same actor, same key) with the place it has.
-They raise ClientError with the protocol's code for what is refused, and Unavailable when it is not
+They raise ClientError with the protocol's code for what is refused (`not_found` also for what is
+about, or answers, a message that was deleted), and Unavailable when it is not
 known whether the event was logged; the same key may then be sent again.
 """
 
@@ -22,7 +23,8 @@ from chat.events import (
 )
 from chat.protocol import KeyAge, check_body, check_emoji, check_key
 from chat.room_log import Appended, NewEvent
-from chat.room_log.codec import REFUSALS
+from chat.room_log.appender import Unchanged
+from chat.room_log.codec import REFUSALS, refused
 from chat.room_log.targets import author_of
 
 
@@ -68,7 +70,8 @@ async def delete_message(
         raise ClientError("forbidden", "This token lacks the scope moderate.")
     by = By(user_id=actor_id, door=Door.SOCKET, address=address)
     outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
-    assert outcome.seq is not None
+    if outcome.seq is None:  # it was deleted already
+        raise refused("deleted")
     [event] = await history.events_after(room, outcome.seq - 1, 1)
     return Appended(event=event, repeat=False)
 
@@ -87,7 +90,12 @@ async def _log(actor_id: int, room: int, key: str, kind: EventType, data: EventD
         stored = await in_database(stored_events.find_by_key, actor_id, key)
         if stored is not None:
             return _answer_of(stored, room, kind, data)
-    return await room_log.append(NewEvent(room=room, type=kind, data=data, actor=actor_id, key=key))
+    try:
+        return await room_log.append(
+            NewEvent(room=room, type=kind, data=data, actor=actor_id, key=key)
+        )
+    except Unchanged:  # a second deletion
+        raise refused("deleted") from None
 
 
 def _answer_of(stored: events.RoomEvent, room: int, kind: EventType, data: EventData) -> Appended:

@@ -97,7 +97,6 @@ async def delete_message(by: By, room_id: int, seq: int, options: Options = NO_O
         after={"deleted": True},
         kind=EventType.MESSAGE_DELETED,
         data=lambda _: MessageTarget(target=seq),
-        author=author,
     )
 
 
@@ -125,7 +124,6 @@ async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_
         after={"deleted": False},
         kind=EventType.MESSAGE_RESTORED,
         data=lambda _: MessageTarget(target=seq),
-        author=author,
     )
 
 
@@ -395,7 +393,6 @@ async def _act(
     after: Values,
     kind: EventType,
     data: Callable[[AuditEntry], EventData],
-    author: int | None = None,
 ) -> Outcome:
     """Entry, event, outcome.
 
@@ -432,7 +429,6 @@ async def _act(
         actor=by.user_id,
         key=key,
         trusted=by.staff,
-        target_author=author,
     )
     try:
         appended = await room_log.append(event)

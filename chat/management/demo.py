@@ -175,7 +175,6 @@ def _reactions(
                 actor=person.pk,
                 key=str(derived_key(BASE_KEY, f"reaction {post.key} {person.pk}")),
                 trusted=True,
-                target_author=post.actor,
             )
         )
     return reactions

@@ -7,21 +7,23 @@
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:ingest   (all others derive from the shard's tag)
 -- ARGV    shard, shards, key lifetime in ms, wake flag lifetime in ms, then FIELDS values an event:
---         room, type, actor, key, content hash, data, trusted, target, target's author,
---         subject, subject's role, value, reply_to, known             ('' stands for none)
+--         room, type, actor, key, content hash, data, trusted, target, subject, subject's role,
+--         value, reply_to, known                                      ('' stands for none)
 --         value: muted until in ms, 0 when unmuted, '' when it is not about this room alone;
 --                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji
---         known: what PostgreSQL holds of the reactions to the target, as JSON
---                {"stored": the room's seq there, "people": {emoji: count}, "mine": [emoji]}
+--         known: what PostgreSQL holds of the message at target or reply_to, as JSON
+--                {"stored": the room's seq there, "author": user id, "deleted": …, "by_author": …,
+--                 and of the reactions to it, if they matter: "people": {emoji: count},
+--                 "mine": [emoji]}
 -- Returns {wake, answer, answer, …}; an answer is one of
 --         {'ok' | 'repeat', epoch, seq, n, at in ms, for a new reaction: people who have it then}
---         {'no', error code, ms to wait or nil}
+--         {'no', why: a name in `codec.REFUSALS`, ms to wait or nil}
 --         {'same'}  the event would change nothing
 --         {'load'}  the room is not in the log
 --         {'cold'}  the target, or what stands on it, is to be read in PostgreSQL (again)
 -- or {'epoch'} alone when the shard has none: the log is new, or was lost.
 
-local FIELDS = 14
+local FIELDS = 13
 local RANK = {member = 1, moderator = 2, owner = 3}
 local SPEAKS = {
   ['message.posted'] = true, ['message.edited'] = true,
@@ -184,18 +186,58 @@ local function refusal(event, room, room_key, acl_key)
   return nil
 end
 
--- The author of the message at `target`; or nil and the answer to give instead.
-local function find_author(event, room, log_key)
-  if event.target_author ~= '' then return event.target_author end
-  local target = tonumber(event.target)
-  if not target or target > room.head then return nil, {'no', 'not_found'} end
-  local id = string.format('%.0f-0', target)
+local function entry_at(log_key, seq)
+  local id = string.format('%.0f-0', seq)
   local found = redis.call('XRANGE', log_key, id, id)
-  if #found == 0 then return nil, {'cold'} end
+  if #found == 0 then return nil end
   local fields = {}
   for i = 1, #found[1][2], 2 do fields[found[1][2][i]] = found[1][2][i + 1] end
-  if fields.type ~= 'message.posted' then return nil, {'no', 'not_found'} end
-  return fields.actor
+  return fields
+end
+
+-- The message at `seq`: its author, whether it is deleted, and whether by its author; or nil and
+-- the answer to give instead.
+--
+-- `deletions` has message → seq of the event that last deleted or restored it, as long as that event
+-- is in the hot tail (see `stored.lua`). So it tells all that happened to a message that is in the
+-- tail too, and of any other all that PostgreSQL may not have held when the caller asked there.
+local function find_message(event, room, room_key, log_key, seq)
+  if not seq or seq > room.head then return nil, {'no', 'not_found'} end
+  local message
+  local posted = entry_at(log_key, seq)
+  if posted then
+    if posted.type ~= 'message.posted' then return nil, {'no', 'not_found'} end
+    message = {author = posted.actor, deleted = false, by_author = false}
+  else
+    if event.known == '' then return nil, {'cold'} end
+    local known = cjson.decode(event.known)
+    if known.stored < room.head and not entry_at(log_key, known.stored + 1) then
+      return nil, {'cold'}  -- the tail has been trimmed since
+    end
+    message = {
+      author = string.format('%.0f', known.author),
+      deleted = known.deleted, by_author = known.by_author,
+    }
+  end
+  local changed = redis.call('ZSCORE', room_key .. ':deletions', string.format('%.0f', seq))
+  local change = changed and entry_at(log_key, tonumber(changed))
+  if change then
+    message.deleted = change.type == 'message.deleted'
+    message.by_author = message.deleted and change.actor == message.author
+  end
+  return message
+end
+
+-- What the message's being deleted, or not, says to an event about it; nil when that may be.
+local function answer_of_deletion(event, message)
+  if event.type == 'message.deleted' then
+    -- The first deletion stands, but for the author's own: what they take back, nobody restores.
+    local stands = message.deleted and (message.by_author or event.actor ~= message.author)
+    return stands and {'same'} or nil
+  end
+  -- Doors say so before; what comes too late all the same restores nothing.
+  if event.type == 'message.restored' then return nil end
+  return message.deleted and {'no', 'deleted'} or nil
 end
 
 -- What stands on a message that somebody reacts to is kept for a while in a hash:
@@ -320,7 +362,7 @@ local function count_owners(event, room_key, acl_key)
   end
 end
 
-local function apply(event, room, room_key, acl_key, seq)
+local function apply(event, room, room_key, acl_key, seq, message)
   local kind, subject = event.type, event.subject
   if CHANGES_MEMBERS[kind] then count_owners(event, room_key, acl_key) end
   if kind == 'message.posted' then
@@ -346,6 +388,8 @@ local function apply(event, room, room_key, acl_key, seq)
     if event.value ~= '' then redis.call('HSET', room_key, 'slow', event.value) end
   elseif kind == 'room.archived' then
     redis.call('HSET', room_key, 'archived', event.value)
+  elseif kind == 'message.deleted' or kind == 'message.restored' and not message.by_author then
+    redis.call('ZADD', room_key .. ':deletions', seq, event.target)
   end
   if CHANGES_MEMBERS[kind] then redis.call('HSET', room_key, 'members', seq) end
 end
@@ -364,19 +408,24 @@ local function append(event)
     loaded = stored[7] or '-',  -- loaded before there was such a field
   }
 
+  local message, answer
   if HAS_TARGET[event.type] then
     -- Rights first: somebody outside learns nothing about what the room holds.
     if event.trusted ~= '1' and not acl_of(acl_key, event.actor) then
       return {'no', room.kind == 'public' and 'not_member' or 'not_found'}
     end
-    local author, answer = find_author(event, room, log_key)
-    if not author then return answer end
-    event.target_author = author
+    message, answer = find_message(event, room, room_key, log_key, tonumber(event.target))
+    if not message then return answer end
+    event.target_author = message.author
   end
   local code, wait_ms = refusal(event, room, room_key, acl_key)
   if code then return {'no', code, wait_ms} end
-  if event.reply_to ~= '' and tonumber(event.reply_to) > room.head then
-    return {'no', 'not_found'}
+  answer = message and answer_of_deletion(event, message)
+  if answer then return answer end
+  if event.reply_to ~= '' then
+    message, answer = find_message(event, room, room_key, log_key, tonumber(event.reply_to))
+    if not message and answer[1] == 'cold' then return answer end
+    if not message or message.deleted then return {'no', 'reply_to'} end
   end
   if changes_nothing(event, acl_key) then return {'same'} end
   if loses_last_owner(event, room_key, acl_key) then return {'no', 'forbidden'} end
@@ -405,7 +454,7 @@ local function append(event)
     redis.call('SET', tag .. 'key:' .. event.actor .. ':' .. event.key, record,
       'PX', key_lifetime_ms)
   end
-  apply(event, room, room_key, acl_key, seq)
+  apply(event, room, room_key, acl_key, seq, message)
   return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms, people}
 end
 
@@ -415,9 +464,8 @@ for first = 5, #ARGV, FIELDS do
   local answer = append({
     room = ARGV[first], type = ARGV[first + 1], actor = ARGV[first + 2], key = ARGV[first + 3],
     hash = ARGV[first + 4], data = ARGV[first + 5], trusted = ARGV[first + 6],
-    target = ARGV[first + 7], target_author = ARGV[first + 8], subject = ARGV[first + 9],
-    subject_role = ARGV[first + 10], value = ARGV[first + 11], reply_to = ARGV[first + 12],
-    known = ARGV[first + 13],
+    target = ARGV[first + 7], subject = ARGV[first + 8], subject_role = ARGV[first + 9],
+    value = ARGV[first + 10], reply_to = ARGV[first + 11], known = ARGV[first + 12],
   })
   appended = appended or answer[1] == 'ok'
   answers[#answers + 1] = answer

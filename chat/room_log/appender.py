@@ -48,7 +48,7 @@ class Unchanged(Exception):
 
 
 class _ColdTarget(Exception):
-    """The target, or what stands on it, is not known to the log; PostgreSQL knows."""
+    """A message, or what stands on it, is not known to the log; PostgreSQL knows."""
 
 
 class _Waiting:
@@ -74,9 +74,8 @@ def _refusal(place: Sequence[bytes]) -> Exception:
         return _ColdTarget()
     if place[0] == b"same":
         return Unchanged()
-    code = place[1].decode()
     wait_ms = place[2] if len(place) > 2 else None
-    return ClientError(code, codec.REFUSALS[code], None if wait_ms is None else int(wait_ms) / 1000)
+    return codec.refused(place[1].decode(), None if wait_ms is None else int(wait_ms))
 
 
 def _outcome(done: asyncio.Future[Appended]) -> str:
@@ -316,7 +315,7 @@ async def append(event: NewEvent) -> Appended:
                 if attempt > 0:  # Something was not stored yet when PostgreSQL was asked.
                     await asyncio.sleep(random.uniform(0.5, 1) * LOOK_UP_AGAIN_SECONDS * attempt)
                 event = await in_database(targets.look_up, event)
-        raise Unavailable("Reactions to this message cannot be counted at the moment.")
+        raise Unavailable("What is stored of this message cannot be told at the moment.")
 
 
 def waiting() -> int:

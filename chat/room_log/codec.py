@@ -8,6 +8,7 @@ import msgspec
 from msgspec import structs
 
 from chat import events
+from chat.errors import ClientError
 from chat.events import EventType, RoomEvent
 from chat.room_log import keys
 
@@ -21,7 +22,17 @@ REFUSALS = {
     "rate_limited": "Slow mode is on: wait before you write again.",
     "key_conflict": "This key was used before for something else.",
     "too_many": "A message may have 50 different reactions, 20 of them of one person.",
+    "deleted": "This message was deleted.",
+    "reply_to": "There is no message to reply to there, or it was deleted.",
 }
+# Those that are told apart in words only: name → the protocol's error code.
+CODES = {"deleted": "not_found", "reply_to": "not_found"}
+
+
+def refused(name: str, wait_ms: int | None = None) -> ClientError:
+    """The refusal that the script, or who checks in its stead, has this name for."""
+    wait_seconds = None if wait_ms is None else wait_ms / 1000
+    return ClientError(CODES.get(name, name), REFUSALS[name], wait_seconds)
 
 
 # What the columns of the event table hold; and the year 9999.
@@ -34,9 +45,8 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event that asks for its place.
 
     `actor` is None for what Veche itself does. `trusted` skips the room's ACL and belongs to
-    callers that have checked a right above it (staff, the system). `target_author` is the author
-    of the target where it was looked up in PostgreSQL, and `known` what it holds of the reactions
-    to it (see `append.lua`).
+    callers that have checked a right above it (staff, the system). `known` is what PostgreSQL holds
+    of the message that it is about or replies to, where that was looked up (see `append.lua`).
     """
 
     room: int
@@ -45,7 +55,6 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     actor: int | None
     key: str | None
     trusted: bool = False
-    target_author: int | None = None
     known: bytes = b""
 
 
@@ -57,7 +66,7 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
-    """The 14 values that `append.lua` expects for one event."""
+    """The 13 values that `append.lua` expects for one event."""
     data = event.data
     subject = role = value = target = reply_to = ""
     if isinstance(data, events.MemberJoined):
@@ -91,7 +100,6 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         encoded,
         "1" if event.trusted or event.actor is None else "0",
         target,
-        "" if event.target_author is None else str(event.target_author),
         subject,
         role,
         value,

@@ -14,6 +14,7 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 | `room:<id>:acl:<ticket>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |
 | `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
 | `room:<id>:reactions:<seq>` | hash | unused 15 min | what stands on a message: see `append.lua` |
+| `room:<id>:deletions` | zset | with the tail | message → seq of what last deleted or restored it |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
 | `room:<id>:loading` | string | 1 min | ticket of the process that reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |

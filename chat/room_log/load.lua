@@ -33,7 +33,7 @@ local coming_key = acl_key .. ':' .. ARGV[1]
 if ARGV[9] ~= '0' and redis.call('HLEN', coming_key) ~= tonumber(ARGV[9]) then return 'late' end
 
 -- The server frees large ones beside its work.
-redis.call('UNLINK', room_key, acl_key, log_key, ticket_key)
+redis.call('UNLINK', room_key, acl_key, log_key, ticket_key, room_key .. ':deletions')
 -- Nothing else is ever called like this ticket, so hubs look at the ACL after every load.
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
   'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1], 'members', ARGV[1],

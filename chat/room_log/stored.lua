@@ -18,6 +18,8 @@ for first = 5, #ARGV, 2 do
     redis.call('HSET', room_key, 'stored', ARGV[first + 1])
     if seq > tail then
       redis.call('XTRIM', room_key .. ':log', 'MINID', string.format('%.0f-0', seq - tail + 1))
+      -- What is kept of events that are trimmed goes with them.
+      redis.call('ZREMRANGEBYSCORE', room_key .. ':deletions', '-inf', seq - tail)
     end
   end
 end

@@ -1,6 +1,7 @@
-"""What PostgreSQL knows of a message that is the target of an append.
+"""What PostgreSQL knows of a message that an append is about, or replies to.
 
-Who wrote it never changes. The reactions to it do: the append compares how far they were stored.
+Who wrote it never changes. Whether it is deleted and the reactions to it do: the append compares
+how far they were stored.
 """
 
 from __future__ import annotations
@@ -10,56 +11,66 @@ from django.db import connection
 from msgspec import structs
 
 from chat.database import in_database
-from chat.errors import ClientError
-from chat.events import EventType, MessageEdited, MessageTarget, Reaction
+from chat.events import EventType, MessageEdited, MessagePosted, MessageTarget, Reaction
 from chat.models import Message
 from chat.room_log import reading
-from chat.room_log.codec import REFUSALS, NewEvent
+from chat.room_log.codec import NewEvent, refused
 
 SYSTEM = 0
 
 
-# One statement, so that it is all of one moment.
-KNOWN = """
-    SELECT room.stored_seq,
-           (SELECT COALESCE(author_id, 0) FROM chat_message
-            WHERE room_id = room.id AND seq = %(seq)s),
+# One statement each, so that all of it is of one moment.
+MESSAGE = """
+    SELECT room.stored_seq, message.seq, COALESCE(message.author_id, 0),
+           message.deleted_at IS NOT NULL,
+           message.deleted_at IS NOT NULL
+               AND message.deleted_by_id IS NOT DISTINCT FROM message.author_id
+"""
+REACTIONS = """,
            ARRAY(SELECT count(*) || ' ' || emoji FROM chat_reaction
                  WHERE room_id = room.id AND target = %(seq)s GROUP BY emoji),
            ARRAY(SELECT emoji FROM chat_reaction
                  WHERE room_id = room.id AND target = %(seq)s AND user_id = %(user)s)
-    FROM chat_room AS room WHERE room.id = %(room)s
+"""
+OF_ROOM = """
+    FROM chat_room AS room
+    LEFT JOIN chat_message AS message ON message.room_id = room.id AND message.seq = %(seq)s
+    WHERE room.id = %(room)s
 """
 
 
 def look_up(event: NewEvent) -> NewEvent:
-    """The event with what PostgreSQL knows of its target.
+    """The event with what PostgreSQL knows of the message that it is about or replies to.
 
     Raises: ClientError `not_found` when no message stands there; OperationalError.
     """
-    assert isinstance(event.data, MessageEdited | MessageTarget | Reaction)
-    if isinstance(event.data, Reaction):
-        return _with_reactions(event, event.data.target)
-    author = _stored_author(event.room, event.data.target)
-    if author is None:
-        raise ClientError("not_found", REFUSALS["not_found"])
-    return structs.replace(event, target_author=author)
-
-
-def _with_reactions(event: NewEvent, seq: int) -> NewEvent:
+    data = event.data
+    if isinstance(data, MessagePosted):
+        seq, refusal = data.reply_to, "reply_to"
+    else:
+        assert isinstance(data, MessageEdited | MessageTarget | Reaction)
+        seq, refusal = data.target, "not_found"
+    reacts = isinstance(data, Reaction)
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, {"room": event.room, "seq": seq, "user": event.actor})
+        cursor.execute(
+            MESSAGE + (REACTIONS if reacts else "") + OF_ROOM,
+            {"room": event.room, "seq": seq, "user": event.actor},
+        )
         found = cursor.fetchone()
     if found is None:
-        raise ClientError("not_found", REFUSALS["not_found"])
-    stored, author, counted, mine = found
-    if author is None and seq <= stored:
-        raise ClientError("not_found", REFUSALS["not_found"])
-    parts = (text.partition(" ") for text in counted)
-    people = {emoji: int(count) for count, _, emoji in parts}
-    known = {"stored": stored, "people": people, "mine": mine}
-    # A message that is not stored yet is in the hot tail, and the log finds its author there.
-    return structs.replace(event, target_author=author, known=msgspec.json.encode(known))
+        raise refused(refusal)
+    stored, message, author, deleted, by_author, *reactions = found
+    if message is None:
+        if seq <= stored:
+            raise refused(refusal)
+        # A message that is not stored yet is in the hot tail, and the log finds it there.
+        return structs.replace(event, known=b"")
+    known = {"stored": stored, "author": author, "deleted": deleted, "by_author": by_author}
+    if reacts:
+        counted, mine = reactions
+        parts = (text.partition(" ") for text in counted)
+        known |= {"people": {emoji: int(count) for count, _, emoji in parts}, "mine": mine}
+    return structs.replace(event, known=msgspec.json.encode(known))
 
 
 async def author_of(room: int, seq: int) -> int | None:

@@ -221,6 +221,8 @@ export const en = {
 		network: "The server cannot be reached.",
 		unknown: "Something went wrong.",
 	},
+	messageGone: "The message is gone: it was deleted.",
+	replyGone: "The message that this answers is gone. Copy the text to send it on its own.",
 };
 
 export type Words = typeof en;

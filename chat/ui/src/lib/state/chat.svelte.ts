@@ -205,7 +205,15 @@ export class Chat implements ClientListener {
 	refused({ intent }: OutboxItem, code: ErrorCode): void {
 		if (intent.t === "send") return;
 		const words = t();
-		toasts.show(`${words.changeRefused[intent.t]} ${words.errors[code]}`, "error");
+		toasts.show(`${words.changeRefused[intent.t]} ${this.whyRefused(intent, code)}`, "error");
+	}
+
+	/** Why the server refused what was asked for, in words. Of a room that is open, `not_found` is a message. */
+	whyRefused(intent: Intent, code: ErrorCode): string {
+		const words = t();
+		if (code !== "not_found") return words.errors[code];
+		if (intent.t !== "send") return words.messageGone;
+		return intent.reply_to == null ? words.errors.not_found : words.replyGone;
 	}
 
 	catchingUp(busy: boolean): void {
