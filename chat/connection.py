@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import structs
 
-from chat import access, clocks, history, live, metrics, reading_budget, tracing
+from chat import access, clocks, history, live, metrics, reading_budget, room_log, tracing
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
@@ -281,8 +281,7 @@ class Connection:
     async def _sync(self, frame: Sync) -> None:
         await self._check_reader(frame.room)
         events = await history.events_after(frame.room, frame.after, frame.limit)
-        feed = self._hub.feeds.get(frame.room)
-        head = max(feed.target if feed else 0, events[-1].seq if events else 0)
+        head = max(await self._head(frame.room), events[-1].seq if events else 0)
         await self._send_past(
             frame.room,
             encode(
@@ -294,6 +293,14 @@ class Connection:
                 )
             ),
         )
+
+    async def _head(self, room: int) -> int:
+        """The highest seq that is known to exist: the hub's, or the log's of a room not shown."""
+        feed = self._hub.feeds.get(room)
+        if feed is not None:
+            return feed.target
+        state = (await room_log.room_states([room])).get(room)
+        return 0 if state is None else state.head
 
     async def _history(self, frame: History) -> None:
         await self._check_reader(frame.room)

@@ -220,6 +220,26 @@ async def test_room_that_is_opened_again_comes_back(
     await room_log.close()
 
 
+async def test_sync_says_how_far_a_room_goes_that_is_not_shown(server: WebProcess) -> None:
+    anna, owner = await new_person("anna"), await new_person("owner")
+    room = await new_room(owner, anna)
+    last = [await post(room, owner, f"message {number}") for number in range(5)][-1].event.seq
+    archived = await log(room, owner, EventType.ROOM_ARCHIVED, RoomArchived(archived=True))
+    await store(room.pk)
+    await sync_to_async(put_into)(anna, room_list.EVERYTHING_UP_TO)
+
+    async with await ChatClient.hello(server, anna) as client:
+        assert room.pk not in [one["id"] for one in client.welcome["rooms"]]
+        part = await client.ask(t="sync", room=room.pk, after=0, limit=3)
+        rest = await client.ask(t="sync", room=room.pk, after=last + 1)
+
+    assert archived.event.seq == last + 1
+    assert [event["seq"] for event in part["events"]] == [1, 2, 3]
+    assert rest["events"] == []
+    assert [part["head"], rest["head"]] == [last + 1, last + 1]
+    await room_log.close()
+
+
 async def test_members_and_bans_come_in_pages() -> None:
     anna = await new_person("anna")
     room = await new_room(anna)
