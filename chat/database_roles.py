@@ -2,62 +2,124 @@
 
 It owns nothing: it reads and writes rows, and cannot switch off what guards them, as the owner of a
 table could (DISABLE TRIGGER) and a superuser anyhow (session_replication_role). Rows of the audit
-log it adds and reads. The owner, which runs migrations, gives these rights, again after each of
-them; nothing else has its password.
+log it adds and reads. The owner (DATABASE_OWNER_URL), which runs migrations, makes the role and
+gives it these rights, again after each of them; nothing else has the owner's password.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from django.db import connection, transaction
+import psycopg
+from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
 # Rows are added and never changed, so no more than that is given.
 APPEND_ONLY = ("chat_auditentry", "chat_auditoutcome")
-
-
-class OwnsTables(Exception):
-    """The role is a superuser, or owns tables: rights cannot be taken from it."""
-
-
-def give_rights(role: str) -> None:
-    """Gives `role`, which exists, its rights on what is there and on what the current role makes
-    later. May be repeated.
-
-    Raises: OwnsTables; ProgrammingError when there is no such role or this one may not do it.
-    """
-    name = sql.Identifier(role)
-    with transaction.atomic(), connection.cursor() as cursor:
-        check_owns_nothing(cursor, role)
-        for statement in (
-            "GRANT USAGE ON SCHEMA public TO {role}",
-            "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-            "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
-            "ALTER DEFAULT PRIVILEGES IN SCHEMA public "
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
-            "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
-        ):
-            cursor.execute(sql.SQL(statement).format(role=name))
-        for table in APPEND_ONLY:
-            cursor.execute(
-                sql.SQL("REVOKE UPDATE, DELETE ON {table} FROM {role}").format(
-                    table=sql.Identifier(table), role=name
-                )
-            )
-
-
-def check_owns_nothing(cursor: Any, role: str) -> None:
-    """Raises: OwnsTables."""
-    cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [role])
-    found = cursor.fetchone()
-    if found is not None and found[0]:
-        raise OwnsTables(f"{role} is a superuser.")
-    cursor.execute(
-        "SELECT count(*) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
-        "WHERE nspname = 'public' AND relkind IN ('r', 'p') AND pg_get_userbyid(relowner) = %s",
-        [role],
+OWNED = """
+    SELECT rolsuper OR EXISTS (
+        SELECT FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relowner = r.oid
     )
-    if cursor.fetchone()[0]:
-        raise OwnsTables(f"{role} owns tables: run this as another role that owns them.")
+    FROM pg_roles r WHERE rolname = %s
+"""
+# Of the owner: `public`, and what a rebuild of the analytics has made.
+SCHEMAS = """
+    SELECT nspname FROM pg_namespace
+    WHERE nspname = 'public' OR nspowner = current_user::regrole
+        AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'
+"""
+
+
+class CannotLetIn(Exception):
+    """The role of DATABASE_URL cannot be made, or has rights that nobody can take from it."""
+
+
+def let_in(url: str) -> None:
+    """Makes the role of `url` (DATABASE_URL) and gives it its rights, on what is there and on what
+    the current role makes later. May be repeated; a password that has changed is set.
+
+    Raises: CannotLetIn; OperationalError when the database does not answer.
+    """
+    parts = urlsplit(url)
+    role, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not role:
+        raise CannotLetIn("DATABASE_URL names no role: postgresql://role:password@host:5432/name")
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            _make(cursor, role, password)
+            _give_rights(cursor, role)
+    except ProgrammingError as error:
+        raise CannotLetIn(
+            f"The role {role} of DATABASE_URL cannot be set up by that of DATABASE_OWNER_URL: "
+            f"{str(error).splitlines()[0]}. CREATE ROLE {role} LOGIN as an administrator of the "
+            "database, and run this again."
+        ) from error
+
+
+def _make(cursor: Any, role: str, password: str) -> None:
+    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+    name = sql.Identifier(role)
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("CREATE ROLE {role} LOGIN").format(role=name))
+    elif not password or _signs_in(role, password):
+        return
+    if password:
+        # Made here, so that the password itself is in no statement that a server may log.
+        secret = connection.connection.pgconn.encrypt_password(
+            password.encode(), role.encode(), b"scram-sha-256"
+        )
+        cursor.execute(
+            sql.SQL("ALTER ROLE {role} PASSWORD {secret}").format(
+                role=name, secret=sql.Literal(secret.decode())
+            )
+        )
+
+
+def _signs_in(role: str, password: str) -> bool:
+    asked = connection.get_connection_params() | {"user": role, "password": password}
+    try:
+        psycopg.connect(**asked).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _give_rights(cursor: Any, role: str) -> None:
+    if owns_tables(cursor, role):
+        raise CannotLetIn(
+            f"The role {role} of DATABASE_URL is a superuser or owns tables, so no right can be "
+            "taken from it. Let DATABASE_URL name another role: migrate makes it."
+        )
+    cursor.execute(SCHEMAS)
+    for [schema] in cursor.fetchall():
+        for statement in (
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+        ):
+            _execute(cursor, statement, schema=schema, role=role)
+    for statement in (
+        "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO {role}",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+        "ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO {role}",
+    ):
+        _execute(cursor, statement, role=role)
+    there = connection.introspection.table_names(cursor)
+    for table in APPEND_ONLY:
+        if table in there:
+            _execute(cursor, "REVOKE UPDATE, DELETE ON {table} FROM {role}", table=table, role=role)
+
+
+def _execute(cursor: Any, statement: str, **names: str) -> None:
+    quoted = {name: sql.Identifier(value) for name, value in names.items()}
+    cursor.execute(sql.SQL(statement).format(**quoted))
+
+
+def owns_tables(cursor: Any, role: str) -> bool:
+    """Whether the role is a superuser or owns tables of Veche. Raises: DatabaseError."""
+    cursor.execute(OWNED, [role])
+    found = cursor.fetchone()
+    return found is not None and found[0]

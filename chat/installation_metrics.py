@@ -61,8 +61,9 @@ COUNT_PEOPLE = """
         SELECT actor_id, at FROM chat_roomevent ORDER BY id DESC LIMIT %s
     ) AS recent WHERE at > now() - %s * interval '1 second'
 """
+# Not by `backend_type`, which PostgreSQL shows of one's own role alone.
 COUNT_CONNECTIONS = """
-    SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+    SELECT (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL),
            current_setting('max_connections')::int, pg_database_size(current_database())
 """
 

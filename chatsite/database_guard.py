@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connections
 
 from chat.database_durability import READ_SETTINGS, WeakDatabaseError, weaknesses
+from chat.database_roles import owns_tables
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,16 @@ def refuse_weak_database() -> None:
         # Not Django's connection: a worker's children would inherit its pool.
         with psycopg.connect(**connections["default"].get_connection_params()) as connection:
             found = dict(connection.execute(READ_SETTINGS).fetchall())
+            owner = owns_tables(connection.cursor(), connection.info.user)
     except psycopg.Error as error:
         # Only the kind: the text may hold the address.
         logger.warning("PostgreSQL's settings are not known yet: %s", type(error).__name__)
         return
+    if owner:
+        logger.warning(
+            "This process connects to PostgreSQL as the owner of the tables, so what breaks into "
+            "it can switch off the guards of the audit log: see DATABASE_OWNER_URL"
+        )
     problems = weaknesses(found)
     if not problems:
         return

@@ -57,6 +57,11 @@ def check_database_url(url: str) -> None:
         raise BadValue("must look like postgresql://user:password@host:5432/name")
 
 
+def check_owner_url(url: str) -> None:
+    if url:
+        check_database_url(url)
+
+
 def check_redis_url(url: str) -> None:
     if urlsplit(url).scheme not in {"redis", "rediss"}:
         raise BadValue("must look like redis://:password@host:6379/0 (rediss:// for TLS)")
@@ -127,6 +132,15 @@ class Env:
         help="PostgreSQL, 15 or newer: postgresql://user:password@host:5432/name",
         secret=True,
         check=check_database_url,
+    )
+    database_owner_url: str = setting(
+        "",
+        secret=True,
+        check=check_owner_url,
+        help="The same database as the role that owns the tables, for migrate and rebuild_rollups "
+        "alone: what is given it connects with it. migrate then makes the role of DATABASE_URL, "
+        "which reads and writes rows and can change nothing else. Web processes and workers do "
+        "not need it and should not have it.",
     )
     log_redis_url: str = setting(
         help="The log: Redis >= 7 or Valkey >= 8; appendonly yes, appendfsync always, noeviction.",

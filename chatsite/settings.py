@@ -111,7 +111,9 @@ DATABASE_LIMITS = " ".join(
         "idle_in_transaction_session_timeout": ENV.db_idle_in_transaction_timeout_ms,
     }.items()
 )
-DATABASES: dict[str, dict[str, Any]] = {"default": environ.Env.db_url_config(ENV.database_url)}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": environ.Env.db_url_config(ENV.database_owner_url or ENV.database_url)
+}
 DATABASES["default"] |= {
     "ENGINE": "django_prometheus.db.backends.postgresql",
     # Under ASGI persistent connections leak, one for each thread; the pool below replaces them.

@@ -20,7 +20,9 @@ import psycopg
 
 from localstack.process import Program, StartFailed
 
-USER = DATABASE = "veche"
+OWNER = DATABASE = "veche"
+# Web processes and workers: `migrate` makes this role, which owns nothing.
+USER = "veche_app"
 SYSTEM_USER = "embedded_postgres"
 
 
@@ -36,15 +38,28 @@ def binaries() -> Path:
 
 
 class Postgres:
-    """A server with its data under `folder`. `durable` False trades fsync for speed in tests."""
+    """A server with its data under `folder`. `durable` False trades fsync for speed in tests.
+
+    `owner_url` is for migrate, `url` for what runs after it.
+    """
 
     name = "postgres"
 
-    def __init__(self, folder: Path, port: int, password: str, *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        *,
+        owner_password: str,
+        password: str,
+        durable: bool = True,
+    ) -> None:
         self.data = folder / "data" / "postgres"
         self.port = port
-        self.password = password
-        self.url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+        self.owner_password = owner_password
+        place = f"127.0.0.1:{port}/{DATABASE}"
+        self.owner_url = f"postgresql://{OWNER}:{owner_password}@{place}"
+        self.url = f"postgresql://{USER}:{password}@{place}"
         account = unprivileged_account()
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -86,7 +101,7 @@ class Postgres:
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(parents=True, mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=self.data.parent) as password_file:
-            password_file.write(self.password)
+            password_file.write(self.owner_password)
             password_file.flush()
             if self.account is not None:
                 for path in (self.data, password_file.name):
@@ -95,7 +110,7 @@ class Postgres:
                 [
                     str(binaries() / "initdb"),
                     f"--pgdata={self.data}",
-                    f"--username={USER}",
+                    f"--username={OWNER}",
                     f"--pwfile={password_file.name}",
                     "--auth=scram-sha-256",
                     "--encoding=UTF8",
@@ -119,7 +134,7 @@ class Postgres:
     def check(self) -> None:
         """Raise unless the server answers; makes the database on the way."""
         with psycopg.connect(
-            self.url.removesuffix(DATABASE) + "postgres", connect_timeout=2, autocommit=True
+            self.owner_url.removesuffix(DATABASE) + "postgres", connect_timeout=2, autocommit=True
         ) as connection:
             there = connection.execute(
                 "SELECT FROM pg_database WHERE datname = %s", [DATABASE]

@@ -40,7 +40,7 @@ def kept_secrets(folder: Path) -> dict[str, str]:
         kept: dict[str, str] = json.loads(path.read_text())
     except FileNotFoundError:
         kept = {}
-    names = ("postgres", "log", "bus", "secret_key", "metrics_token")
+    names = ("postgres", "postgres_app", "log", "bus", "secret_key", "metrics_token")
     wanted = {name: secrets.token_urlsafe(32) for name in names}
     if wanted.keys() - kept.keys():
         kept = wanted | kept
@@ -75,8 +75,13 @@ class LocalServers:
         self.of: dict[str, Server] = {}
         given = given or {}
         if not is_given(given, "DATABASE_URL"):
-            password = kept["postgres"]
-            self.of["DATABASE_URL"] = Postgres(folder, free_port(), password, durable=durable)
+            self.of["DATABASE_URL"] = Postgres(
+                folder,
+                free_port(),
+                owner_password=kept["postgres"],
+                password=kept["postgres_app"],
+                durable=durable,
+            )
         for name, settings in (("log", LOG_SETTINGS), ("bus", BUS_SETTINGS)):
             variable = f"{name.upper()}_REDIS_URL"
             if not is_given(given, variable):
@@ -91,8 +96,11 @@ class LocalServers:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that connect Veche to these servers."""
+        """The variables that connect Veche to these servers, for commands such as migrate."""
         urls = {variable: server.url for variable, server in self.of.items()}
+        for server in self.all:
+            if isinstance(server, Postgres):
+                urls["DATABASE_OWNER_URL"] = server.owner_url
         weak = {} if self.durable else {"ALLOW_WEAK_DATABASE": "1"}
         return {**urls, **weak, "SECRET_KEY": self.secret_key}
 

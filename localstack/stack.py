@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import http.client
 import json
@@ -25,6 +26,7 @@ PROBE_EVERY_SECONDS = "15"
 METERED = ("worker", "beat", "analytics", "probe")
 PROJECT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
+OWNER_URL = "DATABASE_OWNER_URL"
 WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104
 
 
@@ -56,7 +58,13 @@ class Stack:
         self.environment = {
             name: value for name, value in defaults.items() if not is_given(given, name)
         } | {"PORT": str(self.port), "BIND": self.bind}
-        for name in ("DATABASE_URL", "LOG_REDIS_URL", "BUS_REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS"):
+        for name in (
+            "DATABASE_URL",
+            OWNER_URL,
+            "LOG_REDIS_URL",
+            "BUS_REDIS_URL",
+            "KAFKA_BOOTSTRAP_SERVERS",
+        ):
             if given.get(name):
                 self.environment[name] = given[name]
         self.supervisor = Supervisor(say)
@@ -112,8 +120,13 @@ class Stack:
                 [Part(server.program, server.check, READY_SECONDS) for server in embedded]
             )
         setup = self._program("setup", *python("localstack.setup", *self._demo_arguments()))
+        setup = dataclasses.replace(setup, environment={**setup.environment, **self._owner()})
         if self.supervisor.run_once(setup, SETUP_SECONDS):
             raise StartFailed(f"Setting up the database failed:\n{tail(setup.log, 30)}")
+
+    def _owner(self) -> dict[str, str]:
+        """For what makes tables; other programs connect as a role that owns none."""
+        return {OWNER_URL: self.environment[OWNER_URL]} if OWNER_URL in self.environment else {}
 
     def _demo_arguments(self) -> list[str]:
         """Accounts with well-known names belong into no database but our own."""
@@ -148,7 +161,7 @@ class Stack:
         return {"web": [web]} | {name: [address] for name, address in self.metrics.items()}
 
     def _program(self, name: str, *argv: str) -> Program:
-        environment = {**self.environment, "PYTHONUNBUFFERED": "1"}
+        environment = {**self.environment, "PYTHONUNBUFFERED": "1", OWNER_URL: ""}
         if name in self.metrics:
             host, _, port = self.metrics[name].rpartition(":")
             environment |= {"METRICS_BIND": host, "METRICS_PORT": port}

@@ -46,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
         except StartFailed as problem:
             pytest.exit(str(problem), returncode=1)
         _ = settings.INSTALLED_APPS  # Loads the settings; pytest-django does the rest.
+        # Tests make databases and tables; what they start runs as the role that owns nothing.
+        os.environ.pop("DATABASE_OWNER_URL", None)
 
 
 def hands_tests_out(config: pytest.Config) -> bool:

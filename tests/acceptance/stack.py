@@ -23,6 +23,7 @@ STOP_SECONDS = 60.0
 # What pytest's own servers put into the environment; the stack under test has servers of its own.
 NOT_INHERITED = (
     "DATABASE_URL",
+    "DATABASE_OWNER_URL",
     "LOG_REDIS_URL",
     "BUS_REDIS_URL",
     "SECRET_KEY",

@@ -106,7 +106,7 @@ class Installation:
 
     def environment_of(self, side: str) -> dict[str, str]:
         """For processes on this side of the links, `web` or `worker`."""
-        environment = self.environment
+        environment = {**self.environment, "DATABASE_OWNER_URL": ""}
         for name, variable in SERVERS.items():
             link = self.links.get(f"{side}-{name}")
             if link is not None:

@@ -99,6 +99,7 @@ def _world(folder: Path) -> Iterator[World]:
             stack.callback(server.stop)
             server.start()
         made = make(environment)
+        environment["DATABASE_OWNER_URL"] = ""
         webs = [
             stack.enter_context(web_process(folder / f"web-{number}.log", **environment))
             for number in range(2)

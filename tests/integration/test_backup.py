@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,12 +59,20 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **SETTINGS, **self.servers.environment, **self.bus}
+        """Of what runs as the role that owns nothing, so of all but a restore."""
+        given = {**os.environ, **SETTINGS, **self.servers.environment, **self.bus}
+        return {**given, "DATABASE_OWNER_URL": ""}
 
-    def run(self, *argv: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    @property
+    def owner(self) -> dict[str, str]:
+        return {"DATABASE_OWNER_URL": self.servers.environment["DATABASE_OWNER_URL"]}
+
+    def run(
+        self, *argv: str, codes: tuple[int, ...] = (0,), given: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             argv,
-            env=self.environment,
+            env={**self.environment, **(given or {})},
             cwd=BASE_DIR,
             capture_output=True,
             text=True,
@@ -76,6 +84,9 @@ class Home:
 
     def manage(self, *argv: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "manage.py", *argv, codes=codes)
+
+    def manage_as_owner(self, *argv: str) -> None:
+        self.run(sys.executable, "manage.py", *argv, given=self.owner)
 
     def make_backup(self) -> None:
         self.manage("backup", str(self.backup), "--pg-dump", str(binaries() / "pg_dump"))
@@ -92,10 +103,12 @@ class Home:
             str(binaries() / "pg_restore"),
             "--exit-on-error",
             "--no-owner",
-            f"--dbname={self.servers.environment['DATABASE_URL']}",
+            "--no-privileges",
+            f"--dbname={self.owner['DATABASE_OWNER_URL']}",
             str(self.backup / "database.dump"),
         )
-        self.manage("after_restore")
+        self.manage_as_owner("migrate", "--verbosity", "0")
+        self.manage_as_owner("after_restore")
 
     def settle(self) -> None:
         """Everything is stored and published, and the analytics have counted it."""
@@ -183,7 +196,7 @@ def new_home() -> Iterator[Home]:
     with tempfile.TemporaryDirectory(prefix="veche-backup-") as folder:
         made = Home(Path(folder))
         with made.servers:
-            made.manage("migrate", "--verbosity", "0")
+            made.manage_as_owner("migrate", "--verbosity", "0")
             yield made
         made.servers.stop()
 

@@ -20,7 +20,6 @@ from uuid import UUID
 import msgspec
 import pytest
 from django.conf import settings
-from django.db import connection
 
 import chat
 from chat import dead_letters
@@ -33,6 +32,7 @@ from chat.verify import Report, Verifier
 from tests.integration import crash_work
 from tests.integration.crash_work import Plan, Worker
 from tests.integration.rooms import new_key
+from tests.integration.web_process import owner_url_of_test_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -67,10 +67,10 @@ def run_until_it_dies(plan: Plan, journal: Path, point: str, hit: int) -> str:
     """Works in another process, which must die at that point; what it wrote to stderr."""
     file = journal.with_suffix(".plan")
     file.write_bytes(msgspec.json.encode(plan))
-    base, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     environment = {
         **os.environ,
-        "DATABASE_URL": f"{base}/{connection.settings_dict['NAME']}",
+        # What goes wrong is arranged in the tables.
+        "DATABASE_OWNER_URL": owner_url_of_test_database(),
         "VECHE_CRASH_POINT": f"{point}:{hit}",
     }
     died = subprocess.run(

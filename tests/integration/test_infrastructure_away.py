@@ -70,7 +70,7 @@ print(json.dumps(said), flush=True)
 
 @pytest.fixture
 def own_postgres(tmp_path: Path) -> Postgres:
-    server = Postgres(tmp_path, free_port(), "secret")
+    server = Postgres(tmp_path, free_port(), owner_password="secret", password="secret-too")
     server.prepare()
     return server
 
@@ -82,7 +82,7 @@ def test_postgres_killed_in_a_drain_leaves_no_dead_letter_and_loses_nothing(
     wait_until_ready(own_postgres.program, process, own_postgres.check, READY_SECONDS)
     drainer = subprocess.Popen(
         [sys.executable, "-c", DRAIN_WITHOUT_POSTGRES, str(process.pid), str(EVENTS)],
-        env={**os.environ, "DATABASE_URL": own_postgres.url},
+        env={**os.environ, "DATABASE_URL": own_postgres.owner_url},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

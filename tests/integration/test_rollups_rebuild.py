@@ -34,7 +34,7 @@ from tests.analytics_events import post, record_of
 from tests.integration import analytics_truth
 from tests.integration.analytics_world import SHARDS, KeptLetters, World
 from tests.integration.buses import BusUnderTest, record
-from tests.integration.test_export import url_of_test_database
+from tests.integration.web_process import owner_url_of_test_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
@@ -262,7 +262,7 @@ def test_command_that_is_interrupted_says_so_and_changes_nothing(tmp_path: Path)
     count_all()
     process = subprocess.Popen(
         [sys.executable, "manage.py", "rebuild_rollups"],
-        env={**os.environ, "DATABASE_URL": url_of_test_database()},
+        env={**os.environ, "DATABASE_OWNER_URL": owner_url_of_test_database()},
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

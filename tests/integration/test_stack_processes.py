@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from localstack.ports import holder, is_free
+from localstack.postgres import Postgres
 from localstack.process import Program, StartFailed, start, stop, stop_left_over, wait_until_ready
 from localstack.servers import LocalServers
 from localstack.stack import port_of
@@ -209,14 +210,14 @@ def test_data_and_passwords_outlive_a_restart_and_belong_to_us_alone(tmp_path: P
 
     folder = tmp_path / "var"
     with LocalServers(folder, durable=False) as first:
-        with psycopg.connect(first.environment["DATABASE_URL"]) as connection:
+        with psycopg.connect(first.environment["DATABASE_OWNER_URL"]) as connection:
             connection.execute("CREATE TABLE kept (word text)")
             connection.execute("INSERT INTO kept VALUES ('still here')")
         with redis.Redis.from_url(first.environment["LOG_REDIS_URL"]) as log:
             log.xadd("kept", {"word": "still here"})
 
     with LocalServers(folder, durable=False) as second:
-        with psycopg.connect(second.environment["DATABASE_URL"]) as connection:
+        with psycopg.connect(second.environment["DATABASE_OWNER_URL"]) as connection:
             row = connection.execute("SELECT word FROM kept").fetchone()
         with redis.Redis.from_url(second.environment["LOG_REDIS_URL"]) as log:
             length = log.xlen("kept")
@@ -229,8 +230,10 @@ def test_data_and_passwords_outlive_a_restart_and_belong_to_us_alone(tmp_path: P
     assert first.secret_key == second.secret_key
     assert (folder / "secrets.json").stat().st_mode & 0o077 == 0
     for server in second.all:
-        password = server.url.partition("@")[0].rpartition(":")[2]
-        assert not any(password in command for command in commands)
+        urls = [server.url, server.owner_url] if isinstance(server, Postgres) else [server.url]
+        for url in urls:
+            password = url.partition("@")[0].rpartition(":")[2]
+            assert not any(password in command for command in commands)
 
 
 def test_server_whose_address_is_given_is_not_embedded(tmp_path: Path) -> None:

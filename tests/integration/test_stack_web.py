@@ -93,12 +93,15 @@ def test_process_refuses_a_postgresql_that_may_forget(process: str) -> None:
 
 def test_settings_of_the_role_alone_are_looked_at_too() -> None:
     with tempfile.TemporaryDirectory(prefix="veche-weak-") as folder:
-        server = OwnServer(Postgres(Path(folder), free_port(), "password-of-the-role"))
+        postgres = Postgres(
+            Path(folder), free_port(), owner_password="password-of-the-role", password="another"
+        )
+        server = OwnServer(postgres)
         server.start()
         try:
-            with psycopg.connect(server.url, autocommit=True) as connection:
+            with psycopg.connect(postgres.owner_url, autocommit=True) as connection:
                 connection.execute("ALTER ROLE veche SET synchronous_commit = off")
-            refused = started("worker", DATABASE_URL=server.url, ALLOW_WEAK_DATABASE="0")
+            refused = started("worker", DATABASE_URL=postgres.owner_url, ALLOW_WEAK_DATABASE="0")
         finally:
             server.stop()
 

@@ -58,6 +58,12 @@ def test_database_url() -> str:
     return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
 
 
+def owner_url_of_test_database() -> str:
+    given = connection.settings_dict
+    place = f"{given['HOST']}:{given['PORT']}/{given['NAME']}"
+    return f"postgresql://{given['USER']}:{given['PASSWORD']}@{place}"
+
+
 test_database_url.__test__ = False  # type: ignore[attr-defined]
 
 

@@ -30,6 +30,8 @@ DOCKERFILE = (BASE_DIR / "Dockerfile").read_text()
 FILE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: one for name, one in SERVICES.items() if one["image"] == "veche:0.1.0"}
+# They do one thing and end.
+COME_AND_GO = {"migrate", "demo", "monitor-role"}
 # For these the default is right in every container; whoever needs another value writes it into
 # veche.env.
 DEFAULT_SUFFICES = {
@@ -115,7 +117,8 @@ def test_every_variable_that_is_set_is_a_setting_and_every_setting_is_decided_ab
         given = {variable.removesuffix("_FILE") for variable in service["environment"]}
         assert given - settings == set(), name
         assert given & DEFAULT_SUFFICES == set(), name
-        assert settings - given - DEFAULT_SUFFICES == set(), name
+        without = DEFAULT_SUFFICES | ({"DATABASE_OWNER_URL"} - given)
+        assert settings - given - without == set(), name
 
 
 def test_secret_settings_come_from_files_only() -> None:
@@ -237,7 +240,7 @@ def test_whoever_is_waited_for_says_when_it_is_ready() -> None:
                 assert how["condition"] == "service_started"
             else:
                 assert how["condition"] == "service_completed_successfully"
-                assert SERVICES[other]["command"][2] == "migrate"
+                assert other in COME_AND_GO
 
 
 def test_nobody_of_ours_waits_for_a_kafka_that_answers() -> None:
@@ -355,7 +358,7 @@ def test_who_asks_for_another_service_is_on_a_network_with_it() -> None:
     networks = {name: set(service["networks"]) for name, service in SERVICES.items()}
     for name, service in SERVICES.items():
         for other in service.get("depends_on", {}):
-            if name != "gateway" and other != "migrate":
+            if name != "gateway" and other not in COME_AND_GO:
                 assert networks[name] & networks[other], (name, other)
     for one in [name for name in SERVICES if name.endswith("exporter")]:
         assert networks["prometheus"] & networks[one], one
@@ -475,21 +478,38 @@ def test_whoever_reads_a_secret_is_started_anew_when_it_changes() -> None:
     password = {
         name for name, one in SERVICES.items() if "postgres_password" in one.get("secrets", [])
     }
-    come_and_go = {"migrate", "demo"}
+
+    url = {name for name, one in SERVICES.items() if "database_url" in one.get("secrets", [])}
 
     row = rotation["`SECRET_KEY`"]
-    assert all(name in row for name in OURS.keys() - come_and_go)
-    assert all(name in rotation["`METRICS_TOKEN`"] for name in token - come_and_go)
-    # PostgreSQL reads it once, when its volume is empty.
-    assert all(name in rotation["PostgreSQL's password"] for name in password - {"postgres"})
+    assert all(name in row for name in OURS.keys() - COME_AND_GO)
+    assert all(name in rotation["`METRICS_TOKEN`"] for name in token - COME_AND_GO)
+    assert all(name in rotation["PostgreSQL's `veche_app`"] for name in url - COME_AND_GO)
+    # PostgreSQL reads it once, when its volume is empty; and those who come and go as they come.
+    assert password - COME_AND_GO == {"postgres"}
+
+
+def test_owner_of_the_tables_is_known_to_migrate_alone() -> None:
+    knowing = {
+        name for name, one in SERVICES.items() if "database_owner_url" in one.get("secrets", [])
+    }
+    asking = {name for name, one in OURS.items() if "DATABASE_OWNER_URL_FILE" in one["environment"]}
+    superuser = {
+        name for name, one in SERVICES.items() if "postgres_password" in one.get("secrets", [])
+    }
+
+    assert knowing == asking == {"migrate"}
+    assert superuser == {"postgres", "monitor-role"}
+    migrate, web = SERVICES["migrate"], SERVICES["web"]
+    assert {*migrate["secrets"]} - {*web["secrets"]} == {"database_owner_url"}
+    assert migrate["environment"].keys() >= web["environment"].keys()
 
 
 def test_operations_say_how_much_memory_the_limits_add_up_to() -> None:
-    come_and_go = {"migrate", "demo"}
     limits = {
         name: (megabytes(one["mem_limit"]), "ops" in one.get("profiles", []))
         for name, one in SERVICES.items()
-        if name not in come_and_go
+        if name not in COME_AND_GO
     }
 
     always = sum(limit for limit, ops in limits.values() if not ops) / 1024

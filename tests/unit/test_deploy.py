@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -74,7 +75,9 @@ def test_made_secrets_are_complete_and_all_different(made: Path) -> None:
 
     assert files.keys() == wanted
     assert env.log_redis_url != env.bus_redis_url
-    assert files["postgres_password"].strip() in env.database_url
+    assert env.database_url.startswith("postgresql://veche_app:")
+    assert files["postgres_password"].strip() not in env.database_url
+    assert files["postgres_password"].strip() in files["database_owner_url"]
     assert files["log_password.conf"].split()[1] in env.log_redis_url
     assert len({text.split()[-1] for text in files.values()}) == len(files)
 
@@ -86,6 +89,28 @@ def test_made_secrets_are_behind_a_closed_door_and_stay_when_made_again(made: Pa
 
     assert made.stat().st_mode & 0o077 == 0
     assert contents(made) == before
+
+
+@pytest.mark.parametrize(
+    ("database_url", "role", "owner"),
+    [
+        ("postgresql://veche:{password}@postgres:5432/veche", "veche_app", "veche"),
+        ("postgresql://me:mine@db.example.org:5432/chat", "me", "me"),
+    ],
+)
+def test_installation_that_ran_as_the_owner_of_its_tables_gets_a_role_of_its_own(
+    database_url: str, role: str, owner: str, made: Path
+) -> None:
+    (made / "database_owner_url").unlink()
+    given = database_url.format(password=(made / "postgres_password").read_text().strip())
+    (made / "database_url").write_text(f"{given}\n")
+
+    make(made.parent)
+    make(made.parent)
+
+    assert (made / "database_url").read_text().startswith(f"postgresql://{role}:")
+    assert (made / "database_owner_url").read_text() == f"{given}\n"
+    assert urlsplit(given).username == owner
 
 
 def test_secrets_that_printed_mail_into_the_log_are_replaced_and_a_mail_server_stays(
@@ -136,6 +161,9 @@ def test_restore_stops_all_that_writes_and_migrates_before_the_log_is_stored(
     [stopped] = re.findall(r"^compose stop (.*)$", commands, re.MULTILINE)
     assert ours >= {"web", "worker", "beat", "probe", "analytics"}
     assert {*stopped.split()} == {*ours, "gateway", "log"}
+    # What makes tables or drops them runs as their owner; the rights of others are given again.
+    assert "migrate python manage.py after_restore" in commands
+    assert "--no-owner --no-privileges" in commands
     steps = ["compose stop", "dropdb", "pg_restore", "restore-log", "migrate", "after_restore"]
     places = [commands.index(step) for step in [*steps, "verify_delivery"]]
     assert places == sorted(places)

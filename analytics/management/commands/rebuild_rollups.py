@@ -12,8 +12,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 from django.utils.module_loading import import_string
+from psycopg.errors import InsufficientPrivilege
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -53,6 +54,12 @@ class Command(BaseCommand):
                 self._abandon()
             else:
                 self._rebuild(options["accept_gaps"])
+        except ProgrammingError as error:
+            if not isinstance(error.__cause__, InsufficientPrivilege):
+                raise
+            raise CommandError(
+                "Only the owner of the tables can make new ones: run this with DATABASE_OWNER_URL."
+            ) from error
         except (Away, OperationalError, InterfaceError) as error:
             reason = str(error) if isinstance(error, Away) else "The database does not answer."
             raise CommandError(f"{reason} Run it again to go on.", returncode=2) from error

@@ -1,0 +1,23 @@
+"""`manage.py migrate`: Django's, which then lets the role of DATABASE_URL in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+
+from chat import database_roles
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        super().handle(*args, **options)
+        owner_url = settings.ENV.database_owner_url
+        # Where both are one, there is nothing to give; web processes and workers warn of it.
+        if owner_url not in ("", settings.ENV.database_url) and not options["plan"]:
+            try:
+                database_roles.let_in(settings.ENV.database_url)
+            except database_roles.CannotLetIn as error:
+                raise CommandError(str(error)) from error
