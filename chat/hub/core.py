@@ -231,6 +231,7 @@ class Hub:
         feed.users[socket.user_id] -= 1
         if feed.users[socket.user_id] <= 0:
             del feed.users[socket.user_id]
+            feed.newcomers.discard(socket.user_id)
             self.presence.went(feed.room, socket.user_id)
         if not feed.users:
             feed.close()

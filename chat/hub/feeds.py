@@ -59,7 +59,8 @@ class RoomFeed:
 
     `position` is the last seq taken in, `delivered` the last one handed to live sockets, and
     `target` the highest that is known to exist. `stored` is PostgreSQL's watermark. `members` names
-    the state of the room's ACL at which everybody here was found in it, but for the `newcomers`.
+    the state of the room's ACL at which everybody here was found in it, but for the `newcomers`:
+    who has come since, and who is still to be put out.
     """
 
     def __init__(

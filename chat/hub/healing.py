@@ -148,6 +148,8 @@ class Healer:
                     continue
                 if states.get(feed):
                     feed.members = states[feed]
+                # Until they are out: putting them out may fail, and the ACL does not change again.
+                feed.newcomers |= (asked - members) & feed.users.keys()
                 for user_id in asked - members:
                     self._hub.spawn(put_out(self._hub, user_id, feed.room), "put out")
 

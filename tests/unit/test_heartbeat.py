@@ -85,6 +85,27 @@ async def test_people_are_looked_up_again_while_nobody_can_say(world: World) -> 
     assert socket.rooms == {}
 
 
+async def test_who_could_not_be_put_out_is_looked_up_again(world: World) -> None:
+    socket, _ = world.enter(user_id=1)
+    world.enter(user_id=2)
+    await beat(world)
+    world.rooms.out.add((1, ROOM))
+    world.rooms.acl = "2"
+    await heartbeat.look_at_rooms(world.hub)
+    world.rooms.away = True  # before they are put out
+    await until_spawned_tasks_are_done(world)
+    assert socket.rooms.keys() == {ROOM}
+    world.rooms.away = False
+
+    await beat(world)
+    await until_spawned_tasks_are_done(world)
+    world.rooms.looked_for.clear()
+    await beat(world)
+
+    assert socket.rooms == {}
+    assert world.rooms.looked_for == []
+
+
 async def test_log_that_names_no_state_of_its_acl_is_asked_every_time(world: World) -> None:
     world.rooms.acl = ""  # loaded by an older version
     socket, _ = world.enter(user_id=1)
