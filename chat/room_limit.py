@@ -18,7 +18,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from redis.exceptions import RedisError
 
 from chat.database import in_database
@@ -58,7 +58,20 @@ async def seat(user_id: int, room_id: int) -> AsyncIterator[None]:
         await in_database(_give_back, user_id, room_id)
         raise
     # From here on the log says whether they are in.
-    await in_database(_release, user_id, room_id)
+    await in_database(_release, [user_id], room_id)
+
+
+@asynccontextmanager
+async def seats(user_ids: Iterable[int], room_id: int) -> AsyncIterator[set[int]]:
+    """The same for many people at once, for commands that fill rooms; yields who has a seat.
+
+    Whoever has none left is not among them. What was left and is not stored yet counts.
+
+    Raises: Unavailable.
+    """
+    seated = await in_database(_take_many, user_ids, room_id, settings.ENV.rooms_per_person)
+    yield seated
+    await in_database(_release, seated, room_id)
 
 
 async def check_room_for_one_more(user_id: int) -> None:
@@ -96,6 +109,33 @@ def _take(user_id: int, room_id: int | None, limit: int) -> None:
             seats.update_or_create(
                 user_id=user_id, room_id=room_id, defaults={"held_until": now + HELD_FOR}
             )
+
+
+def _take_many(user_ids: Iterable[int], room_id: int, limit: int) -> set[int]:
+    with transaction.atomic():
+        now = _now()
+        # In one order, so that two who do this at once do not wait for each other.
+        people = User.objects.select_for_update(no_key=True).filter(pk__in=user_ids).order_by("pk")
+        rooms = dict.fromkeys((person.pk for person in people), 0)
+        memberships = Membership.objects.filter(user_id__in=rooms).exclude(room_id=room_id)
+        stored = Exists(
+            Membership.objects.filter(user_id=OuterRef("user_id"), room_id=OuterRef("room_id"))
+        )
+        others = RoomSeat.objects.filter(user_id__in=rooms).exclude(room_id=room_id)
+        for held in (memberships.exclude(room__kind=RoomKind.DIRECT), others.exclude(stored)):
+            for user_id, number in held.values_list("user_id").annotate(Count("pk")).order_by():
+                rooms[user_id] += number
+        seated = {user_id for user_id, number in rooms.items() if number < limit}
+        RoomSeat.objects.bulk_create(
+            [
+                RoomSeat(user_id=user_id, room_id=room_id, held_until=now + HELD_FOR)
+                for user_id in seated
+            ],
+            update_conflicts=True,
+            unique_fields=["user", "room"],
+            update_fields=["held_until"],
+        )
+    return seated
 
 
 def _forget_left(user_id: int, seats: QuerySet[RoomSeat]) -> None:
@@ -146,8 +186,8 @@ def _now() -> datetime:
     return now
 
 
-def _release(user_id: int, room_id: int) -> None:
-    RoomSeat.objects.filter(user_id=user_id, room_id=room_id).update(held_until=_now())
+def _release(user_ids: Iterable[int], room_id: int) -> None:
+    RoomSeat.objects.filter(user_id__in=user_ids, room_id=room_id).update(held_until=_now())
 
 
 def _give_back(user_id: int, room_id: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from chat import room_log, stored_events
+from chat import room_limit, room_log, stored_events
 from chat.actions import rooms
 from chat.database import in_database
 from chat.errors import ClientError
@@ -24,7 +24,8 @@ async def land_in_general(user_id: int) -> int:
     """Brings a new person into #general, once; returns the room's id.
 
     The key follows from the person, so it can be called at sign-up and again whenever somebody
-    connects who has no room: who left or was removed is not brought back.
+    connects who has no room: who left or was removed is not brought back. Who is in as many rooms
+    as allowed, all of them archived, stays out.
 
     Raises: Unavailable when the log or PostgreSQL is away; the next connection tries again.
     """
@@ -41,12 +42,21 @@ async def land_in_general(user_id: int) -> int:
         key=key,
     )
     try:
+        async with room_limit.seat(user_id, general.pk):
+            await _enter(event, user_id)
+    except ClientError as refused:
+        if refused.code != "too_many":
+            raise
+    return general.pk
+
+
+async def _enter(event: NewEvent, user_id: int) -> None:
+    try:
         appended = await room_log.append(event)
     except Unchanged:
-        return general.pk
+        return
     if not appended.repeat:
-        await rooms.announce_entry(user_id, general.pk)
-    return general.pk
+        await rooms.announce_entry(user_id, event.room)
 
 
 def landing_key(user: User) -> uuid.UUID:

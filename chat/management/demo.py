@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import make_password
 
-from chat import room_log, shown_names
+from chat import room_limit, room_log, shown_names
 from chat.actions import accounts, rooms
 from chat.actions.rooms import derived_key
 from chat.database import in_database
@@ -120,8 +120,8 @@ async def _make_room(number: int, people: Sequence[User]) -> tuple[_Room, int]:
         or random.Random(f"{number} {index}").randrange(100)
         < (MEMBER_SHARE if index < 100 else LATER_MEMBER_SHARE)
     ]
-    joins = [
-        NewEvent(
+    joins = {
+        member.pk: NewEvent(
             room=room.pk,
             type=EventType.MEMBER_JOINED,
             data=MemberJoined(user=member.pk),
@@ -131,11 +131,15 @@ async def _make_room(number: int, people: Sequence[User]) -> tuple[_Room, int]:
         )
         for member in members
         if member is not owner
-    ]
+    }
     added = 0
-    for batch in _batches(joins, BATCH_EVENTS):
-        _, joined = await _append_missing(batch)
+    inside = {owner.pk}
+    for batch in _batches(list(joins), BATCH_EVENTS):
+        async with room_limit.seats(batch, room.pk) as seated:
+            _, joined = await _append_missing([joins[one] for one in batch if one in seated])
+        inside |= seated
         added += joined
+    members = [member for member in members if member.pk in inside]
     for member in members if added else ():
         await rooms.announce_entry(member.pk, room.pk)
     return _Room(room.pk, members), added

@@ -10,9 +10,10 @@ import pytest
 from django.conf import settings
 
 from chat import room_log
-from chat.actions import rooms
+from chat.actions import accounts, rooms
 from chat.errors import ClientError
 from chat.events import RoomKind
+from chat.management import demo
 from chat.models import InvitationCount, Room, RoomSeat, User
 from tests.integration.chat_world import Api, code_of, store
 from tests.integration.rooms import new_key, new_person
@@ -108,6 +109,48 @@ async def test_room_that_is_asked_for_again_is_not_counted_twice() -> None:
         await rooms.create_room(anna.pk, "Room", RoomKind.PUBLIC, key=key)
 
     assert await RoomSeat.objects.filter(user=anna).acount() == 3
+
+
+async def test_general_takes_a_seat_before_it_is_stored() -> None:
+    anna = await new_person("anna")
+    *choice, last = await public_rooms(3)
+
+    await accounts.land_in_general(anna.pk)
+    await accounts.land_in_general(anna.pk)
+    for room in choice:
+        await rooms.join_room(anna.pk, room.pk)
+
+    assert await code_of(rooms.join_room(anna.pk, last.pk)) == "too_many"
+
+
+async def test_newcomer_in_as_many_rooms_as_allowed_stays_out_of_general() -> None:
+    anna = await new_person("anna")
+    for room in await public_rooms(3):
+        await rooms.join_room(anna.pk, room.pk)
+
+    general = await accounts.land_in_general(anna.pk)
+
+    assert await room_log.roles(anna.pk, [general]) == {general: None}
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_demo_puts_nobody_into_more_rooms_than_allowed(stored: bool) -> None:
+    await demo.fill(demo.Amounts(users=8, rooms=0, messages=0), None, lambda what, count: None)
+    people = [person.pk async for person in User.objects.order_by("pk")]
+    for room in await public_rooms(2):
+        for user_id in people[2:]:  # the first two own the rooms of the demo
+            await rooms.join_room(user_id, room.pk)
+    amounts = demo.Amounts(users=8, rooms=2, messages=60)
+
+    await demo.fill(amounts, None, lambda what, count: None)
+    made = [room.pk async for room in Room.objects.order_by("pk")]
+    for room_id in made if stored else ():
+        await store(room_id)
+    added = await demo.fill(amounts, None, lambda what, count: None)
+
+    roles = [await room_log.roles(user_id, made) for user_id in people]
+    assert [sum(role is not None for role in inside.values()) for inside in roles] == [3] * 8
+    assert added == 0
 
 
 async def test_refused_entry_leaves_no_seat() -> None:
