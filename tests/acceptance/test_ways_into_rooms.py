@@ -82,3 +82,18 @@ def test_conversation_with_a_deactivated_person_says_that_nobody_reads_it(
     expect(notice).to_be_visible()
     stack.manage("shell", "-c", switch + "u.is_active = True; u.save()")
     expect(anna.page.get_by_test_id("composer")).to_be_visible()
+
+
+def test_rooms_of_one_name_are_told_apart_by_their_address(people: People) -> None:
+    anna = people.at_desk("anna")
+    slug = new_room(anna)
+    title = anna.page.get_by_test_id("room-title")
+    name = title.inner_text()
+    anna.page.get_by_test_id("create-room").click()
+    anna.page.get_by_test_id("new-room-name").fill(name.upper())
+    anna.page.get_by_test_id("create").click()
+
+    expect(title).to_contain_text(f"{name.upper()} ({slug}-")
+    items = anna.page.get_by_test_id("room-item").filter(has_text=name)
+    expect(items).to_have_count(2)
+    expect(items.filter(has_text=f"({slug})")).to_have_count(1)

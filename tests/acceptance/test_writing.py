@@ -109,6 +109,23 @@ def test_reader_who_was_further_up_is_there_again_after_another_room(people: Peo
     assert abs(after["y"] - before["y"]) < 3
 
 
+def test_unsent_message_can_be_cancelled(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    cancelled, sent = said("better not"), said("but this")
+    anna.goes_offline()
+    anna.page.get_by_test_id("status-bar").get_by_role("button").wait_for()
+    anna.write(cancelled)
+    anna.write(sent)
+
+    anna.message(cancelled).get_by_test_id("cancel-send").click()
+    expect(anna.message(cancelled)).to_have_count(0)
+    anna.comes_back()
+
+    anna.sees_state(sent, "stored")
+    boris.sees(sent)
+    expect(boris.message(cancelled)).to_have_count(0)
+
+
 def test_enter_that_ends_a_composition_of_an_input_method_sends_nothing(people: People) -> None:
     anna = people.at_desk("anna")
     composer = anna.page.get_by_test_id("composer")

@@ -7,6 +7,7 @@ const target = document.getElementById("veche");
 const config = document.getElementById("veche-page")?.textContent;
 if (target && config) {
 	const chat = new Chat(JSON.parse(config) as PageConfig);
+	target.replaceChildren();
 	mount(App, { target, props: { chat } });
 	void chat.start();
 }

@@ -203,20 +203,31 @@ describe.each([
 		expect(keys[2]).not.toBe(keys[1]);
 	});
 
-	it("discards only what cannot be on the server", async () => {
+	it("discards what waits, and says of what was transmitted that it may be on the server", async () => {
 		const desk = new Desk();
-		desk.answer = () => new Promise(() => {});
+		let refuse: (error: RequestError) => void = () => {};
+		desk.answer = () =>
+			new Promise((_, reject) => {
+				refuse = reject;
+			});
 		const outbox = desk.outbox(await openStore());
 		const idAt = (at: number) => (desk.waiting[at] as unknown as { id: string }).id;
 
 		await outbox.add(say("under way"));
 		await vi.waitFor(() => expect(desk.sent.length).toBe(1));
 		await outbox.add(say("not sent yet"));
-		await outbox.discard(idAt(0));
-		await outbox.discard(idAt(1));
+		const [first, second] = [idAt(0), idAt(1)];
 
+		expect(await outbox.discard(second)).toBe(false);
+		expect(await outbox.discard(first)).toBe(true);
+		expect(await outbox.discard(first)).toBe(false);
+		refuse(new RequestError("unavailable", "away", 0.01));
+		await outbox.add(say("and this"));
+
+		// What was discarded comes back neither by a refusal nor by another attempt.
+		await vi.waitFor(() => expect(desk.sent.length).toBe(2));
+		expect(bodies(desk.sent)).toEqual(["under way", "and this"]);
 		expect(desk.waiting.length).toBe(1);
-		expect(desk.waiting[0]?.key).toBe("key-1");
 	});
 });
 

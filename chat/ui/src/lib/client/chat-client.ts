@@ -175,7 +175,7 @@ export class ChatClient {
 		return this.outbox.retry(id);
 	}
 
-	discard(id: string): Promise<void> {
+	discard(id: string): Promise<boolean> {
 		return this.outbox.discard(id);
 	}
 

@@ -103,10 +103,15 @@ export class Outbox {
 		void this.pump(item.intent.room);
 	}
 
-	/** Forgets an item that was refused or never transmitted; others may already be on the server. */
-	async discard(id: string): Promise<void> {
+	/**
+	 * Forgets an item that the server has not acknowledged. True when it may be on the server all the same,
+	 * because it was transmitted and no answer came: it stands in the room then.
+	 */
+	async discard(id: string): Promise<boolean> {
 		const item = this.items.find((candidate) => candidate.id === id);
-		if (item && (item.failed || item.key === null)) await this.forget(item);
+		if (!item) return false;
+		await this.forget(item);
+		return item.key !== null && !item.failed;
 	}
 
 	private async pump(room: number): Promise<void> {
@@ -147,6 +152,8 @@ export class Outbox {
 			return true;
 		} catch (error) {
 			if (!(error instanceof RequestError)) throw error;
+			// It was discarded meanwhile.
+			if (!(await this.store.all()).some((other) => other.id === item.id)) return true;
 			if (FINAL.has(error.code)) {
 				if (item.intent.t !== "send") {
 					await this.forget(item);

@@ -24,6 +24,9 @@ export const en = {
 	signOutLosing: (n: number) =>
 		`${count(n, "message has", "messages have")} not been sent, and this browser could not keep them. Sign out and lose them?`,
 	changeName: "Change name",
+	emailAddresses: "E-mail addresses",
+	secondFactor: "Two-step sign-in",
+	sessions: "Sessions",
 	changePassword: "Change password",
 	tokens: "API tokens",
 	admin: "Administration",
@@ -155,6 +158,8 @@ export const en = {
 		react: "Your reaction was not changed.",
 	},
 	retry: "Try again",
+	cancelSend: "Do not send",
+	withdrawn: "It was on its way already. Should it appear in the room, delete it there.",
 	discard: "Discard",
 	reactedBy: (names: string, others: number, emoji: string) => {
 		if (names === "") return `${count(others, "person", "people")} reacted with ${emoji}`;

@@ -28,6 +28,9 @@ export const ru: Words = {
 	signOutLosing: (n) =>
 		`Не отправлено: ${count(n, "сообщение", "сообщения", "сообщений")}. Этот браузер не смог их сохранить. Выйти и потерять их?`,
 	changeName: "Сменить имя",
+	emailAddresses: "Адреса почты",
+	secondFactor: "Двухэтапный вход",
+	sessions: "Сеансы",
 	changePassword: "Сменить пароль",
 	tokens: "Ключи API",
 	admin: "Администрирование",
@@ -158,6 +161,8 @@ export const ru: Words = {
 		react: "Реакция не изменена.",
 	},
 	retry: "Повторить",
+	cancelSend: "Не отправлять",
+	withdrawn: "Сообщение уже отправлялось. Если оно появится в комнате, удалите его там.",
 	discard: "Отказаться",
 	reactedBy: (names, others, emoji) => {
 		if (names === "") return `${emoji}: ${count(others, "человек", "человека", "человек")}`;

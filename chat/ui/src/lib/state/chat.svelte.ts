@@ -37,7 +37,10 @@ export interface PageConfig {
 		signIn: string;
 		signOut: string;
 		name: string;
+		email: string;
 		password: string;
+		secondFactor: string;
+		sessions: string;
 		tokens: string;
 		admin: string;
 		analytics: string;
@@ -227,10 +230,27 @@ export class Chat implements ClientListener {
 		return undefined;
 	}
 
-	/** A room as people call it: a direct conversation has the other person's name. */
+	/** Names that several rooms have, each in lines of its own: a text, so that who reads it is told of changes alone. */
+	private readonly sharedNames = $derived.by(() => {
+		const seen = new Set<string>();
+		const shared = new Set<string>();
+		for (const room of this.rooms.values()) {
+			if (room.kind === "direct") continue;
+			const name = folded(room.name);
+			if (seen.has(name)) shared.add(name);
+			seen.add(name);
+		}
+		return `\n${[...shared].sort().join("\n\n")}\n`;
+	});
+
+	/**
+	 * A room as people call it: a direct conversation has the other person's name, and of rooms with one
+	 * name each has its address beside it.
+	 */
 	titleOf(room: RoomState): string {
 		const peer = this.peerOf(room);
-		return room.kind === "direct" && peer ? shownName(peer) : room.name;
+		if (room.kind === "direct" && peer) return shownName(peer);
+		return this.sharedNames.includes(`\n${folded(room.name)}\n`) ? `${room.name} (${room.slug})` : room.name;
 	}
 
 	/** The other one of a direct conversation, as last heard of. */
@@ -248,7 +268,7 @@ export class Chat implements ClientListener {
 	placeOf(room: number): string {
 		const state = this.rooms.get(room);
 		if (!state) return t().someRoom;
-		return state.kind === "direct" ? this.titleOf(state) : `#${state.name}`;
+		return state.kind === "direct" ? this.titleOf(state) : `#${this.titleOf(state)}`;
 	}
 
 	/** When the person may post again in a room with slow mode, in ms by this computer's clock; 0: now. */
@@ -317,8 +337,8 @@ export class Chat implements ClientListener {
 		void this.client?.retry(id);
 	}
 
-	discard(id: string): void {
-		void this.client?.discard(id);
+	async discard(id: string): Promise<void> {
+		if (await this.client?.discard(id)) toasts.show(t().withdrawn);
 	}
 
 	reconnect(): void {
@@ -444,6 +464,11 @@ export class Chat implements ClientListener {
 		const { out } = t().moderation;
 		toasts.show((event.data.banned ? out.banned : out.removed)(this.placeOf(room)));
 	}
+}
+
+/** Names are the same to a reader when only case or form differs. */
+export function folded(name: string): string {
+	return name.normalize("NFKC").toLocaleLowerCase();
 }
 
 /** A refusal in the reader's language. */

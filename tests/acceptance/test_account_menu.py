@@ -1,0 +1,51 @@
+"""The pages of the account, from the menu and back; what the chat shows before it has loaded."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Route, expect
+
+from tests.acceptance.people import People
+from tests.acceptance.stack import RunningStack
+
+
+@pytest.mark.parametrize(
+    ("item", "heading"),
+    [("email", "Email"), ("second-factor", "Two-Factor"), ("sessions", "Sessions")],
+)
+def test_page_of_the_account_is_in_the_menu_and_leads_back(
+    people: People, item: str, heading: str
+) -> None:
+    anna = people.on_phone("anna")
+
+    anna.page.get_by_test_id("open-menu").click()
+    anna.page.get_by_test_id("account").click()
+    anna.page.get_by_test_id(item).click()
+    expect(anna.page.get_by_role("heading", level=1)).to_contain_text(heading)
+    anna.page.get_by_role("link", name="Back to the chat").click()
+
+    expect(anna.page.get_by_test_id("composer")).to_be_visible()
+
+
+def test_something_is_shown_before_styles_and_scripts_have_come(
+    browser: Browser, stack: RunningStack
+) -> None:
+    held: list[Route] = []
+    context = browser.new_context(locale="ru-RU")
+    page = context.new_page()
+    page.goto(f"{stack.address}/accounts/login/")
+    page.locator("input[name=login]").fill("anna")
+    page.locator("input[name=password]").fill(stack.accounts()["anna"])
+    page.route("**/static/**", lambda route: held.append(route))
+    page.locator("form button[type=submit]").first.click(no_wait_after=True)
+
+    starting = page.locator(".starting")
+    expect(starting).to_contain_text("Загрузка…")
+    # Painted, and not only there: nothing of what is held may block it.
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length > 0")
+
+    assert held
+    page.unroute("**/static/**")  # lets what is held go on
+    expect(page.get_by_test_id("composer")).to_be_visible()
+    expect(starting).to_have_count(0)
+    context.close()
