@@ -33,6 +33,13 @@ class SeenWindow:
         """Whether nothing more may be sent before the client confirms something."""
         return self._unseen_bytes > self._limit_bytes or len(self._sizes) >= MAX_UNSEEN_FRAMES
 
+    def is_half_full(self) -> bool:
+        """Whether there is little room: what can wait is to leave it to what cannot."""
+        return (
+            self._unseen_bytes > self._limit_bytes // 2
+            or len(self._sizes) >= MAX_UNSEEN_FRAMES // 2
+        )
+
     def sent(self, size_bytes: int) -> int:
         """The number, from 1, of the frame that goes out now."""
         self._last += 1

@@ -26,6 +26,9 @@ EventsAfter = Callable[[int, int, int], Awaitable[list[RoomEvent]]]
 
 # A client that confirms nothing for so long while it is being fed counts as a slow reader.
 SEEN_TIMEOUT_SECONDS = 30.0
+# Half of the window is for what is live, as whoever has no room for that is closed. So from there
+# on a client is fed no faster than it confirms, or a page each time this is over.
+HALF_FULL_SECONDS = 2.0
 # How long to wait for the hub's own hints to come up to where the client already is.
 HUB_TIMEOUT_SECONDS = 5.0
 # Waits between attempts while neither log nor PostgreSQL answers.
@@ -139,11 +142,18 @@ class CatchUp:
 
     async def _may_send(self) -> bool:
         """Wait for the client and for its budget; False when it is closed."""
-        while self._socket.window.is_full():
-            if not await self._socket.wait_for_seen(SEEN_TIMEOUT_SECONDS):
+        window = self._socket.window
+        while window.is_half_full():
+            full = window.is_full()
+            seen = await self._socket.wait_for_seen(
+                SEEN_TIMEOUT_SECONDS if full else HALF_FULL_SECONDS
+            )
+            if full and not seen:
                 self._too_slow(self._socket)
             if self._socket.closed:
                 return False
+            if not seen:
+                break
         await reading_budget.BUDGET.afford_feeding(self._socket.user_id)
         return not self._socket.closed
 

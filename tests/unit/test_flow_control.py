@@ -27,6 +27,19 @@ def test_window_is_full_past_its_limit_and_opens_when_frames_are_seen() -> None:
     assert window.unseen_bytes == 41
 
 
+def test_window_is_half_full_before_it_is_full() -> None:
+    window = SeenWindow(100)
+    window.sent(50)
+    assert not window.is_half_full()
+
+    window.sent(1)
+    assert window.is_half_full()
+    assert not window.is_full()
+
+    window.seen(1)
+    assert not window.is_half_full()
+
+
 def test_seen_is_cumulative_and_an_old_number_changes_nothing() -> None:
     window = SeenWindow(100)
     for _ in range(3):
@@ -52,9 +65,14 @@ def test_a_frame_from_the_future_cannot_be_seen() -> None:
 def test_number_of_small_frames_is_limited_too() -> None:
     window = SeenWindow(10**9)
     for _ in range(MAX_UNSEEN_FRAMES):
+        assert not window.is_full()
         window.sent(1)
 
     assert window.is_full()
+    window.seen(MAX_UNSEEN_FRAMES // 2)
+    assert window.is_half_full()
+    window.seen(MAX_UNSEEN_FRAMES // 2 + 1)
+    assert not window.is_half_full()
 
 
 @given(st.lists(st.one_of(st.integers(1, 1_000), st.just(None)), max_size=60), st.data())

@@ -324,6 +324,44 @@ async def test_reader_that_catches_up_is_waited_for(world: World) -> None:
     assert wire.code is None
 
 
+async def test_reader_that_catches_up_has_room_for_what_is_live(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rooms.events[9] = []
+    world.rooms.posts(2_000, body="x" * 1_000)
+    socket, wire = world.enter(at=Position(1, 0), rooms=(ROOM, 9), unseen_bytes=700_000)
+    wait_for_seen, waits = socket.wait_for_seen, asyncio.Event()
+
+    async def say_that_it_waits(timeout_seconds: float) -> bool:
+        waits.set()
+        wire._changed.set()
+        return await wait_for_seen(timeout_seconds)
+
+    monkeypatch.setattr(socket, "wait_for_seen", say_that_it_waits)
+
+    while len(wire.seqs()) < 2_000:
+        await wire.until(lambda: waits.is_set() or len(wire.seqs()) == 2_000)
+        waits.clear()
+        world.hint(world.rooms.post(room=9, body="y" * 1_000))
+        await wire.until(lambda: wire.code or len(wire.seqs(9)) == world.rooms.head(9))
+        assert wire.code is None
+        socket.seen(len(wire.of_type("events")))
+
+    assert wire.seqs() == list(range(1, 2_001))
+
+
+async def test_client_that_confirms_late_is_fed_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.hub.catch_up.HALF_FULL_SECONDS", 0.01)
+    world.rooms.posts(600, body="x" * 1_000)
+    _, wire = world.enter(at=Position(1, 0), unseen_bytes=900_000)
+
+    await wire.until(lambda: len(wire.seqs()) == 600)
+
+    assert wire.code is None
+
+
 async def test_reader_that_catches_up_without_confirming_is_closed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
