@@ -180,8 +180,9 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             await hub.enter_in_slices(socket, part, hello.rooms)
         hub.entered(socket)
         self._connection = Connection(hub, socket, audit.address_of_handshake(self.scope))
+        # As if they came now: nothing is done any more for a connection that was closed meanwhile.
         for data in self._early:
-            self._connection.receive(data)
+            self._receive_frame(data)
         self._early.clear()
 
     @staticmethod
