@@ -18,8 +18,9 @@ from chat import (
     persistence,
     task_runs,
 )
-from chat.actions import settling
+from chat.actions import ownership, settling
 from chat.errors import RetryableError
+from chat.management.event_loop import run_actions
 from chat.room_log import epochs, keys, restrictions
 from chat.room_log.clients import blocking_client
 from chat.room_log.unloading import unload_idle
@@ -114,6 +115,15 @@ def agree_on_restrictions() -> None:
 def settle_audit_log() -> None:
     """Finds out how acts ended that have no outcome on record; beat calls it every minute."""
     settling.settle_open()
+
+
+@shared_task(name="chat.tasks.fill_vacancies", ignore_result=True)
+def fill_vacancies() -> None:
+    """Gives rooms that have no owner the next in line; beat calls it every 5 minutes."""
+    try:
+        run_actions(ownership.fill_vacancies())
+    except RetryableError as error:
+        logger.warning("rooms without an owner get one later: %s", error)
 
 
 @shared_task(name="chat.tasks.verify_recent_rooms", ignore_result=True)

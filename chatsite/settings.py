@@ -265,6 +265,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "fill-vacancies": {
+        "task": "chat.tasks.fill_vacancies",
+        "schedule": 300.0,
+        "options": {"expires": 300.0},
+    },
     "verify-recent-rooms": {
         "task": "chat.tasks.verify_recent_rooms",
         "schedule": 60.0,

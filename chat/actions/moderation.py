@@ -25,7 +25,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from chat import access, audit, clocks, room_log
-from chat.actions import settling
+from chat.actions import ownership, settling
 from chat.audit import Act, By, Door, Result, Target
 from chat.crash_points import crash_point
 from chat.database import in_database
@@ -167,7 +167,10 @@ async def unmute_member(
 async def remove_member(
     by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Puts a member out of a room. Into a public room they may come back: see `ban_member`."""
+    """Puts a member out of a room. Into a public room they may come back: see `ban_member`.
+
+    Where staff take the only owner out, the next in line is made owner before (`ownership`).
+    """
     before = await _member(by, Action.MEMBER_REMOVE, room_id, user_id, for_good=True)
     return await _act(
         by,
@@ -220,6 +223,8 @@ async def set_role(
 
     Refused as `forbidden` for the last owner, who must name another one first.
     """
+    if role != Role.OWNER and not await _earlier(by, options):
+        await ownership.check_owner_stays(room_id, user_id)
     before = await _member(
         by, Action.MEMBER_ROLE, room_id, user_id, for_good=True, may_be_oneself=True
     )
@@ -422,6 +427,9 @@ async def _act(
         return await _settle(entry.pk, Result.DONE, seq=seq)
     crash_point("moderation.before_append")
     assert target.room is not None
+    if by.staff and action in (Action.MEMBER_REMOVE, Action.MEMBER_BAN):
+        assert target.user is not None
+        await ownership.hand_over(target.room, target.user)
     event = NewEvent(
         room=target.room,
         type=kind,

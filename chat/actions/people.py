@@ -4,7 +4,7 @@ The change and its audit entry are one transaction. Right after it the log is to
 holds at the next append in every room (`chat.room_log.restrictions`); should that fail, the sweep
 tells it within seconds. A mute everywhere is besides told to the rooms the person is in, as
 `member.muted` with `everywhere`, for the people there and the bus. A deactivation changes nothing
-in any room and has no event: it closes sockets, and ends sessions and tokens for good.
+of their own in any room and has no event: it closes sockets, and ends sessions and tokens for good.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
 from chat import audit, clocks, recent_rooms, room_log
-from chat.actions import rooms
+from chat.actions import ownership, rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
 from chat.audit import Act, Begun, By, Door, Result
 from chat.database import in_database
@@ -68,11 +68,15 @@ async def unmute_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> 
 
 
 async def deactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
-    """Shuts somebody out: no sign-in, no sockets, no programs. What they wrote stays."""
+    """Shuts somebody out: no sign-in, no sockets, no programs. What they wrote stays.
+
+    Rooms that nobody else owns get the next in line as their owner (`ownership`).
+    """
     _, outcome, _ = await in_database(
         _change, by, Action.PERSON_DEACTIVATE, user_id, options, {"active": False}
     )
     assert outcome is not None
+    await ownership.pass_on_rooms_of(user_id)
     return outcome_of(outcome)
 
 

@@ -19,6 +19,7 @@ from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
 from chat import access, clocks, live, people, recent_rooms, room_limit, room_log, stored_events
+from chat.actions import ownership
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import (
@@ -112,6 +113,8 @@ async def join_room(actor_id: int, room_id: int, key: str | None = None) -> None
     if (await access.look_up(actor_id, room_id)).role is None:
         async with room_limit.seat(actor_id, room_id):
             await _let_in(actor_id, room_id, actor_id, key)
+        with contextlib.suppress(Unavailable):  # they are in
+            await ownership.own_if_nobody_does(actor_id, room_id)
 
 
 async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = None) -> None:
@@ -126,7 +129,11 @@ async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = No
 
 
 async def leave_room(actor_id: int, room_id: int, key: str | None = None) -> None:
-    """The actor leaves. Not for direct conversations, which have two people for good."""
+    """The actor leaves. Not for direct conversations, which have two people for good.
+
+    Refused as `forbidden` for the last owner, while others are there: see `ownership`.
+    """
+    await ownership.check_owner_stays(room_id, actor_id)
     await _do(room_id, EventType.MEMBER_LEFT, Member(user=actor_id), actor_id, key)
 
 

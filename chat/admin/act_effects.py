@@ -27,7 +27,9 @@ PROBLEMS = {
     "direct": gettext_lazy("not in a direct conversation"),
     "last_owner": gettext_lazy("is the only owner of the room and has to stay it"),
 }
-WARNINGS = {"last_owner": gettext_lazy("is the only owner of a room, which then has none")}
+WARNINGS = {
+    "last_owner": gettext_lazy("is the only owner of a room; the next in line becomes its owner")
+}
 
 
 class Effects(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@
 --         room, type, actor, key, content hash, data, trusted, target, subject, subject's role,
 --         value, reply_to, known                                      ('' stands for none)
 --         value: muted until in ms, 0 when unmuted, '' when it is not about this room alone;
---                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji
+--                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji;
+--                the role until now of a member who gets another one
 --         known: what PostgreSQL holds of the message at target or reply_to, as JSON
 --                {"stored": the room's seq there, "author": user id, "deleted": …, "by_author": …,
 --                 and of the reactions to it, if they matter: "people": {emoji: count},
@@ -126,18 +127,39 @@ local function refuse_join(event, room, acl_key, role)
   return nil
 end
 
--- Whether a change of role would leave the room without an owner, whoever asks for it.
-local function loses_last_owner(event, room_key, acl_key)
-  if event.type ~= 'member.joined' or event.subject_role == 'owner' then return false end
-  if acl_of(acl_key, event.subject) ~= 'owner' then return false end
-  local owners = tonumber(redis.call('HGET', room_key, 'owners') or -1)
-  if owners >= 0 then return owners <= 1 end
+-- Whether somebody is in the room besides `user`. Stops at the first: who is banned has an entry too.
+local function has_others(acl_key, user)
+  local cursor = '0'
+  repeat
+    local part = redis.call('HSCAN', acl_key, cursor, 'COUNT', 100)
+    cursor = part[1]
+    for i = 1, #part[2], 2 do
+      if part[2][i] ~= user and string.sub(part[2][i + 1], 1, 7) ~= 'banned:' then return true end
+    end
+  until cursor == '0'
+  return false
+end
+
+local function number_of_owners(room_key, acl_key)
+  local owners = redis.call('HGET', room_key, 'owners')
+  if owners then return tonumber(owners) end
   -- A room that an older version loaded has no number of them.
-  owners = 0
+  local found = 0
   for _, entry in ipairs(redis.call('HVALS', acl_key)) do
-    if string.sub(entry, 1, 6) == 'owner:' then owners = owners + 1 end
+    if string.sub(entry, 1, 6) == 'owner:' then found = found + 1 end
   end
-  return owners <= 1
+  return found
+end
+
+-- Whether the event would leave people in the room without an owner, whoever asks for it. The last
+-- one of all may go.
+local function loses_last_owner(event, room_key, acl_key)
+  local kind = event.type
+  local steps_down = kind == 'member.joined' and event.subject_role ~= 'owner'
+  local goes = kind == 'member.left' or kind == 'member.removed' and event.value ~= '0'
+  if not (steps_down or goes) or acl_of(acl_key, event.subject) ~= 'owner' then return false end
+  if number_of_owners(room_key, acl_key) > 1 then return false end
+  return steps_down or has_others(acl_key, event.subject)
 end
 
 -- Milliseconds until the member may post again in a room with slow mode; 0 when they may now.
@@ -428,7 +450,10 @@ local function append(event)
     if not message or message.deleted then return {'no', 'reply_to'} end
   end
   if changes_nothing(event, acl_key) then return {'same'} end
-  if loses_last_owner(event, room_key, acl_key) then return {'no', 'forbidden'} end
+  if event.type == 'member.joined' and event.value ~= '' and not acl_of(acl_key, event.subject) then
+    return {'no', 'not_found'}  -- a change of role brings nobody in who has left
+  end
+  if loses_last_owner(event, room_key, acl_key) then return {'no', 'last_owner'} end
   local people
   if REACTS[event.type] then
     local reactions_key = room_key .. ':reactions:' .. event.target

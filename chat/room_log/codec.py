@@ -24,9 +24,10 @@ REFUSALS = {
     "too_many": "A message may have 50 different reactions, 20 of them of one person.",
     "deleted": "This message was deleted.",
     "reply_to": "There is no message to reply to there, or it was deleted.",
+    "last_owner": "Nobody else owns this room. Make another member its owner first.",
 }
 # Those that are told apart in words only: name → the protocol's error code.
-CODES = {"deleted": "not_found", "reply_to": "not_found"}
+CODES = {"deleted": "not_found", "reply_to": "not_found", "last_owner": "forbidden"}
 
 
 def refused(name: str, wait_ms: int | None = None) -> ClientError:
@@ -71,6 +72,7 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
     subject = role = value = target = reply_to = ""
     if isinstance(data, events.MemberJoined):
         subject, role = str(data.user), data.role
+        value = "" if data.previous is msgspec.UNSET else str(data.previous)
     elif isinstance(data, events.MemberMuted):
         subject = str(data.user)
         # What is known everywhere is not a right in this room: see `chat.room_log.restrictions`.

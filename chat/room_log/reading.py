@@ -90,6 +90,19 @@ async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
     return found
 
 
+async def number_of_owners(room: int) -> int | None:
+    """How many owners the room has; None when the log does not know.
+
+    Raises: Unavailable.
+    """
+    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline.get(keys.epoch(_shard(room)))
+    pipeline.hmget(keys.room(_shard(room), room), "epoch", "owners")
+    epoch, (room_epoch, owners) = await clients.ask(pipeline.execute)
+    known = epoch is not None and room_epoch == epoch and owners is not None
+    return int(owners) if known else None
+
+
 async def members_among(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
     """Those of the people of each room who are in it; rooms not in the log are absent.
 

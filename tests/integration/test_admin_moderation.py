@@ -96,11 +96,11 @@ def test_preview_counts_what_is_touched_and_says_what_speaks_against_it(
             ("API tokens", 1),
         ]
         assert [row[1:] for row in page.context["rows"]] == [
-            (None, "is the only owner of a room, which then has none"),
+            (None, "is the only owner of a room; the next in line becomes its owner"),
             (None, None),
             ("is so already", None),
         ]
-        assert "which then has none" in page.content.decode()
+        assert "the next in line becomes its owner" in page.content.decode()
     assert [row[1:] for row in roles.context["rows"]] == [
         ("is the only owner of the room and has to stay it", None),
         (None, None),

@@ -226,6 +226,8 @@ export const en = {
 		network: "The server cannot be reached.",
 		unknown: "Something went wrong.",
 	},
+	lastOwner:
+		"Nobody else owns this room. Make another member its owner first: in the list of members, by the name.",
 	messageGone: "The message is gone: it was deleted.",
 	replyGone: "The message that this answers is gone. Copy the text to send it on its own.",
 };

@@ -1,0 +1,189 @@
+"""Who owns a room when its owner goes: no room that has members is left without an owner.
+
+The rule (docs/decisions/0041). Whoever is the last owner does not leave, or step down, while others
+are there: they name another one first. Where the owner does not decide, because staff take them out
+of the room or their account ends, the next in line becomes owner: the moderator who has been there
+longest, else the member who has. The append refuses what would take the last owner away; here is
+what it cannot see, which is whose account is in use. `fill_vacancies` finds rooms that lost their
+owner in any other way, and those that had none from before this rule.
+
+Rooms that Veche made (#general) and direct conversations have no owners.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+from django.db import connection
+
+from chat import room_log
+from chat.database import in_database
+from chat.errors import ClientError, Unavailable
+from chat.events import EventType, MemberJoined, Role
+from chat.models import Membership, Room
+from chat.room_log import NewEvent
+from chat.room_log.appender import Unchanged
+from chat.room_log.codec import refused
+from chat.room_log.reading import number_of_owners
+
+logger = logging.getLogger(__name__)
+
+# Those beyond have their turn at the next call.
+MAX_VACANCIES = 200
+
+VACANCIES = """
+    SELECT room.id FROM chat_room AS room
+    WHERE room.kind <> 'direct' AND room.created_by_id IS NOT NULL
+        AND (%(rooms)s::bigint[] IS NULL OR room.id = ANY(%(rooms)s))
+        AND EXISTS (
+            SELECT FROM chat_membership AS member
+            JOIN chat_user AS person ON person.id = member.user_id
+            WHERE member.room_id = room.id AND person.is_active)
+        AND NOT EXISTS (
+            SELECT FROM chat_membership AS member
+            JOIN chat_user AS person ON person.id = member.user_id
+            WHERE member.room_id = room.id AND person.is_active AND member.role = 'owner')
+    ORDER BY room.id LIMIT %(limit)s
+"""
+NEXT_IN_LINE = """
+    SELECT member.user_id, member.role, person.is_active
+    FROM chat_membership AS member JOIN chat_user AS person ON person.id = member.user_id
+    WHERE member.room_id = %s AND member.user_id IS DISTINCT FROM %s
+    ORDER BY person.is_active DESC, member.role = 'owner' DESC, member.role = 'moderator' DESC,
+        member.joined_at, member.user_id
+    LIMIT 1
+"""
+
+
+class Heir(msgspec.Struct, frozen=True):
+    user: int
+    role: Role
+    active: bool
+
+
+async def check_owner_stays(room_id: int, user_id: int) -> None:
+    """Refuse that an owner goes, or steps down, who leaves none behind whose account is in use.
+
+    The append refuses it for the last of all owners; this is for the last one who can act.
+
+    Raises: ClientError `forbidden`; Unavailable.
+    """
+    if await _role(room_id, user_id) == Role.OWNER and await in_database(
+        _only_inactive_owners_stay, room_id, user_id
+    ):
+        raise refused("last_owner")
+
+
+async def hand_over(room_id: int, user_id: int) -> None:
+    """Make the next in line owner of a room that its only owner is about to be taken out of.
+
+    Raises: Unavailable. A room without anybody else is left alone.
+    """
+    if await _role(room_id, user_id) != Role.OWNER:
+        return
+    heir = await in_database(next_in_line, room_id, user_id)
+    if heir is not None and heir.role != Role.OWNER:
+        await _appoint(room_id, heir)
+
+
+async def own_if_nobody_does(user_id: int, room_id: int) -> None:
+    """Make somebody owner who entered a room that everybody had left.
+
+    Raises: Unavailable, after which `fill_vacancies` does it.
+    """
+    if await number_of_owners(room_id) == 0 and await in_database(_has_maker, room_id):
+        await _appoint(room_id, Heir(user_id, Role.MEMBER, active=True))
+
+
+async def pass_on_rooms_of(user_id: int) -> None:
+    """Let every room have another owner that somebody owns whose account has just ended.
+
+    What cannot be done now, `fill_vacancies` does later.
+    """
+    try:
+        await fill_vacancies(await in_database(_owned, user_id))
+    except Unavailable:
+        logger.warning("Rooms of user %s get their owners later", user_id)
+
+
+async def fill_vacancies(rooms: Sequence[int] | None = None) -> int:
+    """Appoint an owner in those of `rooms` (default: all) that have members and no owner.
+
+    How many it appointed. Of a room in which something is not stored yet PostgreSQL does not know
+    who owns it; it has its turn at the next call.
+
+    Raises: Unavailable.
+    """
+    found = await in_database(_vacancies, rooms)
+    states = await room_log.room_states(found)
+    stored = await in_database(_stored_seqs, found)
+    appointed = 0
+    for room in found:
+        if room in states and states[room].head != stored.get(room):
+            continue
+        heir = await in_database(next_in_line, room, None)
+        if heir is not None and heir.active:
+            appointed += await _appoint(room, heir)
+    if appointed:
+        logger.warning("%s rooms had no owner; the next in line owns them now", appointed)
+    return appointed
+
+
+async def _appoint(room_id: int, heir: Heir) -> bool:
+    """False when they have left meanwhile, or own the room already."""
+    event = NewEvent(
+        room=room_id,
+        type=EventType.MEMBER_JOINED,
+        data=MemberJoined(user=heir.user, role=Role.OWNER, previous=heir.role),
+        actor=None,
+        key=None,
+        trusted=True,
+    )
+    try:
+        await room_log.append(event)
+    except Unavailable:
+        raise
+    except (Unchanged, ClientError):
+        return False
+    return True
+
+
+async def _role(room_id: int, user_id: int) -> Role | None:
+    return (await room_log.roles(user_id, [room_id])).get(room_id)
+
+
+def next_in_line(room_id: int, leaving: int | None) -> Heir | None:
+    """Who owns the room when `leaving` does not, as PostgreSQL has it; an owner, if one stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_IN_LINE, [room_id, leaving])
+        row = cursor.fetchone()
+    return None if row is None else Heir(row[0], Role(row[1]), row[2])
+
+
+def _only_inactive_owners_stay(room_id: int, user_id: int) -> bool:
+    owners = Membership.objects.filter(room_id=room_id, role=Role.OWNER).exclude(user_id=user_id)
+    return owners.exists() and not owners.filter(user__is_active=True).exists()
+
+
+def _vacancies(rooms: Sequence[int] | None) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            VACANCIES,
+            {"rooms": None if rooms is None else list(rooms), "limit": MAX_VACANCIES},
+        )
+        return [room for (room,) in cursor.fetchall()]
+
+
+def _owned(user_id: int) -> list[int]:
+    rooms = Membership.objects.filter(user_id=user_id, role=Role.OWNER)
+    return list(rooms.values_list("room_id", flat=True))
+
+
+def _stored_seqs(rooms: Sequence[int]) -> dict[int, int]:
+    return dict(Room.objects.filter(pk__in=rooms).values_list("pk", "stored_seq"))
+
+
+def _has_maker(room_id: int) -> bool:
+    return Room.objects.filter(pk=room_id, created_by__isnull=False).exists()
