@@ -44,6 +44,10 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=10, help="connections of the flooder (10)")
     parser.add_argument("--in-flight", type=int, default=8, help="requests on each (8)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement (8)")
+    parser.add_argument(
+        "--settle", type=float, default=15.0, help="seconds of flood before each measurement (15)"
+    )
+    parser.add_argument("--only", choices=FLOODS, help="this flood alone")
     parser.add_argument("--flood", nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.flood:
@@ -140,7 +144,7 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
         quiet = await pages(server.port, path, issued, given.seconds)
         print(f"{given.server}, one person with {given.sockets} connections")
         say("in peace", quiet, quiet)
-        for name in FLOODS:
+        for name in [given.only] if given.only else FLOODS:
             arguments = [str(server.port), cookie, flooders_token, str(rooms[1]), name]
             flooding = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bench.read_flood", "--flood", *arguments),
@@ -149,7 +153,8 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
                 stderr=asyncio.subprocess.DEVNULL,
             )
             try:
-                await pages(server.port, path, issued, 4.0)  # until it has connected
+                # Until it has connected and used its burst up.
+                await pages(server.port, path, issued, given.settle)
                 during = await pages(server.port, path, issued, given.seconds)
             finally:
                 flooding.kill()

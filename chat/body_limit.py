@@ -6,31 +6,18 @@ in front of it. Bodies that do not tell their length are counted as they come.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from chat.asgi import API_PREFIX, Application, Message, Receive, Scope, Send, send_problem
 
-import msgspec
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-API_PREFIX = "/api/"
 MAX_API_BYTES = 64 * 1024
 # Forms of people and of the admin.
 MAX_FORM_BYTES = 1024 * 1024
 
-ANSWER = msgspec.json.encode(
-    {
-        "type": "urn:veche:problem:too_large",
-        "title": "Too large",
-        "status": 413,
-        "detail": "The request is too large.",
-        "code": "too_large",
-    }
-)
+PROBLEM = {
+    "title": "Too large",
+    "status": 413,
+    "detail": "The request is too large.",
+    "code": "too_large",
+}
 
 
 class _TooLarge(Exception):
@@ -82,6 +69,4 @@ def _stated_length(scope: Scope) -> int:
 
 
 async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": ANSWER})
+    await send_problem(send, PROBLEM, [(b"connection", b"close")])

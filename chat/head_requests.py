@@ -7,14 +7,7 @@ of a body over 64 KiB would be taken for the next answer of the connection.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from chat.asgi import Application, Message, Receive, Scope, Send
 
 
 class HeadRequests:

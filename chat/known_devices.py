@@ -74,6 +74,15 @@ def device_of(request: HttpRequest, username: str, *, signed_in: bool) -> str | 
     return None
 
 
+def number_in(cookie: str) -> str | None:
+    """The number of the browser with this cookie, whoever has signed in there; it asks nobody.
+
+    None for a cookie that is not ours, or too old.
+    """
+    entries = _read(cookie)
+    return entries[0].number if entries else None
+
+
 def remember(request: HttpRequest, user: User, *, signed_in: bool = True) -> None:
     """The answer to this request makes the browser one that knows the person."""
     # Read by the middleware below.
@@ -119,9 +128,13 @@ def _write(request: HttpRequest, answer: HttpResponseBase) -> None:
 
 
 def _entries(request: HttpRequest) -> list[Entry]:
+    return _read(request.COOKIES.get(COOKIE, ""))
+
+
+def _read(cookie: str) -> list[Entry]:
     """Newest first; [] for a cookie that is not ours, or too old."""
     try:
-        found = signing.loads(request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=LIFETIME)
+        found = signing.loads(cookie, salt=SALT, max_age=LIFETIME)
     except signing.BadSignature:
         return []
     return [Entry(*entry) for entry in found]

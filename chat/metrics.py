@@ -99,6 +99,13 @@ FRAMES_REFUSED = _counter(
     labels={"code": "error code of the protocol"},
     each=list(ErrorCode),
 )
+REQUESTS_REFUSED = _counter(
+    "veche_requests_refused_total",
+    "Requests to the API that were refused (429) before anybody looked whose they were, since too "
+    "many of the same person or address had been refused. Django's metrics do not count them.",
+    unit="requests",
+    where=Where.WEB,
+)
 ACK_SECONDS = _histogram(
     "veche_ack_seconds",
     "From a frame that appends to its `ok`: the event is on disk.",

@@ -1,4 +1,4 @@
-"""Token buckets: how much one connection, or one person, may ask for.
+"""Token buckets: how much one connection, one person or one address may ask for.
 
 Written here because a library for it, throttled-py, costs 7 µs a hit where this costs 0.3, and
 every received frame is a hit. State is per process and bounded.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
+Key = TypeVar("Key", bound=Hashable)
 Clock = Callable[[], float]
 
 
@@ -38,6 +40,10 @@ class TokenBucket:
         self._refill()
         self._tokens -= tokens
 
+    def give_back(self, tokens: float = 1.0) -> None:
+        """Undo a `take` for what turned out to cost nothing here."""
+        self._tokens += tokens  # `_refill` keeps the limit
+
     def debt_seconds(self) -> float:
         """Seconds until the balance is above 0 again, 0.0 when it is."""
         self._refill()
@@ -53,44 +59,52 @@ class TokenBucket:
         self._updated = now
 
 
-class BucketsByUser:
-    """One bucket for each person, shared by all their connections of this process.
+class Buckets(Generic[Key]):
+    """A bucket for each key.
 
-    At most `max_users` are remembered. The one used longest ago is forgotten first, which gives
-    that person a full bucket at worst.
+    At most `limit` are remembered. The one used longest ago is forgotten first, which gives its
+    owner a full bucket at worst.
     """
 
     def __init__(
-        self, rate: float, burst: float, max_users: int = 10_000, clock: Clock = time.monotonic
+        self, rate: float, burst: float, limit: int = 10_000, clock: Clock = time.monotonic
     ) -> None:
         self._rate = rate
         self._burst = burst
-        self._max_users = max_users
+        self._limit = limit
         self._clock = clock
-        self._buckets: OrderedDict[int, TokenBucket] = OrderedDict()
+        self._buckets: OrderedDict[Key, TokenBucket] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def take(self, user_id: int, tokens: float = 1.0) -> float:
+    def take(self, key: Key, tokens: float = 1.0) -> float:
         """0.0 and the tokens are taken, or nothing is and the seconds to wait are returned."""
-        return self._bucket(user_id).take(tokens)
+        return self._bucket(key).take(tokens)
 
-    def spend(self, user_id: int, tokens: float) -> None:
+    def spend(self, key: Key, tokens: float) -> None:
         """Take tokens whose number was known only after the work; the balance may go below 0."""
-        self._bucket(user_id).spend(tokens)
+        self._bucket(key).spend(tokens)
 
-    def debt_seconds(self, user_id: int) -> float:
-        """Seconds until the person's balance is above 0 again, 0.0 when it is."""
-        return self._bucket(user_id).debt_seconds()
+    def give_back(self, key: Key, tokens: float = 1.0) -> None:
+        """Undo a `take` for what turned out to cost nothing here."""
+        self._bucket(key).give_back(tokens)
 
-    def _bucket(self, user_id: int) -> TokenBucket:
-        bucket = self._buckets.get(user_id)
+    def debt_seconds(self, key: Key) -> float:
+        """Seconds until the balance is above 0 again, 0.0 when it is."""
+        return self._bucket(key).debt_seconds()
+
+    def _bucket(self, key: Key) -> TokenBucket:
+        bucket = self._buckets.get(key)
         if bucket is None:
             bucket = TokenBucket(self._rate, self._burst, self._clock)
-            self._buckets[user_id] = bucket
-            if len(self._buckets) > self._max_users:
+            self._buckets[key] = bucket
+            if len(self._buckets) > self._limit:
                 self._buckets.popitem(last=False)
         else:
-            self._buckets.move_to_end(user_id)
+            self._buckets.move_to_end(key)
         return bucket
+
+
+# Of people, by id: shared by all their connections of this process.
+BucketsByUser = Buckets[int]

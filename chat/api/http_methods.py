@@ -8,8 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
 from chat.api.answers import problem
-
-PREFIX = "/api/"
+from chat.asgi import API_PREFIX
 
 
 @async_only_middleware
@@ -17,7 +16,7 @@ def http_methods(
     get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
 ) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
     async def middleware(request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith(PREFIX):
+        if not request.path.startswith(API_PREFIX):
             return await get_response(request)
         if request.method == "HEAD":
             # The same headers as for GET (RFC 9110, 9.3.2). The server sends no body: it knows the

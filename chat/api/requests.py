@@ -17,7 +17,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
-from chat import revocation, scopes, tokens
+from chat import revocation, scopes, tokens, unpaid_requests
 from chat.audit import By, Door, address_of
 from chat.database import in_database
 from chat.protocol.rules import is_storable
@@ -82,6 +82,7 @@ class Token(HttpBearer):
         verified = await in_database(tokens.verify, token)
         if verified is None:
             return None
+        unpaid_requests.let_in(request, verified.user_id)
         check_scope(verified.scopes, self.needed_for(request.method))
         origin = revocation.token_origin(verified.token_id)
         return Caller(verified.user_id, origin, verified.scopes)
@@ -102,6 +103,7 @@ class Session(APIKeyCookie):
         session_key = request.session.session_key
         if not user.is_authenticated or session_key is None:
             return None
+        unpaid_requests.let_in(request, user.pk)
         if check_csrf(request) is not None:
             raise HttpError(403, "The CSRF token is missing or wrong.")
         return Caller(user.pk, session_key)
@@ -157,6 +159,8 @@ class PerPerson(BaseThrottle):
     def allow_request(self, request: HttpRequest) -> bool:
         caller: Caller = request.auth  # type: ignore[attr-defined]
         self._wait = self._buckets.take(caller.user_id)
+        if self._wait == 0.0:
+            unpaid_requests.paid(request)
         return self._wait == 0.0
 
     def wait(self) -> float:
@@ -174,6 +178,8 @@ class Reading(BaseThrottle):
     def allow_request(self, request: HttpRequest) -> bool:
         caller: Caller = request.auth  # type: ignore[attr-defined]
         self._wait = BUDGET.take(caller.user_id, self._units)
+        if self._wait == 0.0:
+            unpaid_requests.paid(request)
         return self._wait == 0.0
 
     def wait(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import time
 import urllib.error
@@ -18,6 +19,7 @@ from asgiref.sync import sync_to_async
 from chat import tokens
 from chat.models import User
 from chat.reading_budget import UNITS_BURST, UNITS_PER_SECOND
+from chat.unpaid_requests import PERSON_BURST, PERSON_PER_SECOND
 from tests.integration.chat_world import store
 from tests.integration.rooms import new_person, new_room, post
 from tests.integration.web_process import ChatClient, Frame, WebProcess, web_process
@@ -60,6 +62,15 @@ class Reader:
 
     async def get(self, path: str) -> Answer:
         return await asyncio.to_thread(self._get, path)
+
+    def post_once(self, path: str) -> int:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.server.port}/api/v1/{path}",
+            method="POST",
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
 
     def _get(self, path: str) -> Answer:
         request = urllib.request.Request(
@@ -186,3 +197,77 @@ async def test_what_was_missed_comes_late_but_whole_to_who_has_read_too_much(
             events = await back.events_until(room, last)
 
     assert [event["seq"] for event in events] == list(range(last - 4, last + 1))
+
+
+def total(server: WebProcess, name: str, labels: str = "") -> float:
+    """The value of a counter of the web process."""
+    line = next(
+        (one for one in server.metrics().splitlines() if one.startswith(f"{name}{labels} ")), "0"
+    )
+    return float(line.rpartition(" ")[2])
+
+
+def refused_by_django(server: WebProcess) -> float:
+    return total(server, "django_http_responses_total_by_status_total", '{status="429"}')
+
+
+def refused_in_front(server: WebProcess) -> float:
+    return total(server, "veche_requests_refused_total")
+
+
+def ask_until_refused_in_front(reader: Reader, method: str, path: str, body: bytes) -> list[int]:
+    """Asks on one connection without waiting when told to; the statuses of the answers."""
+    before = refused_in_front(reader.server)
+    statuses: list[int] = []
+    headers = {"Authorization": f"Bearer {reader.token}", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", reader.server.port, timeout=60)
+    with contextlib.closing(connection):
+        while len(statuses) % 10 or refused_in_front(reader.server) < before + 3:
+            connection.request(method, f"/api/v1/{path}", body=body, headers=headers)
+            with connection.getresponse() as answer:
+                answer.read()
+                statuses.append(answer.status)
+                if answer.status == 429:
+                    assert int(answer.headers["Retry-After"]) >= 1
+                    assert answer.headers["Content-Type"] == "application/problem+json"
+                    assert answer.headers["X-Request-ID"]
+    return statuses
+
+
+async def test_who_goes_on_after_refusals_is_refused_in_front_of_django(
+    server: WebProcess,
+) -> None:
+    anna, boris = await new_person("anna"), await new_person("boris")
+    room = (await new_room(anna, boris)).pk
+    await store(room)
+    of_anna, of_boris = await Reader.of(server, anna), await Reader.of(server, boris)
+    before, began = refused_by_django(server), time.monotonic()
+
+    ways = [("GET", f"rooms/{room}", b""), ("GET", "me", b""), ("GET", "search?q=word", b"")]
+    each = await asyncio.gather(
+        *(asyncio.to_thread(ask_until_refused_in_front, of_boris, *way) for way in ways)
+    )
+    most = PERSON_BURST + PERSON_PER_SECOND * (time.monotonic() - began)
+    by_django = refused_by_django(server) - before
+    other = await of_anna.get(f"rooms/{room}")
+    written = await asyncio.to_thread(of_boris.post_once, f"rooms/{room}/show")
+
+    assert {status for statuses in each for status in statuses} == {200, 429}
+    assert 0 < by_django <= most
+    assert (other.status, written) == (200, 200)
+
+
+async def test_refused_body_does_not_stand_in_the_way_of_the_next_request(
+    server: WebProcess,
+) -> None:
+    anna, boris = await new_person("anna"), await new_person("boris")
+    room = (await new_room(anna, boris)).pk
+    of_boris = await Reader.of(server, boris)
+
+    statuses = await asyncio.to_thread(
+        ask_until_refused_in_front, of_boris, "POST", f"rooms/{room}/show", b" " * 30_000
+    )
+    read = await of_boris.get(f"rooms/{room}")
+
+    assert set(statuses) == {200, 429}
+    assert read.status == 200

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.body_limit import MAX_API_BYTES, BodyLimit, Message, Receive, Scope, Send
+from chat.asgi import Message, Receive, Scope, Send
+from chat.body_limit import MAX_API_BYTES, BodyLimit
 
 
 class Echo:

@@ -54,7 +54,7 @@ def test_what_was_spent_beyond_the_balance_is_owed() -> None:
 
 
 def test_people_do_not_share_a_bucket_and_only_so_many_are_remembered() -> None:
-    buckets = BucketsByUser(rate=1.0, burst=1.0, max_users=2, clock=FakeClock())
+    buckets = BucketsByUser(rate=1.0, burst=1.0, limit=2, clock=FakeClock())
 
     assert buckets.take(1) == 0.0
     assert buckets.take(2) == 0.0
