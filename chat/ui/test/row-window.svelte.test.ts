@@ -46,6 +46,19 @@ describe("RowWindow", () => {
 		expect(ends()).toEqual([401, 510]);
 	});
 
+	it("stays bounded while messages come below somebody who reads further up", () => {
+		const { shown, ends, load } = over(1, 500);
+		shown.hold();
+
+		load(1, 2_000);
+
+		expect(ends()).toEqual([401, 720]);
+		expect(shown.following).toBe(false);
+		for (let times = 0; times < 30; times++) shown.growDown(true);
+		expect(ends()).toEqual([1_681, 2_000]);
+		expect(shown.following).toBe(true);
+	});
+
 	it("keeps what is read when older pages come in", () => {
 		const { shown, ends, load } = over(401, 500);
 

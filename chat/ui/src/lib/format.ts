@@ -3,24 +3,48 @@ import { dayOf } from "./rows";
 
 const DAY_MS = 86_400_000;
 
+/** Making a formatter takes as long as drawing a row: each is made once. */
+const dates = new Map<string, Intl.DateTimeFormat>();
+function dateFormat(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+	const key = locale + JSON.stringify(options);
+	let format = dates.get(key);
+	if (!format) {
+		format = new Intl.DateTimeFormat(locale, options);
+		dates.set(key, format);
+	}
+	return format;
+}
+const ages = new Map<string, Intl.RelativeTimeFormat>();
+const collators = new Map<string, Intl.Collator>();
+
+/** The order of names as people of the language expect it. */
+export function byNameIn(words: Words): (a: string, b: string) => number {
+	let collator = collators.get(words.locale);
+	if (!collator) {
+		collator = new Intl.Collator(words.locale);
+		collators.set(words.locale, collator);
+	}
+	return collator.compare;
+}
+
 /** `14:05` or `2:05 PM`, as the language has it. */
 export function clockTime(at: string, words: Words): string {
-	return new Date(at).toLocaleTimeString(words.locale, { hour: "2-digit", minute: "2-digit" });
+	return dateFormat(words.locale, { hour: "2-digit", minute: "2-digit" }).format(new Date(at));
 }
 
 export function fullTime(at: string, words: Words): string {
-	return new Date(at).toLocaleString(words.locale, { dateStyle: "long", timeStyle: "medium" });
+	return dateFormat(words.locale, { dateStyle: "long", timeStyle: "medium" }).format(new Date(at));
 }
 
 /** The clock time, with the date when it is not today: `14:05` or `26 Nov, 14:05`. */
 export function momentName(at: string, words: Words, now = Date.now()): string {
 	if (dayOf(at) === dayOf(new Date(now).toISOString())) return clockTime(at, words);
-	return new Date(at).toLocaleString(words.locale, {
+	return dateFormat(words.locale, {
 		day: "numeric",
 		month: "short",
 		hour: "2-digit",
 		minute: "2-digit",
-	});
+	}).format(new Date(at));
 }
 
 const AGES = [
@@ -33,7 +57,12 @@ const AGES = [
 export function ago(at: string, words: Words, now = Date.now()): string {
 	const age = Math.max(0, now - Date.parse(at));
 	const [unit, size] = AGES.find(([, one]) => age >= one) ?? (["second", 1_000] as const);
-	return new Intl.RelativeTimeFormat(words.locale, { numeric: "auto" }).format(-Math.floor(age / size), unit);
+	let format = ages.get(words.locale);
+	if (!format) {
+		format = new Intl.RelativeTimeFormat(words.locale, { numeric: "auto" });
+		ages.set(words.locale, format);
+	}
+	return format.format(-Math.floor(age / size), unit);
 }
 
 /** Today, Yesterday, or the date. */
@@ -42,12 +71,12 @@ export function dayName(at: string, words: Words, now = Date.now()): string {
 	if (day === dayOf(new Date(now).toISOString())) return words.today;
 	if (day === dayOf(new Date(now - DAY_MS).toISOString())) return words.yesterday;
 	const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
-	return new Date(at).toLocaleDateString(words.locale, {
+	return dateFormat(words.locale, {
 		weekday: "long",
 		day: "numeric",
 		month: "long",
 		...(sameYear ? {} : { year: "numeric" }),
-	});
+	}).format(new Date(at));
 }
 
 /** One or two letters that stand for a person. */

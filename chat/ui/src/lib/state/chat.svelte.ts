@@ -47,6 +47,9 @@ export interface PageConfig {
 	};
 }
 
+/** A hidden page shows what changed so often. */
+const HIDDEN_LOOK_MS = 250;
+
 const MEMBERS_PAGE = 500;
 
 const DEFAULT_LIMITS: Limits = {
@@ -160,6 +163,7 @@ export class Chat implements ClientListener {
 
 	room(id: number, state: RoomState | null): void {
 		if (state === null) {
+			this.changed.delete(id);
 			this.rooms.delete(id);
 			this.online.delete(id);
 			this.members.delete(id);
@@ -169,7 +173,36 @@ export class Chat implements ClientListener {
 			return;
 		}
 		if (state.peer) this.people.learn(state.peer);
-		this.rooms.set(id, state);
+		if (!this.rooms.has(id)) {
+			this.rooms.set(id, state);
+			return;
+		}
+		this.changed.set(id, state);
+		this.nextFrame ??= requestAnimationFrame(this.showChanged);
+		// No frame is drawn while the page is hidden, and its title still counts.
+		this.nextLook ??= setTimeout(this.showChanged, HIDDEN_LOOK_MS);
+	}
+
+	/** Rooms that changed since the last frame: what comes within one is drawn once. */
+	private readonly changed = new Map<number, RoomState>();
+	private nextFrame: number | undefined;
+	private nextLook: ReturnType<typeof setTimeout> | undefined;
+
+	private readonly showChanged = (): void => {
+		if (this.nextFrame !== undefined) cancelAnimationFrame(this.nextFrame);
+		clearTimeout(this.nextLook);
+		this.nextFrame = this.nextLook = undefined;
+		for (const [id, state] of this.changed) this.rooms.set(id, state);
+		this.changed.clear();
+	};
+
+	/** After `work` the components see what it changed. */
+	private async shown<T>(work: Promise<T> | undefined, otherwise: T): Promise<T> {
+		try {
+			return work === undefined ? otherwise : await work;
+		} finally {
+			this.showChanged();
+		}
 	}
 
 	events(room: number, events: RoomEvent[]): void {
@@ -201,6 +234,8 @@ export class Chat implements ClientListener {
 	}
 
 	outbox(items: OutboxItem[], logged: Logged[]): void {
+		// A message that leaves the outbox is in its room in the same frame.
+		this.showChanged();
 		this.waiting = items;
 		this.logged = logged;
 	}
@@ -302,23 +337,24 @@ export class Chat implements ClientListener {
 
 	/** Rejects with RequestError when the first page cannot be had. */
 	openRoom(room: number): Promise<void> {
-		return this.client?.openRoom(room) ?? Promise.resolve();
+		return this.shown(this.client?.openRoom(room), undefined);
 	}
 
 	loadOlder(room: number): Promise<boolean> {
-		return this.client?.loadOlder(room) ?? Promise.resolve(false);
+		return this.shown(this.client?.loadOlder(room), false);
 	}
 
 	loadNewer(room: number): Promise<boolean> {
-		return this.client?.loadNewer(room) ?? Promise.resolve(false);
+		return this.shown(this.client?.loadNewer(room), false);
 	}
 
 	loadAround(room: number, seq: number): Promise<boolean> {
-		return this.client?.loadAround(room, seq) ?? Promise.resolve(false);
+		return this.shown(this.client?.loadAround(room, seq), false);
 	}
 
 	leaveIsland(room: number): void {
 		this.client?.leaveIsland(room);
+		this.showChanged();
 	}
 
 	markRead(room: number, seq: number, n: number): void {

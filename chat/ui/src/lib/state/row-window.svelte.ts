@@ -9,11 +9,13 @@ const MOST = 320;
 export class RowWindow {
 	/** The position of the first item; null: so far back from the end as is shown at first. */
 	private top = $state<number | null>(null);
-	/** The position of the last item; null follows the end. */
+	/** The position of the last item; null follows the end, as far as the bound on rows lets it. */
 	private bottom = $state<number | null>(null);
 	readonly end = $derived.by(() => {
 		const items = this.items();
-		return this.bottom === null ? items.length : Math.min(items.length, indexOf(items, this.bottom) + 1);
+		if (this.bottom !== null) return Math.min(items.length, indexOf(items, this.bottom) + 1);
+		// Held above, it grows with what comes to the end, but not for ever.
+		return this.top === null ? items.length : Math.min(items.length, indexOf(items, this.top) + MOST);
 	});
 	readonly start = $derived.by(() =>
 		this.top === null ? Math.max(0, this.end - FIRST) : Math.min(indexOf(this.items(), this.top), this.end),
@@ -24,7 +26,7 @@ export class RowWindow {
 
 	/** What comes to the end comes into the document. */
 	get following(): boolean {
-		return this.bottom === null;
+		return this.bottom === null && this.end === this.items().length;
 	}
 
 	/** Back to the newest. */
