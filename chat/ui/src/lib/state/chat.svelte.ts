@@ -50,7 +50,7 @@ export interface PageConfig {
 /** A hidden page shows what changed so often. */
 const HIDDEN_LOOK_MS = 250;
 
-const MEMBERS_PAGE = 500;
+export const MEMBERS_PAGE = 500;
 
 const DEFAULT_LIMITS: Limits = {
 	frame_bytes: 65_536,
