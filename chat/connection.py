@@ -88,6 +88,7 @@ class Connection:
         self._violations = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
         self._excesses = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
         self._typed: dict[int, float] = {}  # room → when typing was last passed on
+        self._asks_to_type = False  # whether the log is being asked
         self._appends = 0
         self._reads = 0
         self._read_again_at = 0.0
@@ -352,6 +353,18 @@ class Connection:
         now = time.monotonic()
         if now - self._typed.get(room, -TYPING_EVERY_SECONDS) < TYPING_EVERY_SECONDS:
             return
-        if self._hub.presence.others_online(room, user_id):
+        if self._hub.presence.others_online(room, user_id) and not self._asks_to_type:
             self._typed[room] = now
-            live.publisher().to_room(room, {"type": "typing", "room": room, "user": user_id})
+            self._asks_to_type = True
+            self._hub.spawn(self._pass_on_typing(room), "typing")
+
+    async def _pass_on_typing(self, room: int) -> None:
+        """Whoever may not write is not seen writing, and is told nothing: it has no answer."""
+        user_id = self._socket.user_id
+        try:
+            if await self._hub.source.may_speak(user_id, room):
+                live.publisher().to_room(room, {"type": "typing", "room": room, "user": user_id})
+        except Unavailable:
+            pass
+        finally:
+            self._asks_to_type = False

@@ -15,7 +15,7 @@ from django.db import connection
 
 from chat import events, projections, stored_events
 from chat.events import EventType, RoomEvent
-from chat.models import Ban, EventReplacement, Membership, Message, Reaction
+from chat.models import AbsentMute, Ban, EventReplacement, Membership, Message, Reaction
 from chat.models import RoomEvent as Row
 from chat.projections import Placed
 
@@ -113,6 +113,7 @@ def _reaction_again(event: RoomEvent, data: events.Reaction) -> None:
 def _membership_again(room: int, user: int) -> None:
     Membership.objects.filter(room_id=room, user_id=user).delete()
     Ban.objects.filter(room_id=room, user_id=user).delete()
+    AbsentMute.objects.filter(room_id=room, user_id=user).delete()
     _apply(stored_events.read_about(room, TO_MEMBERSHIP, {"user": user}))
 
 

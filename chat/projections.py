@@ -232,13 +232,19 @@ def _reaction_removed(event: RoomEvent, data: events.Reaction) -> None:
 
 def _member_joined(event: RoomEvent, data: events.MemberJoined) -> None:
     _execute(
-        "INSERT INTO chat_membership (room_id, user_id, role, joined_at) VALUES (%s, %s, %s, %s)"
+        "INSERT INTO chat_membership (room_id, user_id, role, joined_at, muted_until)"
+        " VALUES (%s, %s, %s, %s, (SELECT until FROM chat_absentmute"
+        " WHERE room_id = %s AND user_id = %s AND until > %s))"
         " ON CONFLICT (user_id, room_id) DO UPDATE SET role = EXCLUDED.role",
         event.room,
         data.user,
         data.role.value,
         event.at,
+        event.room,
+        data.user,
+        event.at,
     )
+    _forget_absent_mute(event.room, data.user)
     _unban(event.room, data.user)  # whoever was let in may be in
     # What was said before somebody came is not new to them. Who comes back keeps their place.
     _execute(
@@ -251,8 +257,16 @@ def _member_joined(event: RoomEvent, data: events.MemberJoined) -> None:
 
 
 def _member_gone(event: RoomEvent, data: events.Member) -> None:
+    # A mute is of the person in the room, not of their being there: it waits for them.
     _execute(
-        "DELETE FROM chat_membership WHERE room_id = %s AND user_id = %s", event.room, data.user
+        "WITH gone AS (DELETE FROM chat_membership WHERE room_id = %s AND user_id = %s"
+        " RETURNING room_id, user_id, muted_until)"
+        " INSERT INTO chat_absentmute (room_id, user_id, until)"
+        " SELECT * FROM gone WHERE muted_until > %s"
+        " ON CONFLICT (room_id, user_id) DO UPDATE SET until = EXCLUDED.until",
+        event.room,
+        data.user,
+        event.at,
     )
 
 
@@ -275,13 +289,27 @@ def _unban(room: int, user: int) -> None:
     _execute("DELETE FROM chat_ban WHERE room_id = %s AND user_id = %s", room, user)
 
 
+def _forget_absent_mute(room: int, user: int) -> None:
+    _execute("DELETE FROM chat_absentmute WHERE room_id = %s AND user_id = %s", room, user)
+
+
 def _mute(room: int, user: int, until: datetime | None) -> None:
     _execute(
-        "UPDATE chat_membership SET muted_until = %s WHERE room_id = %s AND user_id = %s",
+        "WITH member AS (UPDATE chat_membership SET muted_until = %s"
+        " WHERE room_id = %s AND user_id = %s RETURNING id)"
+        " INSERT INTO chat_absentmute (room_id, user_id, until)"
+        " SELECT %s, %s, %s WHERE %s::timestamptz IS NOT NULL AND NOT EXISTS (SELECT FROM member)"
+        " ON CONFLICT (room_id, user_id) DO UPDATE SET until = EXCLUDED.until",
         until,
         room,
         user,
+        room,
+        user,
+        until,
+        until,
     )
+    if until is None:
+        _forget_absent_mute(room, user)
 
 
 def _member_muted(event: RoomEvent, data: events.MemberMuted) -> None:

@@ -16,7 +16,7 @@ from chat import clocks, people, recent_rooms, room_log
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import Role, RoomKind, shard_of
-from chat.models import Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
+from chat.models import AbsentMute, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
 from chat.room_log import RoomState
 from chat.slices import Slices
@@ -280,13 +280,23 @@ def _muted(
         )
     )
     now = clocks.LOG.now()
+    # Who has come in again and whose entry is not stored yet.
+    waiting = {
+        (user, room): until
+        for user, room, until in AbsentMute.objects.filter(
+            user_id__in=rooms, until__gt=now
+        ).values_list("user_id", "room_id", "until")
+    }
     found: dict[int, dict[int, datetime]] = {}
     for user, ids in rooms.items():
-        ends = ((room, (in_room[user].get(room), everywhere.get(user))) for room in ids)
+        ends = (
+            (room, (in_room[user].get(room), waiting.get((user, room)), everywhere.get(user)))
+            for room in ids
+        )
         found[user] = {
             room: end
-            for room, both in ends
-            if (end := max((at for at in both if at is not None), default=now)) > now
+            for room, all_of_them in ends
+            if (end := max((at for at in all_of_them if at is not None), default=now)) > now
         }
     return found
 

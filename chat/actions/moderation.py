@@ -43,7 +43,7 @@ from chat.events import (
     RoomKind,
     RoomUpdated,
 )
-from chat.models import AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
+from chat.models import AbsentMute, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.permissions import Action, check_staff, check_subject, role_may
 from chat.protocol import KeyAge, check_key
 from chat.room_log import NewEvent
@@ -130,7 +130,10 @@ async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_
 async def mute_member(
     by: By, room_id: int, user_id: int, seconds: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Keeps a member from writing in a room for 1 s to 366 days from now."""
+    """Keeps somebody from writing in a room for 1 s to 366 days from now.
+
+    The mute is of the person: it stays when they leave or are removed and come again.
+    """
     until = check_mute(seconds)
     before = await _member(by, Action.MEMBER_MUTE, room_id, user_id)
     return await _act(
@@ -346,13 +349,15 @@ def _member_state(by: By, room_id: int, user_id: int) -> Values:
         raise ClientError("not_found", "There is no such person.")
     if by.staff:
         check_subject(User.objects.get(pk=by.person), subject)
-    muted_until = (
-        Membership.objects.filter(
-            room_id=room_id, user_id=user_id, muted_until__gt=clocks.LOG.now()
-        )
-        .values_list("muted_until", flat=True)
-        .first()
-    )
+    now = clocks.LOG.now()
+    there = {"room_id": room_id, "user_id": user_id}
+    mutes = [
+        *Membership.objects.filter(**there, muted_until__gt=now).values_list(
+            "muted_until", flat=True
+        ),
+        *AbsentMute.objects.filter(**there, until__gt=now).values_list("until", flat=True),
+    ]
+    muted_until = next(iter(mutes), None)
     return {
         "muted_until": None if muted_until is None else muted_until.isoformat(),
         "banned": Ban.objects.filter(room_id=room_id, user_id=user_id).exists(),

@@ -181,16 +181,15 @@ def _let_log_agree(room: int) -> None:
     assert snapshot is not None
     pipeline = blocking_client().pipeline(transaction=True)
     pipeline.hgetall(keys.acl(shard, room))
+    pipeline.hgetall(keys.mutes(shard, room))
     pipeline.hmget(keys.room(shard, room), "archived", "slow")
-    acl, numbers = pipeline.execute()
+    acl, mutes, numbers = pipeline.execute()
     # A room that was loaded before there was slow mode has no number for it.
     same_numbers = [int(number or 0) for number in numbers] == [
         int(snapshot.archived),
         snapshot.slow_mode_seconds,
     ]
-    if same_numbers and snapshot.acl() == {
-        user.decode(): entry.decode() for user, entry in acl.items()
-    }:
+    if same_numbers and (snapshot.acl(), snapshot.mutes) == (_texts(acl), _texts(mutes)):
         return
     forgotten = FORGET.call(
         blocking_client(),
@@ -206,6 +205,10 @@ def _let_log_agree(room: int) -> None:
     )
     if not forgotten:
         raise RetryableError("The event is stored; the room's log takes it in when it is drained.")
+
+
+def _texts(found: dict[bytes, bytes]) -> dict[str, str]:
+    return {user.decode(): entry.decode() for user, entry in found.items()}
 
 
 def _shard_of(room: int) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chat import history, room_list, room_log
+from chat import clocks, history, room_list, room_log
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import RoomEvent
 from chat.hub import members
 from chat.protocol import RoomInfo
-from chat.room_log import RoomState, changes, epochs
+from chat.room_log import RoomState, changes, epochs, reading
 from chat.room_log.changes import Mark, Unloaded
 
 Events = list[RoomEvent]
@@ -52,6 +52,9 @@ class LoggedRooms:
 
     async def report_regress(self, room: int, seen: int, epoch: int) -> None:
         await in_database(epochs.report_regress, room, seen, epoch)
+
+    async def may_speak(self, user_id: int, room: int) -> bool:
+        return await reading.may_speak(user_id, room, int(clocks.LOG.seconds() * 1000))
 
     async def room_for(self, user_id: int, room: int) -> RoomInfo | None:
         return await room_list.room_for(user_id, room)

@@ -12,9 +12,10 @@ from chat.models.mail import QueuedMail
 from chat.models.messages import Message, Reaction, ReadMarker
 from chat.models.people import ApiToken, User
 from chat.models.reports import Report
-from chat.models.rooms import Ban, InvitationCount, Membership, Room, RoomSeat
+from chat.models.rooms import AbsentMute, Ban, InvitationCount, Membership, Room, RoomSeat
 
 __all__ = [
+    "AbsentMute",
     "ApiToken",
     "AuditEntry",
     "AuditOutcome",

@@ -154,6 +154,26 @@ class InvitationCount(models.Model):
         return f"{self.inviter_id} on {self.day}: {self.number}"
 
 
+class AbsentMute(models.Model):
+    """A mute of somebody who is not in the room: it waits for them, and is theirs when they come.
+
+    Of members `Membership` has it. A projection; the log decides.
+    """
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["room", "user"], name="one_mute_per_person_and_room"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} muted in {self.room_id}"
+
+
 class Ban(models.Model):
     """Somebody who may not come back into a room: a projection of `member.removed` events.
 

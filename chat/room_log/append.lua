@@ -94,12 +94,13 @@ local function earlier_answer(event)
   return nil
 end
 
--- Who may do what to a member: only somebody of a higher rank. Bans are for people outside too.
+-- Who may do what to a member: only somebody of a higher rank. Bans and mutes are for people outside
+-- too: a mute is of a person in a room, and waits for who has left.
 local function outranks(event, acl_key, role)
   if RANK[role] < RANK.moderator then return 'forbidden' end
   local subject_role = acl_of(acl_key, event.subject)
   if not subject_role then
-    return not (event.type == 'member.removed' and event.value ~= '') and 'not_found' or nil
+    return event.value == '' and 'not_found' or nil
   end
   if RANK[role] <= RANK[subject_role] then return 'forbidden' end
   -- Only staff, who are trusted, mute everywhere.
@@ -360,7 +361,7 @@ local function is_full(event, key)
 end
 
 -- Whether the event would leave the membership as it is.
-local function changes_nothing(event, acl_key)
+local function changes_nothing(event, room_key, acl_key)
   if event.type == 'member.joined' then return acl_of(acl_key, event.subject) == event.subject_role end
   if event.type == 'member.removed' and event.value ~= '' then
     local _, _, banned = acl_of(acl_key, event.subject)
@@ -369,8 +370,12 @@ local function changes_nothing(event, acl_key)
   if event.type == 'member.left' or event.type == 'member.removed' then
     return acl_of(acl_key, event.subject) == nil
   end
-  if event.type == 'member.muted' or event.type == 'member.unmuted' then
+  if event.type == 'member.muted' then
+    return event.value == '' and acl_of(acl_key, event.subject) == nil
+  end
+  if event.type == 'member.unmuted' then
     return acl_of(acl_key, event.subject) == nil
+      and (event.value == '' or redis.call('HEXISTS', room_key .. ':mutes', event.subject) == 0)
   end
   return false
 end
@@ -384,9 +389,27 @@ local function count_owners(event, room_key, acl_key)
   end
 end
 
+-- The mute of who goes waits outside the ACL, and is taken up by who comes.
+local function keep_mute(mutes_key, subject, muted_until)
+  if muted_until > now_ms then
+    redis.call('HSET', mutes_key, subject, string.format('%.0f', muted_until))
+  end
+end
+
+local function take_up_mute(mutes_key, subject)
+  local kept = tonumber(redis.call('HGET', mutes_key, subject) or 0)
+  redis.call('HDEL', mutes_key, subject)
+  return kept > now_ms and kept or 0
+end
+
 local function apply(event, room, room_key, acl_key, seq, message)
   local kind, subject = event.type, event.subject
+  local mutes_key = room_key .. ':mutes'
   if CHANGES_MEMBERS[kind] then count_owners(event, room_key, acl_key) end
+  if kind == 'member.left' or kind == 'member.removed' then
+    local role, muted_until = acl_of(acl_key, subject)
+    if role then keep_mute(mutes_key, subject, muted_until) end
+  end
   if kind == 'message.posted' then
     if room.slow_ms > 0 and event.actor ~= '' then
       redis.call('SET', room_key .. ':posted:' .. event.actor, now_text, 'PX', room.slow_ms)
@@ -394,7 +417,8 @@ local function apply(event, room, room_key, acl_key, seq, message)
     return
   end
   if kind == 'member.joined' then
-    local _, muted_until = acl_of(acl_key, subject)
+    local role, muted_until = acl_of(acl_key, subject)
+    if not role then muted_until = take_up_mute(mutes_key, subject) end
     redis.call('HSET', acl_key, subject,
       event.subject_role .. ':' .. string.format('%.0f', muted_until))
   elseif kind == 'member.removed' and event.value == '1' then
@@ -405,6 +429,10 @@ local function apply(event, room, room_key, acl_key, seq, message)
     local role = acl_of(acl_key, subject)
     if role and event.value ~= '' then
       redis.call('HSET', acl_key, subject, role .. ':' .. event.value)
+    elseif event.value == '0' then
+      redis.call('HDEL', mutes_key, subject)
+    elseif event.value ~= '' then
+      redis.call('HSET', mutes_key, subject, event.value)
     end
   elseif kind == 'room.updated' then
     if event.value ~= '' then redis.call('HSET', room_key, 'slow', event.value) end
@@ -449,7 +477,7 @@ local function append(event)
     if not message and answer[1] == 'cold' then return answer end
     if not message or message.deleted then return {'no', 'reply_to'} end
   end
-  if changes_nothing(event, acl_key) then return {'same'} end
+  if changes_nothing(event, room_key, acl_key) then return {'same'} end
   if event.type == 'member.joined' and event.value ~= '' and not acl_of(acl_key, event.subject) then
     return {'no', 'not_found'}  -- a change of role brings nobody in who has left
   end

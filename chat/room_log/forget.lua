@@ -12,6 +12,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 local head = redis.call('HGET', KEYS[2], 'head')
 if head and head ~= ARGV[3] then return 0 end
 -- The ticket too: whoever is reading the room in PostgreSQL at this moment reads it again.
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[2] .. ':deletions')
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[2] .. ':deletions',
+  KEYS[2] .. ':mutes')
 redis.call('ZREM', KEYS[6], ARGV[1])
 return 1

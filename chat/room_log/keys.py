@@ -14,6 +14,7 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 | `room:<id>:acl:<ticket>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |
 | `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
 | `room:<id>:reactions:<seq>` | hash | unused 15 min | what stands on a message: see `append.lua` |
+| `room:<id>:mutes` | hash | with the room | user id → ms until when, of muted people outside |
 | `room:<id>:deletions` | zset | with the tail | message → seq of what last deleted or restored it |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
 | `room:<id>:loading` | string | 1 min | ticket of the process that reads the room in PostgreSQL |
@@ -67,6 +68,10 @@ def room(shard: int, room_id: int) -> str:
 
 def acl(shard: int, room_id: int) -> str:
     return f"{room(shard, room_id)}:acl"
+
+
+def mutes(shard: int, room_id: int) -> str:
+    return f"{room(shard, room_id)}:mutes"
 
 
 def coming_acl(shard: int, room_id: int, ticket: str) -> str:

@@ -6,8 +6,9 @@
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:room:<id>   KEYS[3] veche:{s}:active
 -- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, slow mode in seconds,
---         size of the ACL that the loader has put beside the room (0: none), owners, then, if none,
---         user, 'role:muted until in ms' or 'banned:0', …
+--         size of the ACL that the loader has put beside the room (0: none), owners,
+--         mutes of people outside as JSON {user: until in ms as text},
+--         then, if nothing was put beside, user, 'role:muted until in ms' or 'banned:0', …
 -- Returns 'loaded', 'present', 'late' (read again), 'unstored' (drain first) or 'epoch' (log and
 -- PostgreSQL disagree).
 
@@ -33,7 +34,8 @@ local coming_key = acl_key .. ':' .. ARGV[1]
 if ARGV[9] ~= '0' and redis.call('HLEN', coming_key) ~= tonumber(ARGV[9]) then return 'late' end
 
 -- The server frees large ones beside its work.
-redis.call('UNLINK', room_key, acl_key, log_key, ticket_key, room_key .. ':deletions')
+redis.call('UNLINK', room_key, acl_key, log_key, ticket_key, room_key .. ':deletions',
+  room_key .. ':mutes')
 -- Nothing else is ever called like this ticket, so hubs look at the ACL after every load.
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
   'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1], 'members', ARGV[1],
@@ -41,8 +43,11 @@ redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'sto
 if ARGV[9] ~= '0' then
   redis.call('RENAME', coming_key, acl_key)
   redis.call('PERSIST', acl_key)
-elseif ARGV[11] then
-  redis.call('HSET', acl_key, unpack(ARGV, 11))
+elseif ARGV[12] then
+  redis.call('HSET', acl_key, unpack(ARGV, 12))
+end
+for user, muted_until in pairs(cjson.decode(ARGV[11])) do
+  redis.call('HSET', room_key .. ':mutes', user, muted_until)
 end
 redis.call('ZADD', KEYS[3], redis.call('TIME')[1] .. '000', ARGV[7])
 return 'loaded'

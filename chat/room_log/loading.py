@@ -48,6 +48,13 @@ ACL = """
     FROM chat_membership WHERE room_id = %(room)s
     UNION ALL SELECT user_id, 'banned:0' FROM chat_ban WHERE room_id = %(room)s
 """
+# An older version did not take up the mute of who came in.
+MUTES = """
+    SELECT user_id, floor(extract(epoch FROM until) * 1000)::bigint FROM chat_absentmute AS mute
+    WHERE room_id = %s AND until > now() AND NOT EXISTS (
+        SELECT FROM chat_membership
+        WHERE room_id = mute.room_id AND user_id = mute.user_id)
+"""
 # Read and sent at a time: what holds the log, the thread's lock and the loop for a millisecond.
 PEOPLE_PER_PAGE = 500
 
@@ -64,6 +71,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     slow_mode_seconds: int
     epoch: int
     owners: int
+    mutes: dict[str, str]  # of people outside: user id → until when, in ms
     pages: Pages  # user id, entry, user id, entry, … of its ACL
 
     def acl(self) -> dict[str, str]:
@@ -87,6 +95,8 @@ def read_snapshot(room: int, shard: int) -> Snapshot | None:
             return None
         head, n, kind, archived, slow_mode_seconds, epoch = row
         pages = list(_read_acl(cursor, room))
+        cursor.execute(MUTES, [room])
+        mutes = {str(user): str(until_ms) for user, until_ms in cursor.fetchall()}
     return Snapshot(
         head=head,
         n=n,
@@ -95,6 +105,7 @@ def read_snapshot(room: int, shard: int) -> Snapshot | None:
         slow_mode_seconds=slow_mode_seconds,
         epoch=epoch,
         owners=sum(entry.startswith("owner:") for page in pages for entry in page[1::2]),
+        mutes=mutes,
         pages=pages,
     )
 
@@ -174,6 +185,7 @@ async def _load(room: int, shard: int) -> None:
             snapshot.slow_mode_seconds,
             sum(len(page) // 2 for page in snapshot.pages) if beside else 0,
             snapshot.owners,
+            msgspec.json.encode(snapshot.mutes).decode(),
             *sent,
         ]
         answer = await _run_script(shard, room, arguments)

@@ -90,6 +90,24 @@ async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
     return found
 
 
+async def may_speak(user: int, room: int, now_ms: int) -> bool:
+    """Whether the room is in use, and the person in it and muted neither there nor everywhere.
+
+    Raises: Unavailable.
+    """
+    shard = _shard(room)
+    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline.hget(keys.acl(shard, room), str(user))
+    pipeline.hget(keys.people(shard), str(user))
+    pipeline.hget(keys.room(shard, room), "archived")
+    entry, restriction, archived = await clients.ask(pipeline.execute)
+    if _role(entry) is None or archived == b"1":
+        return False
+    muted_until = int(entry.partition(b":")[2])
+    everywhere, _, inactive = (restriction or b"0:0").partition(b":")
+    return max(muted_until, int(everywhere)) <= now_ms and inactive != b"1"
+
+
 async def number_of_owners(room: int) -> int | None:
     """How many owners the room has; None when the log does not know.
 

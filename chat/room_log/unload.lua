@@ -15,7 +15,8 @@ for first = 4, #ARGV, 2 do
   local room_key = 'veche:{' .. ARGV[1] .. '}:room:' .. room
   local active = tonumber(redis.call('ZSCORE', KEYS[2], room))
   if active and active <= idle_since and redis.call('HGET', room_key, 'head') == stored then
-    redis.call('UNLINK', room_key, room_key .. ':acl', room_key .. ':log', room_key .. ':deletions')
+    redis.call('UNLINK', room_key, room_key .. ':acl', room_key .. ':log', room_key .. ':deletions',
+      room_key .. ':mutes')
     redis.call('ZREM', KEYS[2], room)
     left = left + 1
   end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -89,9 +89,16 @@ def _check_member(room: int, member: ReplayedMember, row: MemberRow) -> Iterator
     for name in ("role", "muted_until", "joined_at"):
         expected: object = getattr(member, name)
         found = getattr(row, name)
+        if name == "muted_until":
+            # A mute that is over is none: before mutes outlived a membership, nobody kept it.
+            expected, found = _in_force(expected), _in_force(found)
         if expected is not UNSET and expected != found:
             what = f"{name} of user {row.user}"
             yield _finding(room, None, what, _shown(expected), _shown(found))
+
+
+def _in_force(until: object) -> object:
+    return None if isinstance(until, datetime) and until <= datetime.now(UTC) else until
 
 
 def check_bans(room: int, replay: Replay, banned: Iterable[int]) -> Iterator[Finding]:

@@ -148,8 +148,11 @@ class Replay:
         if member is not None and member.present:
             member.role = data.role  # somebody who is in gets another role and stays as long
         elif member is not None or self.complete:
+            until = None if member is None else member.muted_until
+            if isinstance(until, datetime) and until <= at:
+                until = None
             self.members[data.user] = ReplayedMember(
-                role=data.role, muted_until=None, joined_at=at, banned=False
+                role=data.role, muted_until=until, joined_at=at, banned=False
             )
         else:
             self.members[data.user] = ReplayedMember(role=data.role, banned=False)
@@ -161,12 +164,17 @@ class Replay:
             banned = data.banned
         elif before is not None:
             banned = before.banned
-        self.members[data.user] = ReplayedMember(present=False, banned=banned)
+        muted_until: datetime | UnsetType | None = None if self.complete else UNSET
+        if before is not None:
+            muted_until = before.muted_until
+        self.members[data.user] = ReplayedMember(
+            present=False, banned=banned, muted_until=muted_until
+        )
 
     def _mute(self, user: int, until: datetime | None) -> None:
         member = self.members.get(user)
-        if member is None:
-            # Whether somebody never named before is a member, only earlier events say.
-            return
-        if member.present:
+        if member is not None:
             member.muted_until = until
+        elif self.complete:
+            # A mute of somebody who was never there. Else only earlier events say who is a member.
+            self.members[user] = ReplayedMember(present=False, muted_until=until, banned=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from chat import projections, stored_events
 from chat.events import decode_data
-from chat.models import Ban, Membership, Message, Reaction, Room
+from chat.models import AbsentMute, Ban, Membership, Message, Reaction, Room
 from chat.projections import Placed
 
 
@@ -40,6 +40,7 @@ def projected(room: int) -> dict[str, Any]:
         "bans": sorted(
             Ban.objects.filter(room_id=room).values_list("user_id", "banned_at", "banned_by_id")
         ),
+        "mutes": sorted(AbsentMute.objects.filter(room_id=room).values_list("user_id", "until")),
         "room": Room.objects.filter(pk=room).values_list(
             "name", "topic", "archived_at", "slow_mode_seconds", "stored_seq", "stored_n"
         )[0],
@@ -52,6 +53,7 @@ def replayed(room: int) -> dict[str, Any]:
     Reaction.objects.filter(room_id=room).delete()
     Membership.objects.filter(room_id=room).delete()
     Ban.objects.filter(room_id=room).delete()
+    AbsentMute.objects.filter(room_id=room).delete()
     Room.objects.filter(pk=room).update(
         name=Room.objects.get(pk=room).slug, topic="", archived_at=None, slow_mode_seconds=0
     )
