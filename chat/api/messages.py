@@ -13,7 +13,7 @@ from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
 from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequest
-from chat.api.rooms import ERRORS, RoomId
+from chat.api.rooms import ERRORS, KEY_FORM, RoomId
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_emoji
 
 router = Router(tags=["messages"])
@@ -28,7 +28,7 @@ async def post(
         str,
         Header(
             alias="Idempotency-Key",
-            max_length=36,
+            pattern=KEY_FORM,
             description="A UUIDv7 made for this message; a repeat gives the same answer.",
         ),
     ],

@@ -20,6 +20,7 @@ from chat.database import in_database
 from chat.events import RoomKind, RoomUpdated
 from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
+from chat.protocol.rules import UUID7
 
 router = Router(tags=["rooms"])
 
@@ -40,7 +41,15 @@ AfterName = Annotated[
 ]
 PeopleLimit = Annotated[int, Query(ge=1, le=MAX_MEMBERS)]
 # Optional here: most of these change nothing when they are repeated.
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=36)]
+KEY_FORM = f"^{UUID7.pattern}$"
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY_FORM,
+        description="A UUIDv7, made now; a repeat changes nothing more.",
+    ),
+]
 ERRORS = {(400, 401, 403, 404, 409, 429, 503): schemas.Problem}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -15,13 +16,31 @@ from chat.api import messages, moderation, people, reports, rooms, tokens
 from chat.api.answers import handle_errors
 from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson, in_turn
 
+# What any operation may answer instead of what it is for: what is in front of it has these.
+PROBLEMS = (400, 401, 403, 404, 405, 413, 429, 503)
+PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Adds to an operation what ninja cannot know: the types of answers that are not JSON."""
+    responses = operation["responses"]
+    for status in {*PROBLEMS, *(status for status in responses if int(status) >= 400)}:
+        about = responses.setdefault(status, {"description": HTTPStatus(status).phrase})
+        about["content"] = {"application/problem+json": PROBLEM}
+    if any(parameter["name"] == "format" for parameter in operation["parameters"]):
+        responses[200]["content"]["text/csv"] = {"schema": {"type": "string"}}
+
 
 class DocumentedApi(NinjaAPI):
     """Keeps its OpenAPI document: making it takes half a second, and anybody may ask for it."""
 
     @functools.cached_property
     def _document(self) -> OpenAPISchema:
-        return super().get_openapi_schema()
+        document = super().get_openapi_schema()
+        for path in document["paths"].values():
+            for operation in path.values():
+                _complete(operation)
+        return document
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
@@ -49,6 +68,7 @@ handle_errors(api)
 def _add(prefix: str, router: Router, **options: Any) -> None:
     for view in router.path_operations.values():
         for operation in view.operations:
+            operation.by_alias = True  # `from`, as it is written, not `from_`
             # The document's list shows the summary; the function's name says less.
             about = operation.description or ""
             operation.summary = about.split("\n")[0].removesuffix(".")

@@ -41,7 +41,9 @@ class Because(Asked):
 class Why(Asked):
     """As `Because`, for what takes something away from somebody: it is not done without."""
 
-    reason: str = Field(description="At most 500 characters in one line, and not blank.")
+    reason: str = Field(
+        min_length=1, description="At most 500 characters in one line, and not blank."
+    )
 
 
 class RoomChange(Because):
