@@ -81,20 +81,22 @@ class People:
         self._people: list[Person] = []
 
     def at_desk(self, name: str, **options: Any) -> Person:
-        """A demo person at 1280 px, signed in and in #general."""
+        """A person at 1280 px, signed in and in #general; one of the demo's without `password`."""
         return self._arrive(name, 1280, 800, **options)
 
     def on_phone(self, name: str, **options: Any) -> Person:
         """The same at 390 px."""
         return self._arrive(name, 390, 844, **options)
 
-    def _arrive(self, name: str, width: int, height: int, **options: Any) -> Person:
+    def _arrive(
+        self, name: str, width: int, height: int, *, password: str | None = None, **options: Any
+    ) -> Person:
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, locale="en-GB", **options
         )
         person = Person(name, context, context.new_page())
         self._people.append(person)
-        person.sign_in(self._stack.address, self._stack.accounts()[name])
+        person.sign_in(self._stack.address, password or self._stack.accounts()[name])
         return person
 
     def leave(self, shots: Path, test: str) -> None:

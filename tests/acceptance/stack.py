@@ -48,8 +48,7 @@ class RunningStack:
 
     def start(self) -> None:
         """Starts everything and returns when people can chat."""
-        environment = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
-        environment |= {"PORT": str(self.port), **self.settings}
+        environment = _own_environment() | {"PORT": str(self.port), **self.settings}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._terminal = self.output.open("ab")
         self._process = subprocess.Popen(
@@ -74,6 +73,10 @@ class RunningStack:
         """SIGKILL to `web`, `worker` or `beat` and to all of its children."""
         os.killpg(self.pid_of(part), signal.SIGKILL)
 
+    def send_signal(self, part: str, number: signal.Signals) -> None:
+        """The same with another signal, also to `log` and `bus`."""
+        os.killpg(self.pid_of(part), number)
+
     def pid_of(self, part: str) -> int:
         content = (self.folder / "var" / "run" / f"{part}.pid").read_text()
         return int(content.split()[0])
@@ -90,7 +93,7 @@ class RunningStack:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
-            env={**os.environ, **state["environment"]},
+            env=_own_environment() | state["environment"],
             capture_output=True,
             text=True,
             timeout=120,
@@ -113,3 +116,7 @@ class RunningStack:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+def _own_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
