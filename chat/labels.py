@@ -7,7 +7,7 @@ import unicodedata
 from django.utils.text import slugify
 
 from chat.errors import ClientError
-from chat.look_alikes import mixes_alphabets
+from chat.look_alikes import mixes_alphabets, only_looks_latin
 
 MAX_NAME_CHARACTERS = 80
 MAX_TOPIC_CHARACTERS = 250
@@ -64,6 +64,14 @@ def slug_of(name: str) -> str:
     """The part of an address that a room's name gives; never empty, not necessarily free."""
     slug = slugify(name, allow_unicode=True)[:MAX_SLUG_CHARACTERS].strip("-_")
     return slug or "room"
+
+
+def may_be_address(slug: str) -> bool:
+    """Whether a room may have that address, and not only with something behind it.
+
+    Clients show the address where names of rooms look alike, so it looks like no other one.
+    """
+    return slug not in RESERVED_SLUGS and not only_looks_latin(slug)
 
 
 def check_text(text: str, what: str, longest: int) -> str:

@@ -63,6 +63,15 @@ def mixes_alphabets(text: str) -> bool:
     return False
 
 
+def only_looks_latin(text: str) -> bool:
+    """Whether something in small letters could be read as Latin throughout and is not: `сосо 2`."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+    others = [word for word in words if not word.isascii()]
+    return bool(others) and all(
+        _skeleton(word).isascii() and not re.search(r"[a-z]", word) for word in others
+    )
+
+
 def is_reserved(text: str) -> bool:
     """Whether a name says nothing but that its bearer runs the place: all its words are reserved.
 

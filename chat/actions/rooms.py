@@ -33,7 +33,7 @@ from chat.events import (
     RoomUpdated,
     decode_data,
 )
-from chat.labels import RESERVED_SLUGS, check_room_name, check_topic, slug_of
+from chat.labels import check_room_name, check_topic, may_be_address, slug_of
 from chat.models import Room
 from chat.protocol import KeyAge, check_key
 from chat.room_log import NewEvent
@@ -238,7 +238,7 @@ def _insert_room(
             if not same or not earlier.slug.startswith(base):
                 raise ClientError("key_conflict", REFUSALS["key_conflict"])
             return earlier
-        slug = base if attempt == 0 and base not in RESERVED_SLUGS else _with_random_end(base)
+        slug = base if attempt == 0 and may_be_address(base) else _with_random_end(base)
         try:
             with transaction.atomic():
                 return Room.objects.create(

@@ -97,3 +97,22 @@ def test_rooms_of_one_name_are_told_apart_by_their_address(people: People) -> No
     items = anna.page.get_by_test_id("room-item").filter(has_text=name)
     expect(items).to_have_count(2)
     expect(items.filter(has_text=f"({slug})")).to_have_count(1)
+
+
+def test_rooms_whose_names_look_alike_are_told_apart_by_their_addresses(people: People) -> None:
+    anna = people.at_desk("anna")
+    suffix = said("").strip()
+    names = [f"coco {suffix}", f"сосо {suffix}"]  # the second one is Cyrillic
+    slugs = [new_room(anna, name) for name in names]
+
+    in_sidebar = [
+        anna.page.locator(f"[data-testid=room-item][data-room-slug='{slug}']") for slug in slugs
+    ]
+    for item, slug in zip(in_sidebar, slugs, strict=True):
+        expect(item).to_contain_text(f"({slug})")
+    anna.page.get_by_test_id("browse-rooms").click()
+    anna.page.get_by_test_id("room-query").fill(suffix)
+    found = anna.page.get_by_test_id("public-room")
+    expect(found).to_have_count(2)
+    for slug in slugs:
+        expect(found.filter(has_text=f"({slug})")).to_have_count(1)

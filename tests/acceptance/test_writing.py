@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from playwright.sync_api import Page, expect
 
@@ -30,14 +31,14 @@ PASTE = """types => {
 }"""
 
 
-def new_room(person: Person) -> str:
+def new_room(person: Person, name: str | None = None) -> str:
     """The slug of a room of their own."""
-    name = said("elsewhere")
+    name = name or said("elsewhere")
     person.page.get_by_test_id("create-room").click()
     person.page.get_by_test_id("new-room-name").fill(name)
     person.page.get_by_test_id("create").click()
-    expect(person.page.get_by_test_id("room-title")).to_have_text(name)
-    return person.page.url.rpartition("#/")[2]
+    expect(person.page.get_by_test_id("room-title")).to_contain_text(name)
+    return unquote(person.page.url.rpartition("#/")[2])
 
 
 def test_edit_under_way_is_kept_while_one_looks_into_another_room(people: People) -> None:

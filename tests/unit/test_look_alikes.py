@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.exceptions import ValidationError
 from hypothesis import given
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from chat.display_names import check_display_name
 from chat.errors import ClientError
-from chat.labels import check_room_name
+from chat.labels import check_room_name, may_be_address
 from chat.look_alikes import MAX_SKELETON_CHARACTERS, is_reserved, mixes_alphabets, skeletons
 from chat.usernames import check_username
+from chatsite.env import BASE_DIR
+from tests.unit.look_alike_table import table
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,24 @@ def test_word_in_two_alphabets_is_refused_for_everybody_and_for_rooms(name: str)
             check_display_name(name, may_be_reserved=may_be_reserved)
     with pytest.raises(ClientError):
         check_room_name(name)
+
+
+@pytest.mark.parametrize("slug", ["сосо", "general", "рор-2", "сосо-abc", "οο"])
+def test_address_that_looks_like_another_one_gets_an_end(slug: str) -> None:
+    assert not may_be_address(slug)
+
+
+@pytest.mark.parametrize("slug", ["coco", "планы", "zoë", "ёлка-2", "о-погоде", "计划", "2"])
+def test_other_addresses_are_what_the_name_gives(slug: str) -> None:
+    assert may_be_address(slug)
+
+
+def test_ui_compares_names_of_rooms_by_the_same_table() -> None:
+    """Otherwise: write `LETTERS` anew from `look_alike_table.table`."""
+    source = (BASE_DIR / "chat/ui/src/lib/look-alikes.ts").read_text()
+    letters = source[source.index("const LETTERS") : source.index("};")]
+
+    assert dict(re.findall(r'^\t(\w): "([^"]*)",$', letters, re.MULTILINE)) == table()
 
 
 @pytest.mark.parametrize("name", ["Anna @boris", "@boris", "Anna (@boris)", "Anna ＠boris"])

@@ -16,6 +16,7 @@ import { RequestError } from "../client/requests";
 import { type RoomState, unread } from "../client/room-state";
 import type { Words } from "../i18n/en";
 import { t } from "../i18n/index.svelte";
+import { lookingAlike } from "../look-alikes";
 import { mayPostAt, moderates } from "../moderation";
 import type { Banned } from "../moderation-rest";
 import { type Member, Rest, RestError } from "../rest";
@@ -265,27 +266,20 @@ export class Chat implements ClientListener {
 		return undefined;
 	}
 
-	/** Names that several rooms have, each in lines of its own: a text, so that who reads it is told of changes alone. */
-	private readonly sharedNames = $derived.by(() => {
-		const seen = new Set<string>();
-		const shared = new Set<string>();
-		for (const room of this.rooms.values()) {
-			if (room.kind === "direct") continue;
-			const name = folded(room.name);
-			if (seen.has(name)) shared.add(name);
-			seen.add(name);
-		}
-		return `\n${[...shared].sort().join("\n\n")}\n`;
+	/** Rooms whose names look like another one's: a text, so that who reads it is told of changes alone. */
+	private readonly alike = $derived.by(() => {
+		const rooms = [...this.rooms.values()].filter((room) => room.kind !== "direct");
+		return ` ${lookingAlike(rooms).join(" ")} `;
 	});
 
 	/**
-	 * A room as people call it: a direct conversation has the other person's name, and of rooms with one
-	 * name each has its address beside it.
+	 * A room as people call it: a direct conversation has the other person's name, and of rooms
+	 * whose names look alike each has its address beside it.
 	 */
 	titleOf(room: RoomState): string {
 		const peer = this.peerOf(room);
 		if (room.kind === "direct" && peer) return shownName(peer);
-		return this.sharedNames.includes(`\n${folded(room.name)}\n`) ? `${room.name} (${room.slug})` : room.name;
+		return this.alike.includes(` ${room.id} `) ? `${room.name} (${room.slug})` : room.name;
 	}
 
 	/** The other one of a direct conversation, as last heard of. */
@@ -500,11 +494,6 @@ export class Chat implements ClientListener {
 		const { out } = t().moderation;
 		toasts.show((event.data.banned ? out.banned : out.removed)(this.placeOf(room)));
 	}
-}
-
-/** Names are the same to a reader when only case or form differs. */
-export function folded(name: string): string {
-	return name.normalize("NFKC").toLocaleLowerCase();
 }
 
 /** A refusal in the reader's language. */
