@@ -308,15 +308,23 @@ class Connection:
         page = await history.messages_before(
             frame.room, frame.before, frame.limit, self._socket.user_id
         )
-        kept, more = page.messages, page.more
+        kept, more, changes = page.messages, page.more, page.events
         while True:
             text = encode(
-                Page(id=frame.id, room=frame.room, messages=kept, more=more, upto=page.upto)
+                Page(
+                    id=frame.id,
+                    room=frame.room,
+                    messages=kept,
+                    more=more,
+                    upto=page.upto,
+                    events=changes,
+                )
             )
             if len(text.encode()) <= MAX_PAGE_BYTES or len(kept) <= 1:
                 break
             # The newest are what was asked for first; the rest is there for the next request.
             kept, more = kept[len(kept) // 2 :], True
+            changes = [event for event in changes if event.seq > kept[0].seq]
         await self._send_past(frame.room, text)
 
     async def _send_past(self, room: int, text: str) -> None:

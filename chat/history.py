@@ -10,13 +10,13 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from chat import events, reactions, redaction, room_log, stored_events
+from chat import events, live, reactions, redaction, room_log, stored_events
 from chat.database import in_database
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.models import Message as StoredMessage
 from chat.models import Room
-from chat.protocol import Message
+from chat.protocol import Event, Message
 
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
 # keeps; that many times in a row it does not happen.
@@ -24,6 +24,8 @@ MAX_ATTEMPTS = 3
 # More is a drain that has stood still for long: so many of what is not stored yet are read for one
 # page, those next to what is asked for first.
 MAX_UNSTORED_EVENTS = 10_000
+# Between two messages there may be thousands: a whole company that was brought into a room.
+MAX_PAGE_EVENTS = 200
 # The tail is read backwards in such steps until it has given enough messages.
 TAIL_STEP_EVENTS = 500
 
@@ -32,11 +34,14 @@ class HistoryPage(msgspec.Struct, frozen=True):
     """Messages in ascending seq, valid as of seq `upto`; `more` when older ones exist.
 
     They are all that were posted from the first of them up to the position that was asked for.
+    `events` is what else happened to the room and its people in that stretch (from the beginning
+    when there are no older messages), in ascending seq: the newest MAX_PAGE_EVENTS.
     """
 
     messages: list[Message]
     more: bool
     upto: int
+    events: list[Event] = []
 
 
 class _Newer(msgspec.Struct, frozen=True):
@@ -49,6 +54,7 @@ class _Newer(msgspec.Struct, frozen=True):
 class _StoredPage(msgspec.Struct, frozen=True):
     messages: list[Message]
     stored: int
+    events: list[RoomEvent]
 
 
 async def events_after(
@@ -185,8 +191,10 @@ def _read_page(room: int, before: int, limit: int, viewer: int) -> _StoredPage:
         )
         shown = [row.seq for row in rows if row.deleted_at is None]
         standing = reactions.standing(room, shown, viewer)
+        first = rows[limit - 1].seq if len(rows) > limit else 1
+        changes = stored_events.room_changes(room, first, before, MAX_PAGE_EVENTS)
     messages = [_message_of(row, standing.get(row.seq, reactions.NONE)) for row in reversed(rows)]
-    return _StoredPage(messages, stored)
+    return _StoredPage(messages, stored, changes)
 
 
 def _message_of(row: StoredMessage, standing: reactions.Standing) -> Message:
@@ -213,11 +221,24 @@ def _join(page: _StoredPage, newer: _Newer, before: int, limit: int, viewer: int
     happened = [*newer.events, *newer.changes]
     messages = fold({message.seq: message for message in stored}, happened, before, viewer)
     ordered = sorted(messages.values(), key=lambda message: message.seq)
+    shown, more = ordered[-limit:], len(ordered) > limit or not joined
     return HistoryPage(
-        messages=ordered[-limit:],
-        more=len(ordered) > limit or not joined,
+        messages=shown,
+        more=more,
         upto=newer.events[-1].seq if newer.events else page.stored,
+        events=_changes([*(page.events if joined else []), *newer.events], shown, more, before),
     )
+
+
+def _changes(found: list[RoomEvent], shown: list[Message], more: bool, before: int) -> list[Event]:
+    """What of `found` (in seq order) is about the room and belongs to a page that shows `shown`."""
+    first = (shown[0].seq if shown else before) if more else 1
+    kept = [
+        event
+        for event in found
+        if first <= event.seq < before and event.type not in live.PLAIN_EVENTS
+    ]
+    return [live.wire_event(event) for event in kept[-MAX_PAGE_EVENTS:]]
 
 
 async def _from_tail(room: int, before: int, limit: int, viewer: int) -> HistoryPage:
@@ -233,10 +254,9 @@ async def _from_tail(room: int, before: int, limit: int, viewer: int) -> History
     if not messages:
         raise older
     ordered = sorted(messages.values(), key=lambda message: message.seq)
+    shown, more = ordered[-limit:], len(ordered) > limit or tail[0].seq > 1
     return HistoryPage(
-        messages=ordered[-limit:],
-        more=len(ordered) > limit or tail[0].seq > 1,
-        upto=tail[-1].seq,
+        messages=shown, more=more, upto=tail[-1].seq, events=_changes(tail, shown, more, before)
     )
 
 

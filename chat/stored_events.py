@@ -10,6 +10,7 @@ from django.db.models.functions import Cast
 
 from chat.events import EventType, RoomEvent
 from chat.models import RoomEvent as Row
+from chat.models.events import ROOM_CHANGES
 
 
 def read_after(room: int, after: int, limit: int) -> list[RoomEvent]:
@@ -19,6 +20,18 @@ def read_after(room: int, after: int, limit: int) -> list[RoomEvent]:
     """
     rows = _with_data_text().filter(room_id=room, seq__gt=after).order_by("seq")[:limit]
     return [_as_event(row) for row in rows]
+
+
+def room_changes(room: int, first: int, before: int, limit: int) -> list[RoomEvent]:
+    """The last `limit` events from seq `first` to before `before` that are about the room and its
+    people, not about messages, in seq order.
+
+    Raises: OperationalError.
+    """
+    rows = _with_data_text().filter(
+        room_id=room, seq__gte=first, seq__lt=before, type__in=ROOM_CHANGES
+    )
+    return [_as_event(row) for row in rows.order_by("-seq")[:limit]][::-1]
 
 
 def find_by_key(actor: int, key: str) -> RoomEvent | None:

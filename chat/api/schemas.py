@@ -250,21 +250,6 @@ class Message(Schema):
     reaction_counts: dict[str, int] = Field(description="Emoji → how many people have it.")
 
 
-class HistoryPage(Schema):
-    """Messages in ascending seq, as they stood at seq `upto`; `more` when older ones exist."""
-
-    messages: list[Message]
-    more: bool
-    upto: int
-
-
-class WhoReacted(Schema):
-    """User ids in ascending order; ask again after the last one when there are `more`."""
-
-    users: list[int]
-    more: bool
-
-
 class Event(Schema):
     seq: int
     n: int
@@ -276,6 +261,25 @@ class Event(Schema):
     redacted: bool | None = Field(
         None, description="True: the text was deleted or replaced since, and is left out."
     )
+
+
+class HistoryPage(Schema):
+    """Messages in ascending seq, as they stood at seq `upto`; `more` when older ones exist.
+
+    `events` is what else happened to the room and its people between them: the newest 200.
+    """
+
+    messages: list[Message]
+    more: bool
+    upto: int
+    events: list[Event] = Field(default_factory=list)
+
+
+class WhoReacted(Schema):
+    """User ids in ascending order; ask again after the last one when there are `more`."""
+
+    users: list[int]
+    more: bool
 
 
 class Events(Schema):

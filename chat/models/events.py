@@ -23,6 +23,14 @@ MESSAGE_CHANGES = [
 ]
 
 
+# Everything but messages and what happens to them: shown between the messages of a page.
+ROOM_CHANGES = [
+    kind.value
+    for kind in EventType
+    if kind is not EventType.MESSAGE_POSTED and kind.value not in MESSAGE_CHANGES
+]
+
+
 class RoomEvent(models.Model):
     """An event at its place. Rows are inserted by `chat.persistence` and never changed, but for
     one thing: a placeholder may give its place to the event it stands for (`EventReplacement`).
@@ -61,6 +69,12 @@ class RoomEvent(models.Model):
                 "seq",
                 name="event_by_target",
                 condition=models.Q(type__in=MESSAGE_CHANGES),
+            ),
+            # What happened to a room between its messages, however many those have changed.
+            models.Index(
+                fields=["room", "seq"],
+                name="event_of_room",
+                condition=models.Q(type__in=ROOM_CHANGES),
             ),
         ]
 

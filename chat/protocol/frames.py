@@ -325,13 +325,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(ServerFrame, frozen=True, tag="page"):
-    """Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`."""
+    """Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`.
+
+    `events` is what else happened to the room and its people in the same stretch.
+    """
 
     id: str
     room: int
     messages: list[Message]
     more: bool
     upto: int
+    events: list[Event] = []
 
 
 class Batch(ServerFrame, frozen=True, tag="batch"):

@@ -260,6 +260,36 @@ async def test_history_and_events_page_without_gaps() -> None:
     assert events["events"][0]["data"] == {"body": "№ 0", "reply_to": None}
 
 
+async def test_page_tells_what_happened_to_the_room_between_its_messages() -> None:
+    anna, boris = await make_user("anna"), await make_user("boris")
+    room = await a_private_room(anna)
+    api = Api(anna)
+
+    async def pages() -> list[dict[str, Any]]:
+        newest = (await api.get(f"rooms/{room}/messages?limit=1")).body
+        before = newest["messages"][0]["seq"]
+        older = (await api.get(f"rooms/{room}/messages?limit=1&before={before}")).body
+        return [newest, older]
+
+    await api.post(f"rooms/{room}/messages", {"body": "one"}, key=str(uuid7()))
+    await api.post(f"rooms/{room}/members", {"user": boris.pk})
+    await api.post(f"rooms/{room}/messages", {"body": "two"}, key=str(uuid7()))
+    await api.ask("patch", f"rooms/{room}", {"topic": "Plans"})
+
+    from_log = await pages()
+    await store(room)
+    stored = await pages()
+
+    for newest, older in (from_log, stored):
+        assert [event["type"] for event in newest["events"]] == ["room.updated"]
+        assert [event["type"] for event in older["events"]] == [
+            "room.created",
+            "member.joined",
+            "member.joined",
+        ]
+        assert older["more"] is False
+
+
 async def test_search_finds_only_in_my_rooms_and_nothing_that_was_deleted() -> None:
     from chat.actions import messages
 

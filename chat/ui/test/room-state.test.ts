@@ -30,6 +30,20 @@ describe("room state", () => {
 		expect(rooms.unread(rooms.withRead(after, 12, 9))).toBe(0);
 	});
 
+	it("shows what happened to the room between the messages of a page", () => {
+		const happened = [event(4, "member.joined", { user: 3 }), event(7, "member.left", { user: 3 })];
+		const newest = { ...page(message(6), message(8)), events: happened.slice(1) };
+
+		let state = rooms.withOlder(open({ head: 10 }), "tail", newest);
+		state = rooms.withOlder(state, "tail", {
+			...page(message(3)),
+			more: false,
+			events: happened.slice(0, 1),
+		});
+
+		expect(seqsOf(state)).toEqual([3, 4, 6, 7, 8]);
+	});
+
 	it("applies edits, reactions and deletion to their message", () => {
 		let state = rooms.applyEvents(open(), [posted(11, 9, "frist")]);
 

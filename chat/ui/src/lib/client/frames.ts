@@ -287,7 +287,11 @@ export interface Message {
 	reaction_counts?: Record<string, number>;
 }
 
-/** Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`. */
+/**
+ * Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`.
+ *
+ * `events` is what else happened to the room and its people in the same stretch.
+ */
 export interface Page {
 	t: "page";
 	id: string;
@@ -295,6 +299,7 @@ export interface Page {
 	messages: Message[];
 	more: boolean;
 	upto: number;
+	events?: RoomEvent[];
 }
 
 export interface Batch {

@@ -107,7 +107,7 @@ export function append(segment: Segment, events: RoomEvent[]): Segment {
 }
 
 /** A page of history: messages as they stood at `upto`. */
-export type PageOfMessages = Pick<Page, "messages" | "more" | "upto">;
+export type PageOfMessages = Pick<Page, "messages" | "more" | "upto" | "events">;
 
 /**
  * Puts a page of messages before the segment, up to which it was asked for.
@@ -117,7 +117,7 @@ export type PageOfMessages = Pick<Page, "messages" | "more" | "upto">;
  */
 export function addOlder(
 	segment: Segment,
-	{ messages, more, upto }: PageOfMessages,
+	{ messages, more, upto, events = [] }: PageOfMessages,
 	later: RoomEvent[] = [],
 ): Segment {
 	const older = messages.filter((message) => message.seq < segment.from);
@@ -127,7 +127,7 @@ export function addOlder(
 		({ seq, type }) => seq >= from && seq < segment.from && (seq > upto || type === PLACEHOLDER),
 	);
 	const items = new Map<number, Item>();
-	for (const event of missed) {
+	for (const event of [...events.filter(({ seq }) => seq >= from && seq < segment.from), ...missed]) {
 		const item = itemOf(event);
 		if (item) items.set(event.seq, item);
 	}
