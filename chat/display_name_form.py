@@ -22,7 +22,7 @@ class DisplayNameForm(forms.Form):
         required=False,
         max_length=MAX_NAME_CHARACTERS,
         help_text=_("How others see you. Without it they see your user name."),
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        widget=forms.TextInput(attrs={"autocomplete": "name", "dir": "auto"}),
     )
 
     def clean_display_name(self) -> str:

@@ -92,6 +92,14 @@ export function hueOf(id: number): number {
 }
 
 /** Length as the server counts it: code points, not UTF-16 units. */
+const TURNED =
+	/[\u200e\u200f\u202a-\u202e\p{scx=Arab}\p{scx=Hebr}\p{scx=Syrc}\p{scx=Thaa}\p{scx=Nkoo}\p{scx=Adlm}]/u;
+
+/** A name within a sentence: one that reads from right to left does not turn what stands beside it. */
+export function isolated(name: string): string {
+	return TURNED.test(name) ? `\u2068${name}\u2069` : name;
+}
+
 export function characters(text: string): number {
 	let length = text.length;
 	for (let i = 0; i < text.length - 1; i++) {
