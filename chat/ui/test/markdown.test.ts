@@ -32,7 +32,7 @@ describe("Markdown", () => {
 		expect(element.querySelector("script, img, svg, iframe, style, object, form")).toBeNull();
 		for (const node of element.querySelectorAll("*"))
 			for (const { name, value } of node.attributes) {
-				expect(name).toMatch(/^(href|rel|target|start)$/);
+				expect(name).toMatch(/^(href|rel|target|start|value|dir|data-language|data-mark)$/);
 				if (name === "href") expect(value).toMatch(/^(https?:|mailto:)/);
 			}
 	});
@@ -74,8 +74,14 @@ describe("Markdown", () => {
 	});
 
 	it("knows messages that are nothing but a few emoji", () => {
-		expect(["🎉", "👍🏽 ❤️", "👨‍👩‍👧"].map(isOnlyEmoji)).toEqual([true, true, true]);
-		expect(["7", "ok 🎉", "", "🎉🎉🎉🎉"].map(isOnlyEmoji)).toEqual([false, false, false, false]);
+		expect(["🎉", "👍🏽 ❤️", "👨‍👩‍👧", "1️⃣", "#️⃣ 🇺🇦"].map(isOnlyEmoji)).toEqual([true, true, true, true, true]);
+		expect(["7", "12", "ok 🎉", "", "🎉🎉🎉🎉"].map(isOnlyEmoji)).toEqual([
+			false,
+			false,
+			false,
+			false,
+			false,
+		]);
 	});
 
 	it("cuts excerpts between characters", () => {

@@ -125,7 +125,7 @@ export function* generated(count: number, seed: number): Generator<string> {
 	}
 }
 
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
 	let state = seed;
 	return () => {
 		// mulberry32

@@ -1,25 +1,16 @@
 import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
+import { useBlocks } from "./markdown-blocks";
+import { isVisible, useInline } from "./markdown-inline";
+import { useLinks } from "./markdown-links";
 import { Meter, TooComplex } from "./markdown-meter";
 
 const SAFE_LINK = /^(?:https?:|mailto:)/i;
 
 const markdown = new MarkdownIt("default", { html: false, linkify: true, breaks: true, typographer: false });
-// No images: they would be fetched from other hosts. No setext headings or indented code: both turn up by accident in chat.
-markdown.disable(["image", "lheading", "code"]);
-markdown.linkify.set({ fuzzyEmail: false, fuzzyIP: false });
-// What no link may lead to is not looked for either: each place where one begins cost a scan of all that follows.
-markdown.linkify.add("ftp:", null).add("//", null);
-// Names without a scheme are links only after "www.": in a chat `main.rs` and `notes.md` are files.
-const SCHEMELESS = "//www.";
-markdown.linkify.add("www.", {
-	validate: (text, at, linkify) =>
-		Math.max(0, linkify.testSchemaAt(SCHEMELESS + text.slice(at), "http:", 0) - SCHEMELESS.length),
-	normalize: (match) => {
-		match.url = `http://${match.url}`;
-	},
-});
-markdown.validateLink = (url: string) => SAFE_LINK.test(url.trim());
+useBlocks(markdown);
+useInline(markdown);
+useLinks(markdown);
 const meter = new Meter(markdown);
 
 const purifier = DOMPurify();
@@ -43,14 +34,22 @@ const CONFIG = {
 		"a p br strong em s code pre blockquote ul ol li h1 h2 h3 h4 h5 h6 hr table thead tbody tr th td".split(
 			" ",
 		),
-	ALLOWED_ATTR: ["href", "start"],
+	ALLOWED_ATTR: ["href", "start", "value", "dir", "data-language", "data-mark"],
+	// No addresses: without this they would have to look like one.
+	ADD_URI_SAFE_ATTR: ["start", "value", "dir", "data-language", "data-mark"],
+	ALLOW_DATA_ATTR: false,
+	ALLOW_ARIA_ATTR: false,
 	ALLOWED_URI_REGEXP: SAFE_LINK,
 };
 
 /** The most elements and texts that one message may add to the page. */
 export const MOST_NODES = 3_000;
-/** Blocks within blocks, and elements within elements, of which lists make two a level. */
-export const MOST_NESTING = 20;
+/**
+ * Blocks within blocks, and elements within elements, of which lists make two a level.
+ *
+ * More than that would leave no room for words on a phone, and is shown as it was typed.
+ */
+export const MOST_NESTING = 14;
 /** What the server takes is no longer, in UTF-16 units; whatever else comes here is not even looked at. */
 const MOST_UNITS = 16_000;
 
@@ -102,8 +101,11 @@ export function toHtml(source: string, most = MOST_NODES): Rendered {
 	}
 	const { nodes, nesting } = measured(html);
 	if (nodes > most || nesting > MOST_NESTING) return tooMuch;
-	// Of empty headings and of the definitions of links nothing would be seen.
-	return isBlank(html) ? { html: `<p>${escapeHtml(source)}</p>`, nodes: 2 } : { html, nodes };
+	// Lines and marks alone: `---`.
+	if (isVisible(html.replace(/<[^>]*>/g, ""))) return { html, nodes };
+	const lines = apart(source).split("\n");
+	if (2 * lines.length > most) return tooMuch;
+	return { html: `<p dir="auto">${lines.map(escapeHtml).join("<br>")}</p>`, nodes: 2 * lines.length };
 }
 
 /** How many elements and texts HTML of the renderer makes, and how deep they stand in each other. */
@@ -133,10 +135,6 @@ function measured(html: string): { nodes: number; nesting: number } {
  */
 export function apart(text: string): string {
 	return text.replace(/\p{M}{20}(?=\p{M})/gu, "$& ");
-}
-
-function isBlank(html: string): boolean {
-	return !/<(?:hr|li|blockquote|code|th)\b/.test(html) && html.replace(/<[^>]*>/g, "").trim() === "";
 }
 
 function remember(source: string, rendered: Rendered): void {
@@ -178,6 +176,9 @@ export function plainExcerpt(source: string, length = 140): string {
 	return characters.length > length ? `${characters.slice(0, length).join("")}…` : text;
 }
 
+/** How an emoji begins; digits and the like are ones with a keycap. */
+const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\ufe0f?\u20e3)/u;
+
 /** Whether a message is nothing but one to three emoji, which are then shown large. */
 export function isOnlyEmoji(source: string): boolean {
 	const text = source.trim();
@@ -185,8 +186,5 @@ export function isOnlyEmoji(source: string): boolean {
 	const parts = [
 		...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text.replace(/\s/g, "")),
 	];
-	return (
-		parts.length <= 3 &&
-		parts.every(({ segment }) => /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2})/u.test(segment))
-	);
+	return parts.length <= 3 && parts.every(({ segment }) => EMOJI.test(segment));
 }
