@@ -6,8 +6,8 @@ export class TooComplex extends Error {}
 /** An address that turns out to be none was looked at up to the end of a host's name, 640 characters, and back. */
 const FRUITLESS_SCAN = 700;
 
-/** To take an address apart and to put it together again, here and where it is sanitised. */
-const LINK = 150;
+/** To take an address apart, twice, and to put it together again, here and where it is sanitised. */
+const LINK = 250;
 
 /** What a parse may take: rules tried and characters scanned, tokens made, blocks within blocks. */
 export interface Budget {
