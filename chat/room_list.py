@@ -16,7 +16,7 @@ from chat import clocks, people, recent_rooms, room_log
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import Role, RoomKind, shard_of
-from chat.models import AbsentMute, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
+from chat.models import AbsentMute, Ban, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
 from chat.room_log import RoomState
 from chat.slices import Slices
@@ -339,8 +339,8 @@ def _epochs() -> dict[int, int]:
 
 
 def public_rooms(user_id: int, text: str, limit: int, slug: str | None = None) -> list[PublicRoom]:
-    """Public rooms in use whose name or topic holds `text`, largest first; with `slug` the one that
-    has it. Uses the ORM.
+    """Public rooms in use whose name or topic holds `text`, largest first, without those that the
+    person is banned from; with `slug` the one that has it. Uses the ORM.
 
     `members` and `joined` are as PostgreSQL has them, so a moment old.
     """
@@ -348,6 +348,7 @@ def public_rooms(user_id: int, text: str, limit: int, slug: str | None = None) -
         Room.objects.filter(kind=RoomKind.PUBLIC, archived_at=None, stored_seq__gt=0)
         .filter(Q(name__icontains=text) | Q(topic__icontains=text))
         .filter(Q() if slug is None else Q(slug=slug))
+        .exclude(Exists(Ban.objects.filter(room_id=OuterRef("pk"), user_id=user_id)))
         .annotate(
             members=Count("memberships"),
             joined=Count("memberships", filter=Q(memberships__user_id=user_id)),

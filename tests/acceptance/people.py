@@ -88,6 +88,14 @@ class People:
         """The same at 390 px."""
         return self._arrive(name, 390, 844, **options)
 
+    def newcomer(self, name: str, **options: Any) -> Person:
+        """Somebody at a desk whose account is made now."""
+        made = (
+            f"from chat.models import User; User.objects.create_user('{name}', password='{name}!')"
+        )
+        self._stack.manage("shell", "-c", made)
+        return self._arrive(name, 1280, 800, password=f"{name}!", **options)
+
     def _arrive(
         self, name: str, width: int, height: int, *, password: str | None = None, **options: Any
     ) -> Person:

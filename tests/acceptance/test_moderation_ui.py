@@ -70,7 +70,7 @@ def join(page: Page, room: str) -> None:
         menu.click()
     page.get_by_test_id("browse-rooms").click()
     page.get_by_test_id("room-query").fill(room)
-    page.get_by_test_id("public-room").filter(has_text=room).get_by_role("button").click()
+    page.get_by_test_id("public-room").filter(has_text=room).click()
 
 
 def arrives(page: Page, room: str) -> None:

@@ -13,11 +13,11 @@ from django.test import AsyncClient
 from uuid_utils.compat import uuid7
 
 from chat import search
-from chat.actions import rooms
+from chat.actions import moderation, rooms
 from chat.database import in_database
 from chat.events import RoomKind
 from chat.models import User
-from tests.integration.chat_world import Api, make_user, store
+from tests.integration.chat_world import Api, by, make_user, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -446,6 +446,9 @@ async def test_public_room_is_found_by_its_address() -> None:
     assert (await Api(boris).get(f"rooms/public?slug={hidden['slug']}")).body == []
     assert (await Api(boris).get("rooms/public?slug=")).body == []
     assert (await Api(boris).get("rooms/public?slug=%00")).status == 400
+    await moderation.ban_member(by(anna), room["id"], boris.pk, moderation.Options(reason="Spam"))
+    await store(room["id"])
+    assert (await Api(boris).get(f"rooms/public?slug={room['slug']}")).body == []
 
 
 async def test_bad_user_queries_are_refused() -> None:

@@ -10,6 +10,7 @@ export const en = {
 	rooms: "Rooms",
 	direct: "Direct messages",
 	findRoom: "Jump to…",
+	jumpTo: "Jump to a room or person",
 	noMatch: "Nothing matches",
 	browseRooms: "Browse rooms",
 	createRoom: "Create a room",

@@ -14,6 +14,7 @@ export const ru: Words = {
 	rooms: "Комнаты",
 	direct: "Личные сообщения",
 	findRoom: "Перейти к…",
+	jumpTo: "Перейти в комнату или к человеку",
 	noMatch: "Ничего не найдено",
 	browseRooms: "Все комнаты",
 	createRoom: "Создать комнату",

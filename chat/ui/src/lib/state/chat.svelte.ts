@@ -1,5 +1,5 @@
 import { getContext, setContext } from "svelte";
-import { SvelteMap } from "svelte/reactivity";
+import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import { ChatClient, type ClientListener, type Logged } from "../client/chat-client";
 import type { Link } from "../client/connection";
 import type { ErrorCode, Limits, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
@@ -92,6 +92,8 @@ export class Chat implements ClientListener {
 	readonly people: People;
 	readonly drafts: Drafts;
 	readonly composing: Composings;
+	/** Addresses of rooms that the person was put out of while this page was open: joining is not offered. */
+	readonly putOutOf = new SvelteSet<string>();
 	readonly places: Places = new Map();
 	readonly reports: Reports;
 	readonly rest: Rest;
@@ -175,6 +177,7 @@ export class Chat implements ClientListener {
 		}
 		if (state.peer) this.people.learn(state.peer);
 		if (!this.rooms.has(id)) {
+			this.putOutOf.delete(state.slug);
 			this.rooms.set(id, state);
 			return;
 		}
@@ -490,7 +493,9 @@ export class Chat implements ClientListener {
 
 	/** Says why a room has gone from the list. */
 	private putOut(room: number, event: RoomEvent): void {
-		if (event.type !== "member.removed" || event.data.user !== this.me || !this.rooms.has(room)) return;
+		const state = this.rooms.get(room);
+		if (event.type !== "member.removed" || event.data.user !== this.me || !state) return;
+		this.putOutOf.add(state.slug);
 		const { out } = t().moderation;
 		toasts.show((event.data.banned ? out.banned : out.removed)(this.placeOf(room)));
 	}

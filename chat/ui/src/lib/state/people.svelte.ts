@@ -32,6 +32,11 @@ export class People {
 		}
 	}
 
+	/** Everybody whom the page has heard of. */
+	all(): UserInfo[] {
+		return [...this.known.values()];
+	}
+
 	/** The person, once known; asks the server otherwise. Safe to call while rendering. */
 	get(id: number | null): UserInfo | undefined {
 		if (id === null) return undefined;

@@ -3,6 +3,7 @@ import { MediaQuery } from "svelte/reactivity";
 import type { Act } from "./acts";
 
 export type Dialog =
+	| { kind: "jump" }
 	| { kind: "browse" }
 	| { kind: "further" }
 	| { kind: "create" }
