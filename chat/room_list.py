@@ -339,16 +339,16 @@ def _epochs() -> dict[int, int]:
 
 
 def public_rooms(user_id: int, text: str, limit: int, slug: str | None = None) -> list[PublicRoom]:
-    """Public rooms in use whose name or topic holds `text`, largest first, without those that the
-    person is banned from; with `slug` the one that has it. Uses the ORM.
+    """Public rooms in use whose name or topic holds `text`, largest first; with `slug` the one that
+    has it, if the person is not banned there. Uses the ORM.
 
     `members` and `joined` are as PostgreSQL has them, so a moment old.
     """
+    bans = Ban.objects.filter(room_id=OuterRef("pk"), user_id=user_id)
     rooms = (
         Room.objects.filter(kind=RoomKind.PUBLIC, archived_at=None, stored_seq__gt=0)
         .filter(Q(name__icontains=text) | Q(topic__icontains=text))
-        .filter(Q() if slug is None else Q(slug=slug))
-        .exclude(Exists(Ban.objects.filter(room_id=OuterRef("pk"), user_id=user_id)))
+        .filter(Q() if slug is None else Q(slug=slug) & ~Exists(bans))
         .annotate(
             members=Count("memberships"),
             joined=Count("memberships", filter=Q(memberships__user_id=user_id)),

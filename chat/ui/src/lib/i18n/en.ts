@@ -51,6 +51,17 @@ export const en = {
 		count: (n: number, more: boolean) => `${more ? "More than " : ""}${count(n, "result", "results")}`,
 	},
 
+	keys: {
+		title: "Keyboard shortcuts",
+		nextRoom: "Next room",
+		previousRoom: "Previous room",
+		nextUnread: "Next room with something new",
+		previousUnread: "Previous room with something new",
+		newLine: "New line",
+		editLast: "Edit your last message (in an empty field)",
+		cancel: "Cancel an edit or a reply, close what is in front",
+	},
+
 	welcomeTitle: "Welcome to Veche",
 	noRooms: "You are not in any room yet.",
 	noRoomsNext: "Join a public room, create one, or write to someone directly.",

@@ -4,6 +4,7 @@ import type { Act } from "./acts";
 
 export type Dialog =
 	| { kind: "jump" }
+	| { kind: "keys" }
 	| { kind: "browse" }
 	| { kind: "further" }
 	| { kind: "create" }
