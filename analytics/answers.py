@@ -11,8 +11,7 @@ import msgspec
 from django.http import HttpResponse
 from ninja import Schema
 
-# What a spreadsheet would take for the beginning of a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from chat.spreadsheets import cell
 
 _encoder = msgspec.json.Encoder()
 
@@ -35,15 +34,9 @@ def table_answer(kind: str, name: str, row: type[Schema], body: Mapping[str, Any
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([_cell(one[column]) for column in columns] for one in body["rows"])
+    writer.writerows([cell(one[column]) for column in columns] for one in body["rows"])
     # The mark at the beginning tells spreadsheets that it is UTF-8.
     response = HttpResponse("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="veche-{name}.csv"'
     response["Cache-Control"] = "no-store"
     return response
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value

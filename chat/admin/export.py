@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -24,12 +22,12 @@ from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from chat.spreadsheets import cell
+
 STRETCH_ROWS = 2_000
 FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl"}
 TICKET_SECONDS = 6 * 3600
 SALT = "chat.admin.export"
-# A cell that begins so is a formula to a spreadsheet.
-FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,19 +94,6 @@ def as_csv(rows: Iterable[Mapping[str, Any]], *, head: bool) -> str:
                 writer.writeheader()
         writer.writerow({name: cell(value) for name, value in row.items()})
     return out.getvalue()
-
-
-def cell(value: Any) -> Any:
-    """A value as a spreadsheet shows it: never as a formula, and as one line where it is data."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_BEGINNINGS):
-        return f"'{value}"
-    return value
 
 
 def as_lines(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -1,7 +1,7 @@
 // @ts-check
 /** Asking the server: with a limit of time, and with failures that say what to do next. */
 
-import { served, zone } from "analytics/page";
+import { fallBackToUtc, served, zone } from "analytics/page";
 
 const TIMEOUT_MS = 20_000;
 
@@ -30,6 +30,7 @@ export function address(operation, query) {
  */
 export async function ask(operation, query, { signal, tag } = {}) {
 	const limit = AbortSignal.timeout(TIMEOUT_MS);
+	const askedIn = zone;
 	/** @type {Response} */
 	let response;
 	try {
@@ -41,6 +42,10 @@ export async function ask(operation, query, { signal, tag } = {}) {
 		if (response.status === 304) return null;
 		const body = await response.json();
 		if (response.ok) return { body, tag: response.headers.get("ETag") ?? "" };
+		if (response.status === 400 && String(body.detail).startsWith("tz:") && askedIn !== "UTC") {
+			fallBackToUtc();
+			return await ask(operation, query, { signal });
+		}
 		throw new Failure(body.code ?? "unknown", 1000 * (body.retry_after ?? 0));
 	} catch (error) {
 		if (error instanceof Failure || signal?.aborted) throw error;

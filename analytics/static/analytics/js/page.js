@@ -14,8 +14,13 @@ import { find } from "analytics/dom";
 /** @type {Served} */
 export const served = JSON.parse(find("#analytics-page").textContent ?? "");
 
-/** The browser's time zone; UTC where it does not say. */
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+/** The browser's time zone; UTC where it does not say, or names one that the server does not know. */
+export let zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+/** Called when the server has refused the zone, such as `Etc/Unknown` of a machine without one. */
+export function fallBackToUtc() {
+	zone = "UTC";
+}
 
 const PERIODS = ["24h", "7d", "30d", "365d"];
 export const DEFAULT_PERIOD = "7d";
