@@ -10,12 +10,19 @@ import psutil
 # Below the ports that systems give to outgoing connections, one of which could take the place of a
 # server while it is restarted.
 FIRST, LAST = 20_000, 32_767
+# In this process: between the look at a port and its server's start others are chosen.
+given: set[int] = set()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    while not is_free("127.0.0.1", port := random.randint(FIRST, LAST)):
-        pass
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment, another one each time.
+
+    Raises: StopIteration when this process has been given every port of the range.
+    """
+    ports = [port for port in range(FIRST, LAST + 1) if port not in given]
+    random.shuffle(ports)
+    port = next(port for port in ports if is_free("127.0.0.1", port))
+    given.add(port)
     return port
 
 
