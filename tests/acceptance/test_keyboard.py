@@ -27,8 +27,14 @@ def test_alt_and_arrows_go_through_rooms_and_with_shift_through_those_with_news(
     composer.press("Alt+ArrowDown")
     expect(anna.page).to_have_url(f"{people.address}/#/{second}")
 
+    # Others have news of tests before this one: on the way up it is the first.
     boris.write(said("news in general"))
     expect(anna.page.locator("[data-room-slug=general] [data-testid=unread]")).to_be_visible()
+    for item in anna.page.locator("[data-testid=room-item]:has([data-testid=unread])").all():
+        if item.get_attribute("data-room-slug") != "general":
+            item.click()
+            expect(item.get_by_test_id("unread")).to_have_count(0)
+    anna.enter(second)
     composer.press("Alt+Shift+ArrowUp")
     expect(anna.page).to_have_url(f"{people.address}/#/general")
 

@@ -67,7 +67,7 @@ def test_archived_room_of_somebody_with_many_is_found_and_opened(
     expect(further).to_have_count(0)
     page.get_by_test_id("further-query").fill("ROOM 0")
     expect(further).to_have_count(1)
-    further.get_by_role("button").click()
+    further.click()
 
     expect(page.get_by_test_id("room-title")).to_have_text(f"{name} room 0")
     assert page.url.endswith(f"#/{archived}")

@@ -178,6 +178,7 @@ def test_enter_on_a_phone_is_a_new_line_and_the_button_sends(people: People) -> 
 
 def test_file_that_is_dropped_anywhere_is_refused_in_words(people: People) -> None:
     anna = people.at_desk("anna")
+    anna.enter("general")
 
     for target in ("[data-testid=message-list]", "[data-testid=composer]", "body"):
         assert anna.page.evaluate(DROP, target)
@@ -190,6 +191,7 @@ def test_file_that_is_dropped_anywhere_is_refused_in_words(people: People) -> No
 
 def test_pasted_image_is_refused_in_words_and_text_beside_it_is_pasted(people: People) -> None:
     anna = people.at_desk("anna")
+    anna.enter("general")
 
     assert anna.page.evaluate(PASTE, [])
     told_of_files(anna.page)

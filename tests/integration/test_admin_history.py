@@ -19,11 +19,11 @@ from chat import export as chat_export
 from chat.actions import messages
 from chat.admin import history as history_pages
 from chat.admin import keyset_paging
-from chat.admin.export import cell
 from chat.admin.history_filter import HistoryFilter, messages_of
 from chat.events import RoomKind
 from chat.models import AuditEntry, Message, Report, Room
 from chat.permissions import Action
+from chat.spreadsheets import cell
 from chat.time_limit import TooSlow, limited
 from tests.integration.admin_world import (
     at_admin,
