@@ -25,9 +25,11 @@ def client_address(forwarded: str, peer: str | None, proxies: int) -> str | None
         found = clean_client_ip(past[-proxies])
     if found is None and peer:
         found = clean_client_ip(peer)
-    return found and _without_zone(found)
+    return found and _in_one_form(found)
 
 
-def _without_zone(address: str) -> str:
+def _in_one_form(address: str) -> str:
     # PostgreSQL's inet takes no zone, as in fe80::1%eth0.
-    return str(ipaddress.ip_address(address.partition("%")[0]))
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    # A socket that takes both has IPv4 peers as ::ffff:192.0.2.1: all of them in one /64.
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
