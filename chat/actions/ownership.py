@@ -30,7 +30,7 @@ from chat.room_log.reading import number_of_owners
 
 logger = logging.getLogger(__name__)
 
-# Those beyond have their turn at the next call.
+# Any of them, so that those which cannot be filled now do not keep the others from their turn.
 MAX_VACANCIES = 200
 
 VACANCIES = """
@@ -45,7 +45,7 @@ VACANCIES = """
             SELECT FROM chat_membership AS member
             JOIN chat_user AS person ON person.id = member.user_id
             WHERE member.room_id = room.id AND person.is_active AND member.role = 'owner')
-    ORDER BY room.id LIMIT %(limit)s
+    ORDER BY random() LIMIT %(limit)s
 """
 NEXT_IN_LINE = """
     SELECT member.user_id, member.role, person.is_active
