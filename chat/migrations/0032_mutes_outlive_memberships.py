@@ -4,28 +4,6 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-# Mutes that are in force and were lost when their person left: of members, and of who is outside.
-IN_FORCE = """
-    CREATE TEMPORARY TABLE mutes_in_force ON COMMIT DROP AS
-    SELECT room_id, user_id, until FROM (
-        SELECT DISTINCT ON (room_id, data->>'user') room_id, (data->>'user')::bigint AS user_id,
-               CASE WHEN type = 'member.muted' THEN (data->>'until')::timestamptz END AS until
-        FROM chat_roomevent
-        WHERE type IN ('member.muted', 'member.unmuted') AND data->>'everywhere' IS NULL
-        ORDER BY room_id, data->>'user', seq DESC
-    ) AS last
-    JOIN chat_user AS person ON person.id = last.user_id
-    WHERE until > now();
-    UPDATE chat_membership AS member SET muted_until = mute.until
-    FROM mutes_in_force AS mute
-    WHERE member.room_id = mute.room_id AND member.user_id = mute.user_id;
-    INSERT INTO chat_absentmute (room_id, user_id, until)
-    SELECT room_id, user_id, until FROM mutes_in_force AS mute
-    WHERE NOT EXISTS (
-        SELECT FROM chat_membership
-        WHERE room_id = mute.room_id AND user_id = mute.user_id);
-"""
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -70,5 +48,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(IN_FORCE, migrations.RunSQL.noop),
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import connection, transaction
 
 from chat import room_list, room_log
 from chat.actions import messages, moderation, people, rooms
@@ -112,6 +114,34 @@ async def test_mute_of_somebody_outside_waits_for_them_and_can_be_lifted(unloade
     assert (while_muted, kept) == ("muted", 1)
     assert await speak(world) == "ok"
     assert await sync_to_async(verify)(room) == []
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["member", "outside"])
+async def test_migration_brings_back_mutes_that_were_evaded(there: bool) -> None:
+    world = await make_world(RoomKind.PUBLIC)
+    room, boris = world.room.pk, world.boris.pk
+    await moderation.mute_member(by(world.mod), room, boris, 3600, WHY)
+    await rooms.leave_room(boris, room)
+    await store(room)
+    until = (await AbsentMute.objects.aget()).until
+    # As an older version had it: the mute went with the membership.
+    await AbsentMute.objects.all().adelete()
+    if there:
+        await Membership.objects.acreate(
+            room_id=room, user_id=boris, role="member", joined_at=until
+        )
+
+    await sync_to_async(migrate_mutes)()
+
+    muted = [one.muted_until async for one in Membership.objects.filter(user_id=boris, room=room)]
+    waiting = [one.until async for one in AbsentMute.objects.all()]
+    assert (muted, waiting) == (([until], []) if there else ([], [until]))
+
+
+def migrate_mutes() -> None:
+    migration = import_module("chat.migrations.0034_mutes_in_force")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(migration.IN_FORCE)
 
 
 async def test_who_was_muted_and_comes_with_another_role_is_muted() -> None:
