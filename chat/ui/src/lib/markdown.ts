@@ -90,7 +90,7 @@ export function renderMarkdown(source: string, most = MOST_NODES): Rendered {
 export function toHtml(source: string, most = MOST_NODES): Rendered {
 	const tooMuch = { html: null, nodes: most };
 	if (source.length > MOST_UNITS) return tooMuch;
-	meter.allow({ steps: 20_000 + 45 * most, tokens: 400 + 2 * most, nesting: MOST_NESTING });
+	meter.allow({ steps: 15_000 + 35 * most, tokens: 400 + 2 * most, nesting: MOST_NESTING });
 	let html: string;
 	try {
 		// Line ends between elements would be texts of their own.
