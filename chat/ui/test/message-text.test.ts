@@ -219,6 +219,20 @@ describe("formatting", () => {
 		expect(isolated("דנה")).toBe("\u2068דנה\u2069");
 	});
 
+	it("says how a block turns where its first letter comes late or never", () => {
+		const turned = (text: string) => parsed(text).firstElementChild?.getAttribute("dir");
+
+		expect(turned("1, 2, 3: один")).toBe("auto");
+		expect(turned(`${"1\n".repeat(150)}שלום`)).toBe("rtl");
+		expect(turned(`${"1\n".repeat(150)}\u{1e900}`)).toBe("rtl");
+		expect(turned(`${"1\n".repeat(150)}один`)).toBe("ltr");
+		expect(turned("1\n".repeat(150))).toBe("ltr");
+		// Code and links have directions of their own, and do not tell that of the line.
+		expect(turned(`\`x\` [x](https://example.com) ${"*1* ".repeat(150)} שלום`)).toBe("rtl");
+		expect(turned(`| 1 |\n|---|\n${"| *1* 2 |\n".repeat(150)}| שלום |`)).toBe("rtl");
+		expect(parsed(`[${"*1* ".repeat(150)} שלום](https://example.com)`).querySelector("a")?.dir).toBe("rtl");
+	});
+
 	it("gives way to plain text where it would leave no room", () => {
 		expect(renderMarkdown(`${"- ".repeat(45)}a`).html).toBeNull();
 		expect(renderMarkdown(`${"> ".repeat(99)}a`).html).toBeNull();

@@ -94,6 +94,13 @@ export const PATHOLOGICAL: Record<string, string> = {
 	"nul characters": fill("\0"),
 	"carriage returns": fill("a\r"),
 	"line separators": fill("a\u2028"),
+	"signs with a direction at last": fill("*#* ", "", "a").slice(0, 3_960),
+	"numbers line after line": "1\n".repeat(1_450),
+	"numbers in a quote": "> 1\n".repeat(1_450),
+	"numbers in a list": "- *1* *1* *1*\n".repeat(300),
+	"numbers in a table": `|1|2|3|\n|-|-|-|\n${"|1|2|3|\n".repeat(400)}`,
+	"signs in a link": `[${"*#* ".repeat(900)}](http://a)`,
+	"lines of bare marks": "---\n".repeat(1_450),
 	"one long word": fill("a"),
 	spaces: fill(" ", "a", "b"),
 };

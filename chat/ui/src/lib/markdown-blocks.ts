@@ -1,4 +1,5 @@
 import type { MarkdownIt, Ruler, StateBlock } from "markdown-it";
+import { setDirections } from "./markdown-direction";
 import { matchAt } from "./match-at";
 
 /** What begins an item: a mark and a text. `+ 1` is no item, nor are `007.`, whose noughts would go, and years. */
@@ -57,14 +58,11 @@ export function useBlocks(markdown: MarkdownIt): void {
 	ruler.enableOnly(["end", "table", "fence", "blockquote", "hr", "list", "heading", "paragraph"]);
 	markdown.core.ruler.push("attributes", ({ tokens }) => {
 		for (const token of tokens) {
-			// Each block turns as its first letters do; what stands in it goes by its own: see app.css.
-			if (token.level === 0 && token.nesting === 1) token.attrSet("dir", "auto");
-			for (const child of token.children ?? [])
-				if (child.type === "link_open" && child.markup === "linkify") child.attrSet("dir", "ltr");
 			if (token.type === "list_item_open" && token.info !== "") token.attrSet("value", token.info);
 			if (token.type === "ordered_list_open" && token.markup === ")") token.attrSet("data-mark", ")");
 		}
 	});
+	markdown.core.ruler.push("direction", ({ tokens }) => setDirections(tokens));
 	markdown.renderer.rules.fence = (tokens, at) => {
 		const { info = "", content = "" } = tokens[at] ?? {};
 		const { escapeHtml } = markdown.utils;

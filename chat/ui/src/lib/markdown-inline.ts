@@ -139,10 +139,7 @@ function link(state: StateInline, silent: boolean): boolean {
 	if (!silent) {
 		state.pos = pos + 1;
 		state.posMax = labelEnd;
-		state.push("link_open", "a", 1).attrs = [
-			["href", href],
-			["dir", "auto"],
-		];
+		state.push("link_open", "a", 1).attrs = [["href", href]];
 		state.linkLevel += 1;
 		md.inline.tokenize(state);
 		state.linkLevel -= 1;

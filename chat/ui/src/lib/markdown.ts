@@ -105,7 +105,7 @@ export function toHtml(source: string, most = MOST_NODES): Rendered {
 	if (isVisible(html.replace(/<[^>]*>/g, ""))) return { html, nodes };
 	const lines = apart(source).split("\n");
 	if (2 * lines.length > most) return tooMuch;
-	return { html: `<p dir="auto">${lines.map(escapeHtml).join("<br>")}</p>`, nodes: 2 * lines.length };
+	return { html: `<p dir="ltr">${lines.map(escapeHtml).join("<br>")}</p>`, nodes: 2 * lines.length };
 }
 
 /** How many elements and texts HTML of the renderer makes, and how deep they stand in each other. */
