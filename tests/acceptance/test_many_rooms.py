@@ -1,4 +1,4 @@
-"""What somebody with very many rooms sees, and rooms that are opened while the log is away."""
+"""What somebody with very many rooms sees, and rooms while the log or the worker is away."""
 
 from __future__ import annotations
 
@@ -114,3 +114,15 @@ def test_room_opened_while_the_log_hangs_shows_all_of_it_when_it_answers_again(
         anna.sees_in_order(stored + logged)
         expect(anna.page.get_by_test_id("message")).to_have_count(6)
     anna.sees_state(logged[-1], "stored")
+
+
+def test_new_room_has_its_owner_before_it_is_stored(people: People, stack: RunningStack) -> None:
+    anna = people.at_desk("anna")
+    panel = anna.page.get_by_test_id("members")
+
+    with stopped(stack, "worker"):
+        new_room(anna)
+        expect(panel.get_by_role("heading", name="1 member")).to_be_visible()
+        expect(panel.locator("[data-testid=member][data-user=anna]")).to_contain_text("owner")
+
+    expect(panel.get_by_test_id("member")).to_have_count(1)

@@ -1,4 +1,4 @@
-import { getContext, setContext } from "svelte";
+import { getContext, setContext, untrack } from "svelte";
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import { ChatClient, type ClientListener, type Logged } from "../client/chat-client";
 import type { Link } from "../client/connection";
@@ -19,12 +19,13 @@ import { t } from "../i18n/index.svelte";
 import { lookingAlike } from "../look-alikes";
 import { mayPostAt, moderates } from "../moderation";
 import type { Banned } from "../moderation-rest";
-import { type Member, Rest, RestError } from "../rest";
+import { Rest, RestError } from "../rest";
 import { Composings } from "./composing.svelte";
 import { Drafts } from "./drafts";
 import { People, shownName } from "./people.svelte";
 import type { Places } from "./places";
 import { Reports } from "./reports.svelte";
+import { RoomMembers } from "./room-members.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
 
@@ -51,8 +52,6 @@ export interface PageConfig {
 /** A hidden page shows what changed so often. */
 const HIDDEN_LOOK_MS = 250;
 
-export const MEMBERS_PAGE = 500;
-
 const DEFAULT_LIMITS: Limits = {
 	frame_bytes: 65_536,
 	body_characters: 8_000,
@@ -71,7 +70,7 @@ const withLock: Lock = async (name, work) => {
 export class Chat implements ClientListener {
 	readonly rooms = new SvelteMap<number, RoomState>();
 	readonly online = new SvelteMap<number, ReadonlySet<number>>();
-	readonly members = new SvelteMap<number, Member[]>();
+	readonly members: RoomMembers;
 	private readonly quotes = new SvelteMap<string, MessageItem | null>();
 	private readonly quotesAsked = new Set<string>();
 	connection = $state.raw<Link>({ phase: "connecting", attempt: 0 });
@@ -104,6 +103,16 @@ export class Chat implements ClientListener {
 		this.rest = new Rest(page.csrfToken);
 		this.people = new People((ids) => this.rest.users(ids));
 		this.people.learn(page.user);
+		this.members = new RoomMembers(
+			this.me,
+			async (room, after, limit) => {
+				const found = await this.rest.members(room, after, limit);
+				this.people.learn(...found.map((member) => member.user));
+				return found;
+			},
+			// Who loads members in an effect shall not do it again after each message.
+			(room) => untrack(() => this.changed.get(room) ?? this.rooms.get(room)),
+		);
 		this.drafts = new Drafts(page.user.id);
 		this.composing = new Composings(this.drafts);
 		this.reports = new Reports(this.rest.moderation, () =>
@@ -169,7 +178,7 @@ export class Chat implements ClientListener {
 			this.changed.delete(id);
 			this.rooms.delete(id);
 			this.online.delete(id);
-			this.members.delete(id);
+			this.members.forget(id);
 			this.banned.delete(id);
 			this.composing.forget(id);
 			this.places.delete(id);
@@ -182,6 +191,7 @@ export class Chat implements ClientListener {
 			return;
 		}
 		this.changed.set(id, state);
+		this.members.changed(id);
 		this.nextFrame ??= requestAnimationFrame(this.showChanged);
 		// No frame is drawn while the page is hidden, and its title still counts.
 		this.nextLook ??= setTimeout(this.showChanged, HIDDEN_LOOK_MS);
@@ -212,7 +222,7 @@ export class Chat implements ClientListener {
 	events(room: number, events: RoomEvent[]): void {
 		for (const event of events) {
 			if (event.type === "message.posted" && event.actor !== null) this.typing.ended(room, event.actor);
-			this.membership(room, event);
+			this.members.happened(room, event);
 			this.bans(room, event);
 			this.putOut(room, event);
 		}
@@ -413,27 +423,6 @@ export class Chat implements ClientListener {
 		return known ?? null;
 	}
 
-	/** Rooms with more members than were loaded: the user name after which the next page begins. */
-	readonly membersAfter = new SvelteMap<number, string>();
-
-	/** Loads the first page of a room's members; with `more` the next one. */
-	async loadMembers(room: number, more = false): Promise<void> {
-		const page = await this.rest.members(room, more ? (this.membersAfter.get(room) ?? "") : "", MEMBERS_PAGE);
-		this.people.learn(...page.map((member) => member.user));
-		if (!this.rooms.has(room)) return;
-		const found = page.map((member) => ({
-			id: member.user.id,
-			role: member.role,
-			mutedUntil: member.muted_until,
-		}));
-		const ids = new Set(found.map((member) => member.id));
-		const before = more ? (this.members.get(room)?.filter((member) => !ids.has(member.id)) ?? []) : [];
-		this.members.set(room, [...before, ...found]);
-		const last = page.at(-1);
-		if (last && page.length === MEMBERS_PAGE) this.membersAfter.set(room, last.user.username);
-		else this.membersAfter.delete(room);
-	}
-
 	/** Who is banned from a room, for its owners and moderators. */
 	readonly banned = new SvelteMap<number, Banned[]>();
 
@@ -458,25 +447,6 @@ export class Chat implements ClientListener {
 			toasts.show(explain(error), "error");
 			return undefined;
 		}
-	}
-
-	/** Keeps a list of members that was asked for; the server's own may lag behind the event. */
-	private membership(room: number, event: RoomEvent): void {
-		const members = this.members.get(room);
-		const data = event.data as { user?: number; role?: Member["role"]; until?: string };
-		const { user } = data;
-		if (!members || user === undefined) return;
-		const before = members.find((member) => member.id === user);
-		const others = members.filter((member) => member.id !== user);
-		const put = (changes: Partial<Member>) =>
-			this.members.set(room, [
-				...others,
-				{ id: user, role: "member", mutedUntil: null, ...before, ...changes },
-			]);
-		if (event.type === "member.joined") put({ role: data.role ?? "member" });
-		else if (event.type === "member.left" || event.type === "member.removed") this.members.set(room, others);
-		else if (event.type === "member.muted" && before) put({ mutedUntil: data.until ?? null });
-		else if (event.type === "member.unmuted" && before) put({ mutedUntil: null });
 	}
 
 	/** Keeps the list of bans that was asked for. */

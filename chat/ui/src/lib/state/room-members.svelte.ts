@@ -1,0 +1,129 @@
+import { SvelteMap } from "svelte/reactivity";
+import type { RoomEvent, UserInfo } from "../client/frames";
+import type { RoomState } from "../client/room-state";
+import type { Member } from "../rest";
+
+export const MEMBERS_PAGE = 500;
+/** Unstored comings and goings that are remembered of a room; there are more only while nothing is stored. */
+const MOST_NEWS = 1_000;
+
+/** A page of a room's people as the server has it: by user name, up to what is stored. */
+export type MembersPage = { user: UserInfo; role: Member["role"]; muted_until: string | null }[];
+
+/**
+ * Who is in the rooms whose members were asked for.
+ *
+ * The server's pages lag behind the log: they lack what is not stored yet. What came meanwhile is put into them,
+ * oneself too, who is in each room there is; and what happened before this page heard of the room is looked for
+ * once more when it is stored.
+ */
+export class RoomMembers {
+	private readonly lists = new SvelteMap<number, Member[]>();
+	/** Of rooms with more members than were loaded: the user name after which the next page begins. */
+	private readonly ends = new SvelteMap<number, string>();
+	private readonly news = new Map<number, RoomEvent[]>();
+	/** Rooms to look at once more when they are stored up to the position. */
+	private readonly behind = new Map<number, number>();
+
+	/**
+	 * @param fetch a page from behind a user name; may reject
+	 * @param state the room as it is now; undefined when it has gone
+	 */
+	constructor(
+		private readonly me: number,
+		private readonly fetch: (room: number, after: string, limit: number) => Promise<MembersPage>,
+		private readonly state: (room: number) => RoomState | undefined,
+	) {}
+
+	/** The members loaded so far, in no order; undefined until they were asked for. */
+	get(room: number): Member[] | undefined {
+		return this.lists.get(room);
+	}
+
+	has(room: number): boolean {
+		return this.lists.has(room);
+	}
+
+	/** There are more than were loaded. */
+	hasMore(room: number): boolean {
+		return this.ends.has(room);
+	}
+
+	/** Loads the first page. Rejects as `fetch` does. */
+	async load(room: number): Promise<void> {
+		const asked = this.state(room);
+		await this.loadFrom(room, "");
+		if (!asked || this.hasMore(room) || asked.stored >= asked.last) return;
+		this.behind.set(room, asked.last);
+		this.changed(room);
+	}
+
+	/** Loads the next page. Rejects as `fetch` does. */
+	async loadMore(room: number): Promise<void> {
+		await this.loadFrom(room, this.ends.get(room) ?? "");
+	}
+
+	private async loadFrom(room: number, after: string): Promise<void> {
+		const stored = this.state(room)?.stored ?? 0;
+		const page = await this.fetch(room, after, MEMBERS_PAGE);
+		const state = this.state(room);
+		if (!state) return;
+		const last = page.at(-1);
+		if (last && page.length === MEMBERS_PAGE) this.ends.set(room, last.user.username);
+		else this.ends.delete(room);
+		const known = new Map((after === "" ? [] : this.lists.get(room))?.map((member) => [member.id, member]));
+		for (const { user, role, muted_until } of page)
+			known.set(user.id, { id: user.id, role, mutedUntil: muted_until });
+		if (!this.ends.has(room)) {
+			const { role, mutedUntil, peer } = state;
+			if (!known.has(this.me)) known.set(this.me, { id: this.me, role, mutedUntil });
+			if (peer && !known.has(peer.id)) known.set(peer.id, { id: peer.id, role: "member", mutedUntil: null });
+		}
+		this.lists.set(room, [...known.values()]);
+		for (const event of this.news.get(room) ?? []) if (event.seq > stored) this.apply(room, event);
+	}
+
+	/** The room has changed: what it was not stored up to may be there now. */
+	changed(room: number): void {
+		const position = this.behind.get(room);
+		if (position === undefined || (this.state(room)?.stored ?? 0) < position) return;
+		this.behind.delete(room);
+		this.loadFrom(room, "").catch(() => {
+			// The list is as it was; whoever opens it again asks again.
+		});
+	}
+
+	/** Something happened in the room, in order of `seq`. */
+	happened(room: number, event: RoomEvent): void {
+		if (!event.type.startsWith("member.")) return;
+		const stored = this.state(room)?.stored ?? 0;
+		const before = this.news.get(room)?.filter(({ seq }) => seq > stored) ?? [];
+		this.news.set(room, [...before, event].slice(-MOST_NEWS));
+		this.apply(room, event);
+	}
+
+	forget(room: number): void {
+		this.lists.delete(room);
+		this.ends.delete(room);
+		this.news.delete(room);
+		this.behind.delete(room);
+	}
+
+	private apply(room: number, event: RoomEvent): void {
+		const members = this.lists.get(room);
+		const data = event.data as { user?: number; role?: Member["role"]; until?: string };
+		const { user } = data;
+		if (!members || user === undefined) return;
+		const before = members.find((member) => member.id === user);
+		const others = members.filter((member) => member.id !== user);
+		const put = (changes: Partial<Member>) =>
+			this.lists.set(room, [
+				...others,
+				{ id: user, role: "member", mutedUntil: null, ...before, ...changes },
+			]);
+		if (event.type === "member.joined") put({ role: data.role ?? "member" });
+		else if (event.type === "member.left" || event.type === "member.removed") this.lists.set(room, others);
+		else if (event.type === "member.muted" && before) put({ mutedUntil: data.until ?? null });
+		else if (event.type === "member.unmuted" && before) put({ mutedUntil: null });
+	}
+}
