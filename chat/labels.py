@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-from django.utils.text import slugify
-
+from chat.characters import is_unassigned, is_visible, small, stands_alone
 from chat.errors import ClientError
 from chat.look_alikes import mixes_alphabets, only_looks_latin
 
@@ -13,8 +13,7 @@ MAX_NAME_CHARACTERS = 80
 MAX_TOPIC_CHARACTERS = 250
 MAX_SLUG_CHARACTERS = 60
 
-# Letters, marks, numbers, punctuation and symbols show; one of them must be there.
-VISIBLE = frozenset("LMNPS")
+CONTROLS = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
 # Characters that turn the writing direction around make a name read as another one.
 DIRECTION_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -34,12 +33,12 @@ def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = Fals
     for character in text:
         if character in "\t\n\r":
             continue  # becomes a space below
-        if unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}:
+        if unicodedata.category(character) in CONTROLS or is_unassigned(character):
             raise ClientError("bad_request", f"{what}: control characters are not allowed.")
         if character in DIRECTION_CONTROLS:
             raise ClientError("bad_request", f"{what}: direction marks are not allowed.")
     text = " ".join(unicodedata.normalize("NFC", text).split())
-    if not any(unicodedata.category(character)[0] in VISIBLE for character in text):
+    if not any(map(stands_alone, text)):
         if may_be_empty and not text:
             return text
         raise ClientError("empty", f"{what}: something readable is needed.")
@@ -62,8 +61,17 @@ def check_topic(topic: str) -> str:
 
 def slug_of(name: str) -> str:
     """The part of an address that a room's name gives; never empty, not necessarily free."""
-    slug = slugify(name, allow_unicode=True)[:MAX_SLUG_CHARACTERS].strip("-_")
+    text = unicodedata.normalize("NFKC", small(unicodedata.normalize("NFKC", name)))
+    kept = "".join(one if _is_of_word(one) or one in "-_" or one.isspace() else "" for one in text)
+    slug = re.sub(r"[-\s]+", "-", kept.strip())[:MAX_SLUG_CHARACTERS].strip("-_")
     return slug or "room"
+
+
+def _is_of_word(character: str) -> bool:
+    """Letters and digits; and marks, which in many scripts are the vowels of a word."""
+    return character.isalnum() or (
+        unicodedata.category(character)[0] == "M" and is_visible(character)
+    )
 
 
 def may_be_address(slug: str) -> bool:

@@ -29,7 +29,7 @@ from redis.retry import Retry
 
 from chat import bus, metrics
 from chat.errors import Unavailable
-from chat.events import EventType, RoomEvent
+from chat.events import EventType, RoomEvent, decode_data, encode_data
 from chat.protocol import Event
 
 logger = logging.getLogger(__name__)
@@ -76,9 +76,16 @@ def wire_event(event: RoomEvent) -> Event:
         key=event.key,
         actor=event.actor,
         at=event.at,
-        data=event.data,
+        data=_in_one_form(event),
         redacted=True if event.redacted else UNSET,
     )
+
+
+def _in_one_form(event: RoomEvent) -> msgspec.Raw:
+    """The event's data; an emoji that was logged in another form comes in its canonical one."""
+    if event.type not in (EventType.REACTION_ADDED, EventType.REACTION_REMOVED):
+        return event.data
+    return msgspec.Raw(encode_data(decode_data(event.type, event.data)))
 
 
 def events_message(events: Sequence[RoomEvent]) -> Message:

@@ -12,6 +12,7 @@ from chat import room_log
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MessagePosted, MessageTarget, Reaction, decode_data
+from chat.events.emoji import canonical
 from chat.models import Message, Room
 from chat.models import Reaction as StoredReaction
 from chat.protocol import MAX_ID, MAX_MESSAGE_EMOJI, MAX_NAMED_PEOPLE
@@ -77,6 +78,13 @@ def standing(room: int, seqs: Sequence[int], viewer: int) -> dict[int, Standing]
     return found
 
 
+def is_stored(room: int, seq: int, user: int, emoji: str) -> bool:
+    """Whether the person has it on the message, as far as that is stored. Uses the ORM."""
+    return StoredReaction.objects.filter(
+        room_id=room, target=seq, user_id=user, emoji=emoji
+    ).exists()
+
+
 def changed(before: Standing, data: Reaction, actor: int, added: bool, viewer: int) -> Standing:
     """What stands on a message after a reaction. The web client does the same. Pure."""
     emoji, named = data.emoji, before.people.get(data.emoji, [])
@@ -100,7 +108,8 @@ def changed(before: Standing, data: Reaction, actor: int, added: bool, viewer: i
 async def who_reacted(room: int, seq: int, emoji: str, after: int, limit: int) -> WhoReacted:
     """At most `limit` (1–100) people above user id `after` who have `emoji` on the message.
 
-    Raises: ClientError `not_found` where no message stands that can be read; Unavailable.
+    Raises: ClientError `not_found` where no message stands that can be read, `bad_request` for what
+    is no emoji and nobody has there; Unavailable.
     """
     stored = await in_database(_stored, room, seq, emoji, after, limit + 1)
     try:
@@ -127,6 +136,8 @@ async def who_reacted(room: int, seq: int, emoji: str, after: int, limit: int) -
     # Between the last of them and somebody new there may be others that were not read.
     end = stored.users[-1] if more else MAX_ID
     found = sorted(user for user, on in present.items() if on and user <= end)
+    if not found and after == 0 and canonical(emoji) is None:
+        raise ClientError("bad_request", "A reaction is one emoji.")
     return WhoReacted(found[:limit], more or len(found) > limit)
 
 

@@ -12,6 +12,7 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from chat.characters import small
 from chat.look_alikes import is_reserved
 
 MIN_CHARACTERS = 2
@@ -37,7 +38,7 @@ PROBE_USERNAME = "(probe)"
 
 def normalise(username: str) -> str:
     """The one form of a name that counts, at sign-up and at sign-in."""
-    return unicodedata.normalize("NFKC", username).strip().lower()
+    return small(unicodedata.normalize("NFKC", username).strip())
 
 
 def check_username(username: str) -> None:

@@ -8,7 +8,7 @@ known whether the event was logged; the same key may then be sent again.
 
 from __future__ import annotations
 
-from chat import access, clocks, events, history, room_log, stored_events
+from chat import access, clocks, events, history, reactions, room_log, stored_events
 from chat.actions import moderation
 from chat.audit import By, Door
 from chat.database import in_database
@@ -21,7 +21,8 @@ from chat.events import (
     MessageTarget,
     Reaction,
 )
-from chat.protocol import KeyAge, check_body, check_emoji, check_key
+from chat.events.emoji import canonical
+from chat.protocol import KeyAge, check_body, check_emoji, check_key, check_reaction
 from chat.room_log import Appended, NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS, refused
@@ -80,7 +81,14 @@ async def react(
     actor_id: int, room: int, key: str, target: int, emoji: str, on: bool = True
 ) -> Appended:
     """Puts the actor's `emoji` on the message at seq `target`, or takes it away."""
-    check_emoji(emoji)
+    if on:
+        emoji = check_emoji(emoji)
+    else:
+        emoji = check_reaction(emoji)
+        if canonical(emoji) is None and not await in_database(
+            reactions.is_stored, room, target, actor_id, emoji
+        ):
+            raise ClientError("bad_request", "A reaction is one emoji.")
     kind = EventType.REACTION_ADDED if on else EventType.REACTION_REMOVED
     return await _log(actor_id, room, key, kind, Reaction(target=target, emoji=emoji))
 

@@ -14,7 +14,7 @@ from chat.api import schemas
 from chat.api.answers import answer
 from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequest
 from chat.api.rooms import ERRORS, KEY_FORM, RoomId
-from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_emoji
+from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_reaction
 
 router = Router(tags=["messages"])
 
@@ -71,7 +71,7 @@ async def who_reacted(
     limit: int = Query(50, ge=1, le=reactions.MAX_PEOPLE),
 ) -> HttpResponse:
     """Who has put an emoji on a message in a room of mine, by user id."""
-    check_emoji(emoji)
+    emoji = check_reaction(emoji)
     await access.as_member(request.auth.user_id, room_id)
     return answer(await reactions.who_reacted(room_id, seq, emoji, after, limit))
 

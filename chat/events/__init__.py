@@ -1,6 +1,6 @@
 """The facts that a room's log holds, as every part of Veche sees them.
 
-This package is what `analytics` may import of `chat`, so it depends on nothing but msgspec.
+This package is what `analytics` may import of `chat`, so it depends on nothing of it.
 `envelope` is how an event is written on the event bus.
 """
 
@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
+
+from chat.events.emoji import canonical
 
 # No event's data is larger: a frame that brings one in is not (see `chat.protocol`), and 8,000
 # characters of any script fit.
@@ -93,13 +95,19 @@ class MessageTarget(msgspec.Struct, frozen=True, kw_only=True):
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     """Data of `reaction.added` and `reaction.removed`.
 
-    `count` is how many people have this emoji on the message then. The log puts it in; older
-    events lack it.
+    `emoji` is in its canonical form; an event that was logged before there was one may hold
+    another, which is read as the canonical one. `count` is how many people have it on the message
+    then. The log puts it in; older events lack it.
     """
 
     target: int
     emoji: str
     count: int | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        form = canonical(self.emoji)
+        if form is not None and form != self.emoji:
+            msgspec.structs.force_setattr(self, "emoji", form)
 
 
 class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):

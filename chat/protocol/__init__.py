@@ -61,6 +61,7 @@ from chat.protocol.rules import (
     check_body,
     check_emoji,
     check_key,
+    check_reaction,
     parse_frame,
 )
 
@@ -122,6 +123,7 @@ __all__ = [
     "check_body",
     "check_emoji",
     "check_key",
+    "check_reaction",
     "encode",
     "parse_frame",
 ]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 import msgspec
 
+from chat.characters import is_visible
 from chat.errors import ClientError
+from chat.events.emoji import canonical
 from chat.protocol.frames import (
     MAX_BODY_CHARACTERS,
     MAX_FRAME_BYTES,
@@ -35,18 +36,6 @@ MAX_ERROR_CHARACTERS = 200
 
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 ROOM_KEY = re.compile(r"[1-9][0-9]{0,15}")
-
-# What a message may not consist of alone. Cf holds the zero-width joiners and marks; the four
-# letters and the braille blank are drawn as nothing although Unicode counts them as visible.
-INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
-INVISIBLE_CHARACTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5")
-VARIATION_SELECTORS = ("\ufe00", "\ufe0f")
-NOT_IN_EMOJI = (INVISIBLE_CATEGORIES - {"Cf"}) | {"Lu", "Ll", "Lt", "Lm", "Lo"}
-EMOJI_PRESENTATION = "\ufe0f"
-JOINER = "\u200d"
-HALF_FLAGS = ("\U0001f1e6", "\U0001f1ff")  # two of these are one flag
-# Emoji younger than this Python's Unicode tables have no category yet.
-UNASSIGNED_EMOJI = ("\U0001f000", "\U0001ffff")
 
 _decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _CLIENT_TAGS = frozenset(frame.__struct_config__.tag for frame in AnyClientFrame.__args__)
@@ -208,44 +197,26 @@ def check_body(text: str) -> None:
         raise ClientError(ErrorCode.EMPTY, "The message has nothing to read.")
 
 
-def is_visible(character: str) -> bool:
-    """Whether a reader sees anything of the character."""
-    if character.isalnum():
-        return character not in INVISIBLE_CHARACTERS
-    if VARIATION_SELECTORS[0] <= character <= VARIATION_SELECTORS[1]:
-        return False
-    if unicodedata.category(character) in INVISIBLE_CATEGORIES:
-        return UNASSIGNED_EMOJI[0] <= character <= UNASSIGNED_EMOJI[1]
-    return character not in INVISIBLE_CHARACTERS
-
-
-def check_emoji(text: str) -> None:
-    """Let a reaction pass: one picture, of up to 32 characters.
+def check_emoji(text: str) -> str:
+    """The reaction in its canonical form: one emoji of Unicode's list.
 
     Raises: ClientError `bad_request`.
     """
-    if not (1 <= len(text) <= MAX_EMOJI_CHARACTERS and is_storable(text) and _is_emoji(text)):
+    form = canonical(text) if 1 <= len(text) <= MAX_EMOJI_CHARACTERS else None
+    if form is None:
         raise ClientError(ErrorCode.BAD_REQUEST, "A reaction is one emoji.")
+    return form
 
 
-def _is_emoji(text: str) -> bool:
-    symbols = half_flags = 0
-    before = ""
-    for character in text:
-        category = unicodedata.category(character)
-        if category == "So" or (
-            category == "Cn" and UNASSIGNED_EMOJI[0] <= character <= UNASSIGNED_EMOJI[1]
-        ):
-            if HALF_FLAGS[0] <= character <= HALF_FLAGS[1]:
-                half_flags += 1
-            elif before != JOINER:
-                symbols += 1
-        elif category in NOT_IN_EMOJI and character != "\N{INFORMATION SOURCE}":
-            return False
-        before = character
-    pictures = symbols + (half_flags + 1) // 2
-    # Keycaps and symbols such as "‼️" are emoji by their presentation mark alone.
-    return pictures == 1 or (pictures == 0 and text.count(EMOJI_PRESENTATION) == 1)
+def check_reaction(text: str) -> str:
+    """The reaction in its canonical form; as it is if it is none that may be put on a message now.
+
+    Older versions took some of those, so one may ask who did and take one's own back.
+    Raises: ClientError `bad_request` for what no version took.
+    """
+    if not (1 <= len(text) <= MAX_EMOJI_CHARACTERS and is_storable(text)):
+        raise ClientError(ErrorCode.BAD_REQUEST, "A reaction is one emoji.")
+    return canonical(text) or text
 
 
 def check_key(key: str, now: datetime) -> KeyAge:

@@ -6,12 +6,18 @@ import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import date
+from importlib import import_module
+from urllib.parse import quote
 
 import pytest
 import redis
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.conf import settings
+from django.db import connection, transaction
 
+from analytics.models import EmojiDay
 from chat import history, reactions, room_log
 from chat.actions import messages
 from chat.errors import ClientError
@@ -410,3 +416,102 @@ async def test_deleted_message_shows_no_reactions_and_a_restored_one_shows_them(
     assert await reactions.who_reacted(room.pk, seq, "👍", 0, 10) == reactions.WhoReacted(
         [ann.pk], False
     )
+
+
+FORMS = [
+    ("\U0001f44d", "\U0001f44d\ufe0f"),
+    ("\u2764\ufe0f", "\u2764"),
+    ("\U0001f3f3\ufe0f\u200d\U0001f308", "\U0001f3f3\u200d\U0001f308"),
+]
+
+
+@pytest.mark.parametrize(("form", "other"), FORMS)
+async def test_emoji_typed_in_two_ways_is_one_reaction(
+    form: str, other: str, names: Iterator[str]
+) -> None:
+    ann, bob = await crowd(names, 2)
+    room = await new_room(ann, bob)
+    seq = await said(room, ann)
+
+    await react(ann, room, seq, form)
+    await react(bob, room, seq, other)
+    await react(bob, room, seq, form)
+    both = await Api(ann).get(f"rooms/{room.pk}/messages/{seq}/reactions?emoji={other}")
+    stored = await stored_reactions(room, seq)
+    await react(ann, room, seq, other, on=False)
+    left = await stored_reactions(room, seq)
+
+    assert both.body["users"] == [ann.pk, bob.pk]
+    assert stored == [(ann.pk, form), (bob.pk, form)]
+    assert left == [(bob.pk, form)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["+49 170 1234567", "\ufe0f", "\u0301" * 30, "\u202e", "\U0001f1f7", "\u2713", "\U0001f3fd"],
+)
+async def test_what_is_no_emoji_is_no_reaction(text: str, names: Iterator[str]) -> None:
+    [ann] = await crowd(names, 1)
+    room = await new_room(ann)
+    seq = await said(room, ann)
+
+    assert await react(ann, room, seq, text) == "bad_request"
+    assert await react(ann, room, seq, text, on=False) == "bad_request"
+    asked = await Api(ann).get(f"rooms/{room.pk}/messages/{seq}/reactions?emoji={quote(text)}")
+    assert asked.status == 400
+
+
+async def test_what_an_older_version_took_is_shown_and_can_be_taken_back(
+    names: Iterator[str],
+) -> None:
+    [ann] = await crowd(names, 1)
+    room = await new_room(ann)
+    seq = await said(room, ann)
+    await store(room.pk)
+    await StoredReaction.objects.acreate(room=room, target=seq, user=ann, emoji="\u2713")
+
+    shown = await Api(ann).get(f"rooms/{room.pk}/messages/{seq}/reactions?emoji=\u2713")
+    taken_back = await react(ann, room, seq, "\u2713", on=False)
+
+    assert shown.body["users"] == [ann.pk]
+    assert taken_back == "ok"
+    assert await stored_reactions(room, seq) == []
+
+
+async def test_migration_brings_stored_reactions_into_one_form(names: Iterator[str]) -> None:
+    ann, bob = await crowd(names, 2)
+    room = await new_room(ann, bob)
+    seq = await said(room, ann)
+    await store(room.pk)
+    for user, emoji in [(ann, "\u2764\ufe0f"), (ann, "\u2764"), (bob, "\u2764"), (bob, "\u2713")]:
+        await StoredReaction.objects.acreate(room=room, target=seq, user=user, emoji=emoji)
+
+    for _ in range(2):
+        await sync_to_async(bring_into_one_form)("chat.migrations.0035_reactions_in_one_form")
+
+    assert sorted(await stored_reactions(room, seq)) == [
+        (ann.pk, "\u2764\ufe0f"),
+        (bob.pk, "\u2713"),
+        (bob.pk, "\u2764\ufe0f"),
+    ]
+
+
+async def test_migration_adds_up_what_was_counted_in_two_forms() -> None:
+    day = date(2026, 11, 1)
+    for emoji, added, removed in [
+        ("\u2764\ufe0f", 5, 1),
+        ("\u2764", 2, 1),
+        ("\U0001f44d\ufe0f", 3, 0),
+    ]:
+        await EmojiDay.objects.acreate(room=7, day=day, emoji=emoji, added=added, removed=removed)
+
+    for _ in range(2):
+        await sync_to_async(bring_into_one_form)("analytics.migrations.0003_emoji_in_one_form")
+
+    rows = EmojiDay.objects.values_list("emoji", "added", "removed")
+    assert {row async for row in rows} == {("\u2764\ufe0f", 7, 2), ("\U0001f44d", 3, 0)}
+
+
+def bring_into_one_form(name: str) -> None:
+    with transaction.atomic(), connection.schema_editor() as editor:
+        import_module(name).bring_into_one_form(apps, editor)
