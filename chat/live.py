@@ -3,7 +3,7 @@
 A hint may be lost, late or doubled, so nothing depends on one: the room log is the truth, and
 hubs notice what they missed by seq. What is sent is a msgpack dict; see `chat.hub` for who reads
 it. Room groups carry `events`, `typing`, `presence` and `replaced`; HUBS_GROUP carries `stored`,
-`reset`, `revoke`, `joined`, `report` and `person`.
+`reset`, `revoke`, `joined`, `report`, `read` and `person`.
 """
 
 from __future__ import annotations

@@ -1,25 +1,28 @@
-"""How far people have read: collected for about a second, then stored in one statement.
+"""How far people have read: stored at once, or with what comes in half a second in one statement.
 
 A marker is a convenience of its owner. With PostgreSQL away markers wait here, newest only, and
-beyond a limit they are dropped and counted.
+beyond a limit they are dropped and counted. Once a marker has moved, its owner's other devices are
+told, by a hint: one that misses it learns of the marker when it connects again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+import msgspec
 from django.db import connection
 
 from chat import metrics
 from chat.database import in_database
 from chat.errors import Unavailable
+from chat.room_log import reading
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 50_000
-FLUSH_SECONDS = 1.0
+FLUSH_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 CLOSE_SECONDS = 3.0
 
@@ -34,22 +37,68 @@ STORE = """
     ORDER BY given.user_id, given.room_id
     ON CONFLICT (user_id, room_id) DO UPDATE SET seq = EXCLUDED.seq
     WHERE marker.seq < EXCLUDED.seq
+    RETURNING user_id, room_id, seq
+"""
+
+NUMBERS = """
+    SELECT place.room_id, place.seq, last.n
+    FROM unnest(%s::bigint[], %s::bigint[]) AS place (room_id, seq)
+    CROSS JOIN LATERAL (
+        SELECT n FROM chat_roomevent AS event
+        WHERE event.room_id = place.room_id AND event.seq <= place.seq
+        ORDER BY event.seq DESC LIMIT 1
+    ) AS last
 """
 
 Markers = Mapping[tuple[int, int], int]
+Place = tuple[int, int]  # room, seq
 
 
-def store(markers: Markers) -> None:
-    """Move markers, (user, room) → seq, forward; none goes back. Uses the ORM's connection."""
+class Moved(msgspec.Struct, frozen=True):
+    """A marker that went forward to `seq`, where `n` messages were posted."""
+
+    user_id: int
+    room: int
+    seq: int
+    n: int
+
+
+def store(markers: Markers) -> list[tuple[int, int, int]]:
+    """Move markers, (user, room) → seq, forward; none goes back. Uses the ORM's connection.
+
+    Returns those that moved, as (user, room, seq).
+    """
     users, rooms = zip(*markers, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(STORE, [list(users), list(rooms), list(markers.values())])
+        moved: list[tuple[int, int, int]] = cursor.fetchall()
+    return moved
+
+
+async def numbers_at(places: Collection[Place]) -> dict[Place, int]:
+    """How many messages were posted up to each (room, seq): by the log, or PostgreSQL where the
+    log does not hold the place any more. Places that neither knows are absent.
+
+    Raises: Unavailable.
+    """
+    found = await reading.numbers_at(places)
+    if older := [place for place in places if place not in found]:
+        found |= await in_database(_stored_numbers, older)
+    return found
+
+
+def _stored_numbers(places: Iterable[Place]) -> dict[Place, int]:
+    rooms, seqs = zip(*places, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(NUMBERS, [list(rooms), list(seqs)])
+        return {(room, seq): n for room, seq, n in cursor.fetchall()}
 
 
 class ReadMarkers:
-    """The markers of one process that are not stored yet."""
+    """The markers of one process that are not stored yet. `on_moved` hears of those that were."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_moved: Callable[[Sequence[Moved]], None]) -> None:
+        self._on_moved = on_moved
         self._waiting: dict[tuple[int, int], int] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -64,19 +113,35 @@ class ReadMarkers:
             self._task = asyncio.create_task(self._run(), name="read markers")
 
     async def flush(self) -> None:
-        """Store what waits.
+        """Store what waits, and tell of what moved.
 
-        Raises: Unavailable; what waits is then kept.
+        Raises: Unavailable when it could not be stored; what waits is then kept.
         """
         taken, self._waiting = self._waiting, {}
         if not taken:
             return
         try:
-            await in_database(store, taken)
+            moved = await in_database(store, taken)
         except Unavailable:
             for key, seq in taken.items():
                 self._waiting[key] = max(seq, self._waiting.get(key, 0))
             raise
+        if moved:
+            await self._tell(moved)
+
+    async def _tell(self, moved: Sequence[tuple[int, int, int]]) -> None:
+        try:
+            numbers = await numbers_at({(room, seq) for _, room, seq in moved})
+        except Unavailable:
+            logger.warning("who reads on several devices is not told: log or database is away")
+            return
+        self._on_moved(
+            [
+                Moved(user, room, seq, numbers[room, seq])
+                for user, room, seq in moved
+                if (room, seq) in numbers
+            ]
+        )
 
     async def close(self) -> None:
         """Store what waits, now; for the end of the process."""
@@ -91,8 +156,8 @@ class ReadMarkers:
 
     async def _run(self) -> None:
         wait = FLUSH_SECONDS
+        # The first after a pause is stored at once; what comes in the next half second waits.
         while self._waiting:
-            await asyncio.sleep(wait)
             try:
                 await self.flush()
                 wait = FLUSH_SECONDS
@@ -101,3 +166,4 @@ class ReadMarkers:
             except Exception:
                 metrics.READ_MARKERS_DROPPED.inc()
                 logger.exception("read markers could not be stored")
+            await asyncio.sleep(wait)

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from chat import live, metrics
 from chat.errors import ClientError
+from chat.hub import read_notices
 from chat.hub.batches import batch_of_message
 from chat.hub.catch_up import CatchUp
 from chat.hub.feeds import RoomFeed, Timers
@@ -41,7 +42,7 @@ from chat.protocol import (
     encode,
 )
 from chat.rate_limit import BucketsByUser
-from chat.read_markers import ReadMarkers
+from chat.read_markers import Moved, ReadMarkers
 from chat.slices import Slices
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Hub:
         self.draining = False
         self.entries_seen_at: datetime | None = None  # the last look for rooms that people entered
         self.in_flight: set[asyncio.Task[None]] = set()
-        self.read_markers = ReadMarkers()
+        self.read_markers = ReadMarkers(read_notices.publish)
         self.presence = Presence(self)
         self.sends = BucketsByUser(sends_per_second, sends_burst)
         self._shards = shards
@@ -176,6 +177,7 @@ class Hub:
         for room in socket.entered_meanwhile - socket.rooms.keys():
             self.spawn(self.welcome_to(socket.user_id, room), "entered meanwhile")
         socket.entered_meanwhile.clear()
+        read_notices.catch_up(socket)
 
     def _attach(self, socket: HubSocket, info: RoomInfo, at: Position | None) -> None:
         if socket.closed or info.id in socket.rooms:
@@ -270,6 +272,7 @@ class Hub:
             if socket.greeted and room not in socket.rooms:
                 socket.send(RoomAdded(room=shown))
                 self._attach(socket, info, at)
+                read_notices.catch_up(socket, room)
                 self.presence.show(socket, [room])
 
     # What feeds ask for
@@ -355,6 +358,8 @@ class Hub:
             self._on_reset(int(message["shard"]), int(message["epoch"]))
         elif kind == "report":
             self._on_report(int(message["user"]), int(message["report"]), str(message["state"]))
+        elif kind == "read":
+            self._on_read(message["markers"])
         elif kind == "person":
             self._on_person(message["user"])
         elif kind == "replaced":
@@ -392,6 +397,11 @@ class Hub:
         for socket in self.sockets_of(user_id):
             if socket.greeted:
                 socket.send_text(text)
+
+    def _on_read(self, markers: Sequence[Sequence[int]]) -> None:
+        for user_id, room, seq, n in markers:
+            for socket in self.sockets_of(user_id):
+                read_notices.tell(socket, Moved(user_id, room, seq, n))
 
     def _on_person(self, user: dict[str, Any]) -> None:
         # To all: names are no secret among those who are signed in, and few change theirs.

@@ -8,6 +8,7 @@ from typing import Protocol
 from chat import metrics
 from chat.flow_control import SeenWindow
 from chat.protocol import AnyServerFrame, CloseCode, encode
+from chat.read_markers import Moved
 from chat.socket_auth import Identity
 
 
@@ -32,6 +33,7 @@ class HubSocket:
         self.closed = False
         self.greeted = False  # whether `welcome` was sent
         self.entered_meanwhile: set[int] = set()  # rooms to look at once it was
+        self.read_meanwhile: dict[int, Moved] = {}  # markers of rooms that it has not got yet
         self.window = SeenWindow(unseen_limit_bytes)
         self._transport = transport
         self._progress = asyncio.Event()

@@ -359,6 +359,15 @@ class TypingNotice(ServerFrame, frozen=True, tag="typing"):
     user: int
 
 
+class ReadNotice(ServerFrame, frozen=True, tag="read"):
+    """The person's own marker moved, on whatever device: read up to `seq`, where `n` messages
+    were posted. It may overtake the room's events."""
+
+    room: int
+    seq: int
+    n: int
+
+
 class ReportNotice(ServerFrame, frozen=True, tag="report"):
     """A report that the person made is closed: `resolved` or `dismissed`.
 
@@ -398,6 +407,7 @@ AnyServerFrame = (
     | Batch
     | Presence
     | TypingNotice
+    | ReadNotice
     | ReportNotice
     | PersonChanged
     | Pong

@@ -15,6 +15,7 @@ from chat.room_log import clients, codec, keys, streams
 # What is asked for in one call holds neither the log server nor who asks for more than 5 ms.
 ROOMS_PER_CALL = 100
 PEOPLE_PER_CALL = 1_000
+PLACES_PER_CALL = 200
 
 
 class RoomState(msgspec.Struct, frozen=True):
@@ -287,6 +288,30 @@ async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
             break
         found.append(event)
     return found[::-1]
+
+
+async def numbers_at(places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The n of the events at (room, seq) that are in the hot tail; the others are absent.
+
+    Raises: Unavailable.
+    """
+    found: dict[tuple[int, int], int] = {}
+    asked = list(places)
+    for start in range(0, len(asked), PLACES_PER_CALL):
+        part = asked[start : start + PLACES_PER_CALL]
+        pipeline = clients.async_client().pipeline(transaction=False)
+        for room, seq in part:
+            pipeline.get(keys.epoch(_shard(room)))
+            pipeline.hget(keys.room(_shard(room), room), "epoch")
+            pipeline.xrange(keys.log(_shard(room), room), f"{seq}-0", f"{seq}-0")
+        answers = await clients.ask(pipeline.execute)
+        for place, epoch, room_epoch, entries in zip(
+            part, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            event = _readable(entries[0][1]) if entries else None
+            if epoch is not None and room_epoch == epoch and event is not None:
+                found[place] = event.n
+    return found
 
 
 def place_of_key(actor: int, key: str) -> tuple[int, int] | None:

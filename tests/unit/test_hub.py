@@ -773,3 +773,54 @@ async def test_presence_is_renewed_although_a_room_empties_meanwhile(
     await world.hub.presence.refresh()
 
     assert renewed == [[ROOM]]
+
+
+# Reading on several devices
+
+
+def moved(*markers: list[int]) -> dict[str, Any]:
+    return {"type": "read", "markers": list(markers)}
+
+
+async def test_marker_that_moved_is_told_to_all_connections_of_its_person(world: World) -> None:
+    _, first = world.enter()
+    _, second = world.enter()
+    _, other = world.enter(2)
+
+    world.hub.on_message(moved([1, ROOM, 4, 3], [1, 77, 4, 3], [9, ROOM, 2, 1]))
+
+    told = [{"t": "read", "room": ROOM, "seq": 4, "n": 3}]
+    assert first.of_type("read") == second.of_type("read") == told
+    assert other.of_type("read") == []
+
+
+async def test_marker_that_moves_before_the_welcome_is_told_after_it(world: World) -> None:
+    socket, wire = world.connect()
+    info = world.rooms.info()  # what the welcome will say was looked up by now
+
+    world.hub.on_message(moved([1, ROOM, 4, 3]))
+    world.hub.on_message(moved([1, ROOM, 3, 2], [1, 77, 5, 5]))
+    before = wire.of_type("read")
+    world.hub.enter(socket, [info], {})
+
+    assert before == []
+    assert wire.of_type("read") == [{"t": "read", "room": ROOM, "seq": 4, "n": 3}]
+
+
+async def test_marker_that_moves_while_a_room_is_looked_up_is_told_after_it(world: World) -> None:
+    _, wire = world.enter(rooms=[])
+    world.rooms.members.add((1, ROOM))
+    look_up = world.rooms.room_for
+
+    async def slowly(user_id: int, room: int) -> Any:
+        found = await look_up(user_id, room)
+        world.hub.on_message(moved([1, ROOM, 4, 3]))
+        return found
+
+    world.rooms.room_for = slowly  # type: ignore[method-assign]
+    await world.hub.welcome_to(1, ROOM)
+
+    assert [frame["t"] for frame in wire.frames if frame["t"] in {"room", "read"}] == [
+        "room",
+        "read",
+    ]

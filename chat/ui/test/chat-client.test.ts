@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
 import type { RoomEvent, RoomInfo, ServerFrame } from "../src/lib/client/frames";
 import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
+import * as rooms from "../src/lib/client/room-state";
 import { posted, roomInfo, ScriptedSocket, settle, welcome } from "./scripted-socket";
 
 let client: ChatClient;
@@ -104,6 +105,23 @@ describe("ChatClient", () => {
 		expect(before).toEqual([10]);
 		expect(sync).toMatchObject({ room: 5, after: 10 });
 		expect(seqsShown()).toEqual([10, 11, 12, 13]);
+	});
+
+	it("takes what was read on another device, forwards only", async () => {
+		const socket = await start(roomInfo({ head: 10, n: 8, read: 4, read_n: 3 }));
+		const unread = () => rooms.unread(room() as rooms.RoomState);
+
+		socket.says({ t: "read", room: 5, seq: 7, n: 6 });
+		const further = unread();
+		socket.says({ t: "read", room: 5, seq: 6, n: 5 });
+		socket.says({ t: "read", room: 77, seq: 6, n: 5 });
+		const back = unread();
+		// It may come before the events that it is about.
+		socket.says({ t: "read", room: 5, seq: 12, n: 10 });
+		const ahead = unread();
+		socket.says({ t: "events", f: 1, room: 5, events: [11, 12, 13].map((seq) => posted(seq, seq - 2)) });
+
+		expect([further, back, ahead, unread()]).toEqual([2, 2, 0, 1]);
 	});
 
 	it("does not ask when the missing frame is right behind", async () => {

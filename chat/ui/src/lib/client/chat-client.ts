@@ -336,6 +336,9 @@ export class ChatClient {
 			case "room":
 				this.describe(frame.room);
 				break;
+			case "read":
+				this.update(frame.room, (state) => rooms.withRead(state, frame.seq, frame.n));
+				break;
 			case "presence":
 				this.presence(frame);
 				break;

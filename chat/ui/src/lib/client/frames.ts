@@ -326,6 +326,17 @@ export interface TypingNotice {
 }
 
 /**
+ * The person's own marker moved, on whatever device: read up to `seq`, where `n` messages
+ * were posted. It may overtake the room's events.
+ */
+export interface ReadNotice {
+	t: "read";
+	room: number;
+	seq: number;
+	n: number;
+}
+
+/**
  * A report that the person made is closed: `resolved` or `dismissed`.
  *
  * Or, `waiting`: in a room that the person moderates one more or less waits than before.
@@ -371,6 +382,7 @@ export type ServerFrame =
 	| Batch
 	| Presence
 	| TypingNotice
+	| ReadNotice
 	| ReportNotice
 	| PersonChanged
 	| Pong
