@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.people import People
+from tests.acceptance.people import PATIENCE_MS, People
+from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
+from tests.acceptance.test_moderation_ui import join
 from tests.acceptance.test_writing import new_room
 
 
@@ -80,3 +82,208 @@ def test_new_messages_are_read_out_and_those_that_were_there_are_not(people: Peo
     boris.write(news)
 
     expect(announcement).to_contain_text(news)
+
+
+TABBABLE = """() => {
+    const list = document.querySelector("[data-testid=message-list]");
+    return [list, ...list.querySelectorAll("*")].filter((one) => one.tabIndex >= 0).length;
+}"""
+CODE = f"```\n{'wide ' * 60}\n```"
+
+
+def test_list_of_messages_is_one_stop_and_arrows_go_through_it(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    first, code, last = said("https://example.com/1"), f"{said('code')}\n{CODE}", said("the last")
+    for text in (first, code, last):
+        boris.write(text)
+    anna.sees(last)
+    page = anna.page
+    page.get_by_test_id("composer").focus()
+
+    page.keyboard.press("Shift+Tab")
+    expect(anna.message(last)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(anna.message(first)).to_be_focused()
+    # Through what is in it, as far as the code of the next one that scrolls by arrows itself.
+    page.keyboard.press("ArrowRight")
+    expect(anna.message(first).get_by_role("link")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    block = page.locator("pre:focus")
+    expect(block).to_have_count(1)
+    page.keyboard.press("ArrowRight")
+    expect(block).to_have_count(1)
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    page.keyboard.press("Escape")
+    expect(anna.message(code.split("\n")[0])).to_be_focused()
+
+    # Out of it by one key, and back to where one was, in both directions.
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("composer")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(anna.message(code.split("\n")[0])).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_test_id("room-settings")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(anna.message(code.split("\n")[0])).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("composer")).to_be_focused()
+    # The browser itself stops at what scrolls; nothing else may be a second stop.
+    scrolling = page.locator("[data-testid=message-list] :is(pre, table)[tabindex='0']").count()
+    assert page.evaluate(TABBABLE) == 1 + scrolling
+
+
+def test_letters_are_keys_of_a_message_only_when_keys_led_to_it(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    theirs, mine = said("of boris"), said("of anna")
+    boris.write(theirs)
+    anna.sees(theirs)
+    anna.write(mine)
+    anna.sees_state(mine, "stored")
+    page = anna.page
+    composer = page.get_by_test_id("composer")
+
+    anna.message(mine).click()
+    page.keyboard.press("e")
+    expect(composer).to_have_value("")
+    page.keyboard.press("ArrowUp")
+    expect(anna.message(theirs)).to_be_focused()
+    # The key where R is in Latin.
+    page.evaluate(
+        """() => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", {key: "к", code: "KeyR", bubbles: true}))"""
+    )
+    expect(page.get_by_test_id("cancel-reply")).to_be_visible()
+    expect(composer).to_be_focused()
+
+
+def test_older_messages_come_by_arrow_and_the_focus_stays_while_others_write(
+    people: People,
+) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    room = said("long")
+    new_room(anna, room)
+    more_than_a_page = 60
+    for number in range(more_than_a_page):
+        anna.write(f"line {number}")
+    anna.sees_state(f"line {more_than_a_page - 1}", "stored")
+    anna.page.reload()
+    page = anna.page
+    expect(page.get_by_test_id("message")).to_have_count(50)
+    first_shown = page.get_by_test_id("message").first
+    page.get_by_test_id("composer").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Home")
+    expect(page.locator("[data-row-key]:focus")).to_have_count(1)
+
+    expect(page.get_by_test_id("message")).to_have_count(more_than_a_page)
+    for _ in range(more_than_a_page - 50):
+        page.keyboard.press("ArrowUp")
+    expect(first_shown).to_be_focused()
+    expect(first_shown).to_contain_text("line 0")
+    # Nothing of it was read out.
+    expect(page.get_by_test_id("announcement")).to_be_empty()
+
+    join(boris.page, room)
+    expect(boris.page.get_by_test_id("room-title")).to_have_text(room)
+    boris.write(said("news"))
+    expect(page.get_by_test_id("jump-latest")).to_contain_text("1 new message")
+    expect(first_shown).to_be_focused()
+
+
+def test_everything_is_done_without_a_mouse(browser: Browser, stack: RunningStack) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    keys = page.keyboard
+
+    def reach(selector: str, key: str = "Tab") -> None:
+        for _ in range(60):
+            if page.evaluate("s => document.activeElement?.matches(s) ?? false", selector):
+                return
+            keys.press(key)
+        raise AssertionError(f"{key} does not come to {selector}")
+
+    # Signing in.
+    page.goto(f"{stack.address}/accounts/login/")
+    reach("input[name=login]")
+    keys.type("anna")
+    reach("input[name=password]")
+    keys.type(stack.accounts()["anna"])
+    keys.press("Enter")
+    composer = page.get_by_test_id("composer")
+    expect(composer).to_be_focused(timeout=PATIENCE_MS)
+
+    # A room of one's own.
+    name = said("by keys")
+    reach("[data-testid=create-room]")
+    keys.press("Enter")
+    reach("[data-testid=new-room-name]")
+    keys.type(name)
+    keys.press("Enter")
+    expect(page.get_by_test_id("room-title")).to_have_text(name)
+    expect(composer).to_be_focused()
+
+    # Writing, then a reply, a reaction, an edit and a deletion.
+    keys.type("frist")
+    keys.press("Enter")
+    message = page.get_by_test_id("message").filter(has_text="frist")
+    expect(message).to_have_attribute("data-state", "stored")
+    keys.press("Shift+Tab")
+    expect(message).to_be_focused()
+    keys.press("+")
+    keys.press("Enter")
+    expect(message.get_by_test_id("reaction")).to_have_attribute("aria-pressed", "true")
+    expect(message).to_be_focused()
+    keys.press("r")
+    keys.type("an answer")
+    keys.press("Enter")
+    answer = page.get_by_test_id("message").filter(has_text="an answer")
+    expect(answer.get_by_test_id("quote")).to_contain_text("frist")
+    expect(answer).to_have_attribute("data-state", "stored")
+    keys.press("Shift+Tab")
+    keys.press("ArrowUp")
+    keys.press("e")
+    keys.press("ControlOrMeta+a")
+    keys.type("first")
+    keys.press("Enter")
+    edited = page.get_by_test_id("message").filter(has_text="first").first
+    expect(edited).to_contain_text("edited")
+    keys.press("Shift+Tab")
+    keys.press("End")
+    expect(answer).to_be_focused()
+    keys.press("Delete")
+    expect(page.get_by_test_id("dialog")).to_be_visible()
+    keys.press("Enter")
+    expect(page.get_by_text("This message was deleted")).to_be_visible()
+
+    # The menu of a message, looking for one, another room, somebody to write to.
+    keys.press("ArrowUp")
+    expect(edited).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_test_id("menu-copy")).to_be_focused()
+    keys.press("Escape")
+    keys.press("Control+Shift+F")
+    keys.type("first")
+    expect(page.get_by_test_id("search-result").first).to_be_visible()
+    keys.press("Escape")
+    keys.press("Control+k")
+    keys.type("general")
+    keys.press("Enter")
+    expect(page.get_by_test_id("room-title")).to_have_text("General")
+    expect(composer).to_be_focused()
+    keys.press("Control+k")
+    keys.type("boris")
+    expect(page.get_by_test_id("dialog").get_by_text("@boris")).to_be_visible()
+    keys.press("Enter")
+    expect(page.get_by_test_id("room-title")).to_have_text("Boris")
+    expect(composer).to_be_focused()
+
+    # The account, and out.
+    reach("[data-testid=account]", "Shift+Tab")
+    keys.press("Enter")
+    reach("[data-testid=sign-out]", "ArrowDown")
+    keys.press("Enter")
+    page.wait_for_url("**/accounts/**")
+    context.close()

@@ -1,0 +1,181 @@
+"""Every page and every state of the chat, as axe-core judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.axe import faults
+from tests.acceptance.people import People, Person
+from tests.acceptance.test_conversation import said
+
+# Everything that Markdown makes, and what scrolls sideways.
+TEXT = f"""# Title
+`code`, **bold**, *italic*, https://example.com
+```python
+{"a_long_name = " * 40}
+```
+> a quote
+
+| one | {"two " * 40} |
+|-----|-----|
+| 1   | 2   |
+
+1. a list"""
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def reader(people: People, scheme: str) -> Person:
+    """Anna at her desk, in a room in which things were said."""
+    boris, anna = people.at_desk("boris"), people.at_desk("anna", color_scheme=scheme)
+    text = said("of boris")
+    boris.write(text)
+    anna.write(TEXT)
+    mine = said("of anna")
+    anna.write(mine)
+    anna.sees_state(mine, "stored")
+    anna.sees(text)
+    return anna
+
+
+def is_clean(page: Page) -> None:
+    found = faults(page)
+    assert not found, "\n\n".join(found)
+
+
+def test_chat_and_what_opens_in_it(reader: Person) -> None:
+    page = reader.page
+    own = page.get_by_test_id("message").last
+    is_clean(page)
+
+    own.hover()
+    is_clean(page)
+    own.get_by_test_id("more").click()
+    expect(page.get_by_test_id("menu")).to_be_visible()
+    is_clean(page)
+    page.keyboard.press("Escape")
+
+    own.hover()
+    own.get_by_test_id("react").click()
+    is_clean(page)
+    page.get_by_test_id("emoji-picker").get_by_role("button").first.click()
+    expect(own.get_by_test_id("reaction")).to_be_visible()
+    own.hover()
+    own.get_by_test_id("reply").click()
+    is_clean(page)
+    page.keyboard.press("Escape")
+    own.hover()
+    own.get_by_test_id("edit").click()
+    is_clean(page)
+    page.keyboard.press("Escape")
+
+    page.get_by_test_id("account").click()
+    is_clean(page)
+    page.keyboard.press("Escape")
+    page.goto("/".join([*page.url.split("/")[:3], "#", "nowhere"]))
+    expect(page.get_by_text("Nothing here")).to_be_visible()
+    is_clean(page)
+
+
+def test_each_dialog(reader: Person) -> None:
+    page = reader.page
+    own = page.get_by_test_id("message").last
+    theirs = page.locator("[data-testid=message]:not([data-author='1'])").last
+
+    def of_message(button: str, item: str | None = None) -> Callable[[], None]:
+        def opens() -> None:
+            message = theirs if item == "menu-report" else own
+            message.hover()
+            message.get_by_test_id(button).click()
+            if item:
+                page.get_by_test_id(item).click()
+
+        return opens
+
+    def by(button: str) -> Callable[[], None]:
+        return lambda: page.get_by_test_id(button).click()
+
+    def of_account(item: str) -> Callable[[], None]:
+        def opens() -> None:
+            page.get_by_test_id("account").click()
+            page.get_by_test_id(item).click()
+
+        return opens
+
+    def searched() -> None:
+        page.get_by_test_id("search-messages").click()
+        page.get_by_test_id("search-query").fill("anna")
+        expect(page.get_by_test_id("search-result").first).to_be_visible()
+
+    def jumped() -> None:
+        page.get_by_test_id("find-room").click()
+        page.get_by_test_id("jump-query").fill("b")
+        expect(page.get_by_test_id("place").first).to_be_visible()
+
+    for opens in (
+        jumped,
+        searched,
+        by("browse-rooms"),
+        by("create-room"),
+        by("new-direct"),
+        by("invite"),
+        by("room-settings"),
+        of_message("delete"),
+        of_message("more", "menu-report"),
+        of_account("my-reports"),
+        of_account("keys"),
+    ):
+        opens()
+        expect(page.get_by_test_id("dialog")).to_be_visible()
+        is_clean(page)
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("dialog")).to_have_count(0)
+
+
+def test_chat_on_a_phone(people: People, scheme: str) -> None:
+    anna = people.on_phone("anna", color_scheme=scheme, is_mobile=True, has_touch=True)
+    page = anna.page
+    anna.write(TEXT)
+    text = said("of anna")
+    anna.write(text)
+    anna.sees_state(text, "stored")
+    is_clean(page)
+
+    anna.message(text).tap()
+    is_clean(page)
+    anna.message(text).get_by_test_id("more").tap()
+    is_clean(page)
+    page.keyboard.press("Escape")
+    page.get_by_test_id("presence").tap()
+    expect(page.get_by_test_id("members")).to_be_visible()
+    is_clean(page)
+    page.keyboard.press("Escape")
+    page.get_by_test_id("open-menu").tap()
+    is_clean(page)
+    page.get_by_test_id("account").tap()
+    is_clean(page)
+
+
+def test_dialogs_of_those_who_keep_order(people: People, scheme: str) -> None:
+    anna = people.at_desk("anna", color_scheme=scheme)
+    page = anna.page
+    name = said("in order")
+    page.get_by_test_id("create-room").click()
+    page.get_by_test_id("new-room-name").fill(name)
+    page.get_by_test_id("create").click()
+    expect(page.get_by_test_id("room-title")).to_have_text(name)
+    is_clean(page)
+
+    for further in ("open-reports", "open-audit"):
+        page.get_by_test_id("room-settings").click()
+        page.get_by_test_id(further).click()
+        expect(page.get_by_test_id("dialog")).to_be_visible()
+        is_clean(page)
+        page.keyboard.press("Escape")
