@@ -472,17 +472,35 @@ def test_backup_without_pg_dump_or_log_says_so_and_fails(home: Home) -> None:
     assert "The log server gives no copy" in no_copy.stderr
 
 
-def test_log_that_is_there_is_not_overwritten_by_a_restore(tmp_path: Path) -> None:
-    (tmp_path / "appendonlydir").mkdir()
-    (tmp_path / "log.rdb").write_bytes(b"copy")
-
-    refused = subprocess.run(
-        ["sh", str(BASE_DIR / "deploy/restore-log"), str(tmp_path / "log.rdb"), str(tmp_path)],
+def restore_log(copy: Path, data: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(BASE_DIR / "deploy/restore-log"), str(copy), str(data)],
         capture_output=True,
         text=True,
         check=False,
     )
 
+
+def test_log_that_is_there_is_not_overwritten_by_a_restore(tmp_path: Path) -> None:
+    (tmp_path / "appendonlydir").mkdir()
+    (tmp_path / "log.rdb").write_bytes(b"copy")
+
+    refused = restore_log(tmp_path / "log.rdb", tmp_path)
+
     assert refused.returncode == 1
     assert "holds a log already" in refused.stderr
     assert list((tmp_path / "appendonlydir").iterdir()) == []
+
+
+def test_restore_of_the_log_that_failed_can_be_tried_again(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "log.rdb"
+    data.mkdir()
+
+    failed = restore_log(copy, data)  # as when the disk is full: the copy cannot be made
+    copy.write_bytes(b"copy")
+    done = restore_log(copy, data)
+
+    assert failed.returncode != 0
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in data.iterdir()] == ["appendonlydir"]
+    assert (data / "appendonlydir" / "appendonly.aof.1.base.rdb").read_bytes() == b"copy"
