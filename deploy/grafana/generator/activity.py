@@ -61,6 +61,7 @@ MESSAGES = Row(
             Query("sum by (type) (rate(veche_events_logged_total[$__rate_interval]))", "{{type}}"),
             unit="cps",
             stacked=True,
+            width=6,
         ),
         lines(
             "Requests to append, by outcome",
@@ -70,6 +71,7 @@ MESSAGES = Row(
             Query("sum by (outcome) (rate(veche_appends_total[$__rate_interval]))", "{{outcome}}"),
             unit="cps",
             runbook="breaker-open",
+            width=6,
         ),
         lines(
             "Refused frames, by error",
@@ -81,6 +83,16 @@ MESSAGES = Row(
                 "{{code}}",
             ),
             unit="cps",
+            width=6,
+        ),
+        lines(
+            "Refused requests",
+            "Requests to the API that were answered 429 before anybody looked whose they were, as "
+            "too many of the same person or address had been refused before: a program that does "
+            "not wait when it is told to. They are in no other count.",
+            Query(f"sum(rate(veche_requests_refused_total{WEB}[$__rate_interval]))", "refused"),
+            unit="reqps",
+            width=6,
         ),
     ],
 )
