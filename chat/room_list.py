@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from chat import clocks, people, recent_rooms, room_log
+from chat import clocks, people, recent_rooms, room_log, unread
 from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import Role, RoomKind, shard_of
@@ -132,10 +132,11 @@ async def _combine(stored: _Stored) -> dict[int, list[RoomInfo]]:
     }
     states, logged = await room_log.states_and_roles(rooms_of_people)
     slices = Slices()
-    return {
+    lists = {
         user: await _list_of(person, states, logged.get(user, {}), stored.epochs, slices)
         for user, person in stored.people.items()
     }
+    return await unread.counted(lists)
 
 
 async def _list_of(
@@ -173,6 +174,8 @@ def _info(
     head = room.stored_seq if state is None else state.head
     n = room.stored_n if state is None else state.n
     read_seq, read_n = (head, n) if read is None else read
+    if read_seq >= head:
+        read_n = n
     return RoomInfo(
         id=room.pk,
         slug=room.slug,

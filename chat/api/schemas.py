@@ -131,7 +131,10 @@ class Me(UserInfo):
 
 
 class RoomInfo(Schema):
-    """A room as the asking person sees it; `role` is empty for a public room not joined."""
+    """A room as the asking person sees it; `role` is empty for a public room not joined.
+
+    `n` - `read_n` messages are new to them.
+    """
 
     id: int
     slug: str
@@ -149,6 +152,8 @@ class RoomInfo(Schema):
     peer: UserInfo | None
     slow_mode_seconds: int = Field(description="Members wait so long between two messages.")
     muted_until: datetime | None = Field(description="I may write again then; empty: now.")
+    own_after: list[int] = Field([], description="Mine after `read`: counted into `read_n`.")
+    deleted_after: list[int] = Field([], description="Deleted after `read`: likewise.")
 
 
 class PublicRoom(Schema):

@@ -64,6 +64,13 @@ class Message(models.Model):
                 name="deleted_message",
                 condition=~models.Q(deleted_at=None),
             ),
+            # What of a room's messages after a marker is not new to its owner (`chat.unread`).
+            models.Index(fields=["room", "author", "seq"], name="message_of_author_in_room"),
+            models.Index(
+                fields=["room", "seq"],
+                name="deleted_in_room",
+                condition=~models.Q(deleted_at=None),
+            ),
             # They search for a word in all its forms. PostgreSQL's configuration "russian" stems
             # words in Latin letters as English, so it knows both languages.
             GinIndex(SearchVector("body", config="russian"), name="message_words"),

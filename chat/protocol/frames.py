@@ -181,7 +181,11 @@ class UserInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A room as one of its members sees it. `read`, `read_n`: the reader's own marker (seq, n)."""
+    """A room as one of its members sees it. `read`: the reader's own marker, a seq.
+
+    `n` - `read_n` messages are new to the reader: `read_n` counts those up to the marker, and after
+    it the reader's own and those that were deleted.
+    """
 
     id: int
     slug: str
@@ -205,6 +209,14 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     muted_until: Annotated[
         datetime | None, Meta(description="The reader may write again then, here or anywhere.")
     ] = None
+    own_after: Annotated[
+        list[int] | UnsetType,
+        Meta(description="Seqs of the reader's own messages after `read`, the newest 1,000."),
+    ] = UNSET
+    deleted_after: Annotated[
+        list[int] | UnsetType,
+        Meta(description="Seqs of others' messages after `read` that were deleted, likewise."),
+    ] = UNSET
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

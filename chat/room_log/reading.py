@@ -16,6 +16,7 @@ from chat.room_log import clients, codec, keys, streams
 ROOMS_PER_CALL = 100
 PEOPLE_PER_CALL = 1_000
 PLACES_PER_CALL = 200
+ENTRIES_PER_CALL = 1_000
 
 
 class RoomState(msgspec.Struct, frozen=True):
@@ -288,6 +289,47 @@ async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
             break
         found.append(event)
     return found[::-1]
+
+
+async def hot_tails(spans: Mapping[int, tuple[int, int]], limit: int) -> dict[int, list[RoomEvent]]:
+    """Of each room in `spans` the newest `limit` events after the first seq and up to the second,
+    in seq order, as far as the hot tail holds them; rooms that are not in the log are absent.
+
+    Raises: Unavailable.
+    """
+    found: dict[int, list[RoomEvent]] = {}
+    for part in _spans_in_parts(spans, limit):
+        pipeline = clients.async_client().pipeline(transaction=False)
+        for room, (after, last) in part:
+            pipeline.get(keys.epoch(_shard(room)))
+            pipeline.hget(keys.room(_shard(room), room), "epoch")
+            log = keys.log(_shard(room), room)
+            pipeline.xrevrange(log, max=f"{last}-0", min=f"{after + 1}-0", count=limit)
+        answers = await clients.ask(pipeline.execute)
+        for (room, _), epoch, room_epoch, entries in zip(
+            part, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            if epoch is not None and room_epoch == epoch:
+                events_of_room = (_readable(fields) for _, fields in reversed(entries))
+                found[room] = [event for event in events_of_room if event is not None]
+    return found
+
+
+def _spans_in_parts(
+    spans: Mapping[int, tuple[int, int]], limit: int
+) -> Iterator[list[tuple[int, tuple[int, int]]]]:
+    """Rooms with at most `ENTRIES_PER_CALL` entries together, or one room with `limit`."""
+    part: list[tuple[int, tuple[int, int]]] = []
+    size = 0
+    for room, (after, last) in spans.items():
+        entries = min(last - after, limit)
+        if part and (size + entries > ENTRIES_PER_CALL or len(part) >= ROOMS_PER_CALL):
+            yield part
+            part, size = [], 0
+        part.append((room, (after, last)))
+        size += entries
+    if part:
+        yield part
 
 
 async def numbers_at(places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:

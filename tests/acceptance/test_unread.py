@@ -8,6 +8,24 @@ from tests.acceptance.people import People, Person
 from tests.acceptance.test_conversation import said
 from tests.acceptance.test_writing import new_room
 
+# As a program of one's own would, with a key for each message.
+POST = """async (texts) => {
+    const { csrfToken } = JSON.parse(document.getElementById("veche-page").textContent);
+    const rooms = await (await fetch("/api/v1/rooms")).json();
+    const general = rooms.find((room) => room.slug === "general").id;
+    const headers = { "Content-Type": "application/json" };
+    const stamp = Date.now().toString(16).padStart(12, "0");
+    for (const text of texts) {
+        const made = crypto.randomUUID();
+        const key = `${stamp.slice(0, 8)}-${stamp.slice(8)}-7${made.slice(15)}`;
+        await fetch(`/api/v1/rooms/${general}/messages`, {
+            method: "POST",
+            headers: { ...headers, "X-CSRFToken": csrfToken, "Idempotency-Key": key },
+            body: JSON.stringify({ body: text }),
+        });
+    }
+}"""
+
 
 def badge(person: Person) -> Locator:
     """What is unread in #general, beside its name."""
@@ -39,3 +57,30 @@ def test_reading_on_one_device_clears_the_number_on_the_other(people: People) ->
     desk.page.reload()
     expect(desk.page.get_by_test_id("room-list")).to_be_visible()
     expect(badge(desk)).to_have_count(0)
+
+
+def test_own_messages_from_elsewhere_and_deleted_ones_are_not_counted(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    look_elsewhere(anna)
+    own, first, second = said("by a program"), said("one"), said("two")
+    anna.page.evaluate(POST, [own, f"{own} too"])
+    boris.sees(f"{own} too")
+    expect(badge(anna)).to_have_count(0)
+    for text in (first, second):
+        boris.write(text)
+        boris.sees_state(text, "stored")
+    expect(badge(anna)).to_have_attribute("data-count", "2")
+
+    delete(boris, first)
+    expect(badge(anna)).to_have_attribute("data-count", "1")
+    anna.page.reload()
+    expect(badge(anna)).to_have_attribute("data-count", "1")
+    delete(boris, second)
+    expect(badge(anna)).to_have_count(0)
+
+
+def delete(person: Person, text: str) -> None:
+    person.message(text).hover()
+    person.message(text).get_by_test_id("delete").click()
+    person.page.get_by_test_id("confirm").click()
+    expect(person.message(text)).to_have_count(0)

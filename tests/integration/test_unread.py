@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,12 +11,17 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import read_markers
-from chat.events import shard_of
+from chat import history, read_markers, room_list, unread
+from chat.actions import messages, moderation
+from chat.audit import By
+from chat.errors import ClientError
+from chat.events import EventType, MemberJoined, Role, shard_of
 from chat.models import ReadMarker, Room, User
+from chat.protocol import RoomInfo
 from chat.room_log.unloading import unload_idle
-from tests.integration.chat_world import store
-from tests.integration.rooms import new_person, new_room, post
+from tests.integration.chat_world import Api, by, log_of, store
+from tests.integration.moderation_world import WHY
+from tests.integration.rooms import log, new_key, new_person, new_room, post
 from tests.integration.web_process import ChatClient, WebProcess, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -112,3 +119,152 @@ async def test_number_of_a_place_comes_from_the_log_or_from_postgresql() -> None
 
     assert before == {(room.pk, 3): 0, (room.pk, 4): 1, (room.pk, 5): 2}
     assert after == {**before, (room.pk, 7): 2}
+
+
+# What counts
+
+
+async def info_of(user: User, room: Room) -> RoomInfo:
+    found = await room_list.room_for(user.pk, room.pk)
+    assert found is not None
+    return found
+
+
+async def unread_of(user: User, room: Room) -> int:
+    info = await info_of(user, room)
+    return info.n - info.read_n
+
+
+async def mark(user: User, room: Room, seq: int) -> None:
+    await sync_to_async(read_markers.store)({(user.pk, room.pk): seq})
+
+
+async def moderator_of(room: Room, owner: User) -> By:
+    """Somebody who came into the room to keep order."""
+    carl = await new_person("carl")
+    joined = MemberJoined(user=carl.pk, role=Role.MODERATOR)
+    await log(room, owner, EventType.MEMBER_JOINED, joined)
+    await store(room.pk)
+    return by(carl)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_own_posts_by_rest_are_not_new_to_oneself(servers: Servers, stored: bool) -> None:
+    anna, boris, room = await two_people()
+    program = Api(anna)
+    for body in ("one", "two"):
+        answer = await program.post(f"rooms/{room.pk}/messages", {"body": body}, new_key())
+        assert answer.status == 201
+    await post(room, boris, "three")
+    if stored:
+        await store(room.pk)
+
+    [of_anna] = (await program.get("rooms")).body
+    [of_boris] = (await Api(boris).get("rooms")).body
+    async with await ChatClient.hello(servers[1], anna) as phone:
+        [welcomed] = phone.welcome["rooms"]
+
+    assert of_anna["n"] - of_anna["read_n"] == 1
+    assert of_boris["n"] - of_boris["read_n"] == 2
+    assert (welcomed["read_n"], welcomed["own_after"]) == (2, [4, 5])
+    assert {"own_after", "deleted_after"} & welcomed.keys() == {"own_after"}
+
+
+@pytest.mark.parametrize("deleted_by", ["author", "moderator"])
+@pytest.mark.parametrize("stored", ["nothing", "the messages", "everything"])
+async def test_deleted_messages_are_not_new(deleted_by: str, stored: str) -> None:
+    anna, boris, room = await two_people()
+    carl = await moderator_of(room, anna)
+    key = new_key()
+    for body in ("one", "two"):
+        await post(room, boris, body)
+    if stored == "the messages":
+        await store(room.pk)
+    if deleted_by == "author":
+        await messages.delete_message(boris.pk, room.pk, key, 5)
+    else:
+        await moderation.delete_message(carl, room.pk, 5, WHY)
+    if stored == "everything":
+        await store(room.pk)
+
+    info = await info_of(anna, room)
+
+    assert (info.n, info.read_n, info.deleted_after) == (2, 1, [5])
+    assert await unread_of(boris, room) == 0  # own ones count once, deleted or not
+
+    if deleted_by == "moderator":
+        await store(room.pk)  # what is not stored, nobody restores
+        await moderation.restore_message(carl, room.pk, 5, WHY)
+        assert await unread_of(anna, room) == 2
+
+
+async def test_marker_on_an_event_that_is_not_stored_yet_counts() -> None:
+    anna, boris, room = await two_people()
+    for body in ("one", "two", "three"):
+        await post(room, boris, body)
+
+    await mark(anna, room, 5)
+    in_the_middle = await unread_of(anna, room)
+    await mark(anna, room, 6)
+
+    assert in_the_middle == 1
+    assert await unread_of(anna, room) == 0
+
+
+async def test_number_is_right_beyond_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread, "MAX_NAMED_OF_ROOM", 4)
+    monkeypatch.setattr(unread, "MAX_NAMED", 6)
+    anna, boris, first = await two_people()
+    second = await new_room(anna, boris)
+    for room in (first, second):
+        await mark(anna, room, 3)
+        await post(room, boris, "news")
+        for number in range(9):
+            await post(room, anna, str(number))
+        await store(room.pk)
+
+    rooms = await room_list.rooms_of(anna.pk)
+
+    assert [room.n - room.read_n for room in rooms] == [1, 1]
+    assert [room.own_after for room in rooms] == [[10, 11, 12, 13], [12, 13]]
+
+
+async def test_number_is_what_a_person_would_count_whatever_happened() -> None:
+    chance = random.Random(28)
+    anna, boris, room = await two_people()
+    carl = await moderator_of(room, anna)
+    done = collections.Counter[str]()
+    for step in range(150):
+        posted = [event for event in await log_of(room.pk) if event.type == "message.posted"]
+        does = chance.choices(["post", "delete", "moderate", "restore", "read"], [6, 2, 2, 2, 1])[0]
+        author = chance.choice([anna, boris])
+        target = chance.choice(posted).seq if posted else 5
+        try:
+            if does == "post":
+                await post(room, author, str(step))
+            elif does == "delete":
+                await messages.delete_message(author.pk, room.pk, new_key(), target, own_only=True)
+            elif does == "moderate":
+                await moderation.delete_message(carl, room.pk, target, WHY)
+            elif does == "restore":
+                await moderation.restore_message(carl, room.pk, target, WHY)
+            else:
+                await mark(anna, room, chance.randint(0, (await info_of(anna, room)).head))
+            done[does] += 1
+        except ClientError:
+            pass  # not theirs, or there is nothing to delete or restore
+        if chance.random() < 0.2:
+            await store(room.pk)
+
+        assert await unread_of(anna, room) == await counted_by_hand(anna, room), step
+    assert min(done[each] for each in ("post", "delete", "moderate", "restore", "read")) > 3, done
+
+
+async def counted_by_hand(user: User, room: Room) -> int:
+    marker = await ReadMarker.objects.filter(user=user, room=room).afirst()
+    page = await history.messages_before(room.pk, 2**40, 500, user.pk)
+    read = 0 if marker is None else marker.seq
+    return sum(
+        message.seq > read and message.author != user.pk and not message.deleted
+        for message in page.messages
+    )

@@ -124,6 +124,19 @@ describe("ChatClient", () => {
 		expect([further, back, ahead, unread()]).toEqual([2, 2, 0, 1]);
 	});
 
+	it("does not count what the person wrote elsewhere", async () => {
+		const socket = await start(roomInfo());
+
+		socket.says({
+			t: "events",
+			f: 1,
+			room: 5,
+			events: [posted(11, 9, "mine", { actor: 1 }), posted(12, 10)],
+		});
+
+		expect(rooms.unread(room() as rooms.RoomState)).toBe(1);
+	});
+
 	it("does not ask when the missing frame is right behind", async () => {
 		const socket = await start(roomInfo());
 		await open(socket);

@@ -30,6 +30,139 @@ describe("room state", () => {
 		expect(rooms.unread(rooms.withRead(after, 12, 9))).toBe(0);
 	});
 
+	describe("unread messages", () => {
+		const ME = 1;
+		const from = (actor: number, seq: number, n: number) => posted(seq, n, "x", { actor });
+		const about = (seq: number, n: number, type: string, target: number) => ({
+			...event(seq, type, { target }),
+			n,
+		});
+
+		it("are not one's own, from whatever device they came", () => {
+			const state = rooms.applyEvents(
+				rooms.fromInfo(roomInfo()),
+				[from(ME, 11, 9), from(2, 12, 10), from(ME, 13, 11)],
+				ME,
+			);
+
+			expect(rooms.unread(state)).toBe(1);
+			expect(rooms.unread(rooms.withRead(state, 11, 9))).toBe(1);
+			expect(rooms.unread(rooms.withRead(state, 12, 10))).toBe(0);
+		});
+
+		it("are not those that were deleted, until they are restored", () => {
+			const numbers = [];
+			let state = rooms.applyEvents(
+				rooms.fromInfo(roomInfo()),
+				[from(2, 11, 9), from(2, 12, 10), from(ME, 13, 11)],
+				ME,
+			);
+			for (const [seq, type, target] of [
+				[14, "message.deleted", 11],
+				[15, "message.deleted", 13], // one's own, and so not new before
+				[16, "message.deleted", 8], // read before
+				[17, "message.restored", 11],
+				[18, "message.restored", 13],
+			] as const) {
+				state = rooms.applyEvents(state, [about(seq, 11, type, target)], ME);
+				numbers.push(rooms.unread(state));
+			}
+
+			expect(numbers).toEqual([1, 1, 1, 2, 2]);
+		});
+
+		it("come from the server with those that are no news, which go as the marker passes them", () => {
+			// After message 3: one's own 4 and 6, deleted 5, new 7 and 8.
+			const info = { head: 10, n: 8, read: 3, read_n: 6, own_after: [4, 6], deleted_after: [5] };
+			const state = rooms.fromInfo(roomInfo(info));
+
+			const deleted = rooms.applyEvents(state, [about(11, 8, "message.deleted", 7)], ME);
+			const again = rooms.applyEvents(deleted, [about(12, 8, "message.deleted", 5)], ME);
+
+			expect(rooms.unread(state)).toBe(2);
+			expect(rooms.postedSinceRead(state)).toBe(5);
+			expect([4, 5, 6, 7, 8].map((seq) => rooms.unread(rooms.withRead(state, seq, seq)))).toEqual([
+				2, 2, 2, 1, 0,
+			]);
+			expect(rooms.unread(deleted)).toBe(1);
+			expect(rooms.unread(again)).toBe(1);
+			expect(rooms.unread(rooms.applyEvents(again, [about(13, 8, "message.restored", 5)], ME))).toBe(2);
+		});
+
+		it("are the same when what was missed comes after the welcome that has it already", () => {
+			const before = rooms.applyEvents(open(), [from(2, 11, 9), from(2, 12, 10)], ME);
+			const info = { head: 15, n: 12, read: 10, read_n: 10, own_after: [13], deleted_after: [11] };
+			const missed = [from(ME, 13, 11), about(14, 11, "message.deleted", 11), from(2, 15, 12)];
+
+			const back = rooms.reconnected(before, roomInfo(info));
+			const caughtUp = rooms.applyEvents(back, missed, ME);
+
+			expect(rooms.unread(back)).toBe(1); // 12; and 13 has not come yet
+			expect(rooms.unread(caughtUp)).toBe(2);
+			expect(rooms.unread(rooms.fromInfo(roomInfo(info)))).toBe(2);
+		});
+
+		it("are counted anew from the marker of another device, after a reconnect too", () => {
+			const before = rooms.applyEvents(open(), [from(2, 11, 9), from(2, 12, 10)], ME);
+
+			const further = rooms.reconnected(before, roomInfo({ head: 12, n: 10, read: 11, read_n: 9 }));
+			const behind = rooms.reconnected(
+				rooms.withRead(before, 12, 10),
+				roomInfo({ head: 12, n: 10, read: 10, read_n: 8 }),
+			);
+
+			expect([rooms.unread(further), rooms.unread(behind)]).toEqual([1, 0]);
+		});
+
+		it("are bounded in what is kept of them, and exact all the same", () => {
+			const events = Array.from({ length: 5_000 }, (_, i) => from(i % 100 === 0 ? 2 : ME, 11 + i, 9 + i));
+
+			const state = rooms.applyEvents(rooms.fromInfo(roomInfo()), events, ME);
+
+			expect(rooms.unread(state)).toBe(50);
+			expect(state.own.length).toBeLessThanOrEqual(2_000);
+		});
+
+		it("are right after the log was lost", () => {
+			let state = rooms.applyEvents(open(), [from(ME, 11, 9), from(2, 12, 10), from(ME, 13, 11)], ME);
+
+			state = rooms.reset(state, 2, 12);
+			const info = { epoch: 2, head: 12, n: 10, read: 10, read_n: 9, own_after: [11] };
+			state = rooms.recounted(state, roomInfo(info));
+
+			expect(rooms.unread(state)).toBe(1);
+		});
+
+		it("live equal those after a reload, whatever happens", () => {
+			let random = 28;
+			const chance = (below: number) => {
+				random = (random * 48271) % 2147483647;
+				return random % below;
+			};
+			const messages: { seq: number; author: number; deleted: boolean }[] = [];
+			let state = rooms.fromInfo(roomInfo({ head: 0, n: 0, read: 0, read_n: 0 }));
+			let read = 0;
+			for (let seq = 1; seq <= 2_000; seq++) {
+				const message = messages[chance(messages.length + 1)];
+				if (chance(2) === 0 || !message) {
+					messages.push({ seq, author: 1 + chance(2), deleted: false });
+					state = rooms.applyEvents(state, [from(messages.at(-1)?.author ?? 2, seq, messages.length)], ME);
+				} else {
+					message.deleted = !message.deleted;
+					const type = message.deleted ? "message.deleted" : "message.restored";
+					state = rooms.applyEvents(state, [about(seq, messages.length, type, message.seq)], ME);
+				}
+				if (chance(20) === 0) {
+					read += chance(seq - read + 1);
+					state = rooms.withRead(state, read, messages.filter((one) => one.seq <= read).length);
+				}
+				const after = messages.filter((one) => one.seq > read);
+
+				expect(rooms.unread(state)).toBe(after.filter((one) => one.author !== ME && !one.deleted).length);
+			}
+		});
+	});
+
 	it("shows what happened to the room between the messages of a page", () => {
 		const happened = [event(4, "member.joined", { user: 3 }), event(7, "member.left", { user: 3 })];
 		const newest = { ...page(message(6), message(8)), events: happened.slice(1) };

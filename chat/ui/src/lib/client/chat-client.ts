@@ -187,7 +187,7 @@ export class ChatClient {
 		this.update(room, rooms.opened);
 		const state = this.rooms.get(room);
 		if (state?.tail?.items.some((item) => item.kind === "message") || state?.tail?.complete) return;
-		const wanted = rooms.unread(state as RoomState) + 10;
+		const wanted = rooms.postedSinceRead(state as RoomState) + 10;
 		await this.history.older(room, Math.min(LARGEST_PAGE, Math.max(PAGE, wanted)));
 	}
 
@@ -360,7 +360,7 @@ export class ChatClient {
 	}
 
 	private apply(room: number, events: RoomEvent[]): void {
-		this.update(room, (state) => rooms.applyEvents(state, events));
+		this.update(room, (state) => rooms.applyEvents(state, events, this.userId));
 		this.dropArrived(room);
 		this.listener.events(room, events);
 		for (const event of events) this.consequences(room, event);
@@ -396,10 +396,7 @@ export class ChatClient {
 		// How many messages there are now, only the server knows.
 		void this.options.roomInfo(room).then((info) => {
 			if (info === null) this.left(room);
-			else
-				this.update(room, (state) =>
-					state.epoch === info.epoch && state.last === info.head ? { ...state, n: info.n } : state,
-				);
+			else this.update(room, (state) => rooms.recounted(state, info));
 		});
 	}
 

@@ -127,7 +127,12 @@ export type RoomKind = "direct" | "private" | "public";
 /** What a member may do in a room, strongest last. */
 export type Role = "member" | "moderator" | "owner";
 
-/** A room as one of its members sees it. `read`, `read_n`: the reader's own marker (seq, n). */
+/**
+ * A room as one of its members sees it. `read`: the reader's own marker, a seq.
+ *
+ * `n` - `read_n` messages are new to the reader: `read_n` counts those up to the marker, and after
+ * it the reader's own and those that were deleted.
+ */
 export interface RoomInfo {
 	id: number;
 	slug: string;
@@ -148,6 +153,10 @@ export interface RoomInfo {
 	slow_mode_seconds?: number;
 	/** The reader may write again then, here or anywhere. */
 	muted_until?: string | null;
+	/** Seqs of the reader's own messages after `read`, the newest 1,000. */
+	own_after?: number[];
+	/** Seqs of others' messages after `read` that were deleted, likewise. */
+	deleted_after?: number[];
 }
 
 export interface Limits {

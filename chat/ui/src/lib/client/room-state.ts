@@ -10,6 +10,7 @@ import {
 	addOlder,
 	append,
 	emptySegment,
+	findMessage,
 	fromMessage,
 	type Item,
 	mutate,
@@ -43,6 +44,9 @@ export interface RoomState {
 	/** The reader's own marker: position and number of messages up to it. */
 	read: number;
 	readN: number;
+	/** Messages after `read` that are not new to the reader: their own, and deleted ones of others. */
+	own: readonly number[];
+	deleted: readonly number[];
 	/** When the latest message was posted, if one was seen. */
 	latestAt: string | null;
 	/** Messages up to the newest, once the room was opened. */
@@ -56,6 +60,8 @@ export interface RoomState {
 }
 
 const MOST_MUTATIONS = 2_000;
+/** Of `own` and of `deleted`; then the older half of them is counted as read. */
+const MOST_NOT_NEWS = 2_000;
 
 export function fromInfo(info: RoomInfo): RoomState {
 	return {
@@ -65,8 +71,7 @@ export function fromInfo(info: RoomInfo): RoomState {
 		last: info.head,
 		n: info.n,
 		stored: info.stored,
-		read: info.read,
-		readN: info.read_n,
+		...markerOf(info),
 		latestAt: null,
 		heldUntil: 0,
 		tail: null,
@@ -74,6 +79,13 @@ export function fromInfo(info: RoomInfo): RoomState {
 		mutations: [],
 		mutationsSince: info.head,
 	};
+}
+
+function markerOf(info: RoomInfo) {
+	const own = info.own_after ?? [];
+	const deleted = info.deleted_after ?? [];
+	// They are in `read_n`, and are counted here one by one.
+	return { read: info.read, readN: info.read_n - own.length - deleted.length, own, deleted };
 }
 
 /**
@@ -87,8 +99,27 @@ export function reconnected(state: RoomState, info: RoomInfo): RoomState {
 		...state,
 		...described(info),
 		stored: Math.max(state.stored, info.stored),
-		...(info.read > state.read ? { read: info.read, readN: info.read_n } : {}),
+		...withMarkerOf(state, info),
 	};
+}
+
+/** The marker that is further, and what either side knows to be no news after it. */
+function withMarkerOf(state: RoomState, info: RoomInfo) {
+	const told = markerOf(info);
+	const { read, readN } = told.read > state.read ? told : state;
+	const after = (seqs: readonly number[]) => [...new Set(seqs)].filter((seq) => seq > read);
+	return {
+		read,
+		readN,
+		own: after([...state.own, ...told.own]),
+		deleted: after([...state.deleted, ...told.deleted]),
+	};
+}
+
+/** What the server says of a room whose log was lost: how much there is now, only the server knows. */
+export function recounted(state: RoomState, info: RoomInfo): RoomState {
+	if (state.epoch !== info.epoch || state.last !== info.head) return state;
+	return { ...state, n: info.n, ...withMarkerOf(state, info) };
 }
 
 function described(info: RoomInfo) {
@@ -106,8 +137,18 @@ function described(info: RoomInfo) {
 	};
 }
 
-export function unread(state: RoomState): number {
+/** Messages posted after the reader's marker, of whatever kind. */
+export function postedSinceRead(state: RoomState): number {
 	return Math.max(0, state.n - state.readN);
+}
+
+/** How many messages are new to the reader. */
+export function unread(state: RoomState): number {
+	// What is beyond `last` the server has told of before its events came.
+	const among = (seqs: readonly number[]) =>
+		seqs.filter((seq) => seq > state.read && seq <= state.last).length;
+	const posted = postedSinceRead(state);
+	return posted === 0 ? 0 : Math.max(0, posted - among(state.own) - among(state.deleted));
 }
 
 export function withStored(state: RoomState, stored: number): RoomState {
@@ -115,7 +156,43 @@ export function withStored(state: RoomState, stored: number): RoomState {
 }
 
 export function withRead(state: RoomState, read: number, readN: number): RoomState {
-	return read > state.read ? { ...state, read, readN: Math.max(readN, state.readN) } : state;
+	if (read <= state.read) return state;
+	const after = (seqs: readonly number[]) => (seqs.length > 0 ? seqs.filter((seq) => seq > read) : seqs);
+	return {
+		...state,
+		read,
+		readN: Math.max(readN, state.readN),
+		own: after(state.own),
+		deleted: after(state.deleted),
+	};
+}
+
+/** Takes note of an event after which something is no news to the reader, or is news again. */
+function withNoNews(state: RoomState, event: RoomEvent, me: number | null): RoomState {
+	const { own, deleted } = state;
+	if (event.type === "message.posted") {
+		if (event.actor !== me || event.seq <= state.read || own.includes(event.seq)) return state;
+		return shortened({ ...state, own: [...own, event.seq] });
+	}
+	const target = Number(event.data.target);
+	if (event.type === "message.deleted") {
+		if (target <= state.read || own.includes(target) || deleted.includes(target)) return state;
+		return shortened({ ...state, deleted: [...deleted, target] });
+	}
+	if (event.type !== "message.restored" || !deleted.includes(target)) return state;
+	// What its author took back, nobody restores.
+	const message = findMessage(state.tail, target);
+	if (message?.deleted && !message.removed) return state;
+	return { ...state, deleted: deleted.filter((seq) => seq !== target) };
+}
+
+function shortened(state: RoomState): RoomState {
+	const short = (seqs: readonly number[]) =>
+		seqs.length > MOST_NOT_NEWS ? [...seqs].sort((a, b) => a - b).slice(-MOST_NOT_NEWS / 2) : seqs;
+	const own = short(state.own);
+	const deleted = short(state.deleted);
+	const gone = state.own.length - own.length + state.deleted.length - deleted.length;
+	return gone > 0 ? { ...state, own, deleted, readN: state.readN + gone } : state;
 }
 
 /** The room is being read: from now on its messages are kept, older ones are to be loaded. */
@@ -130,6 +207,8 @@ export function reset(state: RoomState, epoch: number, head: number): RoomState 
 		epoch,
 		last: head,
 		stored: Math.min(state.stored, head),
+		own: state.own.filter((seq) => seq <= head),
+		deleted: state.deleted.filter((seq) => seq <= head),
 		tail: null,
 		island: null,
 		mutations: [],
@@ -137,8 +216,8 @@ export function reset(state: RoomState, epoch: number, head: number): RoomState 
 	};
 }
 
-/** Applies events that follow `state.last` without a gap (see `Sequence`). */
-export function applyEvents(state: RoomState, events: RoomEvent[]): RoomState {
+/** Applies events that follow `state.last` without a gap (see `Sequence`); `me` is the reader. */
+export function applyEvents(state: RoomState, events: RoomEvent[], me: number | null = null): RoomState {
 	if (events.length === 0) return state;
 	let next = { ...state };
 	const changes: RoomEvent[] = [];
@@ -146,6 +225,7 @@ export function applyEvents(state: RoomState, events: RoomEvent[]): RoomState {
 		next.last = event.seq;
 		next.n = event.n;
 		if (event.type === "message.posted") next.latestAt = event.at;
+		next = withNoNews(next, event, me);
 		if (mutates(event)) changes.push(event);
 		else next = describedBy(next, event);
 	}

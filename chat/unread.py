@@ -1,0 +1,187 @@
+"""How many messages are new to somebody: what a person would count.
+
+Their own are not, by whatever door they came, nor are messages that were deleted. Both are looked
+up after each marker, in PostgreSQL and, of what is not stored yet, in the log, and are counted
+into `read_n`, so that `n - read_n` is what is unread. `own_after` and `deleted_after` name them:
+the client needs that to go on counting when something is deleted or restored, or when the marker
+goes forward over some of them.
+
+What is looked at is bounded. Beyond the bounds messages count as unread that are not, until the
+marker has passed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from django.db import connection
+from msgspec import UNSET, structs
+
+from chat.database import in_database
+from chat.events import EventType, MessageTarget, RoomEvent, decode_data
+from chat.protocol import RoomInfo
+from chat.room_log import reading
+from chat.slices import Slices
+
+# Of one room; more than that nobody counts, and pages show 9999+.
+MAX_COUNTED = 10_000
+# Named in one room, the newest, and in all rooms of a person: less than 100 kB of their `welcome`.
+MAX_NAMED_OF_ROOM = 1_000
+MAX_NAMED = 10_000
+# Events that are not stored yet. So many wait only where the drain stands still.
+MAX_UNSTORED_OF_ROOM = 1_000
+MAX_UNSTORED = 5_000
+
+# One statement, so that the watermark and the rows are of one moment.
+NOT_NEWS = """
+    SELECT given.user_id, given.room_id, room.stored_seq,
+        own.number, own.newest, deleted.number, deleted.newest, deleted.for_good
+    FROM unnest(%(users)s::bigint[], %(rooms)s::bigint[], %(after)s::bigint[], %(upto)s::bigint[])
+        AS given (user_id, room_id, after, upto)
+    JOIN chat_room AS room ON room.id = given.room_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number, (array_agg(seq ORDER BY seq DESC))[1:%(named)s] AS newest
+        FROM (
+            SELECT seq FROM chat_message
+            WHERE room_id = given.room_id AND author_id = given.user_id
+                AND seq > given.after AND seq <= given.upto
+            ORDER BY seq DESC LIMIT %(counted)s
+        ) AS found
+    ) AS own
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS number, (array_agg(seq ORDER BY seq DESC))[1:%(named)s] AS newest,
+            (array_agg(seq ORDER BY seq DESC) FILTER (WHERE by_author))[1:%(named)s] AS for_good
+        FROM (
+            SELECT seq, deleted_by_id IS NOT DISTINCT FROM author_id AS by_author
+            FROM chat_message
+            WHERE room_id = given.room_id AND author_id IS DISTINCT FROM given.user_id
+                AND deleted_at IS NOT NULL AND seq > given.after AND seq <= given.upto
+            ORDER BY seq DESC LIMIT %(counted)s
+        ) AS found
+    ) AS deleted
+"""
+
+
+class NotNews(msgspec.Struct):
+    """Messages after somebody's marker that are not new to them, by seq."""
+
+    stored: int = 0  # up to here PostgreSQL was asked
+    own: set[int] = msgspec.field(default_factory=set)
+    deleted: set[int] = msgspec.field(default_factory=set)  # of others
+    for_good: set[int] = msgspec.field(default_factory=set)  # deleted by who wrote them
+    unnamed: int = 0  # more of them, older than these
+
+
+async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[RoomInfo]]:
+    """The rooms of each person, what is not news to them counted into `read_n`.
+
+    Raises: Unavailable when the log or PostgreSQL is away.
+    """
+    asked = [
+        (user, room) for user, rooms in lists.items() for room in rooms if room.n > room.read_n
+    ]
+    if not asked:
+        return {user: list(rooms) for user, rooms in lists.items()}
+    found = await in_database(_stored, asked)
+    tails = await reading.hot_tails(_unstored(asked, found), MAX_UNSTORED_OF_ROOM)
+    slices = Slices()
+    result: dict[int, list[RoomInfo]] = {}
+    for user, rooms in lists.items():
+        left = MAX_NAMED
+        result[user] = []
+        for room in rooms:
+            if (of_room := found.get((user, room.id))) is not None:
+                await slices.pause()
+                tail = tails.get(room.id, [])
+                fold(of_room, user, room.read, tail)
+                room = _with_counts(room, of_room, tail, left)
+                left -= _named(room)
+            result[user].append(room)
+    return result
+
+
+def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -> None:
+    """Applies later events, in seq order, as `chat.projections` does."""
+    for event in events:
+        if event.type is EventType.MESSAGE_POSTED:
+            if event.actor == user and event.seq > after:
+                of_room.own.add(event.seq)
+        elif event.type in (EventType.MESSAGE_DELETED, EventType.MESSAGE_RESTORED):
+            data = decode_data(event.type, event.data)
+            assert isinstance(data, MessageTarget)
+            target = data.target
+            if target <= after or target in of_room.own:
+                continue
+            if event.type is EventType.MESSAGE_RESTORED:
+                if target not in of_room.for_good:
+                    of_room.deleted.discard(target)
+            elif target in of_room.deleted:
+                of_room.for_good.add(target)  # only its author deletes what is deleted already
+            else:
+                of_room.deleted.add(target)
+
+
+def _with_counts(
+    room: RoomInfo, of_room: NotNews, tail: Sequence[RoomEvent], may_name: int
+) -> RoomInfo:
+    # The marker may stand on an event that is not stored yet.
+    read_n = max((event.n for event in tail if event.seq <= room.read), default=room.read_n)
+    own = _newest(of_room.own, min(MAX_NAMED_OF_ROOM, may_name))
+    deleted = _newest(of_room.deleted, min(MAX_NAMED_OF_ROOM, may_name - len(own)))
+    not_news = len(of_room.own) + len(of_room.deleted) + of_room.unnamed
+    return structs.replace(
+        room,
+        read_n=min(room.n, max(read_n, room.read_n) + not_news),
+        own_after=own or UNSET,
+        deleted_after=deleted or UNSET,
+    )
+
+
+def _newest(seqs: set[int], number: int) -> list[int]:
+    return sorted(seqs)[max(0, len(seqs) - number) :]
+
+
+def _named(room: RoomInfo) -> int:
+    return sum(len(seqs) for seqs in (room.own_after, room.deleted_after) if seqs is not UNSET)
+
+
+def _unstored(
+    asked: Sequence[tuple[int, RoomInfo]], found: Mapping[tuple[int, int], NotNews]
+) -> dict[int, tuple[int, int]]:
+    """Room → (after, upto) of what only the log has; not of all where there is too much of it."""
+    spans: dict[int, tuple[int, int]] = {}
+    left = MAX_UNSTORED
+    for user, room in asked:
+        of_room = found.get((user, room.id))
+        if of_room is None or of_room.stored >= room.head or room.id in spans or left <= 0:
+            continue
+        spans[room.id] = (of_room.stored, room.head)
+        left -= min(room.head - of_room.stored, MAX_UNSTORED_OF_ROOM)
+    return spans
+
+
+def _stored(asked: Sequence[tuple[int, RoomInfo]]) -> dict[tuple[int, int], NotNews]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            NOT_NEWS,
+            {
+                "users": [user for user, _ in asked],
+                "rooms": [room.id for _, room in asked],
+                "after": [room.read for _, room in asked],
+                "upto": [room.head for _, room in asked],
+                "named": MAX_NAMED_OF_ROOM,
+                "counted": MAX_COUNTED,
+            },
+        )
+        rows = cursor.fetchall()
+    return {
+        (user, room): NotNews(
+            stored=stored,
+            own=set(own or ()),
+            deleted=set(deleted or ()),
+            for_good=set(for_good or ()),
+            unnamed=own_number - len(own or ()) + deleted_number - len(deleted or ()),
+        )
+        for user, room, stored, own_number, own, deleted_number, deleted, for_good in rows
+    }
