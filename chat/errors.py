@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 
 
 class VecheError(Exception):
@@ -22,18 +23,47 @@ class PermanentError(VecheError):
     """The data is not acceptable and never will be; it goes to the dead letters."""
 
 
+class RefusalReason(StrEnum):
+    """Which refusal of those with one code it is, for clients with words of their own.
+
+    docs/protocol.md tells what each means; the UI has a sentence for each in every language.
+    """
+
+    CONTROLS = "controls"
+    DELETED = "deleted"
+    DIRECTION_MARKS = "direction_marks"
+    ENOUGH_REPORTS = "enough_reports"
+    LAST_OWNER = "last_owner"
+    NOT_DELETED = "not_deleted"
+    PAGE_TOO_OLD = "page_too_old"
+    REPLY_TO = "reply_to"
+    REPORT_CLOSED = "report_closed"
+    SLOW_SEARCH = "slow_search"
+    TOO_LONG = "too_long"
+    TWO_ALPHABETS = "two_alphabets"
+    UNREADABLE = "unreadable"
+
+
 class ClientError(VecheError):
     """A request that is answered with an `error` frame or a problem+json document.
 
     `code` is one of `chat.protocol.ErrorCode`. `retry_after_seconds` is set when the same
-    request may succeed after that time.
+    request may succeed after that time. `message` is in English, for who writes a client.
     """
 
-    def __init__(self, code: str, message: str, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        retry_after_seconds: float | None = None,
+        *,
+        reason: RefusalReason | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.reason = reason
 
 
 class Unavailable(ClientError, RetryableError):

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from chat.characters import is_unassigned, is_visible, small, stands_alone
-from chat.errors import ClientError
+from chat.errors import ClientError, RefusalReason
 from chat.look_alikes import mixes_alphabets, only_looks_latin
 
 MAX_NAME_CHARACTERS = 80
@@ -29,29 +29,48 @@ def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = Fals
     it would show, too_large when it has more than `longest` characters.
     """
     if len(text) > longest * 4:  # before any work that grows with the length
-        raise ClientError("too_large", f"{what}: at most {longest} characters.")
+        raise _too_long(what, longest)
     for character in text:
         if character in "\t\n\r":
             continue  # becomes a space below
         if unicodedata.category(character) in CONTROLS or is_unassigned(character):
-            raise ClientError("bad_request", f"{what}: control characters are not allowed.")
+            raise ClientError(
+                "bad_request",
+                f"{what}: control characters are not allowed.",
+                reason=RefusalReason.CONTROLS,
+            )
         if character in DIRECTION_CONTROLS:
-            raise ClientError("bad_request", f"{what}: direction marks are not allowed.")
+            raise ClientError(
+                "bad_request",
+                f"{what}: direction marks are not allowed.",
+                reason=RefusalReason.DIRECTION_MARKS,
+            )
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if not any(map(stands_alone, text)):
         if may_be_empty and not text:
             return text
-        raise ClientError("empty", f"{what}: something readable is needed.")
+        raise ClientError(
+            "empty", f"{what}: something readable is needed.", reason=RefusalReason.UNREADABLE
+        )
     if len(text) > longest:
-        raise ClientError("too_large", f"{what}: at most {longest} characters.")
+        raise _too_long(what, longest)
     return text
+
+
+def _too_long(what: str, longest: int) -> ClientError:
+    message = f"{what}: at most {longest:,} characters."
+    return ClientError("too_large", message, reason=RefusalReason.TOO_LONG)
 
 
 def check_room_name(name: str) -> str:
     """As any label; and no word of it looks like one in another alphabet, as `gеneral` would."""
     name = check_label(name, "Name", MAX_NAME_CHARACTERS)
     if mixes_alphabets(name):
-        raise ClientError("bad_request", "Name: a word has letters of two alphabets.")
+        raise ClientError(
+            "bad_request",
+            "Name: a word has letters of two alphabets.",
+            reason=RefusalReason.TWO_ALPHABETS,
+        )
     return name
 
 
@@ -88,8 +107,12 @@ def check_text(text: str, what: str, longest: int) -> str:
     Raises: ClientError: bad_request for NUL and other controls, too_large.
     """
     if len(text) > longest:
-        raise ClientError("too_large", f"{what}: at most {longest:,} characters.")
+        raise _too_long(what, longest)
     for character in text:
         if character not in "\t\n\r" and unicodedata.category(character) in {"Cc", "Cs"}:
-            raise ClientError("bad_request", f"{what}: control characters are not allowed.")
+            raise ClientError(
+                "bad_request",
+                f"{what}: control characters are not allowed.",
+                reason=RefusalReason.CONTROLS,
+            )
     return text.strip()

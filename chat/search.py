@@ -16,7 +16,7 @@ from django.db.models import F
 
 from chat import access, redaction, room_list, room_log
 from chat.database import in_database
-from chat.errors import ClientError, Unavailable
+from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_label
 from chat.models import Message
 from chat.time_limit import TooSlow, limited
@@ -120,7 +120,11 @@ def _find(
                 .order_by("-at", "-pk")[:limit]
             )
     except TooSlow:
-        raise ClientError("bad_request", "This search takes too long: use rarer words.") from None
+        raise ClientError(
+            "bad_request",
+            "This search takes too long: use rarer words.",
+            reason=RefusalReason.SLOW_SEARCH,
+        ) from None
 
 
 def _result(rows: Sequence[Message], limit: int, *, more: bool) -> SearchResult:

@@ -29,7 +29,7 @@ from chat.actions import ownership, settling
 from chat.audit import Act, By, Door, Result, Target
 from chat.crash_points import crash_point
 from chat.database import in_database
-from chat.errors import ClientError, Unavailable
+from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.events import (
     EventData,
     EventType,
@@ -112,7 +112,11 @@ async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_
     if not earlier and author == by.user_id:
         raise ClientError("forbidden", "Nobody restores their own message.")
     if not earlier and not before["deleted"]:
-        raise ClientError("bad_request", "This message is not deleted, or not stored yet.")
+        raise ClientError(
+            "bad_request",
+            "This message is not deleted, or not stored yet.",
+            reason=RefusalReason.NOT_DELETED,
+        )
     if not earlier and before["deleted_by"] in (None, author):
         raise ClientError("forbidden", "Its author deleted this message.")
     return await _act(
@@ -413,7 +417,11 @@ async def _act(
     is_old = check_key(key, clocks.LOG.now()) is KeyAge.OLD
     if is_old and not await _earlier(by, options):
         # The log has forgotten so old a key, so nobody could say whether it was done.
-        raise ClientError("bad_request", "This page is too old. Open it again.")
+        raise ClientError(
+            "bad_request",
+            "This page is too old. Open it again.",
+            reason=RefusalReason.PAGE_TOO_OLD,
+        )
     act = Act(
         by=by,
         action=action,

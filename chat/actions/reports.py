@@ -23,7 +23,7 @@ from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import Act, By, Door
 from chat.database import in_database
-from chat.errors import ClientError, Unavailable
+from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_text
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
@@ -90,7 +90,12 @@ def _insert(
     times = list(recent.order_by("created_at").values_list("created_at", flat=True))
     if len(times) >= REPORTS_PER_DAY:
         wait = (times[len(times) - REPORTS_PER_DAY] + DAY - now).total_seconds()
-        raise ClientError("rate_limited", "You have reported enough for today.", max(1.0, wait))
+        raise ClientError(
+            "rate_limited",
+            "You have reported enough for today.",
+            max(1.0, wait),
+            reason=RefusalReason.ENOUGH_REPORTS,
+        )
     try:
         with transaction.atomic():
             made = Report.objects.create(
@@ -353,7 +358,11 @@ def _all_locked(report_id: int) -> list[Report]:
 
 
 def _closed() -> ClientError:
-    return ClientError("key_conflict", "Somebody has closed this report already.")
+    return ClientError(
+        "key_conflict",
+        "Somebody has closed this report already.",
+        reason=RefusalReason.REPORT_CLOSED,
+    )
 
 
 def _act(

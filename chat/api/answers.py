@@ -67,7 +67,11 @@ def nothing() -> HttpResponse:
 
 
 def problem(
-    status: int, code: str, detail: str, retry_after_seconds: float | None = None
+    status: int,
+    code: str,
+    detail: str,
+    retry_after_seconds: float | None = None,
+    reason: str | None = None,
 ) -> HttpResponse:
     """An application/problem+json document."""
     document: dict[str, Any] = {
@@ -77,6 +81,8 @@ def problem(
         "detail": detail,
         "code": code,
     }
+    if reason is not None:
+        document["reason"] = reason
     if retry_after_seconds is not None:
         document["retry_after"] = in_hundredths(retry_after_seconds)
     response = answer(document, status)
@@ -110,7 +116,7 @@ def handle_errors(api: NinjaAPI) -> None:
 
 def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
     status = STATUS_OF[ErrorCode(error.code)]
-    return problem(status, error.code, error.message, error.retry_after_seconds)
+    return problem(status, error.code, error.message, error.retry_after_seconds, error.reason)
 
 
 def _away(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -113,6 +113,9 @@ class Problem(Schema):
     status: int
     detail: str
     code: str
+    reason: str | None = Field(
+        None, description="Tells refusals of one code apart where a client may want to."
+    )
     retry_after: float | None = Field(None, description="Seconds after which to try again.")
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import structs
 
 from chat import events
-from chat.errors import ClientError
+from chat.errors import ClientError, RefusalReason
 from chat.events import EventType, RoomEvent
 from chat.room_log import keys
 
@@ -33,7 +33,8 @@ CODES = {"deleted": "not_found", "reply_to": "not_found", "last_owner": "forbidd
 def refused(name: str, wait_ms: int | None = None) -> ClientError:
     """The refusal that the script, or who checks in its stead, has this name for."""
     wait_seconds = None if wait_ms is None else wait_ms / 1000
-    return ClientError(CODES.get(name, name), REFUSALS[name], wait_seconds)
+    reason = RefusalReason(name) if name in CODES else None
+    return ClientError(CODES.get(name, name), REFUSALS[name], wait_seconds, reason=reason)
 
 
 # What the columns of the event table hold; and the year 9999.

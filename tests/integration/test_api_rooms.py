@@ -60,6 +60,41 @@ async def test_repeated_key_makes_one_room() -> None:
     assert (wrong.status, wrong.body["code"]) == (400, "bad_request")
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("\u3164", "empty", "unreadable"),
+        ("a\u202eb", "bad_request", "direction_marks"),
+        ("g\u0435neral", "bad_request", "two_alphabets"),
+        ("a\x1bb", "bad_request", "controls"),
+        ("x" * 81, "too_large", "too_long"),
+    ],
+)
+async def test_refused_name_has_a_reason_that_clients_can_say_in_their_own_words(
+    name: str, code: str, reason: str
+) -> None:
+    api = Api(await make_user("anna"))
+    room = (await api.post("rooms", {"name": "Plans", "kind": "public"})).body["id"]
+
+    made = await api.post("rooms", {"name": name, "kind": "public"})
+    renamed = await api.patch(f"rooms/{room}", {"name": name})
+
+    assert (made.body["code"], made.body["reason"]) == (code, reason)
+    assert (renamed.body["code"], renamed.body["reason"]) == (code, reason)
+
+
+async def test_last_owner_who_leaves_is_told_the_reason() -> None:
+    anna, boris = await make_user("anna"), await make_user("boris")
+    api = Api(anna)
+    room = await a_private_room(anna, boris)
+
+    left = await api.post(f"rooms/{room}/leave")
+    absent = await api.post("rooms/999999/leave")
+
+    assert (left.body["code"], left.body["reason"]) == ("forbidden", "last_owner")
+    assert "reason" not in absent.body
+
+
 async def test_joining_renaming_and_leaving_answer_with_what_is_logged() -> None:
     anna, boris = await make_user("anna"), await make_user("boris")
     api, other = Api(anna), Api(boris)

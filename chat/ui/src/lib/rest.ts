@@ -31,6 +31,8 @@ export class RestError extends Error {
 		readonly status: number,
 		readonly code: string,
 		message: string,
+		/** Tells refusals of one code apart. */
+		readonly reason: string | null = null,
 	) {
 		super(message);
 	}
@@ -196,9 +198,9 @@ export class Rest {
 			// A proxy's error page: the status says enough.
 		}
 		if (response.ok) return answer as T;
-		const problem = (answer ?? {}) as { code?: string; detail?: unknown; title?: string };
+		const problem = (answer ?? {}) as { code?: string; reason?: string; detail?: unknown; title?: string };
 		const detail =
 			typeof problem.detail === "string" ? problem.detail : (problem.title ?? response.statusText);
-		throw new RestError(response.status, problem.code ?? "unknown", detail);
+		throw new RestError(response.status, problem.code ?? "unknown", detail, problem.reason ?? null);
 	}
 }

@@ -246,10 +246,27 @@ export const en = {
 		too_many: "The limit is reached: there cannot be more.",
 		unavailable: "The server cannot take this right now.",
 		network: "The server cannot be reached.",
+		not_signed_in: "You are signed out.",
+		server_error: "The server made a mistake. It is in its log.",
 		unknown: "Something went wrong.",
 	},
-	lastOwner:
-		"Nobody else owns this room. Make another member its owner first: in the list of members, by the name.",
+	/** Of refusals over REST that have one code. */
+	reasons: {
+		controls: "There are characters in it that do not show.",
+		deleted: "The message is gone: it was deleted.",
+		direction_marks: "There are marks in it that turn the direction of writing.",
+		enough_reports: "You have reported enough for today.",
+		last_owner:
+			"Nobody else owns this room. Make another member its owner first: in the list of members, by the name.",
+		not_deleted: "The message is not deleted, or that is not stored yet.",
+		page_too_old: "This page is too old. Reload it.",
+		reply_to: "The message that this answers is gone.",
+		report_closed: "Somebody else has closed this report already.",
+		slow_search: "This search takes too long: use rarer words.",
+		too_long: "This is too long.",
+		two_alphabets: "A word has letters of two alphabets that look alike.",
+		unreadable: "Something readable is needed here.",
+	},
 	messageGone: "The message is gone: it was deleted.",
 	replyGone: "The message that this answers is gone. Copy the text to send it on its own.",
 };

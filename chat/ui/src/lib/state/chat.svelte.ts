@@ -473,12 +473,12 @@ export class Chat implements ClientListener {
 
 /** A refusal in the reader's language. */
 export function explain(error: unknown): string {
-	const { errors } = t();
+	const { errors, reasons } = t();
 	if (error instanceof RequestError) return errors[error.code];
 	if (error instanceof RestError) {
-		// 400 and 422 speak about what was typed (a taken name), which only the server can put into words.
-		if (error.code === "bad_request" || error.status === 422) return error.message || errors.bad_request;
-		return errors[error.code as keyof typeof errors] ?? (error.message || errors.unknown);
+		// The server's own words are English, and for who writes a client.
+		const because = reasons[error.reason as keyof typeof reasons];
+		return because ?? errors[error.code as keyof typeof errors] ?? errors.unknown;
 	}
 	return errors.unknown;
 }

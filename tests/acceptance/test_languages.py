@@ -1,0 +1,70 @@
+"""Refusals in the language of the reader: no sentence of the server's, which are English."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.acceptance.people import People
+from tests.acceptance.test_conversation import said
+from tests.acceptance.test_writing import new_room
+
+LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("g\u0435neral", "двух похожих алфавитов"),
+        ("\u3164", "видимый текст"),
+        ("a\u202eb", "направление письма"),
+    ],
+)
+def test_refused_room_name_is_explained_in_russian(
+    people: People, name: str, sentence: str
+) -> None:
+    anna = people.at_desk("anna")
+    page = anna.page
+    page.get_by_test_id("account").click()
+    page.get_by_test_id("language-ru").click()
+    page.keyboard.press("Escape")
+
+    page.get_by_test_id("create-room").click()
+    page.get_by_test_id("new-room-name").fill(name)
+    page.get_by_test_id("create").click()
+    alert = page.get_by_test_id("dialog").get_by_role("alert")
+    expect(alert).to_contain_text(sentence)
+    assert not LATIN_WORD.search(alert.inner_text())
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, "server_error"), (403, "reauthentication_required"), (422, "unheard_of"), (502, None)],
+)
+def test_answer_that_the_page_does_not_know_is_in_russian_too(
+    people: People, status: int, code: str | None
+) -> None:
+    anna = people.at_desk("anna")
+    page = anna.page
+    new_room(anna, said("in russian"))
+    page.get_by_test_id("account").click()
+    page.get_by_test_id("language-ru").click()
+    page.keyboard.press("Escape")
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "GET":
+            route.continue_()
+        elif code is None:
+            route.fulfill(status=status, body="<h1>Bad Gateway</h1>", content_type="text/html")
+        else:
+            route.fulfill(status=status, json={"code": code, "detail": "Some English words."})
+
+    page.route("**/api/v1/rooms/**", refuse)
+    page.get_by_test_id("room-settings").click()
+    page.get_by_test_id("room-name").fill("Another")
+    page.get_by_test_id("save-room").click()
+    alert = page.get_by_test_id("dialog").get_by_role("alert")
+    expect(alert).not_to_be_empty()
+    assert not LATIN_WORD.search(alert.inner_text())
