@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import uuid
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -76,9 +77,10 @@ class Hub:
         self.draining = False
         self.entries_seen_at: datetime | None = None  # the last look for rooms that people entered
         self.in_flight: set[asyncio.Task[None]] = set()
-        self.read_markers = ReadMarkers(read_notices.publish)
+        self.read_markers = ReadMarkers(self._markers_moved)
         self.presence = Presence(self)
         self.sends = BucketsByUser(sends_per_second, sends_burst)
+        self._name = uuid.uuid4().hex
         self._shards = shards
         self._max_sockets = max_sockets
         self._max_sockets_per_user = max_sockets_per_user
@@ -359,7 +361,8 @@ class Hub:
         elif kind == "report":
             self._on_report(int(message["user"]), int(message["report"]), str(message["state"]))
         elif kind == "read":
-            self._on_read(message["markers"])
+            if message["from"] != self._name:
+                self._on_read(message["markers"])
         elif kind == "person":
             self._on_person(message["user"])
         elif kind == "replaced":
@@ -398,10 +401,19 @@ class Hub:
             if socket.greeted:
                 socket.send_text(text)
 
+    def _markers_moved(self, moved: Sequence[Moved]) -> None:
+        """People of this process have read on; those connections of theirs need no bus."""
+        for one in moved:
+            self._tell_marker(one)
+        read_notices.publish(moved, self._name)
+
     def _on_read(self, markers: Sequence[Sequence[int]]) -> None:
-        for user_id, room, seq, n in markers:
-            for socket in self.sockets_of(user_id):
-                read_notices.tell(socket, Moved(user_id, room, seq, n))
+        for marker in markers:
+            self._tell_marker(Moved(*marker))
+
+    def _tell_marker(self, moved: Moved) -> None:
+        for socket in self.sockets_of(moved.user_id):
+            read_notices.tell(socket, moved)
 
     def _on_person(self, user: dict[str, Any]) -> None:
         # To all: names are no secret among those who are signed in, and few change theirs.

@@ -13,12 +13,12 @@ from chat.read_markers import Moved
 MARKERS_PER_MESSAGE = 500
 
 
-def publish(moved: Sequence[Moved]) -> None:
-    """Hint to all hubs, this one too: nobody knows where else a person is connected."""
+def publish(moved: Sequence[Moved], hub: str) -> None:
+    """Hint to all hubs but the one of that name: nobody knows where else a person is connected."""
     for start in range(0, len(moved), MARKERS_PER_MESSAGE):
         part = moved[start : start + MARKERS_PER_MESSAGE]
         markers = [[one.user_id, one.room, one.seq, one.n] for one in part]
-        live.publisher().to_hubs({"type": "read", "markers": markers})
+        live.publisher().to_hubs({"type": "read", "from": hub, "markers": markers})
 
 
 def tell(socket: HubSocket, moved: Moved) -> None:

@@ -90,6 +90,7 @@ async def test_messages_arrive_while_the_bus_is_dead_and_hints_when_it_is_back(
         await ChatClient.hello(one, anna) as a,
         await ChatClient.hello(two, boris) as b,
         await ChatClient.hello(one, clara) as c,
+        await ChatClient.hello(one, clara) as tab,
     ):
         ok = await a.post(room.pk, "with the bus")
         await b.events_until(room.pk, ok["seq"])
@@ -97,6 +98,8 @@ async def test_messages_arrive_while_the_bus_is_dead_and_hints_when_it_is_back(
         await asyncio.to_thread(bus.kill)
         ok = await a.post(room.pk, "without the bus")
         same_process = await c.events_until(room.pk, ok["seq"])
+        await c.send(t="read", room=room.pk, seq=ok["seq"])
+        read_in_another_tab = await tab.receive("read")
         other_process = await b.events_until(room.pk, ok["seq"])
 
         await asyncio.to_thread(bus.start)
@@ -108,6 +111,7 @@ async def test_messages_arrive_while_the_bus_is_dead_and_hints_when_it_is_back(
 
     assert [event["seq"] for event in other_process] == [5, 6]
     assert same_process == other_process
+    assert (read_in_another_tab["seq"], read_in_another_tab["n"]) == (6, 2)
 
 
 async def test_bus_that_hangs_holds_up_no_acknowledgement(

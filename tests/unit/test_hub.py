@@ -779,7 +779,7 @@ async def test_presence_is_renewed_although_a_room_empties_meanwhile(
 
 
 def moved(*markers: list[int]) -> dict[str, Any]:
-    return {"type": "read", "markers": list(markers)}
+    return {"type": "read", "from": "elsewhere", "markers": list(markers)}
 
 
 async def test_marker_that_moved_is_told_to_all_connections_of_its_person(world: World) -> None:
