@@ -124,6 +124,27 @@ describe("ChatClient", () => {
 		expect([further, back, ahead, unread()]).toEqual([2, 2, 0, 1]);
 	});
 
+	it("tells again what was read and did not arrive, of rooms in a later part too", async () => {
+		const news = { head: 10, n: 8, read: 4, read_n: 3 };
+		const socket = await start(roomInfo(news), roomInfo({ ...news, id: 6 }));
+		client.markRead(5, 10, 8);
+		client.markRead(6, 10, 8);
+		await vi.advanceTimersByTimeAsync(1_000);
+		expect(socket.of("read")).toHaveLength(2);
+		socket.breaks();
+		await vi.advanceTimersByTimeAsync(60_000);
+		const again = ScriptedSocket.latest;
+
+		again.open();
+		again.says({ ...welcome(roomInfo(news)), more: true });
+		again.says({ t: "rooms", rooms: [roomInfo({ ...news, id: 6 })], more: false });
+		await vi.advanceTimersByTimeAsync(1_000);
+
+		const told = again.of("read").map(({ room, seq }) => [room, seq]);
+		expect(told).toContainEqual([5, 10]);
+		expect(told).toContainEqual([6, 10]);
+	});
+
 	it("does not count what the person wrote elsewhere", async () => {
 		const socket = await start(roomInfo());
 

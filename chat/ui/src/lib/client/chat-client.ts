@@ -158,6 +158,7 @@ export class ChatClient {
 		this.requests.cutOff();
 		this.seen.reset();
 		this.catchUp.stop();
+		clearTimeout(this.readTimer);
 	}
 
 	reconnect(): void {
@@ -223,6 +224,10 @@ export class ChatClient {
 		if (!state || seq <= state.read) return;
 		this.update(room, (now) => rooms.withRead(now, seq, n));
 		this.options.readChannel?.postMessage({ room, seq, n });
+		this.queueRead(room, seq);
+	}
+
+	private queueRead(room: number, seq: number): void {
 		this.readToSend.set(room, seq);
 		this.readTimer ??= setTimeout(() => this.sendRead(), READ_DELAY_MS);
 	}
@@ -289,7 +294,7 @@ export class ChatClient {
 		this.catchUp.follow(info.id, state.epoch, state.last, info.head);
 		this.put(info.id, state);
 		this.refreshRestored(info.id);
-		if (state.read > info.read) this.readToSend.set(info.id, state.read);
+		if (state.read > info.read) this.queueRead(info.id, state.read);
 		this.dropArrived(info.id);
 		if (this.current === info.id && state.tail === null) this.reopen(info.id);
 	}
