@@ -12,6 +12,7 @@ marker has passed them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -29,6 +30,8 @@ MAX_COUNTED = 10_000
 # Named in one room, the newest, and in all rooms of a person: less than 100 kB of their `welcome`.
 MAX_NAMED_OF_ROOM = 1_000
 MAX_NAMED = 10_000
+# A quarter of a second, on a machine that does other things too.
+ROOMS_PER_STATEMENT = 2_000
 # Events that are not stored yet. So many wait only where the drain stands still.
 MAX_UNSTORED_OF_ROOM = 1_000
 MAX_UNSTORED = 5_000
@@ -83,7 +86,9 @@ async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[Roo
     ]
     if not asked:
         return {user: list(rooms) for user, rooms in lists.items()}
-    found = await in_database(_stored, asked)
+    found: dict[tuple[int, int], NotNews] = {}
+    for start in range(0, len(asked), ROOMS_PER_STATEMENT):
+        found |= await in_database(_stored, asked[start : start + ROOMS_PER_STATEMENT])
     tails = await reading.hot_tails(_unstored(asked, found), MAX_UNSTORED_OF_ROOM)
     slices = Slices()
     result: dict[int, list[RoomInfo]] = {}
@@ -102,8 +107,10 @@ async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[Roo
 
 
 def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -> None:
-    """Applies later events, in seq order, as `chat.projections` does."""
+    """Applies what is not stored of `events`, in seq order, as `chat.projections` does."""
     for event in events:
+        if event.seq <= of_room.stored:
+            continue
         if event.type is EventType.MESSAGE_POSTED:
             if event.actor == user and event.seq > after:
                 of_room.own.add(event.seq)
@@ -151,14 +158,19 @@ def _unstored(
 ) -> dict[int, tuple[int, int]]:
     """Room → (after, upto) of what only the log has; not of all where there is too much of it."""
     spans: dict[int, tuple[int, int]] = {}
-    left = MAX_UNSTORED
     for user, room in asked:
         of_room = found.get((user, room.id))
-        if of_room is None or of_room.stored >= room.head or room.id in spans or left <= 0:
-            continue
-        spans[room.id] = (of_room.stored, room.head)
-        left -= min(room.head - of_room.stored, MAX_UNSTORED_OF_ROOM)
-    return spans
+        if of_room is not None and of_room.stored < room.head:
+            # People in the room may have been asked about one after the other.
+            after, _ = spans.get(room.id, (of_room.stored, 0))
+            spans[room.id] = (min(after, of_room.stored), room.head)
+    sizes = (min(last - after, MAX_UNSTORED_OF_ROOM) for after, last in spans.values())
+    sums = itertools.accumulate(sizes)
+    return {
+        room: span
+        for (room, span), looked_at in zip(spans.items(), sums, strict=True)
+        if looked_at <= MAX_UNSTORED
+    }
 
 
 def _stored(asked: Sequence[tuple[int, RoomInfo]]) -> dict[tuple[int, int], NotNews]:
