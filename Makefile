@@ -67,6 +67,11 @@ test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in C
 test-fast: $(INSTALLED) ## Unit and integration tests only
 	$(PY) -m pytest tests/unit tests/integration -q -n $(JOBS)
 
+EXAMPLES ?= 30
+.PHONY: contract
+contract: $(INSTALLED) ## Ask all that the OpenAPI document allows, for long (EXAMPLES)
+	CONTRACT_EXAMPLES=$(EXAMPLES) $(PY) -m pytest tests/integration/test_api_contract.py -q -n 2
+
 MINUTES ?= 5
 SEED ?= 1
 .PHONY: drill

@@ -19,6 +19,7 @@ from ninja.errors import HttpError
 from analytics import periods, schemas
 from analytics.access import Scope, look_inside, scope_for
 from analytics.answers import json_answer, table_answer
+from analytics.broken_rules import PERIOD_RULES, BrokenRule, Rule, breaks
 from analytics.host import host
 from analytics.models import ALL_ROOMS
 from analytics.periods import BadPeriod, Period, Recent
@@ -32,6 +33,9 @@ ERRORS = {(400, 401, 403, 404, 429, 503): schemas.Problem}
 MINUTES_SHOWN = 60
 WEEKS_AT_LEAST, WEEKS_AT_MOST = 8, 53
 COHORTS_AT_MOST = 12
+
+
+OF_PERIOD = breaks(*PERIOD_RULES)
 
 
 class Caller(Protocol):
@@ -53,13 +57,13 @@ def period_of(asked: schemas.Asked, now: datetime) -> Period:
         if asked.from_ is None and asked.to is None:
             return periods.recent(asked.period or Recent.WEEK, zone, now, step)
         if asked.period is not None:
-            raise BadPeriod("period: not together with from and to.")
+            raise BadPeriod("period: not together with from and to.", Rule.ONE_PERIOD)
         if asked.from_ is None or asked.to is None:
-            raise BadPeriod("from, to: give both.")
+            raise BadPeriod("from, to: give both.", Rule.ONE_PERIOD)
         first, last = (_date(text) for text in (asked.from_, asked.to))
         return periods.between(first, last, zone, step)
     except BadPeriod as bad:
-        raise HttpError(400, str(bad)) from bad
+        raise BrokenRule(str(bad), bad.rule) from bad
 
 
 def _date(text: str) -> date:
@@ -110,7 +114,7 @@ async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> H
     return json_answer({"rooms": found[: asked.limit], "more": len(found) > asked.limit})
 
 
-@router.get("/live", response={200: schemas.Live, 304: None, **ERRORS})
+@router.get("/live", response={200: schemas.Live, 304: None, **ERRORS}, openapi_extra=OF_PERIOD)
 async def live(request: SignedInRequest, asked: Query[schemas.Asked]) -> HttpResponse:
     """Totals up to this moment. Ask again with `If-None-Match`: 304 while nothing was counted."""
     scope = await scope_for(request, asked.room)
@@ -160,7 +164,7 @@ def _minutes(scope: Scope, period: Period, now: datetime) -> list[dict[str, Any]
     return [{"from": period.local(start), "messages": count} for start, count in found]
 
 
-@router.get("/totals", response={200: schemas.Totals, **ERRORS})
+@router.get("/totals", response={200: schemas.Totals, **ERRORS}, openapi_extra=OF_PERIOD)
 async def totals(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Totals of the period, and of the equally long one before it."""
     scope, period, now = await _asked(request, asked)
@@ -184,7 +188,7 @@ async def _asked(request: SignedInRequest, asked: schemas.Asked) -> tuple[Scope,
     return scope, period_of(asked, now), now
 
 
-@router.get("/minutes", response={200: schemas.Minutes, **ERRORS})
+@router.get("/minutes", response={200: schemas.Minutes, **ERRORS}, openapi_extra=OF_PERIOD)
 async def minutes(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Messages in each minute of the last hour, whatever the period."""
     scope, period, now = await _asked(request, asked)
@@ -192,7 +196,7 @@ async def minutes(request: SignedInRequest, asked: Query[schemas.TableAsked]) ->
     return table_answer(asked.format, "last-hour", schemas.MinuteRow, {"rows": found})
 
 
-@router.get("/activity", response={200: schemas.Activity, **ERRORS})
+@router.get("/activity", response={200: schemas.Activity, **ERRORS}, openapi_extra=OF_PERIOD)
 async def activity(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
     """What happened in each step of the period."""
     scope, period, _ = await _asked(request, asked)
@@ -208,7 +212,7 @@ def _starts(period: Period) -> list[str]:
     return [period.local(edge) for edge in period.edges()[:-1]]
 
 
-@router.get("/active", response={200: schemas.Active, **ERRORS})
+@router.get("/active", response={200: schemas.Active, **ERRORS}, openapi_extra=OF_PERIOD)
 async def active(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
     """How many people, and rooms, were active in each step of the period."""
     scope, period, _ = await _asked(request, asked)
@@ -228,7 +232,7 @@ def _active(scope: Scope, period: Period) -> list[dict[str, Any]]:
     ]
 
 
-@router.get("/hours", response={200: schemas.Hours, **ERRORS})
+@router.get("/hours", response={200: schemas.Hours, **ERRORS}, openapi_extra=OF_PERIOD)
 async def hours(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Messages by weekday and hour, by the clock of the time zone: 168 rows."""
     scope, period, _ = await _asked(request, asked)
@@ -242,7 +246,7 @@ async def hours(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> H
     return table_answer(asked.format, "hours", schemas.HourRow, body)
 
 
-@router.get("/replies", response={200: schemas.Replies, **ERRORS})
+@router.get("/replies", response={200: schemas.Replies, **ERRORS}, openapi_extra=OF_PERIOD)
 async def first_replies(
     request: SignedInRequest, asked: Query[schemas.SteppedAsked]
 ) -> HttpResponse:
@@ -268,7 +272,7 @@ def _reply_row(found: replies.Replies) -> dict[str, float | None]:
     }
 
 
-@router.get("/weeks", response={200: schemas.Weeks, **ERRORS})
+@router.get("/weeks", response={200: schemas.Weeks, **ERRORS}, openapi_extra=OF_PERIOD)
 async def weeks(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """New, returning and lost people of each week that the period touches; of 8 weeks at least."""
     scope, period, now = await _asked(request, asked)
@@ -288,7 +292,7 @@ async def weeks(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> H
     return table_answer(asked.format, "weeks", schemas.WeekRow, body)
 
 
-@router.get("/newcomers", response={200: schemas.Newcomers, **ERRORS})
+@router.get("/newcomers", response={200: schemas.Newcomers, **ERRORS}, openapi_extra=OF_PERIOD)
 async def newcomers(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Of the people who came in a week, how many were active in each week since; 12 weeks."""
     scope, period, now = await _asked(request, asked)
@@ -307,12 +311,16 @@ async def newcomers(request: SignedInRequest, asked: Query[schemas.TableAsked]) 
     return table_answer(asked.format, "newcomers", schemas.NewcomerRow, body)
 
 
-@router.get("/top-rooms", response={200: schemas.TopRooms, **ERRORS})
+@router.get(
+    "/top-rooms",
+    response={200: schemas.TopRooms, **ERRORS},
+    openapi_extra=breaks(*PERIOD_RULES, Rule.ALL_ROOMS),
+)
 async def top_rooms(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
     """Rooms with the most messages. For administrators; no direct conversations."""
     scope, period, _ = await _asked(request, asked)
     if scope.room is not None:
-        raise HttpError(400, "room: this is about all rooms.")
+        raise BrokenRule("room: this is about all rooms.", Rule.ALL_ROOMS)
     columns = tuple(schemas.TopRoomRow.model_fields)
     found = await _in_database(ranks.top_rooms, period, asked.limit)
     body = {
@@ -322,7 +330,7 @@ async def top_rooms(request: SignedInRequest, asked: Query[schemas.RankedAsked])
     return table_answer(asked.format, "rooms", schemas.TopRoomRow, body)
 
 
-@router.get("/people", response={200: schemas.People, **ERRORS})
+@router.get("/people", response={200: schemas.People, **ERRORS}, openapi_extra=OF_PERIOD)
 async def active_people(
     request: SignedInRequest, asked: Query[schemas.RankedAsked]
 ) -> HttpResponse:
@@ -347,7 +355,7 @@ def _people(room: int, period: Period, limit: int) -> list[dict[str, Any]]:
     ]
 
 
-@router.get("/emoji", response={200: schemas.Emoji, **ERRORS})
+@router.get("/emoji", response={200: schemas.Emoji, **ERRORS}, openapi_extra=OF_PERIOD)
 async def emoji(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
     """Emoji by how often they were put on messages."""
     scope, period, _ = await _asked(request, asked)
@@ -361,7 +369,11 @@ async def emoji(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> 
     return table_answer(asked.format, "emoji", schemas.EmojiRow, body)
 
 
-@router.get("/words", response={200: schemas.Words, **ERRORS})
+@router.get(
+    "/words",
+    response={200: schemas.Words, **ERRORS},
+    openapi_extra=breaks(*PERIOD_RULES, Rule.ONE_ROOM),
+)
 async def words(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
     """Words that several people used in a room, by messages; without what every text is made of.
 
@@ -370,7 +382,7 @@ async def words(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> 
     scope, period, _ = await _asked(request, asked)
     await look_inside(request, scope)
     if scope.room_id == ALL_ROOMS:
-        raise HttpError(400, "room: words are counted for single rooms only.")
+        raise BrokenRule("room: words are counted for single rooms only.", Rule.ONE_ROOM)
     first, last = ranks.whole_utc_days(period.begin, period.end)
     monday = first - timedelta(days=first.weekday())
     found = await _in_database(ranks.top_words, scope.room_id, monday, last, asked.limit)

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from analytics.broken_rules import Rule
 from analytics.models import QUARTER_SECONDS, QUARTERS_OF_HALF_A_DAY
 
 EARLIEST = date(2000, 1, 1)
@@ -33,7 +34,14 @@ HALF_A_DAY = (1 << QUARTERS_OF_HALF_A_DAY) - 1
 
 
 class BadPeriod(ValueError):
-    """What was asked for is no period; the text says why, for the person who asked."""
+    """What was asked for is no period; the text says why, for the person who asked.
+
+    `rule` names what no schema of the request tells (`analytics.broken_rules`); None for bad form.
+    """
+
+    def __init__(self, text: str, rule: Rule | None = None) -> None:
+        super().__init__(text)
+        self.rule = rule
 
 
 class Step(StrEnum):
@@ -97,7 +105,9 @@ def zone_named(name: str) -> ZoneInfo:
     """
     # The list, and not an attempt to open it: names of zones are paths of files.
     if name not in _zone_names():
-        raise BadPeriod("tz: this is not the name of a time zone, such as Europe/Moscow.")
+        raise BadPeriod(
+            "tz: this is not the name of a time zone, such as Europe/Moscow.", Rule.KNOWN_ZONE
+        )
     return ZoneInfo(name)
 
 
@@ -120,14 +130,14 @@ def between(first: date, last: date, zone: ZoneInfo, step: Step | None = None) -
     Raises: BadPeriod when they are the wrong way round, too far apart or out of this century.
     """
     if first > last:
-        raise BadPeriod("from: must not be after to.")
+        raise BadPeriod("from: must not be after to.", Rule.FROM_BEFORE_TO)
     if first < EARLIEST or last > LATEST:
         raise BadPeriod(f"from, to: between {EARLIEST} and {LATEST}.")
     if (last - first).days >= MAX_DAYS:
-        raise BadPeriod(f"from, to: at most {MAX_DAYS} days.")
+        raise BadPeriod(f"from, to: at most {MAX_DAYS} days.", Rule.NOT_TOO_LONG)
     begin, end = midnight(first, zone), midnight(last + DAY, zone)
     if begin >= end:  # the day that Samoa left out
-        raise BadPeriod("from, to: there was no such day in this time zone.")
+        raise BadPeriod("from, to: there was no such day in this time zone.", Rule.DAYS_OF_ZONE)
     return _checked(begin, end, zone, step)
 
 
@@ -162,7 +172,7 @@ def _checked(begin: datetime, end: datetime, zone: ZoneInfo, step: Step | None) 
             Step.HOUR if length <= HOURS_UP_TO else Step.DAY if length <= DAYS_UP_TO else Step.WEEK
         )
     if step == Step.HOUR and length > timedelta(days=MAX_DAYS_BY_HOUR, hours=1):
-        raise BadPeriod(f"step: hours for at most {MAX_DAYS_BY_HOUR} days.")
+        raise BadPeriod(f"step: hours for at most {MAX_DAYS_BY_HOUR} days.", Rule.FEW_HOURS)
     return Period(begin, end, zone, step)
 
 

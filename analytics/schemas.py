@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from ninja import Schema
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from analytics.periods import EARLIEST, LATEST, MAX_DAYS, MAX_DAYS_BY_HOUR, Recent, Step
 
@@ -15,7 +15,14 @@ MAX_ID = 2**53 - 1
 MAX_ZONE_CHARACTERS = 64
 MAX_ROWS = 100
 
-DateText = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+# Days that there are, in years that are counted: the first and the last year are whole ones.
+DateText = Annotated[
+    str,
+    Field(pattern=r"^\d{4}-\d{2}-\d{2}$"),
+    WithJsonSchema(
+        {"type": "string", "format": "date", "pattern": r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"}
+    ),
+]
 
 
 class RoomAsked(Schema):
@@ -36,7 +43,7 @@ class Asked(RoomAsked):
     to: DateText | None = Field(
         None, description=f"Last day, included; to {LATEST}, at most {MAX_DAYS} days in all."
     )
-    tz: str = Field(
+    tz: Annotated[str, WithJsonSchema({"type": "string", "format": "time-zone"})] = Field(
         "UTC",
         max_length=MAX_ZONE_CHARACTERS,
         description="IANA zone whose clock cuts days.",
@@ -60,7 +67,9 @@ class RankedAsked(TableAsked):
 
 
 class RoomsAsked(Schema):
-    q: str = Field("", max_length=80, description="Part of a name; empty for all.")
+    q: Annotated[
+        str, WithJsonSchema({"type": "string", "pattern": r"^[^\x00]*$", "maxLength": 80})
+    ] = Field("", max_length=80, description="Part of a name; empty for all.")
     limit: int = Field(50, ge=1, le=MAX_ROWS)
 
 
@@ -73,6 +82,7 @@ class Problem(Schema):
     detail: str
     code: str
     retry_after: float | None = None
+    rule: str | None = None
 
 
 class Room(Schema):

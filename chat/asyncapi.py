@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from chat.broken_rules import SENTENCES, Rule
 from chat.events import DATA_TYPES
 from chat.protocol import (
     MAX_FRAME_BYTES,
@@ -17,6 +18,7 @@ from chat.protocol import (
     AnyClientFrame,
     AnyServerFrame,
     Batch,
+    Bye,
     CloseCode,
     Delete,
     Edit,
@@ -29,22 +31,38 @@ from chat.protocol import (
     Ping,
     Pong,
     React,
+    Read,
+    Seen,
     Send,
     Sync,
+    Typing,
     Welcome,
 )
 
 ADDRESS = "/ws/chat/"
 Frame = type[msgspec.Struct]
 ANSWERS: dict[Frame, list[Frame]] = {
-    Hello: [Welcome],
+    Hello: [Welcome, Bye, Error],
     Send: [Ok, Error],
     Edit: [Ok, Error],
     Delete: [Ok, Error],
     React: [Ok, Error],
     Sync: [Batch, Error],
     History: [Page, Error],
-    Ping: [Pong],
+    Read: [Error],
+    Typing: [Error],
+    Seen: [Error],
+    Ping: [Pong, Error],
+}
+# What a frame that fits its schema may be refused for as `bad_request`, `too_large` or `empty`.
+KEYED = [Rule.KEY_NOT_OF_THE_FUTURE]
+RULES: dict[Frame, list[Rule]] = {
+    Hello: [Rule.ONE_HELLO],
+    Send: [*KEYED, Rule.KNOWN_CHARACTERS],
+    Edit: [*KEYED, Rule.KNOWN_CHARACTERS],
+    Delete: KEYED,
+    React: [*KEYED, Rule.ONE_EMOJI],
+    Seen: [Rule.SEEN_WAS_SENT],
 }
 CLOSE_REASONS = {
     CloseCode.RESTARTING: "The server restarts; come back after the delay that `bye` named.",
@@ -57,7 +75,9 @@ CLOSE_REASONS = {
 DESCRIPTION = (
     "One JSON object in each text message, its type in `t`. The first frame of a client is "
     "`hello`. Unknown fields and types of client frames are refused; clients ignore server frames "
-    f"that they do not know. A client frame has {MAX_FRAME_BYTES:,} bytes at most. Connect with "
+    f"that they do not know. A client frame has {MAX_FRAME_BYTES:,} bytes at most, each name once, "
+    "and integers without a fraction or an exponent. What breaks its schema gets an `error`; a "
+    f"first frame that is no `hello` by {int(CloseCode.PROTOCOL_VIOLATION)}. Connect with "
     f"the subprotocol `{SUBPROTOCOL}` and a session cookie from an allowed origin, or offer "
     f"`{TICKET_SUBPROTOCOL_PREFIX}<value>` of a ticket from `POST /api/v1/tickets` as well."
 )
@@ -152,9 +172,10 @@ def _received(frame: Frame) -> dict[str, Any]:
         "channel": {"$ref": "#/channels/chat"},
         "messages": [in_channel(frame)],
     }
-    if frame in ANSWERS:
-        operation["reply"] = {
-            "channel": {"$ref": "#/channels/chat"},
-            "messages": [in_channel(answer) for answer in ANSWERS[frame]],
-        }
+    operation["reply"] = {
+        "channel": {"$ref": "#/channels/chat"},
+        "messages": [in_channel(answer) for answer in ANSWERS[frame]],
+    }
+    if frame in RULES:
+        operation["x-rules"] = {str(rule): SENTENCES[rule] for rule in RULES[frame]}
     return operation

@@ -41,6 +41,11 @@ def is_unassigned(character: str) -> bool:
     return unicodedata.category(character) == "Cn" and not is_young(character)
 
 
+def has_no_meaning(character: str) -> bool:
+    """Whether this Python's Unicode leaves it open: unassigned, or for private use."""
+    return unicodedata.category(character) in {"Cn", "Co"}
+
+
 def is_young(character: str) -> bool:
     return _is_in(character, YOUNG)
 

@@ -8,10 +8,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 
-from msgspec import structs
+from msgspec import UNSET
 
 from chat import access, clocks, history, live, metrics, reading_budget, room_log, tracing
 from chat.actions import messages
+from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
 from chat.hub.core import Hub
@@ -128,13 +129,16 @@ class Connection:
         elif isinstance(frame, Ping):
             self._socket.send(Pong(time=clocks.LOG.now()))
         elif isinstance(frame, Hello):
-            self._refuse(None, ErrorCode.BAD_REQUEST, "This connection has said hello already.")
+            reason = "This connection has said hello already."
+            self._refuse(None, ErrorCode.BAD_REQUEST, reason, Rule.ONE_HELLO)
 
     # Refusals
 
-    def _refuse(self, id: str | None, code: ErrorCode, message: str) -> None:
+    def _refuse(
+        self, id: str | None, code: ErrorCode, message: str, rule: Rule | None = None
+    ) -> None:
         """The frame breaks the protocol; too many of these end the connection."""
-        self._error(id, code, message)
+        self._error(id, code, message, rule=rule)
         if self._violations.take() > 0:
             self._hub.close(self._socket, CloseCode.PROTOCOL_VIOLATION)
 
@@ -145,12 +149,21 @@ class Connection:
             self._hub.close(self._socket, CloseCode.TOO_MANY)
 
     def _error(
-        self, id: str | None, code: str, message: str, retry_after: float | None = None
+        self,
+        id: str | None,
+        code: str,
+        message: str,
+        retry_after: float | None = None,
+        rule: Rule | None = None,
     ) -> None:
         metrics.FRAMES_REFUSED.labels(code=str(code)).inc()
-        error = Error(id=id, code=ErrorCode(code), message=message)
-        if retry_after is not None:
-            error = structs.replace(error, retry_after=in_hundredths(retry_after))
+        error = Error(
+            id=id,
+            code=ErrorCode(code),
+            message=message,
+            retry_after=UNSET if retry_after is None else in_hundredths(retry_after),
+            rule=UNSET if rule is None else rule,
+        )
         self._socket.send(error)
 
     async def _answer(self, id: str, room: int, work: Coroutine[None, None, None]) -> None:
@@ -158,7 +171,7 @@ class Connection:
         try:
             await work
         except ClientError as error:
-            self._error(id, error.code, error.message, error.retry_after_seconds)
+            self._error(id, error.code, error.message, error.retry_after_seconds, error.rule)
         except Exception:
             logger.exception("a frame could not be handled", extra={"room": room})
             sorry = Unavailable("Something went wrong here. Please try again.")
@@ -181,7 +194,7 @@ class Connection:
         try:
             age = check_key(frame.key, clocks.LOG.now())
         except ClientError as error:
-            self._error(frame.id, error.code, error.message)
+            self._error(frame.id, error.code, error.message, rule=error.rule)
             return
         # A task runs up to its first wait in the order in which tasks are made, and an append
         # takes its place in the log's queue before it waits. An old key, or a target that has
@@ -344,7 +357,7 @@ class Connection:
         try:
             self._socket.seen(frame.f)
         except NeverSent as error:
-            self._refuse(None, ErrorCode.BAD_REQUEST, str(error))
+            self._refuse(None, ErrorCode.BAD_REQUEST, str(error), Rule.SEEN_WAS_SENT)
 
     def _mark_read(self, frame: Read) -> None:
         feed = self._hub.feeds.get(frame.room)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
+from chat.broken_rules import Rule
+
 
 class VecheError(Exception):
     """Base of every error that Veche raises on purpose."""
@@ -48,7 +50,8 @@ class ClientError(VecheError):
     """A request that is answered with an `error` frame or a problem+json document.
 
     `code` is one of `chat.protocol.ErrorCode`. `retry_after_seconds` is set when the same
-    request may succeed after that time. `message` is in English, for who writes a client.
+    request may succeed after that time. `message` is in English, for who writes a client. `rule` is
+    set when a code for bad form is about something else (see `chat.broken_rules`).
     """
 
     def __init__(
@@ -58,12 +61,14 @@ class ClientError(VecheError):
         retry_after_seconds: float | None = None,
         *,
         reason: RefusalReason | None = None,
+        rule: Rule | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after_seconds = retry_after_seconds
         self.reason = reason
+        self.rule = rule
 
 
 class Unavailable(ClientError, RetryableError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from chat.characters import is_unassigned, is_visible, small, stands_alone
+from chat.broken_rules import Rule
+from chat.characters import has_no_meaning, is_unassigned, is_visible, small, stands_alone
 from chat.errors import ClientError, RefusalReason
 from chat.look_alikes import mixes_alphabets, only_looks_latin
 
@@ -38,6 +39,7 @@ def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = Fals
                 "bad_request",
                 f"{what}: control characters are not allowed.",
                 reason=RefusalReason.CONTROLS,
+                rule=Rule.KNOWN_CHARACTERS if has_no_meaning(character) else None,
             )
         if character in DIRECTION_CONTROLS:
             raise ClientError(
@@ -45,21 +47,25 @@ def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = Fals
                 f"{what}: direction marks are not allowed.",
                 reason=RefusalReason.DIRECTION_MARKS,
             )
+    given = len(text)
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if not any(map(stands_alone, text)):
         if may_be_empty and not text:
             return text
         raise ClientError(
-            "empty", f"{what}: something readable is needed.", reason=RefusalReason.UNREADABLE
+            "empty",
+            f"{what}: something readable is needed.",
+            reason=RefusalReason.UNREADABLE,
+            rule=Rule.MORE_THAN_MARKS if any(map(is_visible, text)) else None,
         )
     if len(text) > longest:
-        raise _too_long(what, longest)
+        raise _too_long(what, longest, Rule.LENGTH_IN_NORMAL_FORM if given <= longest else None)
     return text
 
 
-def _too_long(what: str, longest: int) -> ClientError:
+def _too_long(what: str, longest: int, rule: Rule | None = None) -> ClientError:
     message = f"{what}: at most {longest:,} characters."
-    return ClientError("too_large", message, reason=RefusalReason.TOO_LONG)
+    return ClientError("too_large", message, reason=RefusalReason.TOO_LONG, rule=rule)
 
 
 def check_room_name(name: str) -> str:
@@ -70,6 +76,7 @@ def check_room_name(name: str) -> str:
             "bad_request",
             "Name: a word has letters of two alphabets.",
             reason=RefusalReason.TWO_ALPHABETS,
+            rule=Rule.ONE_ALPHABET,
         )
     return name
 

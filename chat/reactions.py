@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from msgspec import UNSET
 
 from chat import room_log
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MessagePosted, MessageTarget, Reaction, decode_data
@@ -137,7 +138,7 @@ async def who_reacted(room: int, seq: int, emoji: str, after: int, limit: int) -
     end = stored.users[-1] if more else MAX_ID
     found = sorted(user for user, on in present.items() if on and user <= end)
     if not found and after == 0 and canonical(emoji) is None:
-        raise ClientError("bad_request", "A reaction is one emoji.")
+        raise ClientError("bad_request", "A reaction is one emoji.", rule=Rule.ONE_EMOJI)
     return WhoReacted(found[:limit], more or len(found) > limit)
 
 

@@ -15,6 +15,7 @@ from django.contrib.postgres.search import SearchQuery
 from django.db.models import F
 
 from chat import access, redaction, room_list, room_log
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_label
@@ -57,7 +58,11 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
     """
     query = check_label(text, "q", MAX_QUERY_CHARACTERS)
     if len(query) < MIN_QUERY_CHARACTERS:
-        raise ClientError("bad_request", f"q: at least {MIN_QUERY_CHARACTERS} characters.")
+        raise ClientError(
+            "bad_request",
+            f"q: at least {MIN_QUERY_CHARACTERS} characters.",
+            rule=None if len(text.strip()) < MIN_QUERY_CHARACTERS else Rule.LENGTH_IN_NORMAL_FORM,
+        )
     if room_id is None:
         rooms = await room_list.ids_of(user_id)
     else:
@@ -124,6 +129,7 @@ def _find(
             "bad_request",
             "This search takes too long: use rarer words.",
             reason=RefusalReason.SLOW_SEARCH,
+            rule=Rule.QUICK_SEARCH,
         ) from None
 
 

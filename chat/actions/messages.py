@@ -11,6 +11,7 @@ from __future__ import annotations
 from chat import access, clocks, events, history, reactions, room_log, stored_events
 from chat.actions import moderation
 from chat.audit import By, Door
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import (
@@ -88,7 +89,7 @@ async def react(
         if canonical(emoji) is None and not await in_database(
             reactions.is_stored, room, target, actor_id, emoji
         ):
-            raise ClientError("bad_request", "A reaction is one emoji.")
+            raise ClientError("bad_request", "A reaction is one emoji.", rule=Rule.ONE_EMOJI)
     kind = EventType.REACTION_ADDED if on else EventType.REACTION_REMOVED
     return await _log(actor_id, room, key, kind, Reaction(target=target, emoji=emoji))
 

@@ -27,6 +27,7 @@ from uuid_utils.compat import uuid7
 from chat import access, audit, clocks, room_log
 from chat.actions import ownership, settling
 from chat.audit import Act, By, Door, Result, Target
+from chat.broken_rules import Rule
 from chat.crash_points import crash_point
 from chat.database import in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
@@ -116,6 +117,7 @@ async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_
             "bad_request",
             "This message is not deleted, or not stored yet.",
             reason=RefusalReason.NOT_DELETED,
+            rule=Rule.IS_DELETED,
         )
     if not earlier and before["deleted_by"] in (None, author):
         raise ClientError("forbidden", "Its author deleted this message.")
@@ -314,7 +316,9 @@ async def _room(by: By, action: Action, room_id: int, *, not_direct: bool = Fals
             raise ClientError("forbidden", "You may not do this here.")
         room = seen.room
     if not_direct and room.kind == RoomKind.DIRECT:
-        raise ClientError("bad_request", "A direct conversation has two people for good.")
+        raise ClientError(
+            "bad_request", "A direct conversation has two people for good.", rule=Rule.NOT_DIRECT
+        )
     return room
 
 
@@ -421,6 +425,7 @@ async def _act(
             "bad_request",
             "This page is too old. Open it again.",
             reason=RefusalReason.PAGE_TOO_OLD,
+            rule=Rule.KEY_OF_AN_ACT_IS_RECENT,
         )
     act = Act(
         by=by,

@@ -22,6 +22,7 @@ from chat import access, audit, live
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import Act, By, Door
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_text
@@ -66,7 +67,9 @@ async def report_message(
     if author is None:
         raise ClientError("not_found", "There is no such message.")
     if author == reporter_id:
-        raise ClientError("bad_request", "This message is your own: delete it.")
+        raise ClientError(
+            "bad_request", "This message is your own: delete it.", rule=Rule.NOT_ONES_OWN
+        )
     report, is_new = await in_database(
         _insert, reporter_id, room_id, seq, author or None, category, note
     )
@@ -205,7 +208,9 @@ async def _do(by: By, report: Report, action: Action, seconds: int, options: Opt
     if action == Action.MESSAGE_DELETE:
         return await moderation.delete_message(by, room, report.seq, options)
     if author is None:
-        raise ClientError("bad_request", "This message has no author to act on.")
+        raise ClientError(
+            "bad_request", "This message has no author to act on.", rule=Rule.HAS_AUTHOR
+        )
     if action == Action.MEMBER_MUTE:
         return await moderation.mute_member(by, room, author, seconds, options)
     if action == Action.MEMBER_REMOVE:

@@ -20,6 +20,7 @@ from uuid_utils.compat import uuid7
 
 from chat import access, clocks, live, people, recent_rooms, room_limit, room_log, stored_events
 from chat.actions import ownership
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import (
@@ -72,7 +73,9 @@ async def create_room(
 async def open_direct(actor_id: int, other_id: int) -> Room:
     """The direct conversation of two people, which is made when they have none."""
     if actor_id == other_id:
-        raise ClientError("bad_request", "A direct conversation needs somebody else.")
+        raise ClientError(
+            "bad_request", "A direct conversation needs somebody else.", rule=Rule.SOMEBODY_ELSE
+        )
     if not await in_database(people.is_active, other_id):
         raise ClientError("not_found", "There is no such person.")
     if not await in_database(_has_direct, actor_id, other_id):

@@ -72,6 +72,7 @@ def problem(
     detail: str,
     retry_after_seconds: float | None = None,
     reason: str | None = None,
+    rule: str | None = None,
 ) -> HttpResponse:
     """An application/problem+json document."""
     document: dict[str, Any] = {
@@ -85,6 +86,8 @@ def problem(
         document["reason"] = reason
     if retry_after_seconds is not None:
         document["retry_after"] = in_hundredths(retry_after_seconds)
+    if rule is not None:
+        document["rule"] = rule
     response = answer(document, status)
     response["Content-Type"] = "application/problem+json"
     if retry_after_seconds is not None:
@@ -116,7 +119,14 @@ def handle_errors(api: NinjaAPI) -> None:
 
 def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
     status = STATUS_OF[ErrorCode(error.code)]
-    return problem(status, error.code, error.message, error.retry_after_seconds, error.reason)
+    return problem(
+        status,
+        error.code,
+        error.message,
+        error.retry_after_seconds,
+        reason=error.reason,
+        rule=error.rule,
+    )
 
 
 def _away(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -156,7 +166,7 @@ def _throttled(request: HttpRequest, error: Throttled) -> HttpResponse:
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     code = {403: "forbidden", 404: "not_found"}.get(error.status_code, "bad_request")
     status = error.status_code if error.status_code in TITLES else 400
-    return problem(status, code, error.message)
+    return problem(status, code, error.message, rule=getattr(error, "rule", None))
 
 
 def absent(request: HttpRequest, error: Exception | None = None) -> HttpResponse:

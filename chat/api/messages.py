@@ -12,9 +12,12 @@ from chat import access, history, live, reactions, room_list, search
 from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
+from chat.api.forms import Emoji, IdempotencyKey, Words, breaks
 from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequest
-from chat.api.rooms import ERRORS, KEY_FORM, RoomId
+from chat.api.rooms import ERRORS, RoomId
+from chat.broken_rules import Rule
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_reaction
+from chat.text_forms import KEY
 
 router = Router(tags=["messages"])
 
@@ -25,10 +28,10 @@ async def post(
     room_id: RoomId,
     body: schemas.NewMessage,
     key: Annotated[
-        str,
+        IdempotencyKey,
         Header(
             alias="Idempotency-Key",
-            pattern=KEY_FORM,
+            pattern=KEY,
             description="A UUIDv7 made for this message; a repeat gives the same answer.",
         ),
     ],
@@ -61,12 +64,13 @@ async def read(
     "/rooms/{room_id}/messages/{seq}/reactions",
     response={200: schemas.WhoReacted, **ERRORS},
     throttle=READS,
+    openapi_extra=breaks(Rule.ONE_EMOJI),
 )
 async def who_reacted(
     request: SignedInRequest,
     room_id: RoomId,
     seq: Annotated[int, Path(ge=1, le=MAX_ID)],
-    emoji: str = Query(description="The emoji that they have put on the message."),
+    emoji: Emoji = Query(description="The emoji that they have put on the message."),
     after: int = Query(0, ge=0, le=MAX_ID, description="People with ids above this one."),
     limit: int = Query(50, ge=1, le=reactions.MAX_PEOPLE),
 ) -> HttpResponse:
@@ -99,11 +103,14 @@ async def events(
 
 
 @router.get(
-    "/search", response={200: schemas.SearchResult, **ERRORS}, throttle=[SEARCHES, SEARCH_READS]
+    "/search",
+    response={200: schemas.SearchResult, **ERRORS},
+    throttle=[SEARCHES, SEARCH_READS],
+    openapi_extra=breaks(Rule.QUICK_SEARCH),
 )
 async def find(
     request: SignedInRequest,
-    q: str = Query(description="Words, quoted phrases, `or`, `-word`."),
+    q: Words = Query(description="Words, quoted phrases, `or`, `-word`."),
     room: int | None = Query(None, ge=1, le=MAX_ID, description="In this room only."),
     limit: int = Query(20, ge=1, le=search.MAX_RESULTS),
 ) -> HttpResponse:

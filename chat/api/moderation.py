@@ -13,8 +13,10 @@ from chat.actions import moderation
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
+from chat.api.forms import breaks
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.api.rooms import (
+    AFTER_NAME,
     ERRORS,
     MAX_MEMBERS,
     MAX_USERNAME,
@@ -25,6 +27,7 @@ from chat.api.rooms import (
     RoomId,
     UserId,
 )
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import Role
@@ -48,7 +51,10 @@ async def check_moderates(user_id: int, room_id: int) -> None:
 
 
 @router.post(
-    "/rooms/{room_id}/messages/{seq}/delete", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/messages/{seq}/delete",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT),
 )
 async def delete_message(
     request: SignedInRequest,
@@ -63,7 +69,10 @@ async def delete_message(
 
 
 @router.post(
-    "/rooms/{room_id}/messages/{seq}/restore", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/messages/{seq}/restore",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.IS_DELETED),
 )
 async def restore_message(
     request: SignedInRequest,
@@ -79,7 +88,10 @@ async def restore_message(
 
 
 @router.post(
-    "/rooms/{room_id}/members/{user_id}/mute", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/members/{user_id}/mute",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT),
 )
 async def mute(
     request: SignedInRequest,
@@ -95,7 +107,10 @@ async def mute(
 
 
 @router.delete(
-    "/rooms/{room_id}/members/{user_id}/mute", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/members/{user_id}/mute",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT),
 )
 async def unmute(
     request: SignedInRequest,
@@ -110,11 +125,15 @@ async def unmute(
     return nothing()
 
 
-@router.get("/rooms/{room_id}/bans", response={200: list[schemas.Banned], **ERRORS}, throttle=READS)
+@router.get(
+    "/rooms/{room_id}/bans",
+    response={200: list[schemas.Banned], **ERRORS},
+    throttle=READS,
+)
 async def bans(
     request: SignedInRequest,
     room_id: RoomId,
-    after: AfterName = "",
+    after: AfterName = AFTER_NAME,
     limit: PeopleLimit = MAX_MEMBERS,
 ) -> HttpResponse:
     """Who may not come back, by user name, for owners and moderators."""
@@ -124,7 +143,10 @@ async def bans(
 
 
 @router.post(
-    "/rooms/{room_id}/members/{user_id}/ban", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/members/{user_id}/ban",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.NOT_DIRECT),
 )
 async def ban(
     request: SignedInRequest,
@@ -140,7 +162,10 @@ async def ban(
 
 
 @router.delete(
-    "/rooms/{room_id}/members/{user_id}/ban", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/members/{user_id}/ban",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.NOT_DIRECT),
 )
 async def unban(
     request: SignedInRequest,
@@ -156,7 +181,10 @@ async def unban(
 
 
 @router.put(
-    "/rooms/{room_id}/members/{user_id}/role", response={204: None, **ERRORS}, throttle=WRITES
+    "/rooms/{room_id}/members/{user_id}/role",
+    response={204: None, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.NOT_DIRECT),
 )
 async def set_role(
     request: SignedInRequest,

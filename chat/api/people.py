@@ -10,7 +10,9 @@ from ninja.params.functions import Query
 from chat import people
 from chat.api import schemas
 from chat.api.answers import answer
+from chat.api.forms import NamePart, UserIds, breaks
 from chat.api.requests import READS, SignedInRequest
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.labels import MAX_NAME_CHARACTERS, check_label
@@ -35,15 +37,20 @@ async def me(request: SignedInRequest) -> HttpResponse:
     return answer(await in_database(_me, request.auth.user_id))
 
 
-@router.get("/users", response={200: list[schemas.UserInfo], 400: schemas.Problem}, throttle=READS)
+@router.get(
+    "/users",
+    response={200: list[schemas.UserInfo], 400: schemas.Problem},
+    throttle=READS,
+    openapi_extra=breaks(Rule.IDS_OR_Q),
+)
 async def users(
     request: SignedInRequest,
-    ids: str | None = Query(None, description="User ids, separated by commas."),
-    q: str | None = Query(None, description="Part of a user name or name; empty for all."),
+    ids: UserIds | None = Query(None, description="User ids, separated by commas."),
+    q: NamePart | None = Query(None, description="Part of a user name or name; empty for all."),
 ) -> HttpResponse:
     """People by id or by name: give `ids` or `q`. Ids that nobody has are left out."""
     if (ids is None) == (q is None):
-        raise ClientError("bad_request", "Give either ids or q.")
+        raise ClientError("bad_request", "Give either ids or q.", rule=Rule.IDS_OR_Q)
     if ids is not None:
         found = await in_database(people.by_ids, _ids(ids))
         return answer(list(found.values()))

@@ -13,9 +13,11 @@ from chat.actions import reports as actions
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
+from chat.api.forms import breaks
 from chat.api.moderation import check_moderates
 from chat.api.requests import MODERATING, READS, REPORTS, WRITES, SignedInRequest, by
 from chat.api.rooms import ERRORS, Key, RoomId
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.models import Report
 from chat.permissions import Action
@@ -28,7 +30,12 @@ MAX_REPORTS = 200
 ReportId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-@router.post("/reports", response={201: schemas.Report, **ERRORS}, throttle=REPORTS)
+@router.post(
+    "/reports",
+    response={201: schemas.Report, **ERRORS},
+    throttle=REPORTS,
+    openapi_extra=breaks(Rule.NOT_ONES_OWN),
+)
 async def report(request: SignedInRequest, body: schemas.NewReport) -> HttpResponse:
     """Report a message that I can read. A report that still waits is not made twice."""
     made = await actions.report_message(
@@ -124,6 +131,7 @@ async def dismiss(
     response={204: None, **ERRORS},
     throttle=WRITES,
     auth=MODERATING,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.HAS_AUTHOR, Rule.NOT_DIRECT),
 )
 async def resolve(
     request: SignedInRequest,

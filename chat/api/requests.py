@@ -20,6 +20,7 @@ from ninja.utils import check_csrf
 from chat import revocation, scopes, tokens, unpaid_requests
 from chat.audit import By, Door, address_of
 from chat.database import in_database
+from chat.protocol import MAX_ID
 from chat.protocol.rules import is_storable
 from chat.rate_limit import BucketsByUser
 from chat.reading_budget import BUDGET, SEARCH_UNITS
@@ -126,7 +127,10 @@ class StrictJson(Parser):
         if request.content_type != "application/json":
             raise ValueError("not JSON")
         parsed = json.loads(
-            request.body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
+            request.body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_number,
         )
         if parsed is None:
             return {}  # as no body at all
@@ -143,6 +147,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
             raise ValueError("NUL or half a surrogate pair")
     return fields
+
+
+def _number(text: str) -> int | float:
+    """A number with a fraction or exponent; whole ones are integers, as JSON Schema has it."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= MAX_ID else number
 
 
 def _refuse(constant: str) -> None:

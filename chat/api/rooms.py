@@ -15,12 +15,14 @@ from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
+from chat.api.forms import IdempotencyKey, NamePart, breaks, lines
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
+from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.events import RoomKind, RoomUpdated
 from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
-from chat.protocol.rules import UUID7
+from chat.text_forms import KEY
 
 router = Router(tags=["rooms"])
 
@@ -36,17 +38,17 @@ NO_REASON = schemas.Because()
 RoomId = Annotated[int, Path(ge=1, le=MAX_ID)]
 UserId = Annotated[int, Path(ge=1, le=MAX_ID)]
 # A list of people by user name comes in pages.
-AfterName = Annotated[
-    str, Query(max_length=MAX_USERNAME, description="The last user name of the page before.")
-]
+AfterName = Annotated[str, lines(MAX_USERNAME)]
+AFTER_NAME = Query(
+    "", max_length=MAX_USERNAME, description="The last user name of the page before."
+)
 PeopleLimit = Annotated[int, Query(ge=1, le=MAX_MEMBERS)]
 # Optional here: most of these change nothing when they are repeated.
-KEY_FORM = f"^{UUID7.pattern}$"
 Key = Annotated[
-    str | None,
+    IdempotencyKey | None,
     Header(
         alias="Idempotency-Key",
-        pattern=KEY_FORM,
+        pattern=KEY,
         description="A UUIDv7, made now; a repeat changes nothing more.",
     ),
 ]
@@ -74,7 +76,7 @@ async def my_rooms(
 @router.get("/rooms/further", response={200: list[schemas.RoomInfo], **ERRORS}, throttle=READS)
 async def further_rooms(
     request: SignedInRequest,
-    q: str = Query("", description="Part of a room's or a person's name; empty for all."),
+    q: NamePart = Query("", description="Part of a room's or a person's name; empty for all."),
     offset: int = Query(0, ge=0, le=MAX_OFFSET),
     limit: int = Query(50, ge=1, le=MAX_FURTHER_ROOMS),
 ) -> HttpResponse:
@@ -86,9 +88,9 @@ async def further_rooms(
 @router.get("/rooms/public", response={200: list[schemas.PublicRoom], **ERRORS}, throttle=READS)
 async def public_rooms(
     request: SignedInRequest,
-    q: str = Query("", description="Part of a name or topic; empty for all."),
+    q: NamePart = Query("", description="Part of a name or topic; empty for all."),
     limit: int = Query(50, ge=1, le=MAX_PUBLIC_ROOMS),
-    slug: str | None = Query(
+    slug: Annotated[str, lines(MAX_SLUG)] | None = Query(
         None, max_length=MAX_SLUG, description="Only the room with this address."
     ),
 ) -> HttpResponse:
@@ -100,7 +102,12 @@ async def public_rooms(
     return answer(await in_database(room_list.public_rooms, user_id, text, limit, slug))
 
 
-@router.post("/rooms", response={201: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+@router.post(
+    "/rooms",
+    response={201: schemas.RoomInfo, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.ONE_ALPHABET),
+)
 async def create(request: SignedInRequest, body: schemas.NewRoom, key: Key = None) -> HttpResponse:
     """Make a room, as its owner."""
     user_id = request.auth.user_id
@@ -108,7 +115,12 @@ async def create(request: SignedInRequest, body: schemas.NewRoom, key: Key = Non
     return answer(await _shown(user_id, room.pk), 201)
 
 
-@router.post("/direct", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
+@router.post(
+    "/direct",
+    response={200: schemas.RoomInfo, **ERRORS},
+    throttle=WRITES,
+    openapi_extra=breaks(Rule.SOMEBODY_ELSE),
+)
 async def open_direct(request: SignedInRequest, body: schemas.Person) -> HttpResponse:
     """My direct conversation with somebody, new or existing."""
     user_id = request.auth.user_id
@@ -131,6 +143,7 @@ async def one(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
     response={200: schemas.RoomInfo, **ERRORS},
     throttle=WRITES,
     auth=MODERATING,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.ONE_ALPHABET, Rule.NOT_DIRECT),
 )
 async def change(
     request: SignedInRequest, room_id: RoomId, body: schemas.RoomChange, key: Key = None
@@ -164,6 +177,7 @@ async def change(
     response={204: None, **ERRORS},
     throttle=WRITES,
     auth=MODERATING,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.NOT_DIRECT),
 )
 async def archive(
     request: SignedInRequest, room_id: RoomId, body: schemas.Archiving, key: Key = None
@@ -204,7 +218,7 @@ async def leave(request: SignedInRequest, room_id: RoomId, key: Key = None) -> H
 async def members(
     request: SignedInRequest,
     room_id: RoomId,
-    after: AfterName = "",
+    after: AfterName = AFTER_NAME,
     limit: PeopleLimit = MAX_MEMBERS,
 ) -> HttpResponse:
     """Who is in a room of mine, by user name."""
@@ -227,6 +241,7 @@ async def invite(
     response={204: None, **ERRORS},
     throttle=WRITES,
     auth=MODERATING,
+    openapi_extra=breaks(Rule.KEY_OF_AN_ACT_IS_RECENT, Rule.NOT_DIRECT),
 )
 async def remove(
     request: SignedInRequest,

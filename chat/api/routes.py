@@ -14,21 +14,56 @@ from ninja.openapi.schema import OpenAPISchema
 
 from chat.api import messages, moderation, people, reports, rooms, tokens
 from chat.api.answers import handle_errors
+from chat.api.forms import breaks
 from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson, in_turn
+from chat.broken_rules import Rule
 
 # What any operation may answer instead of what it is for: what is in front of it has these.
 PROBLEMS = (400, 401, 403, 404, 405, 413, 429, 503)
+OF_LABELS = (Rule.KNOWN_CHARACTERS, Rule.LENGTH_IN_NORMAL_FORM, Rule.MORE_THAN_MARKS)
 PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
 def _complete(operation: dict[str, Any]) -> None:
     """Adds to an operation what ninja cannot know: the types of answers that are not JSON."""
+    for parameter in operation["parameters"]:
+        _cannot_be_null(parameter)
     responses = operation["responses"]
     for status in {*PROBLEMS, *(status for status in responses if int(status) >= 400)}:
         about = responses.setdefault(status, {"description": HTTPStatus(status).phrase})
         about["content"] = {"application/problem+json": PROBLEM}
     if any(parameter["name"] == "format" for parameter in operation["parameters"]):
         responses[200]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    _name_rules(operation)
+
+
+def _cannot_be_null(parameter: dict[str, Any]) -> None:
+    """What may be left out of an address or of the headers cannot stand there as null."""
+    schema = parameter["schema"]
+    forms = [form for form in schema.pop("anyOf", []) if form != {"type": "null"}]
+    if len(forms) == 1:
+        parameter["schema"] = {**forms[0], **schema}
+    elif forms:
+        schema["anyOf"] = forms
+
+
+def _name_rules(operation: dict[str, Any]) -> None:
+    """Names the rules of an operation that no schema tells (see `chat.broken_rules`)."""
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    rules: dict[str, str] = dict(operation.get("x-rules", {}))
+    if "requestBody" in operation or "q" in names:
+        rules |= breaks(*OF_LABELS)["x-rules"]
+    if "Idempotency-Key" in names:
+        rules |= breaks(Rule.KEY_NOT_OF_THE_FUTURE)["x-rules"]
+    if rules:
+        operation["x-rules"] = rules
+        about = operation["responses"][400]
+        about["description"] = "\n\n".join(
+            [
+                "The request does not have the form of this document, or, with `rule`:",
+                *(f"`{name}`: {sentence}" for name, sentence in rules.items()),
+            ]
+        )
 
 
 class DocumentedApi(NinjaAPI):

@@ -12,12 +12,26 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from chat.actions.moderation import MAX_MUTE_SECONDS, MAX_SLOW_MODE_SECONDS
+from chat.api.forms import Answer, MessageBody, Name, Note, Reason, ReasonOrNone, RoomName, Topic
 from chat.protocol import MAX_ID
 from chat.tokens import DEFAULT_DAYS, MAX_DAYS
 
 PersonId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
 ScopeName = Literal["read", "write", "moderate"]
+MuteSeconds = Annotated[int, Field(ge=1, le=MAX_MUTE_SECONDS)]
+SlowModeSeconds = Annotated[int, Field(ge=0, le=MAX_SLOW_MODE_SECONDS)]
+
+
+def _any_of(*forms: tuple[list[str], dict[str, Any]]) -> ConfigDict:
+    """The body has one of these forms: fields that must be there, and schemas of some."""
+    extra: dict[str, Any] = {
+        "anyOf": [
+            {"required": required, "properties": properties} for required, properties in forms
+        ]
+    }
+    return ConfigDict(json_schema_extra=extra)
 
 
 class Asked(Schema):
@@ -27,29 +41,35 @@ class Asked(Schema):
 
 
 class NewRoom(Asked):
-    name: str
+    name: RoomName
     kind: Literal["public", "private"]
-    topic: str = ""
+    topic: Topic = ""
 
 
 class Because(Asked):
     """Why a moderator acts: for the audit log, seen by those who moderate the room, and staff."""
 
-    reason: str = ""
+    reason: ReasonOrNone = ""
 
 
 class Why(Asked):
     """As `Because`, for what takes something away from somebody: it is not done without."""
 
-    reason: str = Field(
-        min_length=1, description="At most 500 characters in one line, and not blank."
-    )
+    reason: Reason = Field(min_length=1, description="One line, and not blank.")
 
 
 class RoomChange(Because):
-    name: str | None = None
-    topic: str | None = None
-    slow_mode_seconds: int | None = None
+    """What is missing or null stays as it is; one of the three is given."""
+
+    model_config = _any_of(
+        (["name"], {"name": {"type": "string"}}),
+        (["topic"], {"topic": {"type": "string"}}),
+        (["slow_mode_seconds"], {"slow_mode_seconds": {"type": "integer"}}),
+    )
+
+    name: RoomName | None = None
+    topic: Topic | None = None
+    slow_mode_seconds: SlowModeSeconds | None = None
 
 
 class Archiving(Because):
@@ -57,7 +77,7 @@ class Archiving(Because):
 
 
 class Mute(Why):
-    seconds: int
+    seconds: MuteSeconds
 
 
 class RoleChange(Because):
@@ -68,17 +88,24 @@ class NewReport(Asked):
     room: Annotated[int, Field(ge=1, le=MAX_ID)]
     seq: Seq
     category: Literal["spam", "harassment", "hate", "private_data", "illegal", "other"]
-    note: str = ""
+    note: Note = ""
 
 
 class Dismissal(Because):
-    answer: str = Field("", description="What the reporter is told.")
+    answer: Answer = ""
 
 
 class Resolution(Why):
-    answer: str = Field("", description="What the reporter is told.")
+    """A mute has `seconds`, and nothing else has."""
+
+    model_config = _any_of(
+        (["seconds"], {"action": {"const": "member.mute"}, "seconds": {"type": "integer"}}),
+        ([], {"action": {"not": {"const": "member.mute"}}, "seconds": {"type": "null"}}),
+    )
+
+    answer: Answer = ""
     action: Literal["message.delete", "member.mute", "member.remove", "member.ban"]
-    seconds: int | None = Field(None, description="How long a mute lasts.")
+    seconds: MuteSeconds | None = Field(None, description="How long a mute lasts.")
 
 
 class SeenReports(Asked):
@@ -90,14 +117,15 @@ class Person(Asked):
 
 
 class NewMessage(Asked):
-    body: str
+    body: MessageBody
     reply_to: Seq | None = None
 
 
 class NewToken(Asked):
-    name: str
+    name: Name
     scopes: list[ScopeName] | None = Field(
         None,
+        min_length=1,
         max_length=10,
         description="What it may do: `read` what members see, with the live socket; `write` what "
         "members do; `moderate`: what owners, moderators and staff see and do. Without: all.",
@@ -117,6 +145,11 @@ class Problem(Schema):
         None, description="Tells refusals of one code apart where a client may want to."
     )
     retry_after: float | None = Field(None, description="Seconds after which to try again.")
+    rule: str | None = Field(
+        None,
+        description="Of a request whose form is right: the rule that it breaks. Each operation "
+        "names in `x-rules` those that no schema tells.",
+    )
 
 
 class UserInfo(Schema):

@@ -13,6 +13,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from chat import text_forms
+from chat.broken_rules import Rule
+
 SUBPROTOCOL = "veche.v1"
 TICKET_SUBPROTOCOL_PREFIX = "ticket."
 
@@ -21,6 +24,7 @@ MAX_BODY_CHARACTERS = 8_000
 MAX_SYNC_EVENTS = 500
 MAX_HISTORY_MESSAGES = 100
 MAX_RESUME_ROOMS = 1_000
+MAX_EMOJI_CHARACTERS = 32
 # Different emoji on a message; and how many of those who have one are named with it.
 MAX_MESSAGE_EMOJI = 50
 MAX_NAMED_PEOPLE = 10
@@ -64,9 +68,22 @@ STOP_CODES = frozenset({CloseCode.PROTOCOL_VIOLATION, CloseCode.NOT_SIGNED_IN, C
 RoomId = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Seq = Annotated[int, Meta(ge=0, le=MAX_ID)]
 TargetSeq = Annotated[int, Meta(ge=1, le=MAX_ID)]
-RequestId = Annotated[str, Meta(min_length=1, max_length=64)]
-IdempotencyKey = Annotated[str, Meta(min_length=36, max_length=36)]
-Emoji = Annotated[str, Meta(min_length=1, max_length=32)]
+# Texts have their patterns for the document alone; `chat.protocol.rules` checks them.
+RequestId = Annotated[
+    str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": text_forms.WITHOUT_NUL})
+]
+IdempotencyKey = Annotated[
+    str,
+    Meta(
+        min_length=36,
+        max_length=36,
+        extra_json_schema={"pattern": text_forms.KEY, "format": "uuid7"},
+    ),
+]
+Body = Annotated[str, Meta(extra_json_schema=text_forms.of_body(MAX_BODY_CHARACTERS))]
+Emoji = Annotated[str, Meta(extra_json_schema=text_forms.of_emoji(MAX_EMOJI_CHARACTERS))]
+# Aware, in UTC. The document alone, as above.
+Time = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 # Plain text in the frames, so that building them checks nothing; the document names the values.
 KindName = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/RoomKind"})]
@@ -88,14 +105,20 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Hello(ClientFrame, frozen=True, tag="hello"):
     """First frame of a connection. Named rooms resume after `seq`, the others start at head."""
 
-    rooms: Annotated[dict[str, Position], Meta(max_length=MAX_RESUME_ROOMS)] = {}
+    rooms: Annotated[
+        dict[str, Position],
+        Meta(
+            max_length=MAX_RESUME_ROOMS,
+            extra_json_schema={"propertyNames": {"pattern": f"^{text_forms.ROOM_NUMBER}$"}},
+        ),
+    ] = {}
 
 
 class Send(ClientFrame, frozen=True, tag="send"):
     id: RequestId
     room: RoomId
     key: IdempotencyKey
-    body: str
+    body: Body
     reply_to: TargetSeq | None = None
 
 
@@ -104,7 +127,7 @@ class Edit(ClientFrame, frozen=True, tag="edit"):
     room: RoomId
     key: IdempotencyKey
     target: TargetSeq
-    body: str
+    body: Body
 
 
 class Delete(ClientFrame, frozen=True, tag="delete"):
@@ -207,7 +230,7 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="Members wait so long between two messages; 0 without slow mode.")
     ] = 0
     muted_until: Annotated[
-        datetime | None, Meta(description="The reader may write again then, here or anywhere.")
+        Time | None, Meta(description="The reader may write again then, here or anywhere.")
     ] = None
     own_after: Annotated[
         list[int] | UnsetType,
@@ -236,7 +259,7 @@ class Welcome(ServerFrame, frozen=True, tag="welcome"):
     user: UserInfo
     rooms: list[RoomInfo]
     heartbeat: int
-    time: datetime
+    time: Time
     limits: Limits
     weak_log: bool = False
     more: bool = False  # `rooms` follows
@@ -261,16 +284,18 @@ class Ok(ServerFrame, frozen=True, tag="ok"):
     epoch: int
     seq: int
     n: int
-    at: datetime
+    at: Time
 
 
 class Error(ServerFrame, frozen=True, tag="error"):
-    """`id` is null when the frame that is refused carried none."""
+    """`id` is null when the frame that is refused carried none. `rule`, with a code for bad form:
+    the frame fits its schema and breaks this one of the rules that no schema tells."""
 
     id: str | None
     code: ErrorCode
     message: str
     retry_after: float | UnsetType = UNSET
+    rule: Rule | UnsetType = UNSET
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -284,7 +309,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     key: str | None
     actor: int | None
-    at: datetime
+    at: Time
     data: JsonObject
     redacted: bool | UnsetType = UNSET
 
@@ -326,10 +351,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     author: int | None
     key: str | None
-    at: datetime
+    at: Time
     body: str
     reply_to: int | None = None
-    edited_at: datetime | None = None
+    edited_at: Time | None = None
     deleted: bool = False
     deleted_by: Annotated[int | None, Meta(description="Its author, or who keeps order.")] = None
     reactions: dict[str, list[int]] = {}
@@ -398,7 +423,7 @@ class PersonChanged(ServerFrame, frozen=True, tag="person"):
 
 
 class Pong(ServerFrame, frozen=True, tag="pong"):
-    time: datetime
+    time: Time
 
 
 class Bye(ServerFrame, frozen=True, tag="bye"):

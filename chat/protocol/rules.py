@@ -14,13 +14,15 @@ from typing import Any
 
 import msgspec
 
-from chat.characters import is_visible
+from chat import text_forms
+from chat.broken_rules import Rule
+from chat.characters import has_no_meaning, is_visible
 from chat.errors import ClientError
 from chat.events.emoji import canonical
 from chat.protocol.frames import (
     MAX_BODY_CHARACTERS,
+    MAX_EMOJI_CHARACTERS,
     MAX_FRAME_BYTES,
-    MAX_ID,
     AnyClientFrame,
     ErrorCode,
     Hello,
@@ -29,13 +31,12 @@ from chat.protocol.frames import (
 # The log remembers keys for 6 h; one hour is left for clocks that differ and for slow requests.
 LOG_REMEMBERS_KEYS_FOR = timedelta(hours=5)
 CLIENT_CLOCK_MAY_LEAD_BY = timedelta(minutes=5)
-MAX_EMOJI_CHARACTERS = 32
 MAX_REQUEST_ID = 64
 # Error messages quote names that the client chose.
 MAX_ERROR_CHARACTERS = 200
 
-UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-ROOM_KEY = re.compile(r"[1-9][0-9]{0,15}")
+UUID7 = re.compile(text_forms.UUID7)
+ROOM_KEY = re.compile(text_forms.ROOM_NUMBER)
 
 _decoder: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _CLIENT_TAGS = frozenset(frame.__struct_config__.tag for frame in AnyClientFrame.__args__)
@@ -87,7 +88,7 @@ def parse_frame(data: str | bytes) -> AnyClientFrame:
         raise _refusal(data, error) from None
     if isinstance(frame, Hello):
         for room in frame.rooms:
-            if not ROOM_KEY.fullmatch(room) or int(room) > MAX_ID:
+            if not ROOM_KEY.fullmatch(room):
                 raise RefusedFrame(ErrorCode.BAD_REQUEST, "A room in `rooms` is not a room id.")
     return frame
 
@@ -194,7 +195,11 @@ def check_body(text: str) -> None:
     if not is_storable(text):
         raise ClientError(ErrorCode.BAD_REQUEST, "The message holds NUL or half a surrogate pair.")
     if not any(map(is_visible, text)):
-        raise ClientError(ErrorCode.EMPTY, "The message has nothing to read.")
+        raise ClientError(
+            ErrorCode.EMPTY,
+            "The message has nothing to read.",
+            rule=Rule.KNOWN_CHARACTERS if any(map(has_no_meaning, text)) else None,
+        )
 
 
 def check_emoji(text: str) -> str:
@@ -204,7 +209,7 @@ def check_emoji(text: str) -> str:
     """
     form = canonical(text) if 1 <= len(text) <= MAX_EMOJI_CHARACTERS else None
     if form is None:
-        raise ClientError(ErrorCode.BAD_REQUEST, "A reaction is one emoji.")
+        raise ClientError(ErrorCode.BAD_REQUEST, "A reaction is one emoji.", rule=Rule.ONE_EMOJI)
     return form
 
 
@@ -233,6 +238,7 @@ def check_key(key: str, now: datetime) -> KeyAge:
         raise ClientError(
             ErrorCode.BAD_REQUEST,
             f"The key was made in the future: the server's time is {now.isoformat()}.",
+            rule=Rule.KEY_NOT_OF_THE_FUTURE,
         )
     if age_seconds > LOG_REMEMBERS_KEYS_FOR.total_seconds():
         return KeyAge.OLD

@@ -222,13 +222,36 @@ export type ErrorCode =
 	| "unavailable"
 	| "unknown_type";
 
-/** `id` is null when the frame that is refused carried none. */
+/** The name of a rule, as answers give it in `rule`. */
+export type Rule =
+	| "has_author"
+	| "ids_or_q"
+	| "is_deleted"
+	| "key_not_of_the_future"
+	| "key_of_an_act_is_recent"
+	| "known_characters"
+	| "length_in_normal_form"
+	| "more_than_marks"
+	| "not_direct"
+	| "not_ones_own"
+	| "one_alphabet"
+	| "one_emoji"
+	| "one_hello"
+	| "quick_search"
+	| "seen_was_sent"
+	| "somebody_else";
+
+/**
+ * `id` is null when the frame that is refused carried none. `rule`, with a code for bad form:
+ * the frame fits its schema and breaks this one of the rules that no schema tells.
+ */
 export interface ErrorFrame {
 	t: "error";
 	id: string | null;
 	code: ErrorCode;
 	message: string;
 	retry_after?: number;
+	rule?: Rule;
 }
 
 /**

@@ -1,0 +1,63 @@
+"""Texts in requests as the OpenAPI document describes them.
+
+They are checked where they are used, with better answers than a pattern gives; see
+`chat.text_forms`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
+
+from chat.actions.reports import MAX_ANSWER_CHARACTERS
+from chat.audit import MAX_REASON_CHARACTERS
+from chat.broken_rules import SENTENCES, Rule
+from chat.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
+from chat.models.reports import MAX_NOTE_CHARACTERS
+from chat.people import MAX_PEOPLE
+from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
+from chat.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS
+from chat.text_forms import KEY, LINES, QUERY, of_body, of_emoji, of_label, of_lines
+
+
+def _text(form: dict[str, Any], **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **form, **more})
+
+
+RoomName = Annotated[str, _text(of_label(MAX_NAME_CHARACTERS), format="room-name")]
+Name = Annotated[str, _text(of_label(MAX_NAME_CHARACTERS))]
+NamePart = Annotated[str, _text(of_label(MAX_NAME_CHARACTERS, may_be_empty=True))]
+Topic = Annotated[str, _text(of_label(MAX_TOPIC_CHARACTERS, may_be_empty=True))]
+Reason = Annotated[str, _text(of_label(MAX_REASON_CHARACTERS))]
+ReasonOrNone = Annotated[str, _text(of_label(MAX_REASON_CHARACTERS, may_be_empty=True))]
+Note = Annotated[str, _text(of_lines(MAX_NOTE_CHARACTERS))]
+Answer = Annotated[
+    str, _text(of_lines(MAX_ANSWER_CHARACTERS), description="What the reporter is told.")
+]
+MessageBody = Annotated[str, _text(of_body(MAX_BODY_CHARACTERS))]
+Emoji = Annotated[str, _text(of_emoji(MAX_EMOJI_CHARACTERS))]
+Words = Annotated[
+    str,
+    _text(
+        {
+            "pattern": QUERY,
+            "minLength": MIN_QUERY_CHARACTERS,
+            "maxLength": MAX_QUERY_CHARACTERS,
+        }
+    ),
+]
+UserIds = Annotated[
+    str, _text({"pattern": f"^[0-9]{{1,16}}(,[0-9]{{1,16}}){{0,{MAX_PEOPLE - 1}}}$"})
+]
+IdempotencyKey = Annotated[str, _text({"pattern": KEY, "format": "uuid7"})]
+
+
+def lines(longest: int) -> WithJsonSchema:
+    """Text without controls; the parameter has the same limit."""
+    return _text({"pattern": LINES, "maxLength": longest})
+
+
+def breaks(*rules: Rule) -> dict[str, Any]:
+    """What an operation adds to the document: the rules that its requests may break."""
+    return {"x-rules": {str(rule): SENTENCES[rule] for rule in rules}}

@@ -1,0 +1,51 @@
+"""The rules that no JSON Schema tells: what has the right form and is refused all the same. Pure.
+
+Refusals for the form (`bad_request`, `too_large`, `empty`) follow from the schemas of the OpenAPI
+and AsyncAPI documents. A refusal with one of these codes for anything else names the rule, here
+and in the answer, so that programs, and the tests of the documents, can tell the two apart.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """The name of a rule, as answers give it in `rule`."""
+
+    KEY_NOT_OF_THE_FUTURE = "key_not_of_the_future"
+    KEY_OF_AN_ACT_IS_RECENT = "key_of_an_act_is_recent"
+    KNOWN_CHARACTERS = "known_characters"
+    MORE_THAN_MARKS = "more_than_marks"
+    LENGTH_IN_NORMAL_FORM = "length_in_normal_form"
+    ONE_ALPHABET = "one_alphabet"
+    ONE_EMOJI = "one_emoji"
+    ONE_HELLO = "one_hello"
+    SEEN_WAS_SENT = "seen_was_sent"
+    IDS_OR_Q = "ids_or_q"
+    QUICK_SEARCH = "quick_search"
+    NOT_DIRECT = "not_direct"
+    SOMEBODY_ELSE = "somebody_else"
+    NOT_ONES_OWN = "not_ones_own"
+    HAS_AUTHOR = "has_author"
+    IS_DELETED = "is_deleted"
+
+
+SENTENCES = {
+    Rule.KEY_NOT_OF_THE_FUTURE: "The key was made at most 5 min ahead of the server's clock.",
+    Rule.KEY_OF_AN_ACT_IS_RECENT: "The key was made in the last 5 h, or its act is on record.",
+    Rule.KNOWN_CHARACTERS: "The server's Unicode has all characters, and none for private use.",
+    Rule.MORE_THAN_MARKS: "One character is more than a mark on another one.",
+    Rule.LENGTH_IN_NORMAL_FORM: "The length counts in Unicode's normal form C.",
+    Rule.ONE_ALPHABET: "No word has letters of two alphabets that look like each other's.",
+    Rule.ONE_EMOJI: "A reaction is one emoji.",
+    Rule.ONE_HELLO: "A connection says `hello` once.",
+    Rule.SEEN_WAS_SENT: "Only frames that were sent are confirmed.",
+    Rule.IDS_OR_Q: "Either `ids` or `q` is given.",
+    Rule.QUICK_SEARCH: "The words are rare enough to be found in time.",
+    Rule.NOT_DIRECT: "A direct conversation has two people for good.",
+    Rule.SOMEBODY_ELSE: "A direct conversation is with somebody else.",
+    Rule.NOT_ONES_OWN: "Nobody reports a message of their own.",
+    Rule.HAS_AUTHOR: "The message has an author.",
+    Rule.IS_DELETED: "The message is deleted, and that is stored.",
+}
