@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.acceptance.axe import faults
-from tests.acceptance.people import People, Person
+from tests.acceptance.people import PATIENCE_MS, People, Person
+from tests.acceptance.stack import RunningStack
+from tests.acceptance.test_analytics import ALL_DRAWN
 from tests.acceptance.test_conversation import said
 
+Scheme = Literal["light", "dark"]
+DESK: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 # Everything that Markdown makes, and what scrolls sideways.
 TEXT = f"""# Title
 `code`, **bold**, *italic*, https://example.com
@@ -27,12 +33,13 @@ TEXT = f"""# Title
 
 
 @pytest.fixture(params=["light", "dark"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def scheme(request: pytest.FixtureRequest) -> Scheme:
+    chosen: Scheme = request.param
+    return chosen
 
 
 @pytest.fixture
-def reader(people: People, scheme: str) -> Person:
+def reader(people: People, scheme: Scheme) -> Person:
     """Anna at her desk, in a room in which things were said."""
     boris, anna = people.at_desk("boris"), people.at_desk("anna", color_scheme=scheme)
     text = said("of boris")
@@ -139,7 +146,7 @@ def test_each_dialog(reader: Person) -> None:
         expect(page.get_by_test_id("dialog")).to_have_count(0)
 
 
-def test_chat_on_a_phone(people: People, scheme: str) -> None:
+def test_chat_on_a_phone(people: People, scheme: Scheme) -> None:
     anna = people.on_phone("anna", color_scheme=scheme, is_mobile=True, has_touch=True)
     page = anna.page
     anna.write(TEXT)
@@ -163,7 +170,7 @@ def test_chat_on_a_phone(people: People, scheme: str) -> None:
     is_clean(page)
 
 
-def test_dialogs_of_those_who_keep_order(people: People, scheme: str) -> None:
+def test_dialogs_of_those_who_keep_order(people: People, scheme: Scheme) -> None:
     anna = people.at_desk("anna", color_scheme=scheme)
     page = anna.page
     name = said("in order")
@@ -179,3 +186,64 @@ def test_dialogs_of_those_who_keep_order(people: People, scheme: str) -> None:
         expect(page.get_by_test_id("dialog")).to_be_visible()
         is_clean(page)
         page.keyboard.press("Escape")
+
+
+PAGES = [
+    "name/",
+    "email/",
+    "password/change/",
+    "2fa/",
+    "2fa/totp/activate/",
+    "sessions/",
+    "tokens/",
+    "logout/",
+]
+ADMIN = [
+    "",
+    "history/",
+    "history/export/",
+    "reports/",
+    "dead-letters/",
+    "delivery/?room=general",
+    "audit/",
+    "chat/user/",
+    "chat/user/2/change/",
+    "chat/room/",
+    "chat/room/1/change/",
+    "people/2/sessions/",
+]
+# The theme's own scrolling parts have the same name everywhere.
+OF_THE_THEME = (".simplebar-content-wrapper",)
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_pages_of_the_account_the_dashboards_and_the_admin(
+    browser: Browser, stack: RunningStack, scheme: Scheme, viewport: ViewportSize
+) -> None:
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    for path in ("login/", "signup/", "password/reset/"):
+        page.goto(f"{stack.address}/accounts/{path}")
+        is_clean(page)
+    page.goto(f"{stack.address}/accounts/login/?next=/accounts/reauthenticate/")
+    page.locator("input[name=login]").fill("anna")
+    page.locator("input[name=password]").fill(stack.accounts()["anna"])
+    page.locator("form button[type=submit]").first.click()
+    page.wait_for_url("**/accounts/reauthenticate/")
+    is_clean(page)
+
+    for path in PAGES:
+        page.goto(f"{stack.address}/accounts/{path}")
+        is_clean(page)
+    page.goto(f"{stack.address}/analytics/")
+    page.wait_for_function(ALL_DRAWN)
+    is_clean(page)
+    page.goto(f"{stack.address}/there/is/no/such/page/")
+    is_clean(page)
+    of_admin: list[str] = []
+    for path in ADMIN:
+        page.goto(f"{stack.address}/admin/{path}")
+        of_admin += [f"{path}: {one}" for one in faults(page, without=OF_THE_THEME)]
+    assert not of_admin, "\n\n".join(of_admin)
+    context.close()

@@ -1,3 +1,4 @@
+import { isolated } from "../format";
 import { en, type Words } from "./en";
 import { ru } from "./ru";
 
@@ -7,7 +8,20 @@ export const LANGUAGES: { code: Language; name: string }[] = [
 	{ code: "ru", name: "Русский" },
 ];
 
-const DICTIONARIES: Record<Language, Words> = { en, ru };
+/**
+ * The words with every name that a sentence holds isolated, so that one that reads from right to left does not
+ * turn what stands beside it.
+ */
+function withNames<T>(words: T): T {
+	if (typeof words === "function") {
+		return ((...given: unknown[]) =>
+			words(...given.map((one) => (typeof one === "string" ? isolated(one) : one)))) as T;
+	}
+	if (typeof words !== "object" || words === null || Array.isArray(words)) return words;
+	return Object.fromEntries(Object.entries(words).map(([key, value]) => [key, withNames(value)])) as T;
+}
+
+const DICTIONARIES: Record<Language, Words> = { en: withNames(en), ru: withNames(ru) };
 /** Django's own cookie, so that the sign-in pages follow the choice made here. */
 const COOKIE = "django_language";
 const ONE_YEAR_SECONDS = 31_536_000;

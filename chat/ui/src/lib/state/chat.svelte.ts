@@ -14,6 +14,7 @@ import {
 } from "../client/outbox-store";
 import { RequestError } from "../client/requests";
 import { type RoomState, unread } from "../client/room-state";
+import { isolated } from "../format";
 import type { Words } from "../i18n/en";
 import { t } from "../i18n/index.svelte";
 import { lookingAlike } from "../look-alikes";
@@ -292,7 +293,7 @@ export class Chat implements ClientListener {
 	titleOf(room: RoomState): string {
 		const peer = this.peerOf(room);
 		if (room.kind === "direct" && peer) return shownName(peer);
-		return this.alike.includes(` ${room.id} `) ? `${room.name} (${room.slug})` : room.name;
+		return this.alike.includes(` ${room.id} `) ? `${isolated(room.name)} (${room.slug})` : room.name;
 	}
 
 	/** The other one of a direct conversation, as last heard of. */

@@ -1,5 +1,6 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { UserInfo } from "../client/frames";
+import { isolated } from "../format";
 
 const MOST_IDS = 100;
 const GATHER_MS = 20;
@@ -8,7 +9,7 @@ const RETRY_MS = 5_000;
 /** A name as it is shown: with the user name, which is unique, where somebody else's looks the same. */
 export function shownName(user: UserInfo): string {
 	if (!user.ambiguous) return user.name;
-	return user.name === user.username ? `@${user.username}` : `${user.name} @${user.username}`;
+	return user.name === user.username ? `@${user.username}` : `${isolated(user.name)} @${user.username}`;
 }
 
 /** Who is behind an id. Unknown ids are asked for together; until then a person has no name. */
