@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Item, MessageItem } from "../src/lib/client/history";
 import type { OutboxItem } from "../src/lib/client/outbox-store";
 import { asMessage, changesByTarget, overlaid, ownKeys, unsentMessages } from "../src/lib/overlay";
-import { buildRows } from "../src/lib/rows";
+import { buildRows, keepingSame } from "../src/lib/rows";
 
 function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
 	return {
@@ -35,6 +35,23 @@ const shape = (items: Item[], firstNew: number | null = null) =>
 	);
 
 describe("rows", () => {
+	it("stay the same objects while what they show does, so that few are drawn again", () => {
+		const items = [message(1), message(2, { author: 3 }), message(3, { author: 3 })];
+		const before = buildRows(items, null);
+		const edited = message(2, { author: 3, body: "other" });
+
+		const after = keepingSame(
+			buildRows([items[0] as Item, edited, items[2] as Item, message(4)], null),
+			before,
+		);
+
+		expect(after.map((row) => before.includes(row))).toEqual([true, true, false, true, false]);
+		// Above the divider another group begins.
+		const divided = keepingSame(buildRows(items, 3), before);
+		expect(divided.map((row) => row.kind)).toEqual(["day", "message", "message", "divider", "message"]);
+		expect(divided.map((row) => before.includes(row))).toEqual([true, true, true, false, false]);
+	});
+
 	it("group consecutive messages of one author within five minutes", () => {
 		const later = message(9, { at: new Date(2026, 10, 20, 10, 30).toISOString() });
 

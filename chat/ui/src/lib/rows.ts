@@ -41,6 +41,26 @@ export function buildRows(items: Item[], firstNew: number | null): Row[] {
 	return rows;
 }
 
+/** `rows`, with those of `before` in it that are the same: the page looks again only at rows that are others. */
+export function keepingSame(rows: Row[], before: Row[]): Row[] {
+	const known = new Map(before.map((row) => [row.id, row]));
+	return rows.map((row) => {
+		const old = known.get(row.id);
+		return old && sameRow(row, old) ? old : row;
+	});
+}
+
+function sameRow(row: Row, old: Row): boolean {
+	switch (row.kind) {
+		case "message":
+			return old.kind === "message" && old.item === row.item && old.first === row.first;
+		case "system":
+			return old.kind === "system" && old.item === row.item;
+		default:
+			return old.kind === row.kind;
+	}
+}
+
 /** Whether `item` belongs to the group of the message before it. */
 export function follows(previous: Pick<MessageItem, "author" | "at"> | null, item: MessageItem): boolean {
 	return (
