@@ -18,5 +18,12 @@ export default defineConfig({
 	},
 	// Vitest's "browser" condition picks Svelte's client runtime.
 	resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
-	test: { environment: "happy-dom", include: ["test/**/*.test.ts"], restoreMocks: true },
+	test: {
+		environment: "happy-dom",
+		include: ["test/**/*.test.ts"],
+		// A hundred rows take a second in jsdom, and a busy machine many times as long.
+		testTimeout: 30_000,
+		setupFiles: "test/what-jsdom-lacks.ts",
+		restoreMocks: true,
+	},
 });

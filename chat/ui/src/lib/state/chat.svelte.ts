@@ -484,12 +484,13 @@ export function explain(error: unknown): string {
 	return errors.unknown;
 }
 
-const KEY = Symbol("chat");
+/** Under which the components find the chat. */
+export const CHAT = Symbol("chat");
 
 export function provideChat(chat: Chat): void {
-	setContext(KEY, chat);
+	setContext(CHAT, chat);
 }
 
 export function useChat(): Chat {
-	return getContext<Chat>(KEY);
+	return getContext<Chat>(CHAT);
 }

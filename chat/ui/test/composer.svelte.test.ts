@@ -1,0 +1,146 @@
+// @vitest-environment jsdom
+import { flushSync } from "svelte";
+import { describe, expect, it, vi } from "vitest";
+import Composer from "../src/components/Composer.svelte";
+import type { RoomState } from "../src/lib/client/room-state";
+import type { Chat } from "../src/lib/state/chat.svelte";
+import { byTestId, ME, makeChat, message, press, ROOM, room, settled, show } from "./component-world";
+
+function composer(chat: Chat = makeChat(), state: RoomState = room()) {
+	const said = vi.fn();
+	const say = vi.spyOn(chat, "say").mockResolvedValue();
+	const lastOwn = () => message(7, { author: ME, body: "helo" });
+	chat.rooms.set(ROOM, state);
+	const root = show(Composer, chat, { room: state, lastOwn, said });
+	const box = byTestId(root, "composer") as HTMLTextAreaElement;
+	const type = (text: string) => {
+		box.value = text;
+		box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+		flushSync();
+	};
+	return { chat, root, box, type, say, said };
+}
+
+describe("the composer", () => {
+	it("sends by Enter what was typed, and is empty for the next", async () => {
+		const { box, type, say, said } = composer();
+		type("  hello ");
+
+		press(box, "Enter");
+		await settled();
+
+		expect(say).toHaveBeenCalledExactlyOnceWith({ t: "send", room: ROOM, body: "hello", reply_to: null });
+		expect(box.value).toBe("");
+		expect(said).toHaveBeenCalledOnce();
+	});
+
+	it("writes a new line with Shift, and sends nothing while an input method composes", async () => {
+		const { box, type, say } = composer();
+		type("hello");
+
+		press(box, "Enter", { shiftKey: true });
+		press(box, "Enter", { isComposing: true });
+		await settled();
+
+		expect(say).not.toHaveBeenCalled();
+		expect(box.value).toBe("hello");
+	});
+
+	it("keeps the text until the outbox has it, and for good when it refuses", async () => {
+		const { box, type, say } = composer();
+		let refuse: (reason: Error) => void = () => {};
+		say.mockReturnValueOnce(new Promise((_, reject) => (refuse = reject)));
+		type("do not lose me");
+
+		press(box, "Enter");
+		await settled();
+		expect(box.value).toBe("do not lose me");
+		refuse(new Error("no room on the disk"));
+		await settled();
+
+		expect(box.value).toBe("do not lose me");
+	});
+
+	it("has nothing to send in spaces, nor in what is too long", () => {
+		const { root, type } = composer();
+		const button = byTestId(root, "send") as HTMLButtonElement;
+
+		type("   ");
+		expect(button.disabled).toBe(true);
+		type("x".repeat(8_001));
+		expect(button.disabled).toBe(true);
+		expect(byTestId(root, "characters-left").textContent).toContain("1");
+		type("x".repeat(8_000));
+		expect(button.disabled).toBe(false);
+	});
+
+	it("edits the last message of one's own by arrow, and gives the draft back after Escape", async () => {
+		const { box, type, say, chat } = composer();
+		press(box, "ArrowUp");
+		await settled();
+		expect(box.value).toBe("helo");
+		type("hello");
+
+		press(box, "Enter");
+		await settled();
+
+		expect(say).toHaveBeenCalledExactlyOnceWith({ t: "edit", room: ROOM, target: 7, body: "hello" });
+		expect(box.value).toBe("");
+		type("a draft");
+		chat.composing.in(ROOM).edit(message(7, { author: ME }));
+		await settled();
+		expect(box.value).toBe("text 7");
+		press(box, "Escape");
+		expect(box.value).toBe("a draft");
+	});
+
+	it("leaves the arrow to a text that is being written", () => {
+		const { box, type, chat } = composer();
+		type("one\ntwo");
+
+		press(box, "ArrowUp");
+
+		expect(chat.composing.in(ROOM).editing).toBeNull();
+		expect(box.value).toBe("one\ntwo");
+	});
+
+	it("answers a message, says whose it is, and no more after Escape", async () => {
+		const { root, box, type, say, chat } = composer();
+		chat.composing.in(ROOM).reply(message(3, { body: "who comes?" }));
+		await settled();
+		expect(root.textContent).toContain("Boris");
+		expect(root.textContent).toContain("who comes?");
+		type("I do");
+
+		press(box, "Enter");
+		await settled();
+		expect(say).toHaveBeenLastCalledWith({ t: "send", room: ROOM, body: "I do", reply_to: 3 });
+
+		chat.composing.in(ROOM).reply(message(4));
+		flushSync();
+		press(box, "Escape");
+		type("not to you");
+		press(box, "Enter");
+		await settled();
+		expect(say).toHaveBeenLastCalledWith({ t: "send", room: ROOM, body: "not to you", reply_to: null });
+	});
+
+	it("has the draft again when one comes back to the page", () => {
+		const { type } = composer();
+		type("unfinished");
+
+		const { box } = composer(makeChat());
+
+		expect(box.value).toBe("unfinished");
+	});
+
+	it("says how slow the room is, to those for whom it is", () => {
+		const slow = { slow_mode_seconds: 30 };
+
+		const { root } = composer(makeChat(), room(slow));
+		expect(byTestId(root, "slow-mode-line").textContent).toContain("30");
+
+		const { root: owners } = composer(makeChat(), room({ ...slow, role: "owner" }));
+		expect(owners.querySelector("[data-testid=slow-mode-line]")).toBeNull();
+	});
+});

@@ -1,0 +1,119 @@
+// @vitest-environment jsdom
+import { flushSync } from "svelte";
+import { describe, expect, it, vi } from "vitest";
+import MembersPanel from "../src/components/MembersPanel.svelte";
+import type { Role } from "../src/lib/client/frames";
+import { ui } from "../src/lib/state/ui.svelte";
+import { byTestId, ME, makeChat, person, ROOM, room, settled, show } from "./component-world";
+
+type Row = { user: ReturnType<typeof person>; role: Role; muted_until: string | null };
+
+async function panel(role: Role, rows: Row[], stored = 9) {
+	const chat = makeChat();
+	const members = vi.spyOn(chat.rest, "members");
+	members.mockImplementation(async (_room, after = "", limit = 500) => {
+		const sorted = [...rows].sort((a, b) => (a.user.username < b.user.username ? -1 : 1));
+		return sorted.filter((row) => row.user.username > after).slice(0, limit);
+	});
+	const banned = vi.spyOn(chat.rest.moderation, "banned").mockResolvedValue([]);
+	const props = $state({ room: room({ role, head: 9, stored }) });
+	chat.rooms.set(ROOM, props.room);
+	const root = show(MembersPanel, chat, props);
+	await settled();
+	const names = () =>
+		[...root.querySelectorAll("[data-testid=member]")].map((one) => one.textContent?.trim());
+	return { chat, root, members, banned, names, props };
+}
+
+const member = (id: number, name: string, role: Role = "member"): Row => ({
+	user: person(id, name),
+	role,
+	muted_until: null,
+});
+const everybody = [member(ME, "Anna"), member(3, "Carla", "owner"), member(2, "Boris", "moderator")];
+
+function actions(root: HTMLElement, user: string): string[] {
+	const button = root.querySelector<HTMLElement>(`[data-testid=member-actions][data-user=${user}]`);
+	if (!button) return [];
+	button.click();
+	return ui.menu?.items.map((item) => item.name) ?? [];
+}
+
+describe("the panel of members", () => {
+	it("lists those here and those who are not, by name, with what they are", async () => {
+		const { chat, root, names } = await panel("member", everybody);
+		expect(names().map((name) => name?.split(/\s/)[0])).toEqual(["A", "B", "C"]);
+		expect(root.textContent).toContain("3 members");
+		expect(root.textContent).toContain("owner");
+		expect(root.textContent).toContain("moderator");
+
+		chat.presence(ROOM, new Set([3]));
+		flushSync();
+
+		const titles = [...root.querySelectorAll("h3")].map((title) => title.textContent);
+		expect(titles).toEqual(["Online — 1", "Offline — 2"]);
+		expect(names()[0]).toContain("Carla");
+	});
+
+	it("offers what one may do with somebody, by both roles", async () => {
+		const { root: seenByMember } = await panel("member", everybody);
+		expect(actions(seenByMember, "person2")).toEqual([]);
+
+		const { root: seenByModerator } = await panel("moderator", [...everybody, member(4, "Dora")]);
+		expect(actions(seenByModerator, "person4")).toEqual(["member.mute", "member.remove", "member.ban"]);
+		expect(actions(seenByModerator, "person3")).toEqual([]);
+
+		const { root: seenByOwner } = await panel("owner", everybody);
+		expect(actions(seenByOwner, "person2")).toContain("member.role");
+	});
+
+	it("asks for members once, and for bans only those who may see them, however many messages come", async () => {
+		const { members, banned, props } = await panel("member", everybody);
+
+		for (let seq = 10; seq < 60; seq++) {
+			props.room = { ...props.room, last: seq, n: seq, stored: seq };
+			flushSync();
+		}
+		await settled();
+
+		expect(members).toHaveBeenCalledOnce();
+		expect(banned).not.toHaveBeenCalled();
+	});
+
+	it("has a screenful of 5,000 in the document, and loads the rest when it is asked to", async () => {
+		const many = Array.from({ length: 5_000 }, (_, at) => member(at + 10, `Member ${at}`));
+		const { root, names, members } = await panel("owner", many);
+		expect(names().length).toBeLessThan(60);
+
+		byTestId(root, "more-members").click();
+		await settled();
+
+		expect(members).toHaveBeenCalledTimes(2);
+		expect(names().length).toBeLessThan(60);
+		expect(root.textContent).toContain("Offline — 1000");
+	});
+
+	it("has oneself in a room that is not stored", async () => {
+		const { root, names } = await panel("owner", [], 0);
+
+		expect(names()).toHaveLength(1);
+		expect(names()[0]).toContain("Anna");
+		expect(root.textContent).toContain("1 member");
+	});
+
+	it("says when the members cannot be had, and asks again", async () => {
+		const chat = makeChat();
+		const members = vi.spyOn(chat.rest, "members").mockRejectedValueOnce(new Error("away"));
+		members.mockResolvedValue(everybody);
+		const state = room({ head: 9, stored: 9 });
+		chat.rooms.set(ROOM, state);
+		const root = show(MembersPanel, chat, { room: state });
+		await settled();
+		expect(root.querySelectorAll("[data-testid=member]")).toHaveLength(0);
+
+		root.querySelector<HTMLElement>("p + .v-button")?.click();
+		await settled();
+
+		expect(root.querySelectorAll("[data-testid=member]")).toHaveLength(3);
+	});
+});
