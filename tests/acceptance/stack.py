@@ -89,11 +89,10 @@ class RunningStack:
 
     def manage(self, *arguments: str) -> str:
         """A `manage.py` command in a second terminal."""
-        state = json.loads((self.folder / "var" / "stack.json").read_text())
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
-            env=_own_environment() | state["environment"],
+            env=self.environment(),
             capture_output=True,
             text=True,
             timeout=120,
@@ -101,6 +100,12 @@ class RunningStack:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def environment(self) -> dict[str, str]:
+        """The variables of a process that belongs to the installation."""
+        state = json.loads((self.folder / "var" / "stack.json").read_text())
+        environment: dict[str, str] = state["environment"]
+        return _own_environment() | environment
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
