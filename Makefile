@@ -69,8 +69,9 @@ test-fast: $(INSTALLED) ## Unit and integration tests only
 
 EXAMPLES ?= 30
 .PHONY: contract
-contract: $(INSTALLED) ## Ask all that the OpenAPI document allows, for long (EXAMPLES)
-	CONTRACT_EXAMPLES=$(EXAMPLES) $(PY) -m pytest tests/integration/test_api_contract.py -q -n 2
+contract: $(INSTALLED) ## Ask all that the OpenAPI and AsyncAPI documents allow, for long (EXAMPLES)
+	CONTRACT_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -n 2 \
+		tests/integration/test_api_contract.py tests/integration/test_socket_contract.py
 
 MINUTES ?= 5
 SEED ?= 1

@@ -60,7 +60,7 @@ RULES: dict[Frame, list[Rule]] = {
     Hello: [Rule.ONE_HELLO],
     Send: [*KEYED, Rule.KNOWN_CHARACTERS],
     Edit: [*KEYED, Rule.KNOWN_CHARACTERS],
-    Delete: KEYED,
+    Delete: [*KEYED, Rule.KEY_OF_AN_ACT_IS_RECENT],  # somebody else's, by a moderator
     React: [*KEYED, Rule.ONE_EMOJI],
     Seen: [Rule.SEEN_WAS_SENT],
 }

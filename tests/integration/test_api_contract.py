@@ -12,8 +12,6 @@ asked of the limits: they are out of the way.
 from __future__ import annotations
 
 import json
-import os
-import random
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +20,7 @@ from typing import Any
 import pytest
 import schemathesis
 from asgiref.sync import async_to_sync, sync_to_async
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis import given, seed
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
@@ -38,23 +35,14 @@ from chat import tokens
 from chat.actions.reports import report_message
 from chat.models import User
 from tests.integration.chat_world import store
-from tests.integration.rooms import new_key, new_person, new_room, post
+from tests.integration.contract_values import EXAMPLES, IS_LONG, RUN, SEED, register_formats
+from tests.integration.rooms import new_person, new_room, post
 from tests.integration.web_process import WebProcess, web_process
 
-EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "3"))
-IS_LONG = EXAMPLES > 3
-SEED = random.randrange(2**32) if IS_LONG else 1
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(3600 if IS_LONG else 180),
 ]
-RUN = settings(
-    max_examples=EXAMPLES,
-    phases=[Phase.generate],
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -68,28 +56,10 @@ LAST = ("archive", "leave", "remove", "set_role", "ban")
 # Parameters of which the other ones are to be left out: the document says so in words.
 ALTERNATIVES = [({"ids"}, {"q"}), ({"period"}, {"from", "to"})]
 
-# What is meant by the formats of Veche, as their descriptions say, and a little of what is not.
-WORDS = st.sampled_from(
-    ["release", "Pläne", "комната", "έργα", "部屋", "غرفة", "🎉", "№ 5", "-", "x"]
-)
-FORMATS = {
-    "room-name": st.lists(WORDS, min_size=1, max_size=8).map(" ".join) | st.just("gеneral"),
-    "uuid7": st.builds(new_key)
-    | st.from_regex(
-        r"01[0-8][0-9a-f]{5}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-        fullmatch=True,
-    ),
-    "emoji": st.sampled_from(["👍", "❤️", "👩‍👩‍👧", "🇪🇺", "1️⃣", "x", "👍👍"]),
-    "time-zone": st.sampled_from(
-        ["UTC", "Europe/Moscow", "Asia/Kathmandu", "Pacific/Apia", "Etc/GMT+12", "Nowhere"]
-    ),
-}
-
 
 @pytest.fixture(autouse=True, scope="module")
 def known_formats() -> None:
-    for name, values in FORMATS.items():
-        schemathesis.openapi.format(name, values)
+    register_formats()
 
 
 def servers_and_people() -> list[tuple[str, str]]:
