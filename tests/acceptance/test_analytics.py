@@ -258,6 +258,42 @@ def test_page_fits_and_speaks_in_every_dress(people: People) -> None:
                 keep(page, f"analytics-{width}-{scheme}-{language}")
 
 
+# What the browser of a machine without a time zone says, and does not take back; and one that only
+# the browser knows.
+NAMED_ZONE = """zone => {
+    const real = Intl.DateTimeFormat;
+    function Format(locales, options) {
+        if (options?.timeZone === zone) {
+            if (zone === "Etc/Unknown") throw new RangeError(zone);
+            options = {...options, timeZone: "UTC"};
+        }
+        const made = new real(locales, options);
+        const resolved = made.resolvedOptions.bind(made);
+        made.resolvedOptions = () => ({...resolved(), timeZone: options?.timeZone ?? zone});
+        return made;
+    }
+    Format.supportedLocalesOf = real.supportedLocalesOf;
+    Intl.DateTimeFormat = Format;
+}"""
+
+
+@pytest.mark.parametrize("zone", ["Etc/Unknown", "Mars/Olympus"])
+def test_zone_that_nobody_knows_leaves_the_cards_working_in_utc(people: People, zone: str) -> None:
+    anna = people.at_desk("anna")
+    anna.write(f"before the numbers {uuid.uuid4().hex[:8]}")
+    page = anna.context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(f"({NAMED_ZONE})({zone!r})")
+    page.on("pageerror", lambda error: TROUBLES.append(str(error)))
+
+    page.goto(f"{people.address}/analytics/?period=24h")
+    drawn(page)
+
+    expect(page.locator("main")).to_contain_text("UTC time")
+    expect(page.get_by_test_id("last-hour")).to_be_visible()
+    assert zone not in page.locator("main").inner_text()
+
+
 def keep(page: Page, name: str) -> None:
     """A picture, to be looked at."""
     SHOTS.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,20 @@ import { find } from "analytics/dom";
 export const served = JSON.parse(find("#analytics-page").textContent ?? "");
 
 /** The browser's time zone; UTC where it does not say, or names one that the server does not know. */
-export let zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+export let zone = ownZone();
 
-/** Called when the server has refused the zone, such as `Etc/Unknown` of a machine without one. */
+function ownZone() {
+	const named = Intl.DateTimeFormat().resolvedOptions().timeZone;
+	try {
+		// A machine without one says `Etc/Unknown`, which the browser itself does not take back.
+		new Intl.DateTimeFormat("en", { timeZone: named });
+		return named || "UTC";
+	} catch {
+		return "UTC";
+	}
+}
+
+/** Called when the server has refused the zone, such as one that is newer than its list. */
 export function fallBackToUtc() {
 	zone = "UTC";
 }

@@ -4,6 +4,7 @@
 import { colour, element } from "analytics/dom";
 import { brief, duration, locale, number, stepNames } from "analytics/format";
 import { heatMap, scale } from "analytics/heat-map";
+import { zone } from "analytics/page";
 import { DURATION_STEPS, plot } from "analytics/plot";
 import { ranked } from "analytics/ranks";
 import { weekBars, weekLegend } from "analytics/weeks";
@@ -121,7 +122,6 @@ const minutes = {
 	nothing: (body) =>
 		sum(body.rows, "messages") === 0 ? { title: words.emptyHour, next: words.emptyHourNext } : null,
 	draw(body, box) {
-		const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 		const name = stepNames("minute", zone);
 		const total = sum(body.rows, "messages");
 		box.append(element("p", { class: "n-big" }, element("b", { "data-testid": "last-hour" }, number(total))));
@@ -134,7 +134,7 @@ const minutes = {
 		}).stop;
 	},
 	table: (body) => {
-		const name = stepNames("minute", Intl.DateTimeFormat().resolvedOptions().timeZone);
+		const name = stepNames("minute", zone);
 		const rows = body.rows.filter((/** @type {Row} */ row) => row.messages !== 0).reverse();
 		return { columns: [{ key: "from", text: name }, { key: "messages" }], rows };
 	},
