@@ -185,9 +185,7 @@ def _read_page(room: int, before: int, limit: int, viewer: int) -> _StoredPage:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         stored = Room.objects.filter(pk=room).values_list("stored_seq", flat=True).first() or 0
         rows = list(
-            StoredMessage.objects.filter(room_id=room, seq__lt=before)
-            .defer("search")
-            .order_by("-seq")[: limit + 1]
+            StoredMessage.objects.filter(room_id=room, seq__lt=before).order_by("-seq")[: limit + 1]
         )
         shown = [row.seq for row in rows if row.deleted_at is None]
         standing = reactions.standing(room, shown, viewer)

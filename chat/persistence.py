@@ -25,12 +25,21 @@ from chat import batch_ends, clocks, ingest, live, metrics, projections, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
-from chat.events import EventType, RoomArchived, RoomEvent, RoomKind
+from chat.events import (
+    EventType,
+    MessageEdited,
+    MessagePosted,
+    MessageTarget,
+    RoomArchived,
+    RoomEvent,
+    RoomKind,
+)
 from chat.infrastructure import is_data_error
 from chat.ingest import Candidate
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import Room, ShardCursor
 from chat.projections import Placed
+from chat.protocol import MAX_BODY_CHARACTERS
 from chat.room_log import epochs, keys, streams
 from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import STORED
@@ -38,6 +47,9 @@ from chat.room_log.scripts import STORED
 logger = logging.getLogger(__name__)
 
 BATCH_EVENTS = 500
+# What one statement may have to take apart for the search: a dozen of the longest messages, which
+# take a second or two however they are made, and a statement has 15.
+STATEMENT_CHARACTERS = 100_000
 # A drainer dies with one batch at most not told to the log.
 UNFINISHED_ENTRIES = 2 * BATCH_EVENTS
 # A drain that has worked for so long lets other shards have the worker.
@@ -150,6 +162,8 @@ def _store(shard: int, candidates: Sequence[Candidate]) -> int:
     """Stores `candidates` in order; how many dead letters that made."""
     if not candidates:
         return 0
+    if len(candidates) > 1 and _characters(candidates) > STATEMENT_CHARACTERS:
+        return _store_halves(shard, candidates)
     try:
         with transaction.atomic():
             projections.store(shard, [one.placed for one in candidates])
@@ -162,8 +176,24 @@ def _store(shard: int, candidates: Sequence[Candidate]) -> int:
             with transaction.atomic():
                 projections.store(shard, [placed])
             return int(new)
+    return _store_halves(shard, candidates)
+
+
+def _store_halves(shard: int, candidates: Sequence[Candidate]) -> int:
     half = len(candidates) // 2
     return _store(shard, candidates[:half]) + _store(shard, candidates[half:])
+
+
+def _characters(candidates: Sequence[Candidate]) -> int:
+    """How long the texts are that are written, or may be of messages that are deleted or restored:
+    PostgreSQL takes a text apart whenever its row changes."""
+    characters = 0
+    for data in (one.placed.data for one in candidates):
+        if isinstance(data, MessagePosted | MessageEdited):
+            characters += len(data.body)
+        elif isinstance(data, MessageTarget):
+            characters += MAX_BODY_CHARACTERS
+    return characters
 
 
 def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> tuple[Placed, bool]:

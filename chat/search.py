@@ -11,34 +11,47 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-from django.contrib.postgres.search import SearchQuery
-from django.db.models import F
+from django.db import connection
+from django.db.models import F, QuerySet
 
 from chat import access, redaction, room_list, room_log
 from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_label
+from chat.message_search import meant, without_order_of_time
 from chat.models import Message
+from chat.search_marks import marks
+from chat.search_query import Query, is_enough, parse
 from chat.time_limit import TooSlow, limited
 
-MIN_QUERY_CHARACTERS = 2
-MAX_QUERY_CHARACTERS = 200
+# An address or a command line that was pasted fits.
+MIN_QUERY_CHARACTERS, MAX_QUERY_CHARACTERS = 1, 500
 MAX_RESULTS = 50
 # A query that needs longer is answered with a refusal, not with a held-up database.
 STATEMENT_TIMEOUT_MS = 3_000
 # Each attempt but the last finds messages that stand no more in rooms not looked at before.
 MAX_ATTEMPTS = 3
+# Of a frequent word the newest messages hold enough, and they are looked at first: of so many that
+# there are, so many in the person's rooms. What these do not hold is in less than a hundredth of
+# them, and the index gives it in a moment.
+NEWEST_OF_ALL, NEWEST = 20_000, 2_000
+# Long messages take longer to look at than the index does to find them.
+NEWEST_TIMEOUT_MS = 750
+# The index's pages of a frequent word among ten million messages; with less, PostgreSQL would take
+# the messages of whole pages apart again.
+WORK_MEMORY = "32MB"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that holds the words."""
+    """A message that was found; `marks` are the strings in it to mark."""
 
     room: int
     seq: int
     author: int | None
     at: datetime
     body: str
+    marks: list[str]
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,27 +62,25 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def search(user_id: int, text: str, room_id: int | None, limit: int) -> SearchResult:
-    """Messages with all the words of `text`, in one room of the person or in all of them.
+    """Messages with all that is in `text`, in one room of the person or in all of them.
 
-    `text` is in web search syntax: quotes, `or`, `-`. Only stored messages are found.
+    `text` is in the syntax of `chat.search_query`: quotes, `or`, `-`; and what was pasted is found
+    as it is. Only stored messages are found.
 
     Raises: ClientError for a text that is too short or too long, or a room that is not theirs;
     Unavailable when log or PostgreSQL is away.
     """
-    query = check_label(text, "q", MAX_QUERY_CHARACTERS)
-    if len(query) < MIN_QUERY_CHARACTERS:
-        raise ClientError(
-            "bad_request",
-            f"q: at least {MIN_QUERY_CHARACTERS} characters.",
-            rule=None if len(text.strip()) < MIN_QUERY_CHARACTERS else Rule.LENGTH_IN_NORMAL_FORM,
-        )
+    text = check_label(text, "q", MAX_QUERY_CHARACTERS)
+    if not is_enough(text):
+        raise ClientError("bad_request", "q: at least 2 characters.", rule=Rule.QUICK_SEARCH)
+    query = parse(text)
     if room_id is None:
         rooms = await room_list.ids_of(user_id)
     else:
         rooms = [(await access.as_member(user_id, room_id)).room.pk]
     hidden: dict[int, set[int]] = {}
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        rows = await in_database(_find, query, rooms, hidden, limit + 1)
+        rows = await in_database(_find, query, text, rooms, hidden, limit + 1)
         gone = await _gone(user_id, rows)
         if gone is None:
             continue  # more was stored meanwhile than the log keeps
@@ -83,7 +94,7 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
             if row.room_id not in left and row.seq not in hidden.get(row.room_id, ())
         ]
         if len(standing) == len(rows) or attempt == MAX_ATTEMPTS:
-            return _result(standing, limit, more=len(rows) > limit)
+            return await in_database(_result, query, standing[:limit], len(rows) > limit)
     raise Unavailable("What was found cannot be shown at the moment.")
 
 
@@ -109,21 +120,29 @@ async def _gone(
 
 
 def _find(
-    query: str, rooms: Sequence[int], hidden: Mapping[int, Collection[int]], limit: int
+    query: Query,
+    text: str,
+    rooms: Sequence[int],
+    hidden: Mapping[int, Collection[int]],
+    limit: int,
 ) -> list[Message]:
     """Newest first, each with how far its room is stored, but for the seqs in `hidden`."""
-    words = SearchQuery(query, config="simple", search_type="websearch")
-    messages = Message.objects.filter(room_id__in=rooms, search=words, deleted_at=None)
-    for room, seqs in hidden.items():
-        messages = messages.exclude(room_id=room, seq__in=seqs)
     try:
         with limited(STATEMENT_TIMEOUT_MS):
-            # One statement, so that the watermarks and the rows are of one moment.
-            return list(
-                messages.defer("search")
-                .annotate(stored_seq=F("room__stored_seq"))
-                .order_by("-at", "-pk")[:limit]
-            )
+            sought = meant(query, text, rooms)
+        messages = Message.objects.filter(sought.condition, room_id__in=rooms, deleted_at=None)
+        for room, seqs in hidden.items():
+            messages = messages.exclude(room_id=room, seq__in=seqs)
+        # In one statement with the watermarks, so that both are of one moment.
+        messages = messages.annotate(stored_seq=F("room__stored_seq"))
+        found = _among_newest(messages.filter(sought.needed), rooms, limit)
+        if found is not None:
+            return found
+        with limited(STATEMENT_TIMEOUT_MS), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
+            # Before it has statistics, PostgreSQL takes few long messages for few short ones.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            return list(without_order_of_time(messages)[:limit])
     except TooSlow:
         raise ClientError(
             "bad_request",
@@ -133,9 +152,44 @@ def _find(
         ) from None
 
 
-def _result(rows: Sequence[Message], limit: int, *, more: bool) -> SearchResult:
+def _among_newest(
+    messages: QuerySet[Message], rooms: Sequence[int], limit: int
+) -> list[Message] | None:
+    """The first `limit` of `messages`, if the newest that there are hold so many, or are all."""
+    try:
+        with limited(NEWEST_TIMEOUT_MS):
+            since = _since(rooms)
+            if since is not None:
+                messages = messages.filter(at__gt=since)
+            found = list(messages.order_by("-at", "-pk")[:limit])
+    except TooSlow:
+        return None
+    return found if since is None or len(found) == limit else None
+
+
+def _since(rooms: Sequence[int]) -> datetime | None:
+    """Since when there are the newest messages; None when these are all."""
+    times = Message.objects.values_list("at", flat=True)
+    if len(rooms) == 1:
+        return times.filter(room_id=rooms[0]).order_by("-seq")[NEWEST:].first()
+    times = times.order_by("-at", "-pk")
+    of_all = times[NEWEST_OF_ALL:].first()
+    mine = times.filter(room_id__in=rooms)
+    if of_all is not None:
+        mine = mine.filter(at__gt=of_all)
+    return mine[NEWEST:].first() or of_all
+
+
+def _result(query: Query, rows: Sequence[Message], more: bool) -> SearchResult:
     found = [
-        Found(room=row.room_id, seq=row.seq, author=row.author_id, at=row.at, body=row.body)
-        for row in rows[:limit]
+        Found(
+            room=row.room_id,
+            seq=row.seq,
+            author=row.author_id,
+            at=row.at,
+            body=row.body,
+            marks=of_row,
+        )
+        for row, of_row in zip(rows, marks([row.body for row in rows], query), strict=True)
     ]
     return SearchResult(found=found, more=more)

@@ -27,13 +27,10 @@ _BLANKS = (
 )
 
 _ANY = f"[^{_NOT_IN_LABELS}]"
-_SOLID = f"[^{_NOT_IN_LABELS}{_SPACES}]"
 _SHOWN = f"[^{_NOT_IN_LABELS}{_SPACES}{_MARKS}{_BLANKS}]"
 
 LABEL = f"^{_ANY}*{_SHOWN}{_ANY}*$"
 LABEL_OR_NOTHING = f"^(?:[{_SPACES}]*|{_ANY}*{_SHOWN}{_ANY}*)$"
-# Two characters are left without the spaces around them.
-QUERY = f"^[{_SPACES}]*(?:{_SHOWN}{_ANY}*{_SOLID}|{_SOLID}{_ANY}*{_SHOWN})[{_SPACES}]*$"
 LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 BODY = rf"^[^\x00]*{_SHOWN}[^\x00]*$"
 WITHOUT_NUL = r"^[^\x00]*$"

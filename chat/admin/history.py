@@ -30,7 +30,7 @@ from chat.admin.keyset_paging import (
     read_page,
     shown_count,
 )
-from chat.admin.marked_words import marked, matching_words
+from chat.admin.marked_words import marked
 from chat.admin.moderation import choices_for
 from chat.admin.records import note
 from chat.admin.room_lookup import is_id
@@ -44,6 +44,8 @@ from chat.models import (
     ShardCursor,
 )
 from chat.permissions import Action
+from chat.search_marks import marks
+from chat.search_query import parse
 from chat.time_limit import STATEMENT_TIMEOUT_MS, TooSlow, limited
 
 # Before and after a message: enough to see what it answers.
@@ -90,7 +92,6 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
     """One message: its place, its event log, what stands around it, reactions and reports."""
     found = (
         Message.objects.select_related("room", "author", "deleted_by")
-        .defer("search")
         .filter(room=room, seq=seq)
         .first()
     )
@@ -248,26 +249,22 @@ def lines_of(messages: list[Message], words: str) -> list[dict[str, Any]]:
             room__in={one.room_id for one in messages}, seq__in={one.seq for one in messages}
         ).values_list("room_id", "seq")
     )
-    found = matching_words((one.body for one in messages), words) if words else set()
+    found = marks([one.body for one in messages], parse(words)) if words else [[] for _ in messages]
     return [
         {
             "message": one,
-            "text": marked(one.body, found),
+            "text": marked(one.body, of_one),
             "epoch": epochs.get((one.room_id, one.seq)),
             "exported": exported.get(one.room_id, 0) >= one.seq,
             "reported": (one.room_id, one.seq) in reported,
         }
-        for one in messages
+        for one, of_one in zip(messages, found, strict=True)
     ]
 
 
 def around(message: Message) -> list[Message]:
     """The conversation on both sides of the message, oldest first."""
-    found = (
-        Message.objects.filter(room=message.room_id)
-        .select_related("room", "author")
-        .defer("search")
-    )
+    found = Message.objects.filter(room=message.room_id).select_related("room", "author")
     before = list(found.filter(seq__lt=message.seq).order_by("-seq")[:AROUND])
     after = list(found.filter(seq__gt=message.seq).order_by("seq")[:AROUND])
     return [*before[::-1], message, *after]

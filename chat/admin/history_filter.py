@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -21,13 +20,12 @@ from chat.admin.moments import moment_of
 from chat.admin.records import record_private_reads
 from chat.admin.room_lookup import find_person, find_room
 from chat.events import RoomKind
+from chat.message_search import matching
 from chat.models import Message, Report, Room
+from chat.search import MAX_QUERY_CHARACTERS
+from chat.search_query import is_enough, parse
 
 READ_PRIVATE = "chat.view_private_rooms"
-# "russian" stems Latin words as English: words in all their forms, in both languages.
-CONFIG = "russian"
-MIN_QUERY_CHARACTERS = 2
-MAX_QUERY_CHARACTERS = 200
 MAX_CHOSEN = 500
 STATES = ("edited", "deleted", "reported")
 
@@ -68,8 +66,8 @@ def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[History
     if state is not None and state not in STATES:
         problems.append(_("There is no such state."))
     words = (given.get("q") or "").strip()
-    if words and not MIN_QUERY_CHARACTERS <= len(words) <= MAX_QUERY_CHARACTERS:
-        problems.append(_("A search has 2 to 200 characters."))
+    if words and not (is_enough(words) and len(words) <= MAX_QUERY_CHARACTERS):
+        problems.append(_("A search has 2 to 500 characters."))
     private = bool(given.get("private")) and request.user.has_perm(READ_PRIVATE)
     if room is not None and room.kind != RoomKind.PUBLIC and not private:
         problems.append(
@@ -93,7 +91,7 @@ def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[History
 
 def messages_of(wanted: HistoryFilter) -> QuerySet[Message]:
     """The messages that `wanted` means, without an order, each with its room and author."""
-    found = Message.objects.select_related("room", "author").defer("search")
+    found = Message.objects.select_related("room", "author")
     if wanted.chosen:
         found = found.filter(pk__in=wanted.chosen)
     if wanted.room is not None:
@@ -116,9 +114,8 @@ def messages_of(wanted: HistoryFilter) -> QuerySet[Message]:
         # A scalar list and not a join: PostgreSQL then keeps to the order of the index.
         found = found.filter(room__in=Room.objects.filter(kind=RoomKind.PUBLIC).values("pk"))
     if wanted.words:
-        found = found.annotate(words=SearchVector(F("body"), config=CONFIG)).filter(
-            words=SearchQuery(wanted.words, config=CONFIG, search_type="websearch")
-        )
+        rooms = None if wanted.room is None else [wanted.room]
+        found = found.filter(matching(parse(wanted.words), wanted.words, rooms))
     return found
 
 

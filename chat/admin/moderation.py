@@ -409,9 +409,9 @@ def _messages(
     request: HttpRequest, places: Sequence[Place], *, with_texts: bool
 ) -> dict[str, Target]:
     rows = list(
-        Message.objects.filter(pk__in=[place[0] for place in places])
-        .select_related("room", "author")
-        .defer("search")
+        Message.objects.filter(pk__in=[place[0] for place in places]).select_related(
+            "room", "author"
+        )
     )
     readable = [row for row in rows if with_texts and may_read(request, row.room)]
     recorded(request, readable, "preview of an act")

@@ -80,7 +80,6 @@ def report(request: HttpRequest, id: int) -> HttpResponse:
     message = (
         Message.objects.filter(room=found.room_id, seq=found.seq)
         .select_related("room", "author")
-        .defer("search")
         .first()
     )
     readable = message is not None and may_read(request, found.room)

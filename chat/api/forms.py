@@ -18,7 +18,7 @@ from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.people import MAX_PEOPLE
 from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
 from chat.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS
-from chat.text_forms import KEY, LINES, QUERY, of_body, of_emoji, of_label, of_lines
+from chat.text_forms import KEY, LABEL, LINES, of_body, of_emoji, of_label, of_lines
 
 
 def _text(form: dict[str, Any], **more: Any) -> WithJsonSchema:
@@ -41,7 +41,7 @@ Words = Annotated[
     str,
     _text(
         {
-            "pattern": QUERY,
+            "pattern": LABEL,
             "minLength": MIN_QUERY_CHARACTERS,
             "maxLength": MAX_QUERY_CHARACTERS,
         }

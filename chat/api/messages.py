@@ -110,9 +110,11 @@ async def events(
 )
 async def find(
     request: SignedInRequest,
-    q: Words = Query(description="Words, quoted phrases, `or`, `-word`."),
+    q: Words = Query(
+        description="Words or how they begin, quoted phrases, `or`, `-word`; or what was pasted."
+    ),
     room: int | None = Query(None, ge=1, le=MAX_ID, description="In this room only."),
     limit: int = Query(20, ge=1, le=search.MAX_RESULTS),
 ) -> HttpResponse:
-    """Messages that hold all the words, in my rooms, newest first."""
+    """Messages that hold all of it, in my rooms, newest first."""
     return answer(await search.search(request.auth.user_id, q, room, limit))

@@ -337,6 +337,7 @@ class Found(Schema):
     author: int | None
     at: datetime
     body: str
+    marks: list[str] = Field(description="The strings in the body to mark, as they stand there.")
 
 
 class SearchResult(Schema):

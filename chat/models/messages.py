@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 from chat.models.people import User
@@ -37,12 +37,6 @@ class Message(models.Model):
     deleted_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
-    # "simple" neither stems nor drops stop words: rooms mix languages.
-    search = models.GeneratedField(
-        expression=SearchVector("body", config="simple"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
 
     class Meta:
         constraints: ClassVar = [
@@ -50,7 +44,16 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["room", "n"], name="messages_are_numbered_once"),
         ]
         indexes: ClassVar = [
-            GinIndex(fields=["search"], name="message_search"),
+            # See `chat.message_search`.
+            GinIndex(
+                models.Func(
+                    models.F("room_id"),
+                    models.F("body"),
+                    function="chat_words",
+                    output_field=SearchVectorField(),
+                ),
+                name="message_found",
+            ),
             # Moderators look across rooms, newest first, and by author; and for what was changed.
             models.Index(fields=["at", "id"], name="message_by_time"),
             models.Index(fields=["author", "at", "id"], name="message_by_author"),
@@ -71,9 +74,6 @@ class Message(models.Model):
                 name="deleted_in_room",
                 condition=~models.Q(deleted_at=None),
             ),
-            # They search for a word in all its forms. PostgreSQL's configuration "russian" stems
-            # words in Latin letters as English, so it knows both languages.
-            GinIndex(SearchVector("body", config="russian"), name="message_words"),
         ]
         permissions: ClassVar = [
             ("moderate_messages", "Can delete and restore messages in all rooms"),

@@ -149,6 +149,8 @@ def test_filters_by_room_person_time_and_state(here: World, moderator: Client) -
         ('"тестовый сервер"', True),
         ("kubernetes", False),
         ("deployed -сервер", False),
+        ("depl", True),
+        ("deployed it:", True),
     ],
 )
 def test_words_are_found_in_all_their_forms_in_both_languages(
@@ -173,12 +175,12 @@ def test_search_among_many_uses_its_index(here: World) -> None:
     with limited():
         plan = messages_of(HistoryFilter(words="deployed", private=True)).explain()
 
-    assert "message_words" in plan
+    assert "message_found" in plan
 
 
 @pytest.mark.parametrize(
     "query",
-    ["q=a", "q=" + "x" * 201, "room=nowhere", "author=nobody", "since=yesterday", "state=weird",
+    ["q=a", "q=" + "x" * 501, "room=nowhere", "author=nobody", "since=yesterday", "state=weird",
      "room=99999999999999999999", "since=0001-01-01"],
 )  # fmt: skip
 def test_filter_that_means_nothing_says_so(here: World, moderator: Client, query: str) -> None:

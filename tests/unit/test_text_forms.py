@@ -76,14 +76,3 @@ def test_rooms_as_names_go_from_one_to_the_largest_number(near: int) -> None:
 
     assert named == [number for number in numbers if 1 <= number <= MAX_ID]
     assert not re.fullmatch(ROOM_NUMBER, "01")
-
-
-@pytest.mark.parametrize(
-    "query", ["ab", " ab ", "a b", "№5", "👍👍", "\u200da", "a", " a ", "", "\u200d\u200d"]
-)
-def test_query_has_two_characters_that_stay(query: str) -> None:
-    fits = re.fullmatch(text_forms.QUERY, query) is not None
-
-    assert fits == (
-        passes(lambda text: check_label(text, "q", 200), query) and len(query.strip()) > 1
-    )

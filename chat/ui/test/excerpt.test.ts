@@ -1,27 +1,33 @@
 import { describe, expect, it } from "vitest";
-import { excerptAround, wordsOf } from "../src/lib/excerpt";
+import { excerptAround, isEnough } from "../src/lib/excerpt";
 
 const marked = (body: string, ...words: string[]) =>
 	excerptAround(body, words)
 		.map(({ text, hit }) => (hit ? `[${text}]` : text))
 		.join("");
 
-describe("wordsOf", () => {
-	it("takes words and phrases, not operators and exclusions", () => {
-		expect(wordsOf('Отчёт "за неделю" or Report -draft -"not this"')).toEqual([
-			"отчёт",
-			"за",
-			"неделю",
-			"report",
-		]);
+describe("isEnough", () => {
+	it.each(["ab", "😀", "猫", "て", "€", "→", ":)"])("takes %s", (text) => {
+		expect(isEnough(text)).toBe(true);
+	});
+
+	it.each(["", "a", "я", "1", "."])("does not take %s", (text) => {
+		expect(isEnough(text)).toBe(false);
 	});
 });
 
 describe("excerptAround", () => {
-	it("marks whole words in any case", () => {
-		expect(marked("Deploy, then deploy again; redeploy not.", "deploy")).toBe(
+	it("marks words where they stand alone", () => {
+		expect(marked("Deploy, then deploy again; redeploy not.", "Deploy", "deploy")).toBe(
 			"[Deploy], then [deploy] again; redeploy not.",
 		);
+	});
+
+	it("marks what was pasted and scripts without spaces wherever they stand", () => {
+		expect(marked("released v2.14.3-rc1", "2.14.3-rc1")).toBe("released v[2.14.3-rc1]");
+		expect(marked("a (<b>) or c:\\d|e", "(<b>)", "c:\\d|e")).toBe("a [(<b>)] or [c:\\d|e]");
+		expect(marked("讨论搜索功能", "搜索")).toBe("讨论[搜索]功能");
+		expect(marked("well 👍🏽", "👍")).toBe("well [👍]🏽");
 	});
 
 	it("shows the part of a long message where the first word stands", () => {

@@ -5,21 +5,20 @@ export interface Piece {
 	hit: boolean;
 }
 
-/** The words that a result must hold: those of the query without its operators and exclusions. */
-export function wordsOf(query: string): string[] {
-	const wanted = query.replace(/(^|\s)-("[^"]*"?|\S*)/g, " ");
-	const words = wanted.match(/[\p{L}\p{N}]+/gu) ?? [];
-	return [...new Set(words.map((word) => word.toLowerCase()))].filter((word) => word !== "or");
-}
-
 const BEFORE = 60;
 const LENGTH = 220;
+const WITHOUT_SPACES =
+	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
-/** One line of `body` around the first of `words`, cut at words where it is long; whole words are hits. */
-export function excerptAround(body: string, words: string[]): Piece[] {
-	const text = body.replace(/\s+/g, " ").trim();
-	const wanted = new Set(words);
-	const found = [...text.matchAll(/[\p{L}\p{N}]+/gu)].filter(([word]) => wanted.has(word.toLowerCase()));
+/** Whether one can look for it: two characters, or one that stands for something by itself. */
+export function isEnough(text: string): boolean {
+	return [...text].length > 1 || WITHOUT_SPACES.test(text) || /[^\p{ASCII}\p{L}\p{N}\p{P}\p{M}]/u.test(text);
+}
+
+/** One line of `body` around the first of `marks`, cut at words where it is long; `marks` are hits. */
+export function excerptAround(body: string, marks: string[]): Piece[] {
+	const text = oneLine(body);
+	const found = marks.length === 0 ? [] : [...text.matchAll(patternOf(marks))];
 	const from = startAt(text, found[0]?.index ?? 0);
 	const to = Math.min(text.length, from + LENGTH);
 	const end = to === text.length ? to : Math.max(text.lastIndexOf(" ", to), from + LENGTH / 2);
@@ -36,6 +35,20 @@ export function excerptAround(body: string, words: string[]): Piece[] {
 	if (from > 0) pieces.unshift({ text: "… ", hit: false });
 	if (end < text.length) pieces.push({ text: " …", hit: false });
 	return pieces;
+}
+
+/** A word is a hit where it stands alone; anything else, and scripts without spaces, wherever it stands. */
+function patternOf(marks: string[]): RegExp {
+	const parts = marks.map((mark) => {
+		const escaped = oneLine(mark).replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+		const isWord = /^\p{L}+$/u.test(mark) && !WITHOUT_SPACES.test(mark);
+		return isWord ? `(?<!\\p{L})${escaped}(?!\\p{L})` : escaped;
+	});
+	return new RegExp(parts.join("|"), "gu");
+}
+
+function oneLine(text: string): string {
+	return text.replace(/\s+/g, " ").trim();
 }
 
 function startAt(text: string, first: number): number {

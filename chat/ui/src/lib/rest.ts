@@ -23,6 +23,8 @@ export interface Found {
 	author: number | null;
 	at: string;
 	body: string;
+	/** The strings in the body to mark. */
+	marks: string[];
 }
 
 /** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */

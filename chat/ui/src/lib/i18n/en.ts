@@ -44,7 +44,7 @@ export const en = {
 		where: "Where to search",
 		here: (room: string) => `In ${room}`,
 		everywhere: "In all my rooms",
-		hint: "Finds messages that hold all the words, newest first.",
+		hint: "Finds words, beginnings of words and whatever you paste; newest first.",
 		nothing: "No message holds these words. What was posted a moment ago may not be found yet.",
 		more: "Show more",
 		narrow: "There are more: add a word to narrow it down.",
