@@ -61,6 +61,61 @@ describe("the composer", () => {
 		expect(box.value).toBe("do not lose me");
 	});
 
+	it("sends each text as it was at its Enter, also those written while one is on its way", async () => {
+		const { box, type, say } = composer();
+		let take: () => void = () => {};
+		say.mockReturnValueOnce(new Promise((resolve) => (take = resolve)));
+		const bodies = () => say.mock.calls.map(([intent]) => (intent as { body: string }).body);
+
+		type("one");
+		press(box, "Enter");
+		press(box, "Enter"); // once more, as it still stands there
+		type("one, two"); // behind it
+		press(box, "Enter");
+		type("three"); // in its place
+		press(box, "Enter");
+		type("not yet");
+		await settled();
+		expect(bodies()).toEqual(["one"]);
+		take();
+		await settled();
+
+		expect(bodies()).toEqual(["one", ", two", "three"]);
+		expect(box.value).toBe("not yet");
+	});
+
+	it("gives back what the outbox refuses when something else was written in its place", async () => {
+		const { box, type, say } = composer();
+		let refuse: (reason: Error) => void = () => {};
+		say.mockReturnValueOnce(new Promise((_, reject) => (refuse = reject)));
+		type("one");
+		press(box, "Enter");
+		type("two");
+
+		refuse(new Error("no room on the disk"));
+		await settled();
+
+		expect(box.value).toBe("one\ntwo");
+	});
+
+	it("goes on with an edit that was changed while it was saved, and saves it once otherwise", async () => {
+		const { box, type, say, chat } = composer();
+		let take: () => void = () => {};
+		say.mockReturnValue(new Promise((resolve) => (take = resolve)));
+		press(box, "ArrowUp");
+		await settled();
+		type("hello");
+		press(box, "Enter");
+		press(box, "Enter");
+		type("hello, all");
+		take();
+		await settled();
+
+		expect(say).toHaveBeenCalledOnce();
+		expect(chat.composing.in(ROOM).editing).not.toBeNull();
+		expect(box.value).toBe("hello, all");
+	});
+
 	it("has nothing to send in spaces, nor in what is too long", () => {
 		const { root, type } = composer();
 		const button = byTestId(root, "send") as HTMLButtonElement;

@@ -38,18 +38,30 @@ export class Composing {
 		if (!this.editing) this.drafts.set(this.room, this.text);
 	}
 
-	/** The outbox has the edit of `message`. */
-	saved(message: MessageItem): void {
-		if (this.editing === message) this.endEdit();
+	/** The outbox has the edit of `message` to `written`. What was typed meanwhile stays, to be saved or cancelled. */
+	saved(message: MessageItem, written: string): void {
+		if (this.editing === message && this.text === written) this.endEdit();
 	}
 
 	/** The outbox has the message `written`, in answer to `reply`. What was typed meanwhile stays. */
 	sent(written: string, reply: MessageItem | null): void {
 		if (reply && this.replying === reply) this.replying = null;
-		const draft = this.editing ? this.drafts.get(this.room) : this.text;
-		const rest = draft.startsWith(written) ? draft.slice(written.length) : draft;
-		this.drafts.set(this.room, rest);
-		if (!this.editing) this.text = rest;
+		this.draft = afterSent(this.draft, written);
+	}
+
+	/** The outbox did not take `written`: it comes back where something else was written in its place. */
+	refused(written: string): void {
+		if (!this.draft.startsWith(written)) this.draft = [written, this.draft].filter(Boolean).join("\n");
+	}
+
+	/** The message being written, also while the box holds an edit. */
+	private get draft(): string {
+		return this.editing ? this.drafts.get(this.room) : this.text;
+	}
+
+	private set draft(text: string) {
+		this.drafts.set(this.room, text);
+		if (!this.editing) this.text = text;
 	}
 
 	private endEdit(): void {
@@ -57,6 +69,11 @@ export class Composing {
 		this.editing = null;
 		this.text = this.drafts.get(this.room);
 	}
+}
+
+/** What is left of a text in the box once `written`, which it may begin with, has been sent. */
+export function afterSent(text: string, written: string): string {
+	return text.startsWith(written) ? text.slice(written.length) : text;
 }
 
 /** What is being written in each room. */
