@@ -74,7 +74,7 @@ def join(page: Page, room: str) -> None:
 
 
 def arrives(page: Page, room: str) -> None:
-    expect(page.locator("main h1")).to_have_text(room, timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("room-title")).to_have_text(room, timeout=PATIENCE_MS)
     expect(page.get_by_test_id("composer")).to_be_visible(timeout=PATIENCE_MS)
 
 
