@@ -29,7 +29,7 @@ MOST_REQUESTS_TO_OPEN = 5
 CAME_WHILE_READING = 400
 SCROLLED_THROUGH = 3_000
 SCROLL_SECONDS = 120.0
-# A message took the work of 1 to 2 keys, and of 20 before rows and lists stayed as they were.
+# A message took the work of 1 to 2 keys.
 KEYS_A_MESSAGE = 6.0
 # A key waits for what comes within a frame, which is longer where the processor is shared: 5 times
 # as long as in the empty room on a machine with six times the work that it could do.
