@@ -48,24 +48,29 @@ monitor: $(INSTALLED) ## Watch what make run has started with a Prometheus (PROM
 .PHONY: setup
 setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 
+# Tests run in an order that differs from run to run; the same number gives the same order.
+ORDER := $(or $(ORDER),$(shell date +%s))
+PYTEST := $(PY) -m pytest -q --randomly-seed=$(ORDER)
+
 .PHONY: test
-test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium
+test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium (ORDER)
+	@echo 'This order again: make test ORDER=$(ORDER)'
 	@.ci/chromium >/dev/null
 	@.ci/faketime >/dev/null
 	@.ci/nginx >/dev/null
 	@.ci/prometheus >/dev/null
 	$(NPM) test
-	$(PY) -m pytest tests/unit tests/integration tests/drill -q -n $(JOBS)
+	$(PYTEST) tests/unit tests/integration tests/drill -n $(JOBS)
 	@# Each of these has a stack of its own and a single process, which mostly waits.
 	@mkdir -p var
-	$(PY) -m pytest tests/monitoring -q >var/monitoring.log 2>&1 & monitoring=$$!; \
-	CHROMIUM="$$(.ci/chromium)" $(PY) -m pytest tests/acceptance -q && acceptance=0 || acceptance=$$?; \
+	$(PYTEST) tests/monitoring >var/monitoring.log 2>&1 & monitoring=$$!; \
+	CHROMIUM="$$(.ci/chromium)" $(PYTEST) tests/acceptance && acceptance=0 || acceptance=$$?; \
 	wait $$monitoring && monitoring=0 || monitoring=$$?; \
 	cat var/monitoring.log; exit $$((acceptance | monitoring))
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Unit and integration tests only
-	$(PY) -m pytest tests/unit tests/integration -q -n $(JOBS)
+	$(PYTEST) tests/unit tests/integration -n $(JOBS)
 
 EXAMPLES ?= 30
 .PHONY: contract
