@@ -98,8 +98,8 @@ def test_counters_move_when_a_message_is_written(people: People) -> None:
     )
     before = counter(page, "messages")
 
-    for number in range(3):
-        boris.write(f"and {number} {uuid.uuid4().hex[:8]}")
+    for one in range(3):
+        boris.write(f"and {one} {uuid.uuid4().hex[:8]}")
 
     # The very first message may have been counted before the page was open, or after.
     expect(page.get_by_test_id("counter-messages")).to_have_attribute(
