@@ -3,7 +3,8 @@ import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/
 import type { RoomEvent, RoomInfo, ServerFrame } from "../src/lib/client/frames";
 import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
 import * as rooms from "../src/lib/client/room-state";
-import { posted, roomInfo, ScriptedSocket, settle, welcome } from "./scripted-socket";
+import { roomInfo } from "./examples";
+import { posted, ScriptedSocket, settle, welcome } from "./scripted-socket";
 
 let client: ChatClient;
 let waiting: OutboxItem[];

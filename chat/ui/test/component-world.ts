@@ -2,56 +2,16 @@
 
 import { type Component, flushSync, mount, tick, unmount } from "svelte";
 import { afterEach } from "vitest";
-import type { RoomInfo, UserInfo } from "../src/lib/client/frames";
+import type { RoomInfo } from "../src/lib/client/frames";
 import type { MessageItem } from "../src/lib/client/history";
 import { fromInfo, type RoomState } from "../src/lib/client/room-state";
 import { CHAT, Chat } from "../src/lib/state/chat.svelte";
-
-export const ME = 1;
-export const ROOM = 5;
-
-export function person(id: number, name = `Person ${id}`): UserInfo {
-	return { id, username: `person${id}`, name };
-}
+import { ME, person, roomInfo } from "./examples";
 
 export function room(changes: Partial<RoomInfo> = {}): RoomState {
-	return fromInfo({
-		id: ROOM,
-		slug: "lunch",
-		name: "Lunch",
-		topic: "",
-		kind: "public",
-		archived: false,
-		epoch: 1,
-		head: 0,
-		n: 0,
-		stored: 0,
-		read: 0,
-		read_n: 0,
-		role: "member",
-		...changes,
-	});
-}
-
-export function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
-	return {
-		kind: "message",
-		seq,
-		n: seq,
-		author: 2,
-		key: null,
-		at: new Date(Date.UTC(2026, 10, 20, 10, 0, seq)).toISOString(),
-		body: `text ${seq}`,
-		replyTo: null,
-		editedAt: null,
-		deleted: false,
-		removed: false,
-		absent: false,
-		reactions: {},
-		counts: {},
-		asOf: seq,
-		...changes,
-	};
+	return fromInfo(
+		roomInfo({ slug: "lunch", name: "Lunch", head: 0, n: 0, stored: 0, read: 0, read_n: 0, ...changes }),
+	);
 }
 
 /** A room all of whose messages are loaded. */

@@ -4,7 +4,8 @@ import { describe, expect, it, vi } from "vitest";
 import Composer from "../src/components/Composer.svelte";
 import type { RoomState } from "../src/lib/client/room-state";
 import type { Chat } from "../src/lib/state/chat.svelte";
-import { byTestId, ME, makeChat, message, press, ROOM, room, settled, show } from "./component-world";
+import { byTestId, makeChat, press, room, settled, show } from "./component-world";
+import { ME, message, ROOM } from "./examples";
 
 function composer(chat: Chat = makeChat(), state: RoomState = room()) {
 	const said = vi.fn();

@@ -4,7 +4,8 @@ import { describe, expect, it, vi } from "vitest";
 import MembersPanel from "../src/components/MembersPanel.svelte";
 import type { Role } from "../src/lib/client/frames";
 import { ui } from "../src/lib/state/ui.svelte";
-import { byTestId, ME, makeChat, person, ROOM, room, settled, show } from "./component-world";
+import { byTestId, makeChat, room, settled, show } from "./component-world";
+import { ME, person, ROOM } from "./examples";
 
 type Row = { user: ReturnType<typeof person>; role: Role; muted_until: string | null };
 
@@ -57,14 +58,14 @@ describe("the panel of members", () => {
 
 	it("offers what one may do with somebody, by both roles", async () => {
 		const { root: seenByMember } = await panel("member", everybody);
-		expect(actions(seenByMember, "person2")).toEqual([]);
+		expect(actions(seenByMember, "person00002")).toEqual([]);
 
 		const { root: seenByModerator } = await panel("moderator", [...everybody, member(4, "Dora")]);
-		expect(actions(seenByModerator, "person4")).toEqual(["member.mute", "member.remove", "member.ban"]);
-		expect(actions(seenByModerator, "person3")).toEqual([]);
+		expect(actions(seenByModerator, "person00004")).toEqual(["member.mute", "member.remove", "member.ban"]);
+		expect(actions(seenByModerator, "person00003")).toEqual([]);
 
 		const { root: seenByOwner } = await panel("owner", everybody);
-		expect(actions(seenByOwner, "person2")).toContain("member.role");
+		expect(actions(seenByOwner, "person00002")).toContain("member.role");
 	});
 
 	it("asks for members once, and for bans only those who may see them, however many messages come", async () => {

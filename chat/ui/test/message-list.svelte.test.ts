@@ -5,7 +5,8 @@ import MessageList from "../src/components/MessageList.svelte";
 import type { MessageItem } from "../src/lib/client/history";
 import type { OutboxItem } from "../src/lib/client/outbox-store";
 import { ui } from "../src/lib/state/ui.svelte";
-import { byTestId, ME, makeChat, message, ROOM, settled, show, withMessages } from "./component-world";
+import { byTestId, makeChat, settled, show, withMessages } from "./component-world";
+import { ME, message, ROOM } from "./examples";
 
 async function list(items: MessageItem[], { canWrite = true, canModerate = false } = {}) {
 	const chat = makeChat();

@@ -3,7 +3,8 @@ import type { Logged } from "../src/lib/client/chat-client";
 import type { Role, RoomEvent } from "../src/lib/client/frames";
 import * as rooms from "../src/lib/client/room-state";
 import { actsOnMember, countdown, isMuted, mayPostAt } from "../src/lib/moderation";
-import { posted, roomInfo } from "./scripted-socket";
+import { roomInfo } from "./examples";
+import { posted } from "./scripted-socket";
 
 const ME = 1;
 const AT = Date.parse("2026-11-20T10:00:00Z");

@@ -1,36 +1,15 @@
 import { describe, expect, it, vi } from "vitest";
-import type { RoomEvent, RoomInfo, UserInfo } from "../src/lib/client/frames";
+import type { RoomEvent, RoomInfo } from "../src/lib/client/frames";
 import { fromInfo, type RoomState } from "../src/lib/client/room-state";
 import { MEMBERS_PAGE, type MembersPage, RoomMembers } from "../src/lib/state/room-members.svelte";
-
-const ME = 1;
-const ROOM = 5;
-
-function user(id: number): UserInfo {
-	return { id, username: `user${String(id).padStart(5, "0")}`, name: `User ${id}` };
-}
+import { ME, person, ROOM, roomInfo } from "./examples";
 
 function row(id: number): MembersPage[number] {
-	return { user: user(id), role: "member", muted_until: null };
+	return { user: person(id), role: "member", muted_until: null };
 }
 
 function roomAt(head: number, stored: number, changes: Partial<RoomInfo> = {}): RoomState {
-	return fromInfo({
-		id: ROOM,
-		slug: "lunch",
-		name: "Lunch",
-		topic: "",
-		kind: "public",
-		archived: false,
-		epoch: 1,
-		head,
-		n: 0,
-		stored,
-		read: 0,
-		read_n: 0,
-		role: "owner",
-		...changes,
-	});
+	return fromInfo(roomInfo({ head, stored, role: "owner", ...changes }));
 }
 
 /** A server with `stored` members, and a room that is at `state`. */
@@ -66,7 +45,7 @@ describe("the members of a room", () => {
 	});
 
 	it("have both people of a direct conversation before it is stored", async () => {
-		const { members, ids } = world(roomAt(3, 0, { kind: "direct", peer: user(2), role: "member" }));
+		const { members, ids } = world(roomAt(3, 0, { kind: "direct", peer: person(2), role: "member" }));
 
 		await members.load(ROOM);
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Message, RoomEvent } from "../src/lib/client/frames";
 import { findMessage } from "../src/lib/client/history";
 import * as rooms from "../src/lib/client/room-state";
-import { posted, roomInfo } from "./scripted-socket";
+import { roomInfo } from "./examples";
+import { posted } from "./scripted-socket";
 
 function message(seq: number, changes: Partial<Message> = {}): Message {
 	return { seq, n: seq, author: 2, key: null, at: "2026-11-20T10:00:00Z", body: `m${seq}`, ...changes };

@@ -1,29 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Item, MessageItem } from "../src/lib/client/history";
+import type { Item } from "../src/lib/client/history";
 import type { OutboxItem } from "../src/lib/client/outbox-store";
 import { asMessage, changesByTarget, overlaid, ownKeys, unsentMessages } from "../src/lib/overlay";
 import { buildRows, keepingSame } from "../src/lib/rows";
-
-function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
-	return {
-		kind: "message",
-		seq,
-		n: seq,
-		author: 2,
-		key: null,
-		at: new Date(2026, 10, 20, 10, seq).toISOString(),
-		body: `m${seq}`,
-		replyTo: null,
-		editedAt: null,
-		deleted: false,
-		removed: false,
-		absent: false,
-		reactions: {},
-		counts: {},
-		asOf: seq,
-		...changes,
-	};
-}
+import { message } from "./examples";
 
 function waiting(intent: OutboxItem["intent"]): OutboxItem {
 	return { id: JSON.stringify(intent), intent, key: null, createdAt: 0, failed: null };

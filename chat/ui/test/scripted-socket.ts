@@ -69,25 +69,6 @@ export function welcome(...rooms: RoomInfo[]): Welcome {
 	};
 }
 
-export function roomInfo(changes: Partial<RoomInfo> = {}): RoomInfo {
-	return {
-		id: 5,
-		slug: "general",
-		name: "general",
-		topic: "",
-		kind: "public",
-		archived: false,
-		epoch: 1,
-		head: 10,
-		n: 8,
-		stored: 10,
-		read: 10,
-		read_n: 8,
-		role: "member",
-		...changes,
-	};
-}
-
 export function posted(
 	seq: number,
 	n: number,
