@@ -1,10 +1,11 @@
 """Which messages a query means: conditions on `chat_message`, for people and for moderators.
 
-Bodies are stored as typed. The functions `chat_folded`, `chat_split` and `chat_words` (migration
-0038) make of a body what is compared: its characters in one form, its words, and the lexemes that
-the index `message_found` holds: each word as written and its stem in English or Russian; of scripts
-without spaces each pair of neighbours; each emoji and sign; and `#` with the room's id, so that a
-frequent word in a small room costs what the room holds. A query goes through the same functions.
+Bodies are stored as typed. The functions `chat_folded`, `chat_split` and `chat_words` (migrations
+0038 and 0041) make of a body what is compared: its characters in one form, its words, and the
+lexemes that the index `message_found` holds: each word as written and its stem in English or
+Russian; of scripts without spaces each pair of neighbours; each emoji and sign; and `#` with the
+room's id, so that a frequent word in a small room costs what the room holds. A query goes through
+the same functions.
 
 A lexeme finds the messages; where it does not say all (`v2.14.3`, a phrase), the folded body is
 looked at as well. So nothing that the index leaves out can make a wrong message match.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
+from importlib import import_module
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -164,6 +165,53 @@ def test_longest_body_is_taken_apart_in_little_time_into_little(name: str) -> No
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_written_is_taken_apart_in_little_time_into_little(seed: int) -> None:
     check(drawn(seed, EVERYTHING if seed % 2 else MIXED))
+
+
+PIECES = [
+    *("http://", "a.b", "user@example.com", "running", "сервера", "ЁЛКИ", "the", "и", "не", "it's"),
+    *("1e5", "-3.14", "0x1f", "&amp;", "<b>", "1.2.3", "10%", "/etc/x", "--", "_", "\t", "\u00a0x"),
+    *("A" * 300, "ж" * 450, "1" * 333, "→", "👍", "中文字", "ΟΔΟΣ", "Ⅷ", "½", "ﬁ", "\x01", "“a”"),
+]
+
+
+def short_bodies(dice: random.Random) -> list[str]:
+    drawn_from = [EVERYTHING, MIXED, PIECES, between(1, 127), between(0x400, 0x52F)]
+    return [
+        dice.choice(["", "", " ", "\n"]).join(
+            dice.choices(dice.choice(drawn_from), k=dice.choice([1, 2, 3, 5, 8, 20, 60]))
+        )
+        for _ in range(500)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_faster_functions_give_what_the_index_was_built_with(seed: int) -> None:
+    """Migration 0041 replaces those of 0038 and leaves the index as it is."""
+    first = import_module("chat.migrations.0038_what_a_message_is_found_by")
+    bodies = [
+        *short_bodies(random.Random(seed)),
+        drawn(seed, EVERYTHING if seed % 2 else MIXED),
+        *list(BODIES.values())[seed::20],
+    ]
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name, function in (
+            ("folded", first.FOLDED),
+            ("split", first.SPLIT),
+            ("words", first.WORDS),
+        ):
+            cursor.execute(function.replace(f"chat_{name}", f"first_{name}"))
+        cursor.execute(
+            "SELECT body FROM unnest(%s::text[]) AS body "
+            "WHERE first_folded(body) <> chat_folded(body) "
+            "OR first_split(body) <> chat_split(body) "
+            "OR first_words(7, body) <> chat_words(7, body)",
+            [bodies],
+        )
+        different = cursor.fetchall()
+        transaction.set_rollback(True)
+
+    assert different == []
 
 
 @pytest.mark.usefixtures("fast_update")
