@@ -27,6 +27,18 @@ SKELETONS = ("name_skeletons", "username_skeletons")
 # One change of a name at a time: two at once would each not see the other.
 LOCK = 0x76656368655F6E6D
 BATCH = 1_000
+# As `_is_shared` has it, of everybody at once: one pass, where that looks at all others for each.
+SHARED_OF_ALL = """
+    WITH shown AS (SELECT id, unnest(name_skeletons) AS skeleton FROM chat_user),
+    taken AS (
+        SELECT skeleton
+        FROM (TABLE shown UNION SELECT id, unnest(username_skeletons) FROM chat_user) AS names
+        GROUP BY skeleton HAVING count(*) > 1
+    )
+    SELECT DISTINCT person.id
+    FROM taken JOIN shown USING (skeleton) JOIN chat_user AS person ON person.id = shown.id
+    WHERE NOT person.name_is_shared
+"""
 
 
 def connect() -> None:
@@ -37,9 +49,10 @@ def connect() -> None:
 
 
 def fill_in() -> int:
-    """Skeletons of everybody who has none, and then who shares a name; returns how many it were.
+    """Skeletons of everybody who has none, and then who shares a name; returns how many had none.
 
-    May be run at any time and again; a batch is one transaction.
+    May be run at any time and again; a batch is one transaction. Who shares a name is looked up
+    even if nobody was without: an attempt may have been cut off in between.
     """
     filled = 0
     while batch := list(User.objects.filter(name_skeletons=None).order_by("pk")[:BATCH]):
@@ -47,8 +60,12 @@ def fill_in() -> int:
             _set_skeletons(user)
         User.objects.bulk_update(batch, SKELETONS)
         filled += len(batch)
-    if filled:
-        User.objects.filter(_is_shared(), name_is_shared=False).update(name_is_shared=True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")  # it takes as long as there are people
+        cursor.execute(SHARED_OF_ALL)
+        shared = [pk for (pk,) in cursor.fetchall()]
+    for start in range(0, len(shared), BATCH):
+        User.objects.filter(pk__in=shared[start : start + BATCH]).update(name_is_shared=True)
     return filled
 
 

@@ -102,6 +102,29 @@ def test_rows_written_past_the_model_are_filled_in_after_migrate() -> None:
     assert shown_names.fill_in() == 0
 
 
+def test_who_shares_a_name_is_found_in_one_pass_and_after_an_attempt_that_was_cut_off() -> None:
+    # To look at all others for each of so many takes twenty minutes, and a statement has 15 s.
+    number_of_people = 20_000
+    shared = {"user-1", "user-2", "user-7"}
+    alike = {1: ["anna"], 2: ["anna", "other"], 3: ["alone"], 7: ["user-8"]}
+    User.objects.bulk_create(
+        [
+            User(
+                username=f"user-{number}",
+                password="!",
+                name_skeletons=alike.get(number, [f"person-{number}"]),
+                username_skeletons=[f"user-{number}"],
+            )
+            for number in range(number_of_people)
+        ],
+        batch_size=5_000,
+    )
+
+    filled = shown_names.fill_in()
+
+    assert (filled, ambiguous()) == (0, shared)
+
+
 async def test_rest_says_who_is_ambiguous() -> None:
     await make_user("boris", display_name="Anna")
     anna = await make_user("anna", display_name="Anna")
