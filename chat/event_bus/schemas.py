@@ -2,8 +2,9 @@
 
 docs/events/ holds one file for the data of each event type and version, and one for the envelope.
 Consumers build on them, so a file only ever grows: a field may be added when it may be absent,
-an enumeration may get more values. Anything else is a new version of the event type
-(`chat.events.envelope.VERSIONS`), beside which the old file stays.
+an enumeration may get more values, and the format that a text has always had may be told. Anything
+else is a new version of the event type (`chat.events.envelope.VERSIONS`), beside which the old file
+stays.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ def _differences(
 ) -> Iterator[str]:
     old, new = _resolved(old, old_root), _resolved(new, new_root)
     old_rules, new_rules = _rules(old), _rules(new)
+    if "format" not in old_rules:
+        new_rules.pop("format", None)
     if old_rules.keys() != new_rules.keys():
         yield f"{place} has another type."
         return

@@ -9,14 +9,19 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from chat.events.emoji import canonical
 
 # No event's data is larger: a frame that brings one in is not (see `chat.protocol`), and 8,000
 # characters of any script fit.
 MAX_DATA_BYTES = 64 * 1024
+
+# Aware, in UTC; the schemas say so, and reading checks nothing.
+Time = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 
 class EventType(StrEnum):
@@ -143,7 +148,7 @@ class MemberMuted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """`everywhere`: in all rooms; the event tells this one of it and is no mute of its own."""
 
     user: int
-    until: datetime
+    until: Time
     everywhere: bool = False
 
 

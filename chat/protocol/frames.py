@@ -6,7 +6,6 @@ ignore server frames they do not know. The AsyncAPI document is generated from t
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chat import text_forms
 from chat.broken_rules import Rule
+from chat.events import Time
 
 SUBPROTOCOL = "veche.v1"
 TICKET_SUBPROTOCOL_PREFIX = "ticket."
@@ -82,8 +82,6 @@ IdempotencyKey = Annotated[
 ]
 Body = Annotated[str, Meta(extra_json_schema=text_forms.of_body(MAX_BODY_CHARACTERS))]
 Emoji = Annotated[str, Meta(extra_json_schema=text_forms.of_emoji(MAX_EMOJI_CHARACTERS))]
-# Aware, in UTC. The document alone, as above.
-Time = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 # Plain text in the frames, so that building them checks nothing; the document names the values.
 KindName = Annotated[str, Meta(extra_json_schema={"$ref": "#/components/schemas/RoomKind"})]

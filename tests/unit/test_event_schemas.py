@@ -192,6 +192,15 @@ def changed(kind: EventType, *path: str, value: Any = ...) -> list[str]:
     return schemas.incompatible(old, new)
 
 
+def test_format_may_be_told_and_is_then_kept() -> None:
+    muted = EventType.MEMBER_MUTED
+    until = schema_of(muted)["properties"]["until"]
+
+    assert until["format"] == "date-time"
+    assert schemas.incompatible({"type": "string"}, until) == []
+    assert changed(muted, "properties", "until", "format") == ["data.until has another type."]
+
+
 def test_removed_retyped_and_newly_required_fields_are_refused() -> None:
     edited, joined = EventType.MESSAGE_EDITED, EventType.MEMBER_JOINED
 
