@@ -9,8 +9,12 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.acceptance.stack import RunningStack
 
-# Restarts of a part take the supervisor's pause and the part's own start.
-PATIENCE_MS = 40_000
+# Restarts of a part take the supervisor's pause and the part's own start. All that tests wait for
+# has so long: what takes a moment alone takes seconds on a machine with other work.
+PATIENCE_MS = 60_000
+
+# Of those who have signed in, by user name: the cookies of one session, as they were at first.
+SignedIn = dict[str, list[Any]]
 
 
 class Person:
@@ -28,6 +32,14 @@ class Person:
         self.page.locator("input[name=password]").fill(password)
         self.page.locator("form button[type=submit]").first.click()
         self.page.wait_for_url(f"{address}/**")
+        self._is_in()
+
+    def open(self, address: str) -> None:
+        """The chat, with the cookies of somebody signed in."""
+        self.page.goto(address)
+        self._is_in()
+
+    def _is_in(self) -> None:
         expect(self.page.get_by_test_id("room-list")).to_be_visible(timeout=PATIENCE_MS)
 
     def enter(self, room_slug: str) -> None:
@@ -72,11 +84,17 @@ class Person:
 
 
 class People:
-    """Everybody in one test."""
+    """Everybody in one test.
 
-    def __init__(self, browser: Browser, stack: RunningStack) -> None:
+    Whoever comes for the first time in a run signs in by the form, and so does who comes twice in a
+    test, as from a second device. Others go on with the session of the first time: so many
+    sign-ins would take minutes, and on a fast machine more than one address may have.
+    """
+
+    def __init__(self, browser: Browser, stack: RunningStack, signed_in: SignedIn) -> None:
         self._browser = browser
         self._stack = stack
+        self._signed_in = signed_in
         self.address = stack.address
         self._people: list[Person] = []
 
@@ -90,21 +108,42 @@ class People:
 
     def newcomer(self, name: str, **options: Any) -> Person:
         """Somebody at a desk whose account is made now."""
-        made = (
-            f"from chat.models import User; User.objects.create_user('{name}', password='{name}!')"
-        )
-        self._stack.manage("shell", "-c", made)
-        return self._arrive(name, 1280, 800, password=f"{name}!", **options)
+        return self.at_desk(name, password=self.make_account(name), **options)
+
+    def newcomer_on_phone(self, name: str, **options: Any) -> Person:
+        return self.on_phone(name, password=self.make_account(name), **options)
+
+    def make_account(self, name: str) -> str:
+        """Its password."""
+        password = f"{name}!"
+        make = f"User.objects.create_user({name!r}, password={password!r})"
+        self._stack.manage("shell", "-c", f"from chat.models import User; {make}")
+        return password
 
     def _arrive(
-        self, name: str, width: int, height: int, *, password: str | None = None, **options: Any
+        self,
+        name: str,
+        width: int,
+        height: int,
+        *,
+        password: str | None = None,
+        anew: bool = False,
+        **options: Any,
     ) -> Person:
+        """`anew`: in a session of their own, in which nothing was done before."""
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, locale="en-GB", **options
         )
         person = Person(name, context, context.new_page())
+        is_second = any(other.name == name for other in self._people)
         self._people.append(person)
+        if name in self._signed_in and not is_second and not anew:
+            context.add_cookies(self._signed_in[name])
+            person.open(self._stack.address)
+            return person
         person.sign_in(self._stack.address, password or self._stack.accounts()[name])
+        if not anew:
+            self._signed_in.setdefault(name, context.cookies())
         return person
 
     def leave(self, shots: Path, test: str) -> None:

@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # On a busy machine compressing the static files alone takes a minute, the first time.
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
+COMMAND_SECONDS = 300.0
 # What pytest's own servers put into the environment; the stack under test has servers of its own.
 NOT_INHERITED = (
     "DATABASE_URL",
@@ -95,7 +96,7 @@ class RunningStack:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr

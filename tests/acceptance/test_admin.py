@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.acceptance.people import PATIENCE_MS, People
+from tests.acceptance.people import PATIENCE_MS, People, SignedIn
 from tests.acceptance.stack import RunningStack
 
 SHOTS = Path("var/screenshots")
@@ -70,7 +70,7 @@ class Desk:
 
 
 @pytest.fixture
-def desks(browser: Browser, stack: RunningStack) -> Iterator[Any]:
+def desks(browser: Browser, stack: RunningStack, signed_in: SignedIn) -> Iterator[Any]:
     made: list[Desk] = []
 
     def desk(viewport: Any = WIDE, scheme: Any = "light", locale: str = "en-GB") -> Desk:
@@ -78,7 +78,11 @@ def desks(browser: Browser, stack: RunningStack) -> Iterator[Any]:
             viewport=viewport, color_scheme=scheme, locale=locale, accept_downloads=True
         )
         made.append(Desk(context, stack.address))
-        made[-1].sign_in("anna", stack.accounts()["anna"])
+        if "anna" in signed_in:
+            context.add_cookies(signed_in["anna"])
+        else:
+            made[-1].sign_in("anna", stack.accounts()["anna"])
+            signed_in["anna"] = context.cookies()
         return made[-1]
 
     yield desk

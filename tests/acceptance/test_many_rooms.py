@@ -39,7 +39,7 @@ async def make():
     return made
 
 made = asyncio.run(make())
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 240
 stored = Membership.objects.filter(user=carla)
 archived = Room.objects.filter(pk=made[0].pk).exclude(archived_at=None)
 while stored.count() < len(made) or not archived.exists():

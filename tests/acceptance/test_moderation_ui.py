@@ -257,7 +257,6 @@ def test_moderator_removes_a_message_and_puts_somebody_out(
     shoot(anna, "record")
 
 
-@pytest.mark.timeout(300)  # nine long messages are typed in
 def test_room_full_of_tables_too_large_to_show_opens_and_its_owner_removes_them(
     people: People,
 ) -> None:

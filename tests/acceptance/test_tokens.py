@@ -39,7 +39,7 @@ def test_token_is_made_copied_once_used_and_revoked_on_a_phone(
     people: People, stack: RunningStack
 ) -> None:
     anna = people.on_phone(
-        "anna", color_scheme="dark", permissions=["clipboard-read", "clipboard-write"]
+        "anna", anew=True, color_scheme="dark", permissions=["clipboard-read", "clipboard-write"]
     )
     page, name = anna.page, said("bot of")
     page.get_by_test_id("open-menu").click()
@@ -69,7 +69,7 @@ def test_token_is_made_copied_once_used_and_revoked_on_a_phone(
 def test_pages_of_tokens_and_sessions_are_in_russian_too(
     people: People, stack: RunningStack
 ) -> None:
-    boris = people.on_phone("boris")
+    boris = people.on_phone("boris", anew=True)
     page = boris.page
     page.goto(f"{people.address}/accounts/tokens/")
     page.get_by_role("button", name="Русский").click()
