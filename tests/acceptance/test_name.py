@@ -11,11 +11,12 @@ from tests.acceptance.test_conversation import said
 
 
 def test_changed_name_is_in_the_chat_when_one_returns_and_others_read_it(people: People) -> None:
-    anna, boris = people.on_phone("anna", color_scheme="dark"), people.at_desk("boris")
-    page = anna.page
-    name, text = said("Anna of"), said("written under the name before")
-    anna.write(text)
-    anna.sees_state(text, "stored")
+    vera = people.newcomer_on_phone(said("vera").replace(" ", "-"), color_scheme="dark")
+    boris = people.at_desk("boris")
+    page = vera.page
+    name, text = said("Vera of"), said("written under the name before")
+    vera.write(text)
+    vera.sees_state(text, "stored")
 
     page.get_by_test_id("open-menu").click()
     page.get_by_test_id("account").click()
@@ -36,46 +37,39 @@ def test_changed_name_is_in_the_chat_when_one_returns_and_others_read_it(people:
 def test_name_of_somebody_else_is_shown_with_the_user_name_on_pages_that_are_open(
     people: People,
 ) -> None:
-    anna, boris = people.at_desk("anna"), people.on_phone("boris", color_scheme="dark")
+    vera = people.newcomer_on_phone(said("vera").replace(" ", "-"), color_scheme="dark")
+    ivan = people.newcomer(said("ivan").replace(" ", "-"))
     name, text, reply = said("Vera of"), said("who wrote this"), said("and this")
-    before = rename(boris, people.address, name)
-    boris.page.get_by_role("link", name="Back to the chat").click()
-    boris.write(text)
-    anna.sees(text)
-    expect(anna.message(text)).to_have_accessible_name(re.compile(f"^{re.escape(name)},"))
+    rename(vera, people.address, name)
+    vera.page.get_by_role("link", name="Back to the chat").click()
+    vera.write(text)
+    ivan.sees(text)
+    expect(ivan.message(text)).to_have_accessible_name(re.compile(f"^{re.escape(name)},"))
 
-    other = anna.context.new_page()
+    other = ivan.context.new_page()
     other.goto(f"{people.address}/accounts/name/")
-    own = other.get_by_label("Your name").input_value()
     other.get_by_label("Your name").fill(name.upper())
     other.get_by_role("button", name="Change name").click()
     expect(other.get_by_role("status")).to_be_visible()
 
     # Nobody has loaded a page again.
-    for page in (anna, boris):
-        expect(page.message(text)).to_have_accessible_name(
-            re.compile(f"^{re.escape(name)} @boris,")
+    for person in (ivan, vera):
+        expect(person.message(text)).to_have_accessible_name(
+            re.compile(f"^{re.escape(name)} @{vera.name},")
         )
-    anna.write(reply)
-    expect(boris.message(reply)).to_have_accessible_name(
-        re.compile(f"^{re.escape(name.upper())} @anna,")
+    ivan.write(reply)
+    expect(vera.message(reply)).to_have_accessible_name(
+        re.compile(f"^{re.escape(name.upper())} @{ivan.name},")
     )
-    toggle = anna.page.get_by_test_id("presence")
+    toggle = ivan.page.get_by_test_id("presence")
     if toggle.get_attribute("aria-pressed") == "false":
         toggle.click()
-    member = anna.page.locator("[data-testid=member][data-user=boris]")
-    expect(member).to_contain_text(f"{name} @boris", timeout=PATIENCE_MS)
-
-    rename(anna, people.address, own)
-    rename(boris, people.address, before)
+    member = ivan.page.locator(f"[data-testid=member][data-user={vera.name}]")
+    expect(member).to_contain_text(f"{name} @{vera.name}", timeout=PATIENCE_MS)
 
 
-def rename(person: Person, address: str, name: str) -> str:
-    """The name that they had before."""
+def rename(person: Person, address: str, name: str) -> None:
     person.page.goto(f"{address}/accounts/name/")
-    field = person.page.get_by_label("Your name")
-    before = field.input_value()
-    field.fill(name)
+    person.page.get_by_label("Your name").fill(name)
     person.page.get_by_role("button", name="Change name").click()
     expect(person.page.get_by_role("status")).to_be_visible()
-    return before

@@ -106,7 +106,7 @@ def test_copied_link_leads_to_the_message_on_the_same_page(people: People) -> No
     anna.page.get_by_test_id("menu-link").click()
     link = anna.page.evaluate("navigator.clipboard.readText()")
     anna.write(f"See {link}")
-    boris.page.get_by_role("link", name=link).click()
+    boris.page.get_by_role("link", name=link, exact=True).click()
 
     assert boris.page.url == link
     assert len(boris.context.pages) == 1
