@@ -151,3 +151,8 @@ class People:
         for person in self._people:
             person.page.screenshot(path=shots / f"{test}-{person.name}.png")
             person.context.close()
+
+
+def told(page: Page) -> Locator:
+    """What a page of the account says has been done; not that it is loading."""
+    return page.locator("[role=status]:not(.starting)")

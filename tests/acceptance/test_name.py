@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.acceptance.people import PATIENCE_MS, People, Person
+from tests.acceptance.people import PATIENCE_MS, People, Person, told
 from tests.acceptance.test_conversation import said
 
 
@@ -23,7 +23,7 @@ def test_changed_name_is_in_the_chat_when_one_returns_and_others_read_it(people:
     page.get_by_test_id("change-name").click()
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Change name").click()
-    expect(page.get_by_role("status")).to_have_text(f"Saved. Your name is {name}.")
+    expect(told(page)).to_have_text(f"Saved. Your name is {name}.")
     page.get_by_role("link", name="Back to the chat").click()
 
     page.get_by_test_id("open-menu").click()
@@ -50,7 +50,7 @@ def test_name_of_somebody_else_is_shown_with_the_user_name_on_pages_that_are_ope
     other.goto(f"{people.address}/accounts/name/")
     other.get_by_label("Your name").fill(name.upper())
     other.get_by_role("button", name="Change name").click()
-    expect(other.get_by_role("status")).to_be_visible()
+    expect(told(other)).to_be_visible()
 
     # Nobody has loaded a page again.
     for person in (ivan, vera):
@@ -72,4 +72,4 @@ def rename(person: Person, address: str, name: str) -> None:
     person.page.goto(f"{address}/accounts/name/")
     person.page.get_by_label("Your name").fill(name)
     person.page.get_by_role("button", name="Change name").click()
-    expect(person.page.get_by_role("status")).to_be_visible()
+    expect(told(person.page)).to_be_visible()

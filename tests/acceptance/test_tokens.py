@@ -9,7 +9,7 @@ import urllib.request
 
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.people import People
+from tests.acceptance.people import People, told
 from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
 
@@ -61,7 +61,7 @@ def test_token_is_made_copied_once_used_and_revoked_on_a_phone(
     page.goto(f"{people.address}/accounts/tokens/")
     assert token not in page.content()
     page.get_by_role("button", name=f"Revoke: {name}").click()
-    expect(page.get_by_role("status")).to_have_text("Revoked. It opens nothing any more.")
+    expect(told(page)).to_have_text("Revoked. It opens nothing any more.")
     expect(page.get_by_text(name)).to_have_count(0)
     assert who_is(people.address, token) == 401
 
@@ -77,9 +77,7 @@ def test_pages_of_tokens_and_sessions_are_in_russian_too(
     page.get_by_label("Для чего").fill(said("бот"))
     page.get_by_role("button", name="Создать ключ").click()
     confirm(page, stack.accounts()["boris"])
-    expect(page.get_by_role("status")).to_have_text(
-        "Скопируйте ключ сейчас: больше он показан не будет."
-    )
+    expect(told(page)).to_have_text("Скопируйте ключ сейчас: больше он показан не будет.")
     assert page.evaluate(NO_SIDEWAYS_SCROLLING)
     page.goto(f"{people.address}/accounts/sessions/")
     expect(page.get_by_text("отозваны и ваши ключи")).to_be_visible()
