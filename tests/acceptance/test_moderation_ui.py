@@ -262,6 +262,8 @@ def test_room_full_of_tables_too_large_to_show_opens_and_its_owner_removes_them(
 ) -> None:
     anna, boris = people.at_desk("anna"), people.at_desk("boris")
     room = found(anna, boris)
+    # While such a message is drawn as far as it is, one cannot type the next one.
+    boris.page.set_default_timeout(3 * PATIENCE_MS)
     # Each row is a bare pipe, and would be 181 cells.
     table = f"{'a|' * 181}\n{'-|' * 181}\n{'|' + chr(10)}" + "|\n" * 361
     for number in range(3):
