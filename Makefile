@@ -52,6 +52,10 @@ setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 ORDER := $(or $(ORDER),$(shell date +%s))
 PYTEST := $(PY) -m pytest -q --randomly-seed=$(ORDER)
 
+# Half of the work of the acceptance tests: always the same modules, so that an order can be repeated.
+HALF := $(patsubst %,tests/acceptance/test_%.py,accessibility admin analytics busy_room conversation)
+REST := $(filter-out $(HALF),$(wildcard tests/acceptance/test_*.py))
+
 .PHONY: test
 test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in Chromium (ORDER)
 	@echo 'This order again: make test ORDER=$(ORDER)'
@@ -61,12 +65,20 @@ test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in C
 	@.ci/prometheus >/dev/null
 	$(NPM) test
 	$(PYTEST) tests/unit tests/integration tests/drill -n $(JOBS)
-	@# Each of these has a stack of its own and a single process, which mostly waits.
+	@# Each of these processes has a stack of its own and mostly waits. Each has its own temporary
+	@# folder too: pytest closes a common one at its start, to a PostgreSQL that already runs there.
 	@mkdir -p var
-	$(PYTEST) tests/monitoring >var/monitoring.log 2>&1 & monitoring=$$!; \
-	CHROMIUM="$$(.ci/chromium)" $(PYTEST) tests/acceptance && acceptance=0 || acceptance=$$?; \
-	wait $$monitoring && monitoring=0 || monitoring=$$?; \
-	cat var/monitoring.log; exit $$((acceptance | monitoring))
+	temporary=$$(mktemp -d); trap 'rm -rf "$$temporary"' EXIT; \
+	mkdir "$$temporary"/{monitoring,half,rest}; \
+	export CHROMIUM="$$(.ci/chromium)"; \
+	PYTEST_DEBUG_TEMPROOT="$$temporary/monitoring" \
+		$(PYTEST) tests/monitoring >var/monitoring.log 2>&1 & monitoring=$$!; \
+	PYTEST_DEBUG_TEMPROOT="$$temporary/half" $(PYTEST) $(HALF) >var/acceptance.log 2>&1 & half=$$!; \
+	failed=0; \
+	PYTEST_DEBUG_TEMPROOT="$$temporary/rest" $(PYTEST) $(REST) || failed=1; \
+	wait $$half || failed=1; \
+	wait $$monitoring || failed=1; \
+	cat var/acceptance.log var/monitoring.log; exit $$failed
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Unit and integration tests only
