@@ -97,8 +97,7 @@ def meant(query: Query, text: str, rooms: Sequence[int] | None) -> Meant:
             if one.excluded:
                 condition &= ~_is_met(one)
         if query.has_operators and number == len(groups) - 1:
-            folded = _one_folded(" ".join(text.split()))
-            condition &= _holds(_spaced(FOLDED), folded)
+            condition &= _holds(_spaced(FOLDED), _one_spaced(_one_folded(text)))
         conditions |= condition
         needed.append([_holds(FOLDED, one.part) for one in named if one.part])
     soon_told = Q()
@@ -168,7 +167,7 @@ def _matcher(
             words = f" {' '.join(split.split())} "
             condition = _holds(_spaced(SPLIT, around=True), words)
             return Matcher(query, condition, piece.excluded, quoted)
-        return Matcher(query, _holds(_spaced(FOLDED), folded), piece.excluded, [])
+        return Matcher(query, _holds(_spaced(FOLDED), _one_spaced(folded)), piece.excluded, [])
     is_word = len(kept) == 1 and (folded == kept[0][0] or len(folded) == 1)
     terms = []
     for lexeme, stem in kept:
@@ -236,6 +235,11 @@ def _spaced(text: Func[Any], *, around: bool = False) -> Func[Any]:
     if around:
         template = rf"' ' || {template} || ' '"
     return Func(text, template=f"({template})", output_field=TextField())
+
+
+def _one_spaced(folded: str) -> str:
+    """As `_spaced`: folding makes a space of some signs (´ and ¨), so it comes first."""
+    return " ".join(folded.split()) or folded
 
 
 def _quoted(lexeme: str) -> str:

@@ -73,6 +73,7 @@ FINDS = [
     ("git push --force", "--force"),
     ('git commit -m "this or that"', 'git commit -m "this or that"'),
     ("to be or not to be", "to be or not to be"),
+    ("5´ tall, 6´ wide", '"5´ tall, 6´ wide"'),
     ("ёлка", "елка"),
     ("елка", "ёлка"),
     ("ЁЛКИ", "елка"),
