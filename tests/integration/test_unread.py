@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
@@ -212,6 +213,21 @@ async def test_marker_on_an_event_that_is_not_stored_yet_counts() -> None:
 
     assert in_the_middle == 1
     assert await unread_of(anna, room) == 0
+
+
+async def test_what_comes_in_the_place_of_what_was_read_and_is_lost_is_new(
+    log_redis: redis.Redis,
+) -> None:
+    anna, boris, room = await two_people()
+    last = [await post(room, boris, body) for body in ("one", "two")][-1].event.seq
+    await mark(anna, room, last)
+
+    log_redis.flushall()
+    await post(room, boris, "instead of one")
+    before_storing = await unread_of(anna, room)
+    await store(room.pk)
+
+    assert (before_storing, await unread_of(anna, room)) == (1, 1)
 
 
 async def test_number_is_right_beyond_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

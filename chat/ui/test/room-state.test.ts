@@ -134,6 +134,22 @@ describe("room state", () => {
 			expect(rooms.unread(state)).toBe(1);
 		});
 
+		it.each(["before", "after"])("count what replaces what was read and is lost, %s the recount", (when) => {
+			let state = rooms.applyEvents(open(), [from(2, 11, 9), from(2, 12, 10), from(2, 13, 11)], ME);
+			state = rooms.withRead(state, 13, 11);
+			const recount = () => {
+				const info = { epoch: 2, head: 11, n: 9, read: 11, read_n: 9 };
+				state = rooms.recounted(state, roomInfo(info));
+			};
+
+			state = rooms.reset(state, 2, 11);
+			if (when === "after") recount();
+			state = rooms.applyEvents(state, [from(2, 12, 10), from(ME, 13, 11)], ME);
+			if (when === "before") recount();
+
+			expect(rooms.unread(state)).toBe(1);
+		});
+
 		it("live equal those after a reload, whatever happens", () => {
 			let random = 28;
 			const chance = (below: number) => {

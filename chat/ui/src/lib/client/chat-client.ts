@@ -396,6 +396,7 @@ export class ChatClient {
 	private resetRoom(room: number, epoch: number, head: number): void {
 		this.catchUp.follow(room, epoch, head);
 		this.update(room, (state) => rooms.reset(state, epoch, head));
+		if ((this.readToSend.get(room) ?? 0) > head) this.readToSend.set(room, head);
 		this.dropArrived(room);
 		if (this.current === room) this.reopen(room);
 		// How many messages there are now, only the server knows.

@@ -116,10 +116,17 @@ function withMarkerOf(state: RoomState, info: RoomInfo) {
 	};
 }
 
-/** What the server says of a room whose log was lost: how much there is now, only the server knows. */
+/** What the server says of a room whose log was lost: how much there is and was read now, only it knows. */
 export function recounted(state: RoomState, info: RoomInfo): RoomState {
-	if (state.epoch !== info.epoch || state.last !== info.head) return state;
-	return { ...state, n: info.n, ...withMarkerOf(state, info) };
+	if (state.epoch !== info.epoch) return state;
+	const marker = withMarkerOf(state, info);
+	return {
+		...state,
+		n: state.last === info.head ? info.n : state.n,
+		...marker,
+		// Of a marker that stood on what is lost the page knows the place only.
+		readN: marker.read === info.read ? markerOf(info).readN : Math.min(marker.readN, info.n),
+	};
 }
 
 function described(info: RoomInfo) {
@@ -207,6 +214,8 @@ export function reset(state: RoomState, epoch: number, head: number): RoomState 
 		epoch,
 		last: head,
 		stored: Math.min(state.stored, head),
+		// What comes in the places of events that were read and are lost was not read.
+		read: Math.min(state.read, head),
 		own: state.own.filter((seq) => seq <= head),
 		deleted: state.deleted.filter((seq) => seq <= head),
 		tail: null,
