@@ -12,6 +12,7 @@ marker has passed them.
 
 from __future__ import annotations
 
+import collections
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -25,8 +26,10 @@ from chat.protocol import RoomInfo
 from chat.room_log import reading
 from chat.slices import Slices
 
-# Of one room; more than that nobody counts, and pages show 9999+.
-MAX_COUNTED = 10_000
+# Of one room; more than that nobody counts, and pages show 9999+. And in all rooms of a person, as
+# much in each: a third of a second for what a program has posted everywhere and never reads.
+MAX_COUNTED_OF_ROOM = 10_000
+MAX_COUNTED = 100_000
 # Named in one room, the newest, and in all rooms of a person: less than 100 kB of their `welcome`.
 MAX_NAMED_OF_ROOM = 1_000
 MAX_NAMED = 10_000
@@ -40,8 +43,8 @@ MAX_UNSTORED = 5_000
 NOT_NEWS = """
     SELECT given.user_id, given.room_id, room.stored_seq,
         own.number, own.newest, deleted.number, deleted.newest, deleted.for_good
-    FROM unnest(%(users)s::bigint[], %(rooms)s::bigint[], %(after)s::bigint[], %(upto)s::bigint[])
-        AS given (user_id, room_id, after, upto)
+    FROM unnest(%(users)s::bigint[], %(rooms)s::bigint[], %(after)s::bigint[], %(upto)s::bigint[],
+        %(counted)s::bigint[]) AS given (user_id, room_id, after, upto, counted)
     JOIN chat_room AS room ON room.id = given.room_id
     CROSS JOIN LATERAL (
         SELECT count(*) AS number, (array_agg(seq ORDER BY seq DESC))[1:%(named)s] AS newest
@@ -49,7 +52,7 @@ NOT_NEWS = """
             SELECT seq FROM chat_message
             WHERE room_id = given.room_id AND author_id = given.user_id
                 AND seq > given.after AND seq <= given.upto
-            ORDER BY seq DESC LIMIT %(counted)s
+            ORDER BY seq DESC LIMIT given.counted
         ) AS found
     ) AS own
     CROSS JOIN LATERAL (
@@ -60,7 +63,7 @@ NOT_NEWS = """
             FROM chat_message
             WHERE room_id = given.room_id AND author_id IS DISTINCT FROM given.user_id
                 AND deleted_at IS NOT NULL AND seq > given.after AND seq <= given.upto
-            ORDER BY seq DESC LIMIT %(counted)s
+            ORDER BY seq DESC LIMIT given.counted
         ) AS found
     ) AS deleted
 """
@@ -86,9 +89,14 @@ async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[Roo
     ]
     if not asked:
         return {user: list(rooms) for user, rooms in lists.items()}
+    number_of_rooms = collections.Counter(user for user, _ in asked)
     found: dict[tuple[int, int], NotNews] = {}
     for start in range(0, len(asked), ROOMS_PER_STATEMENT):
-        found |= await in_database(_stored, asked[start : start + ROOMS_PER_STATEMENT])
+        part = asked[start : start + ROOMS_PER_STATEMENT]
+        counted = [
+            min(MAX_COUNTED_OF_ROOM, MAX_COUNTED // number_of_rooms[user]) for user, _ in part
+        ]
+        found |= await in_database(_stored, part, counted)
     tails = await reading.hot_tails(_unstored(asked, found), MAX_UNSTORED_OF_ROOM)
     slices = Slices()
     result: dict[int, list[RoomInfo]] = {}
@@ -173,7 +181,10 @@ def _unstored(
     }
 
 
-def _stored(asked: Sequence[tuple[int, RoomInfo]]) -> dict[tuple[int, int], NotNews]:
+def _stored(
+    asked: Sequence[tuple[int, RoomInfo]], counted: Sequence[int]
+) -> dict[tuple[int, int], NotNews]:
+    """What PostgreSQL knows; of each room at most so many are `counted`, the newest."""
     with connection.cursor() as cursor:
         cursor.execute(
             NOT_NEWS,
@@ -183,7 +194,7 @@ def _stored(asked: Sequence[tuple[int, RoomInfo]]) -> dict[tuple[int, int], NotN
                 "after": [room.read for _, room in asked],
                 "upto": [room.head for _, room in asked],
                 "named": MAX_NAMED_OF_ROOM,
-                "counted": MAX_COUNTED,
+                "counted": list(counted),
             },
         )
         rows = cursor.fetchall()

@@ -248,6 +248,25 @@ async def test_number_is_right_beyond_what_is_named(monkeypatch: pytest.MonkeyPa
     assert [room.own_after for room in rooms] == [[10, 11, 12, 13], [12, 13]]
 
 
+async def test_what_is_counted_is_bounded_however_much_programs_have_posted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unread, "MAX_COUNTED", 8)
+    anna, boris, first = await two_people()
+    second = await new_room(anna, boris)
+    for room in (first, second):
+        await mark(anna, room, 3)
+        for number in range(9):
+            await post(room, anna, str(number))
+        await store(room.pk)
+
+    rooms = await room_list.rooms_of(anna.pk)
+
+    # The newest count as read; of one room alone more of them do.
+    assert [room.n - room.read_n for room in rooms] == [5, 5]
+    assert await unread_of(anna, first) == 1
+
+
 async def test_number_is_what_a_person_would_count_whatever_happened() -> None:
     chance = random.Random(28)
     anna, boris, room = await two_people()
