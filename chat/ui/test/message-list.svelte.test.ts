@@ -93,6 +93,30 @@ describe("the list of messages", () => {
 		expect(rows().at(-1)?.textContent).toContain("text 2020");
 	});
 
+	it("takes in by slices what comes at once, and says of nothing before it is there that it was read", async () => {
+		const { chat, rows, show } = await list(upTo(10));
+		vi.spyOn(document, "hasFocus").mockReturnValue(true);
+		const read = vi.spyOn(chat, "markRead").mockImplementation(() => {});
+
+		show(upTo(30));
+		expect(rows().length).toBeLessThan(30);
+
+		await vi.waitFor(() => expect(read).toHaveBeenLastCalledWith(ROOM, 30, 30), { timeout: 20_000 });
+		expect(rows().map((row) => Number(row.dataset.seq))).toEqual(upTo(30).map(({ seq }) => seq));
+		expect(read.mock.calls[0]?.[1]).toBeLessThan(30);
+	});
+
+	it("shows the newest at once when very much comes, and then what stands above them", async () => {
+		const { rows, show } = await list(upTo(10));
+
+		show(upTo(200));
+		expect(rows().at(-1)?.textContent).toContain("text 200");
+		expect(rows().length).toBeLessThan(50);
+
+		await vi.waitFor(() => expect(rows()).toHaveLength(100), { timeout: 20_000 });
+		expect(rows()[0]?.textContent).toContain("text 101");
+	});
+
 	it("offers each what they may do with a message", async () => {
 		const items = [message(1), message(2, { author: ME })];
 		const has = (row: HTMLElement | undefined) =>

@@ -179,12 +179,12 @@ export function plainExcerpt(source: string, length = 140): string {
 /** How an emoji begins; digits and the like are ones with a keycap. */
 const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\ufe0f?\u20e3)/u;
 
+const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
 /** Whether a message is nothing but one to three emoji, which are then shown large. */
 export function isOnlyEmoji(source: string): boolean {
 	const text = source.trim();
-	if (text.length === 0 || text.length > 40) return false;
-	const parts = [
-		...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text.replace(/\s/g, "")),
-	];
+	if (text.length > 40 || !EMOJI.test(text)) return false;
+	const parts = [...characters.segment(text.replace(/\s/g, ""))];
 	return parts.length <= 3 && parts.every(({ segment }) => EMOJI.test(segment));
 }

@@ -4,33 +4,120 @@ import { type Item, indexOf } from "../client/history";
 const FIRST = 100;
 const STEP = 60;
 const MOST = 320;
+/** So many more may stand there while the end is followed: each row that is taken away at the top moves all others. */
+const SPARE = 20;
+/** Rows that come to the end at one time: more would keep a key that is pressed meanwhile waiting. */
+const SLICE = 6;
+/** What fills a list that is not very high. */
+const SCREEN = 30;
 
-/** Which of the loaded items are in the document. It follows the newest until it is held. */
+interface Range {
+	/** Indices of the first item, and of the one after the last. */
+	start: number;
+	end: number;
+	/** More is to come into the document, at one of its ends: see `step`. */
+	behind: boolean;
+}
+
+/**
+ * Which of the loaded items are in the document. It follows the newest until it is held.
+ *
+ * What comes at once comes into the document in slices, one with each `step`. When more than a screenful waits, what
+ * would only rush past is left out: the newest screenful is shown, and the steps fill up what stands above it.
+ */
 export class RowWindow {
 	/** The position of the first item; null: so far back from the end as is shown at first. */
 	private top = $state<number | null>(null);
 	/** The position of the last item; null follows the end, as far as the bound on rows lets it. */
 	private bottom = $state<number | null>(null);
-	readonly end = $derived.by(() => {
+	private steps = $state(0);
+	/** What was in the document last, by positions; null: nothing that one could go on from. */
+	private drawn: { from: number; to: number; cut: boolean; behindAt: number | null } | null = null;
+
+	/** How far the end may reach while it is followed. */
+	private readonly limit = $derived.by(() => {
 		const items = this.items();
-		if (this.bottom !== null) return Math.min(items.length, indexOf(items, this.bottom) + 1);
 		// Held above, it grows with what comes to the end, but not for ever.
 		return this.top === null ? items.length : Math.min(items.length, indexOf(items, this.top) + MOST);
 	});
-	readonly start = $derived.by(() =>
-		this.top === null ? Math.max(0, this.end - FIRST) : Math.min(indexOf(this.items(), this.top), this.end),
-	);
+	private readonly range: Range = $derived.by(() => {
+		const items = this.items();
+		if (this.bottom === null) return this.followed(items);
+		this.drawn = null;
+		const end = Math.min(items.length, indexOf(items, this.bottom) + 1);
+		return {
+			start: this.top === null ? Math.max(0, end - FIRST) : this.startAt(items, end),
+			end,
+			behind: false,
+		};
+	});
 
-	/** `items`: what is loaded, oldest first. */
-	constructor(private readonly items: () => Item[]) {}
+	/** `items`: what is loaded, oldest first; `atOnce`: what may not wait for a step. */
+	constructor(
+		private readonly items: () => Item[],
+		private readonly atOnce: (item: Item) => boolean = () => false,
+	) {}
+
+	get start(): number {
+		return this.range.start;
+	}
+
+	get end(): number {
+		return this.range.end;
+	}
+
+	get behind(): boolean {
+		return this.range.behind;
+	}
 
 	/** What comes to the end comes into the document. */
 	get following(): boolean {
-		return this.bottom === null && this.end === this.items().length;
+		return this.bottom === null && this.limit === this.items().length;
+	}
+
+	/** Brings the next slice into the document; to be called once a frame while it is `behind`. */
+	step(): void {
+		this.steps++;
+	}
+
+	private startAt(items: Item[], end: number): number {
+		return Math.min(indexOf(items, this.top as number), end);
+	}
+
+	private followed(items: Item[]): Range {
+		const { drawn, limit } = this;
+		const upTo = drawn === null ? limit : Math.min(limit, indexOf(items, drawn.to + 1));
+		const waiting = limit - upTo;
+		const skips = this.top === null && waiting > SCREEN;
+		// One slice with each step, also when more comes between two.
+		const slice = drawn?.behindAt === this.steps ? 0 : SLICE;
+		const whole = waiting <= slice || skips || items.slice(upTo, limit).some(this.atOnce);
+		const end = whole ? limit : upTo + slice;
+		let cut = skips || (drawn?.cut ?? false);
+		let start: number;
+		if (this.top !== null) {
+			start = this.startAt(items, end);
+			cut = false;
+		} else if (skips) {
+			start = end - SCREEN;
+		} else {
+			const from = drawn === null ? 0 : indexOf(items, drawn.from);
+			const least = Math.max(0, end - FIRST);
+			if (cut) start = Math.max(least, whole ? from - slice : from);
+			else start = end - from > FIRST + SPARE || from > least ? least : from;
+			cut &&= start > least;
+		}
+		const last = items[end - 1];
+		const behind = cut || end < limit;
+		const behindAt = behind ? this.steps : null;
+		this.drawn = last ? { from: items[start]?.seq ?? last.seq, to: last.seq, cut, behindAt } : null;
+		return { start, end, behind };
 	}
 
 	/** Back to the newest. */
 	follow(): void {
+		if (this.top === null && this.bottom === null) return;
+		this.drawn = null;
 		this.top = this.bottom = null;
 	}
 
@@ -58,6 +145,7 @@ export class RowWindow {
 		const { start, end } = this;
 		const { length } = this.items();
 		const to = Math.min(length, end + STEP);
+		this.drawn = null;
 		this.top ??= this.seqAt(start);
 		this.bottom = newest && to === length ? null : this.seqAt(to - 1);
 		if (to - start > MOST) this.top = this.seqAt(to - MOST);
@@ -66,6 +154,7 @@ export class RowWindow {
 	/** Holds the item at index `at` with what stands around it. */
 	around(at: number, newest: boolean): void {
 		const { length } = this.items();
+		this.drawn = null;
 		this.top = this.seqAt(Math.max(0, at - STEP));
 		this.bottom = newest && at + STEP >= length ? null : this.seqAt(Math.min(length - 1, at + STEP));
 	}
