@@ -1,11 +1,14 @@
 """What large rooms, and rooms in which much is said, cost the page of somebody who is in them.
 
-    .venv/bin/python -m bench.busy_page --members 5000 --seconds 10
+    .venv/bin/python -m bench.busy_page --members 400 1000 5000 --seconds 6
 
-Starts an installation of its own. One person in Chromium types in an empty room, opens a room of
+Starts an installation of its own. One person in Chromium types in an empty room, opens rooms of
 so many members, types in a room of 1,000 members and 20,000 messages while others post there,
 scrolls up in it, and scrolls through 10,000 messages. The empty room of the same run is what the
 rest is to be compared with: the machine's other work slows both.
+
+Each stretch has a browser of its own, and so many seconds (`--patience`). What a page does not
+come through by then is the figure: "not in 25 s".
 
 `--before DIR` does it twice, first with the interface of another commit: DIR is the folder that
 `vite build` filled in a checkout of it, chat/static/chat/build. The server is the same.
@@ -15,14 +18,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Route, sync_playwright
 
 from tests.acceptance.busy_room import Room, Seen, Watched, make_room, talk
 from tests.acceptance.people import Person
@@ -34,22 +43,36 @@ SCROLLED_THROUGH = 10_000
 RATES = (20, 100)
 TEXT = "eighteen letters.."
 PAUSE_MS = 60.0
-SCROLL_SECONDS = 240.0
-# The interface before the measures is blocked for minutes.
-PATIENCE_MS = 300_000
+STOP_SECONDS = 10.0
 # Older builds do not know what the page says before they are there.
 HIDE_STARTING = ".starting { display: none !important }"
 BUILD = "/static/chat/build/"
 
-Figures = dict[str, float]
+Figures = Iterator[tuple[str, float]]
+# Of each stretch by its name, as far as it came.
+Results = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    stack: RunningStack
+    executable: str
+    seconds: float
+    patience_seconds: float
+
+
+Stretch = Callable[[Bench, Watched], Figures]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--members", type=int, default=5_000, help="of the large room")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each stretch")
+    parser.add_argument(
+        "--members", type=int, nargs="+", default=[400, 1_000, 5_000], help="of the large rooms"
+    )
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--patience", type=float, default=25.0, help="seconds of each stretch")
     parser.add_argument("--before", type=Path, help="a built interface to compare with")
     options = parser.parse_args()
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
@@ -60,96 +83,164 @@ def main() -> None:
     stack = RunningStack(folder, {"LOG_LEVEL": "WARNING"})
     stack.start()
     try:
-        say("making rooms")
-        rooms = {
-            "empty": make_room(stack, "empty", "anna", members=1, messages=0),
-            "large": make_room(stack, "large", "anna", members=options.members, messages=0),
-            "busy": make_room(stack, "busy", "anna", members=BUSY_MEMBERS, messages=BUSY_MESSAGES),
-        }
-        found: dict[str, Figures] = {}
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else []
-            )
-            if options.before:
-                found["before"] = measure(browser, stack, rooms, options.seconds, options.before)
-            found["now"] = measure(browser, stack, rooms, options.seconds, None)
-            browser.close()
+        bench = Bench(stack, executable, options.seconds, options.patience)
+        stretches = prepare(stack, options.members)
+        found: dict[str, Results] = {}
+        if options.before:
+            found["before"] = measure(bench, stretches, options.before)
+        found["now"] = measure(bench, stretches, None)
     finally:
         stack.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    report(found)
+    report(found, options.patience)
 
 
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def measure(
-    browser: Browser,
-    stack: RunningStack,
-    rooms: dict[str, Room],
-    seconds: float,
-    build: Path | None,
-) -> Figures:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    if build:
-        serve(build, context)
-    page = context.new_page()
-    anna = Person("anna", context, page)
-    page.set_default_timeout(PATIENCE_MS)
-    anna.sign_in(stack.address, stack.accounts()["anna"])
-    watched = Watched(page)
-    figures: Figures = {}
-
-    say("an empty room")
-    watched.open(rooms["empty"].slug)
-    with watched.stretch() as seen:
-        type_for(watched, seconds)
-    figures |= typing("empty", seen)
-
-    say("opening a large room")
-    with watched.stretch() as seen:
-        began = time.monotonic()
-        watched.open(rooms["large"].slug)
-        opened = time.monotonic() - began
-        page.wait_for_timeout(seconds * 1000)
-    figures |= {
-        "large: opened, ms": opened * 1000,
-        "large: longest block, ms": seen.longest_task,
-        "large: blocked in all, ms": seen.blocked_ms,
-        "large: rows of members": seen.members,
-        "large: requests": len(seen.requests),
-    }
-    with talk(stack, rooms["large"], RATES[0]) as said, watched.stretch() as seen:
-        page.wait_for_timeout(seconds * 1000)
-    figures["large: requests a message"] = len(seen.requests) / said.posted
-    figures["large: main thread busy, %"] = 100 * seen.busy_share
-
-    watched.open(rooms["busy"].slug)
+def prepare(stack: RunningStack, sizes: list[int]) -> dict[str, Stretch]:
+    """Makes the rooms; returns what is done in them, by names."""
+    say("making rooms")
+    empty = make_room(stack, "empty", "anna", members=1, messages=0)
+    stretches: dict[str, Stretch] = {"empty": typing_in(empty)}
+    for members in sizes:
+        room = make_room(stack, f"large-{members}", "anna", members=members, messages=0)
+        stretches[f"{members:,} members"] = opening(room)
+    busy = make_room(stack, "busy", "anna", members=BUSY_MEMBERS, messages=BUSY_MESSAGES)
     for rate in RATES:
-        say(f"typing at {rate} messages/s")
-        with talk(stack, rooms["busy"], rate) as said, watched.stretch() as seen:
-            type_for(watched, seconds)
-        figures |= typing(f"{rate}/s", seen)
-        figures[f"{rate}/s: messages"] = said.posted
-        figures[f"{rate}/s: requests a message"] = len(seen.requests) / said.posted
-        figures[f"{rate}/s: rows"] = seen.rows
+        stretches[f"{rate}/s"] = typing_while_others_post(busy, rate)
+    stretches["scrolled up"] = reading_above_the_end(busy)
+    stretches["scrolling"] = scrolling(busy)
+    return stretches
 
-    say("scrolled up while messages come")
-    with talk(stack, rooms["busy"], RATES[-1]), watched.stretch() as seen:
-        watched.scroll(-1500)
-        page.wait_for_timeout(seconds * 1000)
-    figures["scrolled up: rows"] = seen.rows
 
-    say("scrolling")
-    with watched.stretch() as seen:
-        passed = watched.scroll_up_through(SCROLLED_THROUGH, SCROLL_SECONDS)
-    figures["scrolling: messages"] = passed
-    figures["scrolling: rows"] = seen.rows
-    figures["scrolling: longest block, ms"] = seen.longest_task
-    context.close()
+def measure(bench: Bench, stretches: dict[str, Stretch], build: Path | None) -> Results:
+    results: Results = {}
+    for name, stretch in stretches.items():
+        results[name] = figures = bounded(bench, stretch, build)
+        found = ", ".join(f"{figure}: {value:,.1f}" for figure, value in figures.items())
+        say(f"{'before: ' if build else ''}{name}: {found or 'nothing'}")
+    return results
+
+
+def bounded(bench: Bench, stretch: Stretch, build: Path | None) -> dict[str, float]:
+    """What `stretch` finds while its time lasts, in a process that can be ended: a page that does
+    not answer keeps whoever asks it waiting."""
+    told, teller = multiprocessing.Pipe(duplex=False)
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=work, args=(teller, bench, stretch, build))
+    process.start()
+    teller.close()
+    figures: dict[str, float] = {}
+    deadline = time.monotonic() + bench.patience_seconds
+    ended = False
+    while not ended and told.poll(max(0.0, deadline - time.monotonic())):
+        try:
+            name, figure = told.recv()
+            figures[name] = figure
+        except EOFError:
+            ended = True
+    if ended:
+        process.join(STOP_SECONDS)
+        if process.exitcode != 0:
+            sys.exit("A stretch failed.")
+    else:
+        end(process)
     return figures
+
+
+def end(process: multiprocessing.context.ForkProcess) -> None:
+    """Ends what it started, too; the browser ends with the pipe to it."""
+    assert process.pid is not None
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        process.join(STOP_SECONDS)
+
+
+def work(teller: Connection, bench: Bench, stretch: Stretch, build: Path | None) -> None:
+    os.setsid()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=bench.executable,
+            args=["--no-sandbox"] if os.geteuid() == 0 else [],
+        )
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+        if build:
+            serve(build, context)
+        page = context.new_page()
+        anna = Person("anna", context, page)
+        anna.sign_in(bench.stack.address, bench.stack.accounts()["anna"])
+        page.set_default_timeout(2000 * bench.patience_seconds)  # who waits for this ends it before
+        for figure in stretch(bench, Watched(page)):
+            teller.send(figure)
+        browser.close()
+
+
+def typing_in(room: Room) -> Stretch:
+    def stretch(bench: Bench, watched: Watched) -> Figures:
+        watched.open(room.slug)
+        with watched.stretch() as seen:
+            type_for(watched, bench.seconds)
+        yield from typing(seen)
+
+    return stretch
+
+
+def opening(room: Room) -> Stretch:
+    def stretch(bench: Bench, watched: Watched) -> Figures:
+        with watched.stretch() as seen:
+            began = time.monotonic()
+            watched.open(room.slug)
+            yield "opened, ms", 1000 * (time.monotonic() - began)
+            watched.page.wait_for_timeout(bench.seconds * 1000)
+        yield "longest block, ms", seen.longest_task
+        yield "blocked in all, ms", seen.blocked_ms
+        yield "rows of members", seen.members
+        yield "requests", len(seen.requests)
+        with talk(bench.stack, room, RATES[0]) as said, watched.stretch() as seen:
+            watched.page.wait_for_timeout(bench.seconds * 1000)
+        yield "requests a message", len(seen.requests) / said.posted
+        yield "main thread busy, %", 100 * seen.busy_share
+
+    return stretch
+
+
+def typing_while_others_post(room: Room, rate: float) -> Stretch:
+    def stretch(bench: Bench, watched: Watched) -> Figures:
+        watched.open(room.slug)
+        with talk(bench.stack, room, rate) as said, watched.stretch() as seen:
+            type_for(watched, bench.seconds)
+        yield from typing(seen)
+        yield "messages", said.posted
+        yield "requests a message", len(seen.requests) / said.posted
+        yield "rows", seen.rows
+
+    return stretch
+
+
+def reading_above_the_end(room: Room) -> Stretch:
+    def stretch(bench: Bench, watched: Watched) -> Figures:
+        watched.open(room.slug)
+        with talk(bench.stack, room, RATES[-1]), watched.stretch() as seen:
+            watched.scroll(-1500)
+            watched.page.wait_for_timeout(bench.seconds * 1000)
+        yield "rows", seen.rows
+
+    return stretch
+
+
+def scrolling(room: Room) -> Stretch:
+    def stretch(bench: Bench, watched: Watched) -> Figures:
+        watched.open(room.slug)
+        with watched.stretch() as seen:
+            within = bench.patience_seconds / 2
+            yield "messages", watched.scroll_up_through(SCROLLED_THROUGH, within)
+        yield "rows", seen.rows
+        yield "longest block, ms", seen.longest_task
+
+    return stretch
 
 
 def serve(build: Path, context: BrowserContext) -> None:
@@ -174,21 +265,25 @@ def type_for(watched: Watched, seconds: float) -> None:
         watched.type(TEXT, PAUSE_MS)
 
 
-def typing(where: str, seen: Seen) -> Figures:
-    return {
-        f"{where}: key, median ms": seen.median_key,
-        f"{where}: key, 99 % within ms": seen.key(0.99),
-        f"{where}: key, slowest ms": max(seen.keys),
-        f"{where}: longest block, ms": seen.longest_task,
-        f"{where}: main thread busy, %": 100 * seen.busy_share,
-    }
+def typing(seen: Seen) -> Figures:
+    yield "key, median ms", seen.median_key
+    yield "key, 99 % within ms", seen.key(0.99)
+    yield "key, slowest ms", max(seen.keys)
+    yield "longest block, ms", seen.longest_task
+    yield "main thread busy, %", 100 * seen.busy_share
 
 
-def report(found: dict[str, Figures]) -> None:
-    print(f"{'':32}" + "".join(f"{name:>12}" for name in found))
-    for figure in found["now"]:
-        values = "".join(f"{figures[figure]:12,.2f}" for figures in found.values())
-        print(f"{figure:32}{values}")
+def report(found: dict[str, Results], patience_seconds: float) -> None:
+    not_there = f"not in {patience_seconds:.0f} s"
+    print(f"{'':40}" + "".join(f"{column:>14}" for column in found))
+    for stretch in found["now"]:
+        columns = [results[stretch] for results in found.values()]
+        names = dict.fromkeys(name for figures in columns for name in figures)
+        for name in names or {"anything": None}:
+            values = (
+                f"{figures[name]:,.2f}" if name in figures else not_there for figures in columns
+            )
+            print(f"{f'{stretch}: {name}':40}" + "".join(f"{value:>14}" for value in values))
 
 
 if __name__ == "__main__":
