@@ -116,15 +116,24 @@ def known_formats() -> None:
     register_formats()
 
 
-@pytest.fixture(params=["daphne", "uvicorn"])
-def server(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[WebProcess]:
-    with web_process(
-        tmp_path / "server.log",
-        module="tests.integration.server_without_limits",
-        ASGI_SERVER=request.param,
-        SENDS_PER_SECOND="1000",
-        SENDS_BURST="1000",
-    ) as process:
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def server(
+    request: pytest.FixtureRequest,
+    django_db_setup: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[WebProcess]:
+    log = tmp_path_factory.mktemp("web") / "server.log"
+    with (
+        django_db_blocker.unblock(),
+        web_process(
+            log,
+            module="tests.integration.server_without_limits",
+            ASGI_SERVER=request.param,
+            SENDS_PER_SECOND="1000",
+            SENDS_BURST="1000",
+        ) as process,
+    ):
         yield process
 
 
