@@ -1,23 +1,32 @@
 """How long searches take among many messages, what the index takes and what storing costs.
 
     python -m bench.search --messages 1000000
+    python -m bench.search --messages 10000000 --now --folder var/search
 
 Starts servers of its own as the release before search found what was pasted had them (migration
 0037), fills PostgreSQL by COPY, and measures; migrates while somebody goes on storing messages;
 measures again, and shows both side by side. All is thrown away. A million messages take about 2 GB
 of disk and a quarter of an hour on two cores.
+
+With --now nothing is measured before; other indexes are built after the COPY, the one of search as
+its migration builds it. With --folder all stays there for the next run, which only measures.
+Ten million messages then take about 6 GB of disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import statistics
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from bench.admin_history import ROOMS, bodies, copy, people, quoted
@@ -26,9 +35,13 @@ from bench.servers import own_servers
 BEFORE = "0037_deleted_messages_of_room"
 BATCH = 50_000
 MY_ROOMS = 40
+# Rooms, the last ones, in which nobody has written since this share of the messages.
+SILENT_ROOMS, EARLY_SHARE = 200, 0.1
+FREE_BYTES_PER_MESSAGE = 2_000
 RUNS, SECONDS_OF_CASE = 100, 5.0
 LIMIT = 20
-STORED_AT_ONCE, STORED_TIMES = 2_000, 5
+# So many that the list of an index that waits for its place is emptied several times.
+STORED_AT_ONCE, STORED_TIMES = 2_000, 15
 PAUSE_BETWEEN_STORED = 0.05
 
 COLUMNS = "chat_message (room_id, seq, n, author_id, key, at, body)"
@@ -75,9 +88,18 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--messages", type=int, default=1_000_000)
-    messages: int = parser.parse_args().messages
+    parser.add_argument("--now", action="store_true", help="do not measure the release before")
+    parser.add_argument("--folder", type=Path, help="with --now, keep the data here")
+    options = parser.parse_args()
+    messages, folder = options.messages, options.folder if options.now else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    is_filled = folder is not None and (folder / "filled").exists()
+    free = shutil.disk_usage(folder or tempfile.gettempdir()).free
+    if not is_filled and free < messages * FREE_BYTES_PER_MESSAGE:
+        sys.exit(f"Only {free / 2**30:.0f} GiB are free on this disk.")
     with own_servers(
-        None,
+        folder,
         # The bench itself takes minutes where a search takes moments.
         DB_STATEMENT_TIMEOUT_MS="600000",
         DB_IDLE_IN_TRANSACTION_TIMEOUT_MS="600000",
@@ -87,40 +109,94 @@ def main() -> None:
         django.setup()
         from django.core.management import call_command
 
-        call_command("migrate", "chat", BEFORE, verbosity=0)
-        fill(messages)
-        before = measure(old_search, messages)
-        measure_storing(before, messages)
-        [before.bytes] = execute(OLD_SIZE)
-        stop = threading.Event()
-        waits: list[float] = []
-        storing = threading.Thread(target=go_on_storing, args=(messages, stop, waits))
-        storing.start()
-        begun = time.monotonic()
-        call_command("migrate", verbosity=0)
-        upgrade = time.monotonic() - begun
-        stop.set()
-        storing.join()
-        execute("VACUUM ANALYZE chat_message")
-        after = measure(new_search, messages)
-        [after.bytes] = execute("SELECT pg_relation_size('message_found')")
-        beside = Measured()
-        measure_storing(beside, messages)
-        execute(DROP_OLD)
-        measure_storing(after, messages)
-        show(messages, before, after)
-        print(
-            f"storing a message while both are there: {beside.stored_ms:.3f} ms\n"
-            f"migrations: {upgrade:,.0f} s; {len(waits):,} messages stored meanwhile, "
-            f"the slowest in {max(waits):,.0f} ms"
+        if options.now:
+            if not is_filled:
+                call_command("migrate", "chat", BEFORE, verbosity=0)
+                execute(DROP_OLD)
+                fill_without_indexes(messages)
+                upgrade()
+                if folder is not None:
+                    (folder / "filled").touch()
+            show(messages, None, measure_now(messages))
+        else:
+            compare(messages)
+
+
+def compare(messages: int) -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", "chat", BEFORE, verbosity=0)
+    execute("DROP INDEX message_search; DROP INDEX message_words")
+    fill(messages)
+    # As migrations made them.
+    execute("CREATE INDEX message_search ON chat_message USING gin (search)")
+    execute(
+        "CREATE INDEX message_words ON chat_message USING gin "
+        "(to_tsvector('russian'::regconfig, COALESCE(body, '')))"
+    )
+    execute("VACUUM ANALYZE")
+    before = measure(old_search, messages)
+    measure_storing(before, messages)
+    [before.bytes] = execute(OLD_SIZE)
+    stop = threading.Event()
+    waits: list[float] = []
+    storing = threading.Thread(target=go_on_storing, args=(messages, stop, waits))
+    storing.start()
+    upgrade()
+    stop.set()
+    storing.join()
+    print(
+        f"{len(waits):,} messages stored meanwhile, the slowest in {max(waits):,.0f} ms", flush=True
+    )
+    beside = Measured()
+    measure_storing(beside, messages)
+    print(f"storing a message while both are there: {beside.stored_ms:.3f} ms", flush=True)
+    execute(DROP_OLD)
+    show(messages, before, measure_now(messages))
+
+
+def upgrade() -> None:
+    from django.core.management import call_command
+
+    begun = time.monotonic()
+    call_command("migrate", verbosity=0)
+    print(f"migrations: {time.monotonic() - begun:,.0f} s", flush=True)
+    execute("VACUUM ANALYZE chat_message")
+
+
+def measure_now(messages: int) -> Measured:
+    result = measure(new_search, messages)
+    [result.bytes] = execute("SELECT pg_relation_size('message_found')")
+    measure_storing(result, messages)
+    return result
+
+
+def fill_without_indexes(messages: int) -> None:
+    """Indexes that there are beside the primary key are built when all messages are there."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'chat_message' "
+            "AND indexname NOT IN (SELECT conname FROM pg_constraint)"
         )
+        indexes = cursor.fetchall()
+    for name, _ in indexes:
+        execute(f"DROP INDEX {name}")
+    fill(messages)
+    begun = time.monotonic()
+    execute("SET maintenance_work_mem = '1GB'")
+    for _, definition in indexes:
+        execute(definition)
+    execute("RESET maintenance_work_mem")
+    execute("VACUUM ANALYZE")
+    print(f"other indexes: {time.monotonic() - begun:,.0f} s", flush=True)
 
 
 def fill(messages: int) -> None:
     people()
     rooms, users = ids()
     begun = time.monotonic()
-    execute("DROP INDEX message_search; DROP INDEX message_words")
     seqs = dict.fromkeys(rooms, 0)
     begin = datetime.now(UTC) - timedelta(days=365)
     source = texts(messages)
@@ -137,13 +213,6 @@ def fill(messages: int) -> None:
         "UPDATE chat_room SET stored_seq = found.seq, stored_n = found.seq FROM "
         "(SELECT room_id, max(seq) AS seq FROM chat_message GROUP BY 1) AS found WHERE id = room_id"
     )
-    # As migrations made them.
-    execute("CREATE INDEX message_search ON chat_message USING gin (search)")
-    execute(
-        "CREATE INDEX message_words ON chat_message USING gin "
-        "(to_tsvector('russian'::regconfig, COALESCE(body, '')))"
-    )
-    execute("VACUUM ANALYZE")
     print(f"filled in {time.monotonic() - begun:,.0f} s", flush=True)
 
 
@@ -166,8 +235,10 @@ def texts(messages: int) -> Iterator[tuple[int, int, str]]:
             body += f" {EMOJI[int(len(EMOJI) * dice.random() ** 2)]}"
         elif chance < 0.1801:
             body += f" {RARE_EMOJI}"
-        # Few rooms are loud and few people write much, as everywhere.
-        yield int(ROOMS * dice.random() ** 2), int(1_000 * dice.random() ** 2), body
+        # Few rooms are loud and few people write much, as everywhere; many fall silent.
+        is_early = number < messages * EARLY_SHARE
+        room = int((ROOMS if is_early else ROOMS - SILENT_ROOMS) * dice.random() ** 2)
+        yield room, int(1_000 * dice.random() ** 2), body
 
 
 def line(room: int, seq: int, author: int, at: datetime, number: int, body: str) -> str:
@@ -210,9 +281,7 @@ def cases(messages: int, dice: random.Random) -> dict[str, Callable[[], str]]:
     return {
         "word, in every tenth message": lambda: "deployed",
         "word, in a hundred messages": lambda: f"nr{a_number() // 100}",
-        "word, made up, less and less frequent": lambda: dice.choice(
-            ["ставодка", "retoba", "verli"]
-        ),
+        "word, made up, less and less frequent": lambda: dice.choice(MADE_UP),
         "word that nobody wrote": lambda: f"nosuchword{a_number()}",
         "two words": lambda: f"released nr{a_number() // 100}",
         "beginning of a word": lambda: dice.choice(["deploy", "numb", "серв"]),
@@ -230,6 +299,22 @@ def cases(messages: int, dice: random.Random) -> dict[str, Callable[[], str]]:
     }
 
 
+def hostile(dice: random.Random) -> dict[str, Callable[[], str]]:
+    """What costs most for its length."""
+    letters = "abcdefghijklmnoprstuvwxyz"
+
+    def two() -> str:
+        return dice.choice(letters) + dice.choice("aeiou")
+
+    return {
+        "beginnings of two letters": lambda: " or ".join(two() for _ in range(8)),
+        "beginnings that never meet": lambda: " ".join(two() for _ in range(7)) + " nosuchword",
+        "a hundred alternatives": lambda: " or ".join(two() for _ in range(100)),
+        "a hundred exclusions": lambda: "deployed " + " ".join(f"-{two()}" for _ in range(100)),
+        "a phrase that nobody wrote": lambda: '"deployed to deployed"',
+    }
+
+
 def measure(search: Search, messages: int) -> Measured:
     rooms, _ = ids()
     result = Measured()
@@ -239,8 +324,24 @@ def measure(search: Search, messages: int) -> Measured:
     for name, query in cases(messages, dice).items():
         for where, within in (("in my rooms", mine), ("in a loud room", rooms[:1])):
             run(result, f"{name}, {where}", search, query, within)
-    run(result, "word, in every tenth message, in all rooms", search, lambda: "deployed", rooms)
-    run(result, "form of a word, Russian, in all rooms", search, lambda: "серверами", rooms)
+    silent = rooms[-SILENT_ROOMS:]
+    everywhere = {
+        "word, in every tenth message": lambda: "deployed",
+        "form of a word, Russian": lambda: "серверами",
+        "beginning of a word": lambda: "deploy",
+        "two words, rare": lambda: f"{dice.choice(MADE_UP)} nr{dice.randrange(messages) // 100}",
+        "two words, frequent": lambda: "deployed серверами",
+        "part of an address": lambda: "ci.example.com",
+        "Chinese, frequent": lambda: "搜索功能",
+        "emoji, frequent": lambda: "👍",
+        "emoji, rare": lambda: RARE_EMOJI,
+        "signs that nobody wrote": lambda: "=>>",
+    }
+    for name, query in everywhere.items():
+        run(result, f"{name}, in all rooms", search, query, rooms)
+        run(result, f"{name}, in {SILENT_ROOMS} silent rooms", search, query, silent)
+    for name, query in hostile(dice).items():
+        run(result, f"hostile: {name}, in all rooms", search, query, rooms)
     return result
 
 
@@ -256,7 +357,7 @@ def measure_storing(result: Measured, messages: int) -> None:
         begun = time.perf_counter()
         put(lines, keep=False)
         times.append((time.perf_counter() - begun) * 1_000 / STORED_AT_ONCE)
-    result.stored_ms = statistics.median(times)
+    result.stored_ms = statistics.mean(times)
     begun = time.perf_counter()
     longest = line(rooms[0], 20_000_000, 1, datetime.now(UTC), messages * 2, longest_body())
     put([longest], keep=False)
@@ -328,20 +429,22 @@ def go_on_storing(messages: int, stop: threading.Event, waits: list[float]) -> N
     connection.close()
 
 
-def show(messages: int, before: Measured, after: Measured) -> None:
+def show(messages: int, before: Measured | None, after: Measured) -> None:
     print(f"\n{messages:,} messages; milliseconds, middle / 99th of a hundred; found on average")
-    print(f"{'':58}{'before':>17}{'now':>17}{'found before':>15}{'now':>5}")
+    if before is None:
+        print(f"{'':58}{'now':>17}{'found':>15}")
+    else:
+        print(f"{'':58}{'now':>17}{'found':>15}{'before':>17}{'found before':>15}")
     for name, times in after.times.items():
-        print(
-            f"{name:58}{both(before.times[name]):>17}{both(times):>17}"
-            f"{before.found[name]:>15}{after.found[name]:>5}"
-        )
-    for what, old, new in (
-        ("indexes and column of search, MB", before.bytes / 1e6, after.bytes / 1e6),
-        ("storing a message, ms", before.stored_ms, after.stored_ms),
-        ("storing 8,000 Chinese characters, ms", before.longest_ms, after.longest_ms),
+        old = "" if before is None else f"{both(before.times[name]):>17}{before.found[name]:>15}"
+        print(f"{name:58}{both(times):>17}{after.found[name]:>15}{old}")
+    for what, now, then in (
+        ("indexes and column of search, MB", after.bytes / 1e6, before and before.bytes / 1e6),
+        ("storing a message, ms", after.stored_ms, before and before.stored_ms),
+        ("storing 8,000 Chinese characters, ms", after.longest_ms, before and before.longest_ms),
     ):
-        print(f"{what:58}{old:>17,.3f}{new:>17,.3f}  {new / old:.2f} times")
+        ratio = f"{'':15}{then:>17,.3f}  {now / then:.2f} times" if then else ""
+        print(f"{what:58}{now:>17,.3f}{ratio}")
 
 
 def both(times: list[float]) -> str:

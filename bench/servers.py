@@ -26,7 +26,7 @@ def own_servers(
     `environment` is added to that; the rest is as in `LocalServers`. What lies in `folder` stays
     for the next run.
     """
-    place = folder or Path(tempfile.mkdtemp(prefix="veche-bench-"))
+    place = folder.resolve() if folder else Path(tempfile.mkdtemp(prefix="veche-bench-"))
     try:
         with LocalServers(place, durable=durable, kafka=kafka, given=given) as servers:
             os.environ.update(

@@ -7,16 +7,19 @@ is stored, and nothing of a room that the person was taken out of while PostgreS
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 import msgspec
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from chat import access, redaction, room_list, room_log
 from chat.broken_rules import Rule
-from chat.database import in_database
+from chat.database import THREADS, in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_label
 from chat.message_search import meant, without_order_of_time
@@ -33,14 +36,24 @@ STATEMENT_TIMEOUT_MS = 3_000
 # Each attempt but the last finds messages that stand no more in rooms not looked at before.
 MAX_ATTEMPTS = 3
 # Of a frequent word the newest messages hold enough, and they are looked at first: of so many that
-# there are, so many in the person's rooms. What these do not hold is in less than a hundredth of
-# them, and the index gives it in a moment.
+# there are, so many in the person's rooms. Where they hold a part of what is enough, ten times as
+# many that there are hold it soon. What these do not hold is in less than a hundredth of them, and
+# the index gives it in a moment.
 NEWEST_OF_ALL, NEWEST = 20_000, 2_000
+MORE_OF_ALL = 10 * NEWEST_OF_ALL
 # Long messages take longer to look at than the index does to find them.
 NEWEST_TIMEOUT_MS = 750
 # The index's pages of a frequent word among ten million messages; with less, PostgreSQL would take
 # the messages of whole pages apart again.
 WORK_MEMORY = "32MB"
+# A search keeps one core busy, and what is newest is found without reading on.
+ONE_PROCESS = "SET LOCAL max_parallel_workers_per_gather = 0"
+# Searches may take as long as all else in a process takes together, and hold up only each other.
+AT_ONCE = THREADS // 2
+LONGEST_WAIT_SECONDS = 5.0
+
+# The free turns of a process, which has one event loop.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +80,8 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
     `text` is in the syntax of `chat.search_query`: quotes, `or`, `-`; and what was pasted is found
     as it is. Only stored messages are found.
 
-    Raises: ClientError for a text that is too short or too long, or a room that is not theirs;
-    Unavailable when log or PostgreSQL is away.
+    Raises: ClientError for a text that is too short or too long, a room that is not theirs, or
+    (rate_limited) too many searches of others; Unavailable when log or PostgreSQL is away.
     """
     text = check_label(text, "q", MAX_QUERY_CHARACTERS)
     if not is_enough(text):
@@ -80,7 +93,8 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
         rooms = [(await access.as_member(user_id, room_id)).room.pk]
     hidden: dict[int, set[int]] = {}
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        rows = await in_database(_find, query, text, rooms, hidden, limit + 1)
+        async with _turn():
+            rows = await in_database(_find, query, text, rooms, hidden, limit + 1)
         gone = await _gone(user_id, rows)
         if gone is None:
             continue  # more was stored meanwhile than the log keeps
@@ -96,6 +110,23 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
         if len(standing) == len(rows) or attempt == MAX_ATTEMPTS:
             return await in_database(_result, query, standing[:limit], len(rows) > limit)
     raise Unavailable("What was found cannot be shown at the moment.")
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    """One of the `AT_ONCE` turns of this process. Raises: ClientError (rate_limited)."""
+    free = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+    try:
+        async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+            await free.acquire()
+    except TimeoutError:
+        raise ClientError(
+            "rate_limited", "Too many people search at the moment.", LONGEST_WAIT_SECONDS
+        ) from None
+    try:
+        yield
+    finally:
+        free.release()
 
 
 async def _gone(
@@ -139,6 +170,7 @@ def _find(
         if found is not None:
             return found
         with limited(STATEMENT_TIMEOUT_MS), connection.cursor() as cursor:
+            cursor.execute(ONE_PROCESS)
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
             # Before it has statistics, PostgreSQL takes few long messages for few short ones.
             cursor.execute("SET LOCAL enable_seqscan = off")
@@ -157,27 +189,47 @@ def _among_newest(
 ) -> list[Message] | None:
     """The first `limit` of `messages`, if the newest that there are hold so many, or are all."""
     try:
-        with limited(NEWEST_TIMEOUT_MS):
-            since = _since(rooms)
-            if since is not None:
-                messages = messages.filter(at__gt=since)
-            found = list(messages.order_by("-at", "-pk")[:limit])
+        with limited(NEWEST_TIMEOUT_MS), connection.cursor() as cursor:
+            cursor.execute(ONE_PROCESS)
+            # PostgreSQL would read all that the words are in to leave out what is not among these.
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            newest = _newest(rooms)
+            found = _first(messages, newest, limit)
+            if newest is None or len(found) == limit:
+                return found
+            if len(rooms) > 1 and len(found) * (MORE_OF_ALL // NEWEST_OF_ALL) >= limit:
+                newest = _newest_of_all(MORE_OF_ALL)
+                found = _first(messages, newest, limit)
+                if newest is None or len(found) == limit:
+                    return found
     except TooSlow:
-        return None
-    return found if since is None or len(found) == limit else None
+        pass
+    return None
 
 
-def _since(rooms: Sequence[int]) -> datetime | None:
-    """Since when there are the newest messages; None when these are all."""
-    times = Message.objects.values_list("at", flat=True)
+def _first(messages: QuerySet[Message], newest: Q | None, limit: int) -> list[Message]:
+    if newest is not None:
+        messages = messages.filter(newest)
+    return list(messages.order_by("-at", "-pk")[:limit])
+
+
+def _newest(rooms: Sequence[int]) -> Q | None:
+    """The condition that a message is among the newest that there are; None when all are."""
     if len(rooms) == 1:
-        return times.filter(room_id=rooms[0]).order_by("-seq")[NEWEST:].first()
-    times = times.order_by("-at", "-pk")
-    of_all = times[NEWEST_OF_ALL:].first()
-    mine = times.filter(room_id__in=rooms)
+        seqs = Message.objects.filter(room_id=rooms[0]).order_by("-seq")
+        seq = seqs.values_list("seq", flat=True)[NEWEST:].first()
+        return None if seq is None else Q(seq__gt=seq)
+    of_all = _newest_of_all(NEWEST_OF_ALL)
+    mine = Message.objects.filter(room_id__in=rooms).order_by("-at", "-pk")
     if of_all is not None:
-        mine = mine.filter(at__gt=of_all)
-    return mine[NEWEST:].first() or of_all
+        mine = mine.filter(of_all)
+    at = mine.values_list("at", flat=True)[NEWEST:].first()
+    return of_all if at is None else Q(at__gt=at)
+
+
+def _newest_of_all(number: int) -> Q | None:
+    at = Message.objects.order_by("-at", "-pk").values_list("at", flat=True)[number:].first()
+    return None if at is None else Q(at__gt=at)
 
 
 def _result(query: Query, rows: Sequence[Message], more: bool) -> SearchResult:

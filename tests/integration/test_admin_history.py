@@ -200,7 +200,7 @@ def test_operators_of_the_search_break_nothing(here: World, moderator: Client, q
 def test_pages_follow_each_other_without_gap_or_repeat_and_back(
     here: World, moderator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyset_paging.read_page, "__defaults__", (3,))
+    monkeypatch.setattr(history_pages.page_of, "__defaults__", (3,))
     for number in range(8):
         said(here.room, here.anna, f"message {number}")
     everything = [f"message {number}" for number in reversed(range(8))]
@@ -226,7 +226,7 @@ def test_pages_follow_each_other_without_gap_or_repeat_and_back(
 def test_message_that_arrives_while_somebody_pages_shifts_nothing(
     here: World, moderator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyset_paging.read_page, "__defaults__", (2,))
+    monkeypatch.setattr(history_pages.page_of, "__defaults__", (2,))
     for number in range(4):
         said(here.room, here.anna, f"message {number}")
     first = moderator.get("/admin/history/").context["page"]
@@ -260,6 +260,29 @@ def test_list_that_takes_too_long_is_refused_with_advice(
 
     assert answer.status_code == 503
     assert "takes too long" in answer.content.decode()
+
+
+def test_word_that_is_too_frequent_for_its_index_is_found_in_the_order_of_the_list(
+    here: World, moderator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bitmaps = []
+
+    def slow_with_bitmaps(*args: Any) -> Any:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW enable_bitmapscan")
+            bitmaps.append(cursor.fetchone()[0])
+            if bitmaps[-1] == "on":
+                cursor.execute("SELECT pg_sleep(10)")
+        return keyset_paging.read_page(*args)
+
+    monkeypatch.setattr(history_pages, "BY_WORDS_TIMEOUT_MS", 50)
+    monkeypatch.setattr(history_pages, "read_page", slow_with_bitmaps)
+    said(here.room, here.anna, "a frequent word")
+
+    assert shown(moderator, "q=frequent") == ["a frequent word"]
+    assert bitmaps == ["on", "off"]
 
 
 def test_statement_over_the_limit_is_ended_by_postgresql() -> None:

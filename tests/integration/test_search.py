@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import threading
 import unicodedata
 from typing import Any
 from urllib.parse import quote
@@ -248,6 +251,105 @@ async def test_newest_come_first_also_beyond_what_is_looked_at_first(
     assert everywhere.body["more"] is True
     assert [one["body"] for one in here.body["found"]] == ["word 2", "word 1"]
     assert here.body["more"] is False
+
+
+async def test_newest_hold_enough_when_they_hold_a_part_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "NEWEST_OF_ALL", 10)
+    monkeypatch.setattr(search, "MORE_OF_ALL", 100)
+    anna = await make_user("anna")
+    room, other = await a_private_room(anna), await a_private_room(anna)
+    await sync_to_async(put)(room, anna.pk, [f"word {i}" if i % 3 else "or" for i in range(150)])
+    await sync_to_async(put)(other, anna.pk, ["other"])
+    plans = await sync_to_async(plans_of)("word", [room, other], 21)
+    rare = await sync_to_async(plans_of)("word 31", [room, other], 21)
+
+    # The newest ten, then a hundred; and where ten hold nothing, all at once.
+    assert ["(at > " in plan for plan in plans] == [True, True]
+    assert ["(at > " in plan for plan in rare] == [True, False]
+    found = (await Api(anna).get("search?q=word")).body["found"]
+    assert [one["body"] for one in found] == [f"word {i}" for i in range(149, 0, -1) if i % 3][:20]
+
+
+def plans_of(text: str, rooms: list[int], limit: int) -> list[str]:
+    """How PostgreSQL looks for `text`, statement by statement."""
+    plans = []
+
+    def explained(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "chat_words" in sql and sql.startswith("SELECT"):
+            execute(f"EXPLAIN {sql}", params, many, context)
+            plans.append("\n".join(line for (line,) in context["cursor"].fetchall()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explained):
+        search._find(parse(text), text, rooms, {}, limit)
+    return plans
+
+
+def test_newest_are_looked_at_without_reading_all_that_the_index_has_of_a_word() -> None:
+    from chat.models import Room, User
+
+    anna = User.objects.create(username="anna", password="!")
+    rooms = [Room.objects.create(slug=f"room-{number}", kind="public").pk for number in range(2)]
+    for room in rooms:
+        put(room, anna.pk, [f"lunch {number} at noon" for number in range(11_000)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chat_message")
+
+    for within in (rooms, rooms[:1]):
+        first, last = plans_of("nosuchword", within, 21)
+        assert "message_found" not in first, first
+        assert "message_found" in last, last
+
+
+@pytest.mark.parametrize(
+    ("text", "beginnings"),
+    [
+        ("wor", {"wor"}),
+        ("de or wor", {"de", "or", "wor"}),
+        ("de ba ko re", {"de", "ba", "ko", "re"}),
+        ("de ba ko re mi", {"mi"}),
+        ("de or ba or ko or re", {"re"}),
+        ('"de ba" -ko', {"de", "ko"}),  # as it is
+    ],
+)
+def test_few_words_of_a_search_may_be_beginnings(text: str, beginnings: set[str]) -> None:
+    """PostgreSQL reads all that begins so, whatever its time limit."""
+    where = str(Message.objects.filter(matching(parse(text), text, None)).query)
+
+    assert set(re.findall(r"'([^']+)':\*", where)) == beginnings
+
+
+async def test_slow_searches_hold_up_searches_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "LONGEST_WAIT_SECONDS", 0.1)
+    people = [await make_user(f"person{number}") for number in range(search.AT_ONCE + 1)]
+    rooms = [await a_private_room(person) for person in people]
+    all_are_looking = threading.Barrier(search.AT_ONCE + 1)
+    may_end = threading.Event()
+    find = search._find
+
+    def slowly(*args: Any) -> list[Message]:
+        all_are_looking.wait(timeout=10)
+        may_end.wait(timeout=10)
+        return find(*args)
+
+    monkeypatch.setattr(search, "_find", slowly)
+    looking = [asyncio.create_task(Api(one).get("search?q=word")) for one in people[:-1]]
+    await asyncio.to_thread(all_are_looking.wait, timeout=10)
+    try:
+        one_more = await Api(people[-1]).get("search?q=word")
+        history = await Api(people[-1]).get(f"rooms/{rooms[-1]}/messages")
+    finally:
+        may_end.set()
+
+    assert (one_more.status, one_more.body["code"]) == (429, "rate_limited")
+    assert history.status == 200
+    assert [answer.status for answer in await asyncio.gather(*looking)] == [200] * search.AT_ONCE
+    monkeypatch.undo()
+    assert (await Api(people[-1]).get("search?q=word")).status == 200
 
 
 async def test_nobody_finds_what_is_said_in_rooms_they_left_or_never_joined() -> None:
