@@ -113,13 +113,19 @@ def _holds(field: str, word: str) -> Q:
     return Q(**{f"{field}__iregex": pattern})
 
 
-def members_of(room_id: int, after: str, limit: int) -> list[MemberInfo]:
-    """Members of a room by user name, from behind `after`; one who entered just now may lack."""
-    memberships = (
-        Membership.objects.filter(room_id=room_id, user__is_active=True, user__username__gt=after)
-        .select_related("user")
-        .order_by("user__username")[:limit]
+def members_of(
+    room_id: int, after: str, limit: int, text: str = "", among: Iterable[int] | None = None
+) -> list[MemberInfo]:
+    """Members of a room by user name, from behind `after`; one who entered just now may lack.
+
+    Only those `named` so, and only `among` these people, where that is given.
+    """
+    found = Membership.objects.filter(
+        _named(text), room_id=room_id, user__is_active=True, user__username__gt=after
     )
+    if among is not None:
+        found = found.filter(user_id__in=list(among))
+    memberships = found.select_related("user").order_by("user__username")[:limit]
     return [
         MemberInfo(
             user=info(membership.user),
@@ -131,16 +137,21 @@ def members_of(room_id: int, after: str, limit: int) -> list[MemberInfo]:
     ]
 
 
+def _named(text: str) -> Q:
+    """What is about people who are `named` so."""
+    return Q(user__in=User.objects.filter(named(text))) if _words(text) else Q()
+
+
 def later(one: datetime | None, other: datetime | None) -> datetime | None:
     """The later of two ends, either of which may be missing."""
     return max((end for end in (one, other) if end is not None), default=None)
 
 
-def banned_from(room_id: int, after: str, limit: int) -> list[BannedPerson]:
-    """Who may not come back into a room, by user name, from behind `after`, with the reason where
-    one was given."""
+def banned_from(room_id: int, after: str, limit: int, text: str = "") -> list[BannedPerson]:
+    """Who may not come back into a room, by user name, from behind `after` and `named` so, with
+    the reason where one was given."""
     bans = (
-        Ban.objects.filter(room_id=room_id, user__username__gt=after)
+        Ban.objects.filter(_named(text), room_id=room_id, user__username__gt=after)
         .select_related("user")
         .order_by("user__username")[:limit]
     )

@@ -13,7 +13,7 @@ from chat.actions import moderation
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
-from chat.api.forms import breaks
+from chat.api.forms import NamePart, breaks
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.api.rooms import (
     AFTER_NAME,
@@ -21,6 +21,7 @@ from chat.api.rooms import (
     MAX_MEMBERS,
     MAX_USERNAME,
     NO_REASON,
+    WHO,
     AfterName,
     Key,
     PeopleLimit,
@@ -31,7 +32,7 @@ from chat.broken_rules import Rule
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import Role
-from chat.labels import check_text
+from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.models import AuditEntry
 from chat.permissions import RANK, SEES_AUDIT_AND_REPORTS
 from chat.protocol import MAX_ID
@@ -135,11 +136,13 @@ async def bans(
     room_id: RoomId,
     after: AfterName = AFTER_NAME,
     limit: PeopleLimit = MAX_MEMBERS,
+    q: NamePart = WHO,
 ) -> HttpResponse:
     """Who may not come back, by user name, for owners and moderators."""
     await check_moderates(request.auth.user_id, room_id)
     check_text(after, "after", MAX_USERNAME)
-    return answer(await in_database(people.banned_from, room_id, after, limit))
+    text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
+    return answer(await in_database(people.banned_from, room_id, after, limit, text))
 
 
 @router.post(

@@ -52,13 +52,17 @@ async def users(
     if (ids is None) == (q is None):
         raise ClientError("bad_request", "Give either ids or q.", rule=Rule.IDS_OR_Q)
     if ids is not None:
-        found = await in_database(people.by_ids, _ids(ids))
+        found = await in_database(people.by_ids, user_ids(ids))
         return answer(list(found.values()))
     text = check_label(q or "", "q", MAX_NAME_CHARACTERS, may_be_empty=True)
     return answer(await in_database(people.search, text))
 
 
-def _ids(text: str) -> list[int]:
+def user_ids(text: str) -> list[int]:
+    """The ids of a list as it stands in an address.
+
+    Raises: ClientError where it is none, or too long.
+    """
     parts = text.split(",", people.MAX_PEOPLE)
     if len(parts) > people.MAX_PEOPLE:
         raise ClientError("bad_request", f"At most {people.MAX_PEOPLE} ids at a time.")

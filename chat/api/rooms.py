@@ -15,7 +15,8 @@ from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
-from chat.api.forms import IdempotencyKey, NamePart, breaks, lines
+from chat.api.forms import IdempotencyKey, NamePart, UserIds, breaks, lines
+from chat.api.people import user_ids
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.broken_rules import Rule
 from chat.database import in_database
@@ -43,6 +44,7 @@ AFTER_NAME = Query(
     "", max_length=MAX_USERNAME, description="The last user name of the page before."
 )
 PeopleLimit = Annotated[int, Query(ge=1, le=MAX_MEMBERS)]
+WHO = Query("", description="Part of a user name or name; empty for all.")
 # Optional here: most of these change nothing when they are repeated.
 Key = Annotated[
     IdempotencyKey | None,
@@ -220,11 +222,15 @@ async def members(
     room_id: RoomId,
     after: AfterName = AFTER_NAME,
     limit: PeopleLimit = MAX_MEMBERS,
+    q: NamePart = WHO,
+    ids: UserIds | None = Query(None, description="Only these people, separated by commas."),
 ) -> HttpResponse:
     """Who is in a room of mine, by user name."""
     await access.as_member(request.auth.user_id, room_id)
     check_text(after, "after", MAX_USERNAME)
-    return answer(await in_database(people.members_of, room_id, after, limit))
+    text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
+    among = None if ids is None else user_ids(ids)
+    return answer(await in_database(people.members_of, room_id, after, limit, text, among))
 
 
 @router.post("/rooms/{room_id}/members", response={204: None, **ERRORS}, throttle=WRITES)

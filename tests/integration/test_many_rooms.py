@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -265,4 +266,48 @@ async def test_members_and_bans_come_in_pages() -> None:
     assert names[0] == ["anna", "member-000", "member-001", "member-002"]
     assert names[1] == ["member-003", "member-004"]
     assert [one["user"]["username"] for one in bans.body] == ["member-001"]
+    await room_log.close()
+
+
+async def test_members_and_bans_are_found_by_parts_of_their_names_and_by_ids() -> None:
+    anna, stranger = await new_person("anna"), await new_person("stranger")
+    room, elsewhere = await new_room(anna), await new_room(anna)
+    await store(room.pk)
+    made = [("boris", "Алёна Орлова"), ("clara", "Clara Fox"), ("dora", "Fox_Terrier"), ("eva", "")]
+    people = await User.objects.abulk_create(
+        [User(username=username, display_name=name) for username, name in made]
+    )
+    boris, clara, dora, eva = people
+    now = timezone.now()
+    await Membership.objects.abulk_create(
+        [Membership(user=one, room=room, joined_at=now) for one in (boris, clara, dora)]
+        + [Membership(user=eva, room=elsewhere, joined_at=now)]
+    )
+    await Ban.objects.abulk_create(
+        [Ban(user=one, room=room, banned_at=now) for one in (clara, dora, eva)]
+    )
+    api = Api(anna)
+
+    async def found(what: str, **asked: str) -> list[str]:
+        answer = await api.get(f"rooms/{room.pk}/{what}?{urlencode(asked)}")
+        assert answer.status == 200, answer.body
+        return [one["user"]["username"] for one in answer.body]
+
+    assert await found("members", q="орлова алена") == ["boris"]
+    assert await found("members", q="FOX") == ["clara", "dora"]
+    assert await found("members", q="fox", after="clara") == ["dora"]
+    assert await found("members", q="@ora") == ["dora"]
+    assert await found("members", q="x_t") == ["dora"]
+    assert await found("members", q="%") == []
+    assert await found("members", q="eva") == []
+    ids = ",".join(str(one.pk) for one in (dora, boris, eva, stranger))
+    assert await found("members", ids=ids) == ["boris", "dora"]
+    assert await found("members", ids=ids, q="fox") == ["dora"]
+    assert await found("bans", q="fox") == ["clara", "dora"]
+    assert await found("bans", q="eva", limit="1") == ["eva"]
+    for query in ("q=a%00b", "ids=1,a", "ids=", f"ids={','.join(['1'] * 201)}"):
+        assert (await api.get(f"rooms/{room.pk}/members?{query}")).status == 400, query
+    for what in ("members", "bans"):
+        assert (await api.get(f"rooms/{room.pk}/{what}?q={'a' * 81}")).status == 413
+    assert (await Api(stranger).get(f"rooms/{room.pk}/members?q=fox")).status in (403, 404)
     await room_log.close()

@@ -3,20 +3,30 @@ import { flushSync } from "svelte";
 import { describe, expect, it, vi } from "vitest";
 import MembersPanel from "../src/components/MembersPanel.svelte";
 import type { Role } from "../src/lib/client/frames";
+import type { Banned } from "../src/lib/moderation-rest";
 import { ui } from "../src/lib/state/ui.svelte";
-import { byTestId, makeChat, room, settled, show } from "./component-world";
+import { byTestId, makeChat, press, room, settled, show } from "./component-world";
 import { ME, person, ROOM } from "./examples";
 
 type Row = { user: ReturnType<typeof person>; role: Role; muted_until: string | null };
 
-async function panel(role: Role, rows: Row[], stored = 9) {
+async function panel(role: Role, rows: Row[], stored = 9, out: Banned[] = []) {
 	const chat = makeChat();
 	const members = vi.spyOn(chat.rest, "members");
-	members.mockImplementation(async (_room, after = "", limit = 500) => {
+	members.mockImplementation(async (_room, after = "", limit = 500, which = {}) => {
 		const sorted = [...rows].sort((a, b) => (a.user.username < b.user.username ? -1 : 1));
-		return sorted.filter((row) => row.user.username > after).slice(0, limit);
+		return sorted
+			.filter(({ user }) => user.username > after && (which.among?.includes(user.id) ?? true))
+			.filter(({ user }) => user.name.includes(which.named ?? ""))
+			.slice(0, limit);
 	});
-	const banned = vi.spyOn(chat.rest.moderation, "banned").mockResolvedValue([]);
+	const banned = vi
+		.spyOn(chat.rest.moderation, "banned")
+		.mockImplementation(async (_room, after, limit, named = "") =>
+			out
+				.filter(({ user }) => user.username > after && user.name.toLowerCase().includes(named))
+				.slice(0, limit),
+		);
 	const props = $state({ room: room({ role, head: 9, stored }) });
 	chat.rooms.set(ROOM, props.room);
 	const root = show(MembersPanel, chat, props);
@@ -91,7 +101,98 @@ describe("the panel of members", () => {
 
 		expect(members).toHaveBeenCalledTimes(2);
 		expect(names().length).toBeLessThan(60);
-		expect(root.textContent).toContain("Offline — 1000");
+		const titles = [...root.querySelectorAll("h3")].map((title) => title.textContent);
+		expect(titles).toEqual(["Offline"]);
+	});
+
+	it("shows who is online, though the pages have not come to them, and asks for them once", async () => {
+		const many = Array.from({ length: 5_000 }, (_, at) => member(at + 10, `Member ${at}`));
+		const { chat, root, names, members, props } = await panel("member", many);
+
+		chat.presence(ROOM, new Set([4_900, 4_901, 9_999]));
+		flushSync();
+		await settled();
+
+		expect(root.querySelector("h3")?.textContent).toBe("Online — 3");
+		expect(names().slice(0, 2).join()).toMatch(/Member 4890.*Member 4891/);
+		expect(members).toHaveBeenCalledTimes(2);
+		props.room = { ...props.room, last: 10, n: 10, stored: 10 };
+		chat.presence(ROOM, new Set([4_900, 9_999]));
+		flushSync();
+		await settled();
+		expect(members).toHaveBeenCalledTimes(2);
+	});
+
+	it("finds members by part of a name: those it has at once, the others at the server", async () => {
+		const many = Array.from({ length: 5_000 }, (_, at) => member(at + 10, `Member ${at}`));
+		const { root, names, members } = await panel("member", many);
+		const field = byTestId(root, "members-query") as HTMLInputElement;
+		const type = async (text: string) => {
+			field.value = text;
+			field.dispatchEvent(new Event("input", { bubbles: true }));
+			flushSync();
+			await vi.waitFor(() => expect(byTestId(root, "members-found").textContent).not.toContain("Loading"));
+		};
+
+		await type("  ember 4890 ");
+		expect(names()).toHaveLength(1);
+		expect(names()[0]).toContain("Member 4890");
+		expect(root.querySelectorAll("[data-testid=more-members]")).toHaveLength(0);
+		await type("nobody");
+		expect(names()).toHaveLength(0);
+		expect(byTestId(root, "members-found").textContent).toContain("Nobody found");
+		await type("Member");
+		expect(byTestId(root, "members-found").textContent).toContain("There are more");
+		const asked = members.mock.calls.length;
+
+		press(field, "Escape");
+		expect(field.value).toBe("");
+		expect(names().length).toBeGreaterThanOrEqual(10);
+		expect(members).toHaveBeenCalledTimes(asked);
+	});
+
+	it("finds members of a small room without the server, and offers it only where looking takes long", async () => {
+		const { root } = await panel("member", everybody);
+		expect(root.querySelectorAll("[data-testid=members-query]")).toHaveLength(0);
+
+		const few = Array.from({ length: 30 }, (_, at) => member(at + 10, `Алёна ${at}`));
+		const { root: larger, names, members } = await panel("member", few);
+		const field = byTestId(larger, "members-query") as HTMLInputElement;
+		field.value = "алена 7";
+		field.dispatchEvent(new Event("input", { bubbles: true }));
+		flushSync();
+
+		expect(names()).toHaveLength(3);
+		expect(members).toHaveBeenCalledOnce();
+	});
+
+	it("has the banned in pages, and finds one who is on none of them yet", async () => {
+		const out = Array.from({ length: 250 }, (_, at) => ({
+			user: { ...person(at + 1_000, `Out ${at}`), username: `out-${String(at).padStart(3, "0")}` },
+			at: "2026-11-20T10:00:00Z",
+			by: ME,
+			reason: "",
+		}));
+		const { root, banned } = await panel("owner", everybody, 9, out);
+		const shown = () => root.querySelectorAll("[data-testid=unban]").length;
+		expect(shown()).toBe(100);
+		byTestId(root, "more-banned").click();
+		await settled();
+		expect(shown()).toBe(200);
+
+		const field = byTestId(root, "members-query") as HTMLInputElement;
+		field.value = "out 249";
+		field.dispatchEvent(new Event("input", { bubbles: true }));
+		flushSync();
+		await vi.waitFor(() => expect(shown()).toBe(1));
+		press(field, "Escape");
+		expect(shown()).toBe(201);
+		byTestId(root, "more-banned").click();
+		await settled();
+		expect(shown()).toBe(250);
+		expect(root.querySelectorAll("[data-testid=more-banned]")).toHaveLength(0);
+		expect(root.textContent).toContain("Banned — 250");
+		expect(banned).toHaveBeenCalledTimes(4);
 	});
 
 	it("has oneself in a room that is not stored", async () => {

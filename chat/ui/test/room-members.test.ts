@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import type { RoomEvent, RoomInfo } from "../src/lib/client/frames";
 import { fromInfo, type RoomState } from "../src/lib/client/room-state";
-import { MEMBERS_PAGE, type MembersPage, RoomMembers } from "../src/lib/state/room-members.svelte";
+import type { MembersPage, Which } from "../src/lib/rest";
+import { MEMBERS_PAGE, RoomMembers } from "../src/lib/state/room-members.svelte";
 import { ME, person, ROOM, roomInfo } from "./examples";
 
 function row(id: number): MembersPage[number] {
@@ -17,10 +18,12 @@ function world(state: RoomState, ...stored: number[]) {
 	const server = { state: state as RoomState | undefined, stored, asked: 0 };
 	const members = new RoomMembers(
 		ME,
-		async (_room, after, limit) => {
+		async (_room, after, limit, which: Which = {}) => {
 			server.asked++;
 			return server.stored
+				.filter((id) => which.among?.includes(id) ?? true)
 				.map(row)
+				.filter((one) => one.user.name.includes(which.named ?? ""))
 				.filter((one) => one.user.username > after)
 				.slice(0, limit);
 		},
@@ -140,5 +143,40 @@ describe("the members of a room", () => {
 		await loading;
 
 		expect(members.get(ROOM)).toBeUndefined();
+	});
+
+	it("have those whom one asks for or looks for among them, wherever the pages end, and go on with the next page", async () => {
+		const all = Array.from({ length: MEMBERS_PAGE + 300 }, (_, at) => at + 1);
+		const { server, members, ids } = world(roomAt(9, 9), ...all);
+
+		await members.include(ROOM, [3, 700, 9_999]);
+		expect(ids()).toHaveLength(MEMBERS_PAGE + 1);
+		expect(ids()).toContain(700);
+		expect(server.asked).toBe(2);
+		await members.include(ROOM, [3, 700]);
+		expect(server.asked).toBe(2);
+		expect(await members.find(ROOM, "Person 79")).toEqual([
+			79, 790, 791, 792, 793, 794, 795, 796, 797, 798, 799,
+		]);
+		expect(ids()).toContain(799);
+
+		await members.loadMore(ROOM);
+		expect(members.hasMore(ROOM)).toBe(false);
+		expect(new Set(ids())).toEqual(new Set(all));
+		expect(ids()).toHaveLength(all.length);
+		await members.include(ROOM, [9_999]);
+		expect(server.asked).toBe(4);
+	});
+
+	it("have whom one asked for as what happened since made them", async () => {
+		const all = Array.from({ length: MEMBERS_PAGE + 300 }, (_, at) => at + 1);
+		const { members, ids } = world(roomAt(101, 9), ...all);
+		await members.load(ROOM);
+		members.happened(ROOM, event("member.left", { user: 700 }, 50));
+
+		await members.include(ROOM, [700, 701]);
+
+		expect(ids()).not.toContain(700);
+		expect(ids()).toContain(701);
 	});
 });

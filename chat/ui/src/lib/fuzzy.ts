@@ -36,6 +36,19 @@ function fitness(word: string, texts: string[]): number | null {
 	return best;
 }
 
+function wordsOf(query: string): string[] {
+	return plain(query)
+		.split(/\s+/)
+		.map((word) => word.replace(/^[@#]/, ""))
+		.filter((word) => word !== "");
+}
+
+/** Whether each word of `query` stands in one of the texts, as the server finds people. */
+export function holds(query: string, texts: string[]): boolean {
+	const all = texts.map(plain);
+	return wordsOf(query).every((word) => all.some((text) => text.includes(word)));
+}
+
 /**
  * The items whose texts hold every word of `query`, best first and otherwise in the order given.
  *
@@ -47,10 +60,7 @@ export function ranked<T>(
 	textsOf: (item: T) => string[],
 	sure: (item: T) => boolean = () => false,
 ): T[] {
-	const words = plain(query)
-		.split(/\s+/)
-		.map((word) => word.replace(/^[@#]/, ""))
-		.filter((word) => word !== "");
+	const words = wordsOf(query);
 	if (words.length === 0) return items;
 	const found = items.flatMap((item) => {
 		const texts = textsOf(item).map(plain);

@@ -92,8 +92,11 @@ export class ModerationRest {
 		return this.call("PUT", `rooms/${room}/members/${user}/role`, { role, reason }, key);
 	}
 
-	banned(room: number): Promise<Banned[]> {
-		return this.call("GET", `rooms/${room}/bans`);
+	/** A page of the banned by user name, from behind `after`, with `named` in their names. */
+	banned(room: number, after: string, limit: number, named = ""): Promise<Banned[]> {
+		const query = new URLSearchParams({ after, limit: String(limit) });
+		if (named !== "") query.set("q", named);
+		return this.call("GET", `rooms/${room}/bans?${query}`);
 	}
 
 	/** What owners, moderators and staff did in a room, newest first. */

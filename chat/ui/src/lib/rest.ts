@@ -8,6 +8,17 @@ export interface Member {
 	mutedUntil: string | null;
 }
 
+/** A page of a room's people as the server has it: by user name, up to what is stored. */
+export type MembersPage = { user: UserInfo; role: Role; muted_until: string | null }[];
+
+/** Which of a room's people are asked for; {} for all of them. */
+export interface Which {
+	/** Part of a name. */
+	named?: string;
+	/** At most 200 ids. */
+	among?: number[];
+}
+
 export interface PublicRoom {
 	id: number;
 	slug: string;
@@ -99,13 +110,12 @@ export class Rest {
 		return this.call("POST", `rooms/${room}/show`);
 	}
 
-	/** A page of the room's people by user name, from behind `after`. */
-	members(
-		room: number,
-		after = "",
-		limit = 500,
-	): Promise<{ user: UserInfo; role: Role; muted_until: string | null }[]> {
-		return this.call("GET", `rooms/${room}/members?after=${encodeURIComponent(after)}&limit=${limit}`);
+	/** A page of the room's people by user name, from behind `after`; of all, or of those meant by `which`. */
+	members(room: number, after = "", limit = 500, which: Which = {}): Promise<MembersPage> {
+		const query = new URLSearchParams({ after, limit: String(limit) });
+		if (which.named !== undefined) query.set("q", which.named);
+		if (which.among !== undefined) query.set("ids", which.among.join(","));
+		return this.call("GET", `rooms/${room}/members?${query}`);
 	}
 
 	publicRooms(query: string): Promise<PublicRoom[]> {

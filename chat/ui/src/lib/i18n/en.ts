@@ -96,6 +96,7 @@ export const en = {
 	members: "Members",
 	showMembers: "Show members",
 	hideMembers: "Hide members",
+	filterMembers: "Find a member",
 	memberCount: (n: number) => count(n, "member", "members"),
 	onlineCount: (n: number) => `${n} online`,
 	online: "Online",

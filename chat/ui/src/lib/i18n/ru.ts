@@ -99,6 +99,7 @@ export const ru: Words = {
 	members: "Участники",
 	showMembers: "Показать участников",
 	hideMembers: "Скрыть участников",
+	filterMembers: "Найти участника",
 	memberCount: (n) => count(n, "участник", "участника", "участников"),
 	onlineCount: (n) => `${n} в сети`,
 	online: "В сети",

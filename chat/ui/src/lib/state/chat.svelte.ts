@@ -50,6 +50,7 @@ export interface PageConfig {
 	};
 }
 
+export const BANNED_PAGE = 100;
 /** A hidden page shows what changed so often. */
 const HIDDEN_LOOK_MS = 250;
 
@@ -106,8 +107,8 @@ export class Chat implements ClientListener {
 		this.people.learn(page.user);
 		this.members = new RoomMembers(
 			this.me,
-			async (room, after, limit) => {
-				const found = await this.rest.members(room, after, limit);
+			async (room, after, limit, which) => {
+				const found = await this.rest.members(room, after, limit, which);
 				this.people.learn(...found.map((member) => member.user));
 				return found;
 			},
@@ -424,13 +425,32 @@ export class Chat implements ClientListener {
 		return known ?? null;
 	}
 
-	/** Who is banned from a room, for its owners and moderators. */
-	readonly banned = new SvelteMap<number, Banned[]>();
+	/** Who is banned from a room, for its owners and moderators; `end`: the last of the page, if more follow. */
+	readonly banned = new SvelteMap<number, { list: Banned[]; end: string | null }>();
 
-	async loadBanned(room: number): Promise<void> {
-		const banned = await this.rest.moderation.banned(room);
-		this.people.learn(...banned.map((one) => one.user));
-		if (this.rooms.has(room)) this.banned.set(room, banned);
+	/** Loads the first page, or the next. Rejects with RestError. */
+	async loadBanned(room: number, more = false): Promise<void> {
+		const before = more ? untrack(() => this.banned.get(room)) : undefined;
+		const page = await this.rest.moderation.banned(room, before?.end ?? "", BANNED_PAGE);
+		this.people.learn(...page.map((one) => one.user));
+		if (!this.rooms.has(room)) return;
+		const ids = new Set(page.map((one) => one.user.id));
+		const list = [...(before?.list.filter((one) => !ids.has(one.user.id)) ?? []), ...page];
+		const end = page.length === BANNED_PAGE ? (page.at(-1)?.user.username ?? null) : null;
+		this.banned.set(room, { list, end });
+	}
+
+	/** Adds those of the banned whom `text` names to the list, at most a page of them. Rejects with RestError. */
+	async findBanned(room: number, text: string): Promise<void> {
+		const page = await this.rest.moderation.banned(room, "", BANNED_PAGE, text);
+		const known = this.banned.get(room);
+		if (!known) return;
+		this.people.learn(...page.map((one) => one.user));
+		const ids = new Set(known.list.map((one) => one.user.id));
+		this.banned.set(room, {
+			...known,
+			list: [...known.list, ...page.filter((one) => !ids.has(one.user.id))],
+		});
 	}
 
 	/** Something was done about order: what depends on it is asked for anew. */
@@ -452,14 +472,14 @@ export class Chat implements ClientListener {
 
 	/** Keeps the list of bans that was asked for. */
 	private bans(room: number, event: RoomEvent): void {
-		const list = this.banned.get(room);
+		const known = this.banned.get(room);
 		const data = event.data as { user?: number; banned?: boolean };
 		const comesIn = event.type === "member.joined";
-		if (!list || data.user === undefined || !(comesIn || data.banned !== undefined)) return;
-		const others = list.filter((one) => one.user.id !== data.user);
+		if (!known || data.user === undefined || !(comesIn || data.banned !== undefined)) return;
+		const others = known.list.filter((one) => one.user.id !== data.user);
 		const user = this.people.get(data.user);
 		const one = data.banned && user ? [{ user, at: event.at, by: event.actor, reason: "" }] : [];
-		this.banned.set(room, [...one, ...others]);
+		this.banned.set(room, { ...known, list: [...one, ...others] });
 	}
 
 	/** Says why a room has gone from the list. */

@@ -1,14 +1,14 @@
 import { SvelteMap } from "svelte/reactivity";
-import type { RoomEvent, UserInfo } from "../client/frames";
+import type { RoomEvent } from "../client/frames";
 import type { RoomState } from "../client/room-state";
-import type { Member } from "../rest";
+import type { Member, MembersPage, Which } from "../rest";
 
 export const MEMBERS_PAGE = 500;
+/** So many of the people who are looked for are shown. */
+export const MOST_FOUND = 100;
+const MOST_IDS = 200;
 /** Unstored comings and goings that are remembered of a room; there are more only while nothing is stored. */
 const MOST_NEWS = 1_000;
-
-/** A page of a room's people as the server has it: by user name, up to what is stored. */
-export type MembersPage = { user: UserInfo; role: Member["role"]; muted_until: string | null }[];
 
 /**
  * Who is in the rooms whose members were asked for.
@@ -26,12 +26,17 @@ export class RoomMembers {
 	private readonly behind = new Map<number, number>();
 
 	/**
-	 * @param fetch a page from behind a user name; may reject
+	 * @param fetch a page from behind a user name, of all or of some; may reject
 	 * @param state the room as it is now; undefined when it has gone
 	 */
 	constructor(
 		private readonly me: number,
-		private readonly fetch: (room: number, after: string, limit: number) => Promise<MembersPage>,
+		private readonly fetch: (
+			room: number,
+			after: string,
+			limit: number,
+			which?: Which,
+		) => Promise<MembersPage>,
 		private readonly state: (room: number) => RoomState | undefined,
 	) {}
 
@@ -63,6 +68,33 @@ export class RoomMembers {
 		await this.loadFrom(room, this.ends.get(room) ?? "");
 	}
 
+	/**
+	 * Afterwards those of the people who are members are in the list, wherever its pages end: for who has to
+	 * know what one of them is. Rejects as `fetch` does.
+	 */
+	async include(room: number, ids: Iterable<number>): Promise<void> {
+		if (!this.has(room)) await this.load(room);
+		if (!this.hasMore(room)) return;
+		const known = new Set(this.lists.get(room)?.map(({ id }) => id));
+		const missing = [...ids].filter((id) => !known.has(id));
+		for (let at = 0; at < missing.length; at += MOST_IDS)
+			await this.loadSome(room, MOST_IDS, { among: missing.slice(at, at + MOST_IDS) });
+	}
+
+	/** The ids of members with `text` in their names, at most MOST_FOUND; they are in the list then. */
+	async find(room: number, text: string): Promise<number[]> {
+		const page = await this.loadSome(room, MOST_FOUND, { named: text });
+		return page.map(({ user }) => user.id);
+	}
+
+	private async loadSome(room: number, limit: number, which: Which): Promise<MembersPage> {
+		const stored = this.state(room)?.stored ?? 0;
+		const page = await this.fetch(room, "", limit, which);
+		const list = this.lists.get(room);
+		if (list) this.put(room, stored, list, page);
+		return page;
+	}
+
 	private async loadFrom(room: number, after: string): Promise<void> {
 		const stored = this.state(room)?.stored ?? 0;
 		const page = await this.fetch(room, after, MEMBERS_PAGE);
@@ -71,14 +103,25 @@ export class RoomMembers {
 		const last = page.at(-1);
 		if (last && page.length === MEMBERS_PAGE) this.ends.set(room, last.user.username);
 		else this.ends.delete(room);
-		const known = new Map((after === "" ? [] : this.lists.get(room))?.map((member) => [member.id, member]));
-		for (const { user, role, muted_until } of page)
-			known.set(user.id, { id: user.id, role, mutedUntil: muted_until });
+		const before = after === "" ? [] : (this.lists.get(room) ?? []);
+		const own: Member[] = [];
 		if (!this.ends.has(room)) {
 			const { role, mutedUntil, peer } = state;
-			if (!known.has(this.me)) known.set(this.me, { id: this.me, role, mutedUntil });
-			if (peer && !known.has(peer.id)) known.set(peer.id, { id: peer.id, role: "member", mutedUntil: null });
+			own.push({ id: this.me, role, mutedUntil });
+			if (peer) own.push({ id: peer.id, role: "member", mutedUntil: null });
 		}
+		this.put(room, stored, before, page, own);
+	}
+
+	/**
+	 * A page that was asked for when the room was stored up to `stored`, over what was known; and people who are
+	 * members, if neither has them.
+	 */
+	private put(room: number, stored: number, before: Member[], page: MembersPage, sure: Member[] = []): void {
+		const known = new Map(before.map((member) => [member.id, member]));
+		for (const { user, role, muted_until } of page)
+			known.set(user.id, { id: user.id, role, mutedUntil: muted_until });
+		for (const member of sure) if (!known.has(member.id)) known.set(member.id, member);
 		this.lists.set(room, [...known.values()]);
 		for (const event of this.news.get(room) ?? []) if (event.seq > stored) this.apply(room, event);
 	}
