@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -13,6 +14,7 @@ from tests.acceptance.people import PATIENCE_MS, People, Person
 from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_analytics import ALL_DRAWN
 from tests.acceptance.test_conversation import said
+from tests.acceptance.test_moderation_ui import act_on, choose, found
 
 Scheme = Literal["light", "dark"]
 DESK: ViewportSize = {"width": 1280, "height": 800}
@@ -187,6 +189,81 @@ def test_dialogs_of_those_who_keep_order(people: People, scheme: Scheme) -> None
         is_clean(page)
         page.keyboard.press("Escape")
 
+    for asked in ("leave", "archive"):
+        page.get_by_test_id("room-settings").click()
+        page.get_by_test_id(asked).click()
+        expect(page.get_by_test_id("confirm")).to_be_visible()
+        is_clean(page)
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.timeout(300)  # a dozen dialogs, and axe looks at each
+def test_dialogs_about_somebody_and_what_they_wrote(people: People, scheme: Scheme) -> None:
+    anna, boris = people.at_desk("anna", color_scheme=scheme), people.at_desk("boris")
+    found(anna, boris)
+    page = anna.page
+    dialog = page.get_by_test_id("dialog")
+    unkind = said("unkind")
+    boris.write(unkind)
+    anna.sees(unkind)
+
+    for act in ("member.role", "member.mute", "member.remove", "member.ban"):
+        act_on(anna, "boris", act)
+        expect(page.get_by_test_id("act-preview")).to_be_visible()
+        is_clean(page)
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    choose(anna, unkind, "message.delete")
+    expect(page.get_by_test_id("act-preview")).to_be_visible()
+    is_clean(page)
+    page.keyboard.press("Escape")
+
+    anna.message(unkind).hover()
+    anna.message(unkind).get_by_test_id("react").click()
+    page.get_by_test_id("emoji-picker").get_by_role("button").first.click()
+    choose(anna, unkind, "who-reacted")
+    expect(page.get_by_test_id("reacted")).to_be_visible()
+    is_clean(page)
+    page.keyboard.press("Escape")
+
+    choose(anna, unkind, "report")
+    page.get_by_test_id("category-spam").check()
+    page.get_by_test_id("report-note").fill("not the first time")
+    page.get_by_test_id("report-send").click()
+    expect(page.get_by_test_id("report-sent")).to_be_visible()
+    is_clean(page)
+    page.get_by_test_id("report-done").click()
+    page.get_by_test_id("account").click()
+    page.get_by_test_id("my-reports").click()
+    expect(page.get_by_test_id("my-report").first).to_be_visible()
+    is_clean(page)
+    page.keyboard.press("Escape")
+    page.get_by_test_id("room-reports").click()
+    expect(page.get_by_test_id("report")).to_be_visible()
+    is_clean(page)
+    for how in ("resolve", "dismiss"):
+        page.get_by_test_id(how).click()
+        expect(page.get_by_test_id("confirm")).to_be_visible()
+        is_clean(page)
+        dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_test_id("dismiss").click()
+    page.get_by_test_id("report-answer").fill("It was a joke.")
+    page.get_by_test_id("confirm").click()
+    expect(page.get_by_test_id("no-reports")).to_be_visible()
+    page.get_by_test_id("reports-closed").click()
+    expect(page.get_by_test_id("report")).to_be_visible()
+    is_clean(page)
+    page.keyboard.press("Escape")
+
+    act_on(anna, "boris", "member.ban")
+    page.get_by_test_id("act-reason").fill("joking")
+    page.get_by_test_id("confirm").click()
+    expect(page.get_by_test_id("banned")).to_be_visible()
+    is_clean(page)
+    page.get_by_test_id("unban").click()
+    expect(page.get_by_test_id("act-preview")).to_be_visible()
+    is_clean(page)
+
 
 PAGES = [
     "name/",
@@ -216,10 +293,25 @@ ADMIN = [
 OF_THE_THEME = (".simplebar-content-wrapper",)
 
 
+def report_something(people: People) -> None:
+    """There is a report in the admin, whatever other tests did about those before."""
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    found(anna, boris)
+    text = said("look at this")
+    anna.write(text)
+    boris.sees(text)
+    choose(boris, text, "report")
+    boris.page.get_by_test_id("category-spam").check()
+    boris.page.get_by_test_id("report-send").click()
+    expect(boris.page.get_by_test_id("report-sent")).to_be_visible()
+
+
+@pytest.mark.timeout(300)  # thirty pages, and axe looks at each
 @pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
 def test_pages_of_the_account_the_dashboards_and_the_admin(
-    browser: Browser, stack: RunningStack, scheme: Scheme, viewport: ViewportSize
+    people: People, browser: Browser, stack: RunningStack, scheme: Scheme, viewport: ViewportSize
 ) -> None:
+    report_something(people)
     context = browser.new_context(viewport=viewport, color_scheme=scheme, locale="en-GB")
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
@@ -245,5 +337,9 @@ def test_pages_of_the_account_the_dashboards_and_the_admin(
     for path in ADMIN:
         page.goto(f"{stack.address}/admin/{path}")
         of_admin += [f"{path}: {one}" for one in faults(page, without=OF_THE_THEME)]
+    page.goto(f"{stack.address}/admin/reports/")
+    page.locator("main a[href*='/admin/reports/']").filter(visible=True).first.click()
+    page.wait_for_url(re.compile(r"/admin/reports/\d+/"))
+    of_admin += [f"a report: {one}" for one in faults(page, without=OF_THE_THEME)]
     assert not of_admin, "\n\n".join(of_admin)
     context.close()
