@@ -3,7 +3,8 @@ import { expect, it, vi } from "vitest";
 import FurtherRooms from "../src/dialogs/FurtherRooms.svelte";
 import type { RoomInfo } from "../src/lib/client/frames";
 import { isolated } from "../src/lib/format";
-import { makeChat, person, ROOM, room, settled, show } from "./component-world";
+import { makeChat, room, settled, show } from "./component-world";
+import { person, ROOM } from "./examples";
 
 it("tells archived rooms of one name apart by their addresses, and people by their user names", async () => {
 	const chat = makeChat();
@@ -24,5 +25,5 @@ it("tells archived rooms of one name apart by their addresses, and people by the
 	await settled();
 
 	const texts = [...root.querySelectorAll("[data-testid=further-room] b")].map((one) => one.textContent);
-	expect(texts).toEqual(["LUNCH\u00a0(lunch-2)", "Plans", `${isolated("Boris")} @person9`]);
+	expect(texts).toEqual(["LUNCH\u00a0(lunch-2)", "Plans", `${isolated("Boris")} @person00009`]);
 });

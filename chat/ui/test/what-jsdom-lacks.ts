@@ -7,6 +7,15 @@ class NoObserver {
 }
 globalThis.ResizeObserver ??= NoObserver;
 
+if (typeof HTMLDialogElement !== "undefined") {
+	HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
+		this.open = true;
+	};
+	HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
+		this.open = false;
+	};
+}
+
 if (typeof window !== "undefined")
 	window.matchMedia ??= (media: string) =>
 		Object.assign(new EventTarget(), { media, matches: media === "(hover: hover)" }) as MediaQueryList;
