@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import expect
 
+from tests.acceptance.axe import faults
 from tests.acceptance.people import PATIENCE_MS, People, Person
 from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
@@ -63,6 +64,9 @@ def test_archived_room_of_somebody_with_many_is_found_and_opened(
     page.get_by_test_id("further-rooms").click()
     further = page.get_by_test_id("further-room")
     expect(further).to_have_count(1)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == []
     page.get_by_test_id("further-query").fill("no such room")
     expect(further).to_have_count(0)
     page.get_by_test_id("further-query").fill("ROOM 0")
