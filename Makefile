@@ -64,7 +64,7 @@ test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in C
 	@.ci/nginx >/dev/null
 	@.ci/prometheus >/dev/null
 	$(NPM) test
-	$(PYTEST) tests/unit tests/integration tests/drill -n $(JOBS)
+	$(PYTEST) tests/unit tests/integration tests/drill -n $(JOBS) --dist worksteal
 	@# Each of these processes has a stack of its own and mostly waits. Each has its own temporary
 	@# folder too: pytest closes a common one at its start, to a PostgreSQL that already runs there.
 	@mkdir -p var
@@ -82,7 +82,7 @@ test: $(INSTALLED) $(BUILT) ## All tests: UI, unit, integration, acceptance in C
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Unit and integration tests only
-	$(PYTEST) tests/unit tests/integration -n $(JOBS)
+	$(PYTEST) tests/unit tests/integration -n $(JOBS) --dist worksteal
 
 EXAMPLES ?= 30
 .PHONY: contract
