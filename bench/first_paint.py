@@ -16,8 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
+from tests.acceptance.people import Person
 from tests.acceptance.stack import RunningStack
 
 PATIENCE_MS = 180_000
@@ -65,11 +66,13 @@ def one_run(
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="ru-RU")
     page = slow_page(context, bytes_per_second, round_trip_ms)
     sign_in_painted = first_paint(page, f"{stack.address}/accounts/login/")
-    cookies = signed_in(browser, stack)
     context.close()
 
-    context = browser.new_context(viewport={"width": 390, "height": 844}, locale="ru-RU")
-    context.add_cookies(cookies)  # type: ignore[arg-type]
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844},
+        locale="ru-RU",
+        storage_state=signed_in(browser, stack),
+    )
     page = slow_page(context, bytes_per_second, round_trip_ms)
     chat_painted = first_paint(page, f"{stack.address}/")
     page.get_by_test_id("composer").wait_for()
@@ -106,18 +109,13 @@ def first_paint(page: Page, address: str) -> int:
     return round(painted_at)
 
 
-def signed_in(browser: Browser, stack: RunningStack) -> list[dict[str, object]]:
-    """The cookies of anna's session, from a connection that is not slow."""
+def signed_in(browser: Browser, stack: RunningStack) -> StorageState:
+    """Anna's session, from a connection that is not slow."""
     context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{stack.address}/accounts/login/")
-    page.locator("input[name=login]").fill("anna")
-    page.locator("input[name=password]").fill(stack.accounts()["anna"])
-    page.locator("form button[type=submit]").first.click()
-    page.get_by_test_id("composer").wait_for()
-    cookies = [dict(cookie) for cookie in context.cookies()]
+    Person("anna", context, context.new_page()).sign_in(stack.address, stack.accounts()["anna"])
+    state = context.storage_state()
     context.close()
-    return cookies
+    return state
 
 
 if __name__ == "__main__":
