@@ -109,7 +109,7 @@ GAP ?= 5
 .PHONY: cluster-drill
 cluster-drill: $(INSTALLED) $(BUILT) ## Kill and restart processes behind nginx under load (WATCHERS, GAP, SEED)
 	@.ci/nginx >/dev/null
-	@exec $(PY) -m tests.cluster --watchers $(WATCHERS) --gap $(GAP) --seed $(SEED)
+	@exec $(PY) -m tests.drill.cluster --watchers $(WATCHERS) --gap $(GAP) --seed $(SEED)
 
 CHECKS := check-style check-types check-imports check-django check-ui
 

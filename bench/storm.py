@@ -26,8 +26,8 @@ import psycopg
 
 from localstack.process import StartFailed
 from localstack.supervisor import python
-from tests.cluster.installation import WORKERS, ClusterInstallation
-from tests.cluster.watchers import Watchers
+from tests.drill.cluster.installation import WORKERS, ClusterInstallation
+from tests.drill.cluster.watchers import Watchers
 
 CONNECTS_PER_SECOND = 100.0
 PATIENCE_SECONDS = 120.0
@@ -48,7 +48,7 @@ async def storm(
         await installation.start()
         say("making people and rooms")
         output = await installation.command(
-            *python("tests.cluster.prepare", str(sockets), str(rooms), str(each))
+            *python("tests.drill.cluster.prepare", str(sockets), str(rooms), str(each))
         )
         made = json.loads(output.splitlines()[-1])
         say("connecting")

@@ -80,7 +80,7 @@ def django_db_keepdb(django_db_keepdb: bool) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def what_is_done_between_tests_is_quick() -> None:
-    from tests import quick_clients, quick_flush  # import what needs the settings
+    from tests.support import quick_clients, quick_flush  # import what needs the settings
 
     quick_clients.install()
     quick_flush.install()

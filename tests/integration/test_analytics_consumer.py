@@ -25,7 +25,6 @@ from analytics.records import BadReason
 from chat import dead_letters, export
 from chat.events.envelope import STREAM
 from chatsite.analytics_letters import AnalyticsLetters
-from tests.analytics_events import bad_records, post, record_of
 from tests.integration import analytics_truth, buses
 from tests.integration.analytics_process import Nursery, kill
 from tests.integration.analytics_world import (
@@ -38,6 +37,7 @@ from tests.integration.analytics_world import (
 from tests.integration.buses import BusUnderTest
 from tests.integration.servers import OwnServer
 from tests.integration.test_export import url_of_test_database
+from tests.support.analytics_events import bad_records, post, record_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 

@@ -14,9 +14,9 @@ import pytest
 
 from chat.models import RoomEvent
 from chatsite.env import BASE_DIR
-from tests.analytics_events import placeholder
 from tests.integration.analytics_world import World, publish
 from tests.integration.buses import BusUnderTest
+from tests.support.analytics_events import placeholder
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 

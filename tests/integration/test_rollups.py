@@ -37,7 +37,9 @@ from chat.events import (
     RoomKind,
     RoomUpdated,
 )
-from tests.analytics_events import (
+from tests.integration import analytics_truth
+from tests.integration.analytics_world import World
+from tests.support.analytics_events import (
     NOON,
     bad_records,
     created,
@@ -46,8 +48,6 @@ from tests.analytics_events import (
     post,
     record_of,
 )
-from tests.integration import analytics_truth
-from tests.integration.analytics_world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -30,11 +30,11 @@ from chat.events.envelope import STREAM
 from chat.models import RoomEvent
 from chat.verify import Finding, Verifier, stored_reader, verifier
 from chatsite.analytics_letters import AnalyticsLetters
-from tests.analytics_events import post, record_of
 from tests.integration import analytics_truth
 from tests.integration.analytics_world import SHARDS, KeptLetters, World
 from tests.integration.buses import BusUnderTest, record
 from tests.integration.web_process import owner_url_of_test_database
+from tests.support.analytics_events import post, record_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 

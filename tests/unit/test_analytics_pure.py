@@ -12,7 +12,7 @@ from analytics import records, sketches, statements, words
 from analytics.models import REPLY_ERROR
 from analytics.places import MISSING, PLACEHOLDER, Places
 from analytics.records import Bad, BadReason
-from tests.analytics_events import bad_records, post, record_of
+from tests.support.analytics_events import bad_records, post, record_of
 
 HOPELESS = {"no value", "not JSON", "an array", "nested without end", "number of 5,000 digits"}
 

@@ -76,7 +76,7 @@ class ClusterInstallation(Installation):
         if self.watchers:
             named = [f"{room['id']}:{room['members'][0]}" for room in made["rooms"]]
             arguments = [str(self.watchers), "0", "1", *named]
-            output = await self.command(*python("tests.cluster.prepare", *arguments))
+            output = await self.command(*python("tests.drill.cluster.prepare", *arguments))
             self.watching = json.loads(output.splitlines()[-1])["people"]
         return made
 

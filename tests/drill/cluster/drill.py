@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.installation import WORKERS, ClusterInstallation
-from tests.cluster.watchers import Gap, Watchers
 from tests.drill import readback, report
+from tests.drill.cluster.installation import WORKERS, ClusterInstallation
+from tests.drill.cluster.watchers import Gap, Watchers
 from tests.drill.report import Outcome
 from tests.drill.session import Session, say, session
 

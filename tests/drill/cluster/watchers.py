@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.cluster.wire import Wire
+from tests.drill.cluster.wire import Wire
 
 FIRST_SECONDS = 0.5
 MOST_SECONDS = 30.0

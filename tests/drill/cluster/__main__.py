@@ -1,4 +1,4 @@
-"""`python -m tests.cluster`: the cluster drill, see docs/operations.md. `make cluster-drill`."""
+"""`python -m tests.drill.cluster`: `make cluster-drill`, see docs/operations.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localstack.process import StartFailed
 from localstack.supervisor import Interrupted
-from tests.cluster.drill import ClusterDrill
+from tests.drill.cluster.drill import ClusterDrill
 from tests.drill.installation import PROJECT
 from tests.drill.session import new_folder, say
 
@@ -17,7 +17,7 @@ CLEAN, WRONG, INTERRUPTED = 0, 1, 130
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.drill.cluster", description=__doc__)
     parser.add_argument("--watchers", type=int, default=240, help="people who only read")
     parser.add_argument("--gap", type=float, default=5.0, help="longest time away, in seconds")
     parser.add_argument("--seed", type=int, default=1)
