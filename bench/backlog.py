@@ -123,10 +123,11 @@ def work(step: str, ready: Barrier, seconds: Queue[float], profile: Path | None)
     set_up()
     from django.conf import settings
 
-    from chat import export, persistence
+    from chat import export
+    from chat.persistence import drain
 
     calls: dict[str, Callable[[int], Any]] = {
-        "persist": lambda shard: persistence.drain(shard).stored,
+        "persist": lambda shard: drain.drain(shard).stored,
         "export": lambda shard: export.export(shard).published,
     }
     call = calls[step]

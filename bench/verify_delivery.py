@@ -40,12 +40,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from django.conf import settings
     from django.core.management import call_command
 
-    from chat import export, persistence
+    from chat import export
+    from chat.persistence import drain
 
     call_command("migrate", verbosity=0)
     asyncio.run(fill(options.events, options.rooms, posts_only=False))
     for shard in range(settings.ENV.shards):
-        while persistence.drain(shard).stored:
+        while drain.drain(shard).stored:
             pass
         while export.export(shard).published:
             pass

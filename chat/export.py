@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, batch_ends, clocks, dead_letters, events, metrics, tracing
+from chat import backoff, clocks, dead_letters, events, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -35,6 +35,7 @@ from chat.event_bus import EventBus, Record, envelope, event_bus
 from chat.events import EventQuarantined, EventType, RoomEvent
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import ShardCursor
+from chat.persistence import batch_times
 
 logger = logging.getLogger(__name__)
 
@@ -464,7 +465,7 @@ def _move(position: ShardCursor, rows: Sequence[_Row]) -> None:
     position.position = str(rows[-1].id)
     position.moved_at = datetime.now(UTC)
     position.save(update_fields=["position", "moved_at"])
-    batch_ends.note_exported(position.shard, rows[-1].id)
+    batch_times.note_exported(position.shard, rows[-1].id)
     heads = {row.event.room: row.event.seq for row in rows}
     with connection.cursor() as cursor:
         cursor.execute(MOVE_WATERMARKS, [list(heads), list(heads.values())])

@@ -10,12 +10,13 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from chat import events, live, reactions, redaction, room_log, stored_events
+from chat import events, live, reactions, redaction, room_log
 from chat.database import in_database
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.models import Message as StoredMessage
 from chat.models import Room
+from chat.persistence import stored_events
 from chat.protocol import Event, Message
 
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
@@ -263,8 +264,8 @@ def fold(
 ) -> dict[int, Message]:
     """`messages` (by seq) after the events of `newer`; posts at or after `before` are left out.
 
-    The same rules as `chat.projections` and the web client: what is deleted is not edited, and a
-    deletion by its author takes the place of somebody else's.
+    The same rules as `chat.persistence.projections` and the web client: what is deleted is not
+    edited, and a deletion by its author takes the place of somebody else's.
     """
     result = dict(messages)
     for event in newer:

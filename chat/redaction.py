@@ -86,7 +86,8 @@ async def as_it_stands(room: int, found: list[RoomEvent]) -> list[RoomEvent]:
 
 
 def fold(texts: dict[int, Text], events: Iterable[RoomEvent], wanted: set[int]) -> None:
-    """Applies later events to the texts of the messages at `wanted`, as `chat.projections` does."""
+    """Applies later events to the texts of the messages at `wanted`, as
+    `chat.persistence.projections` does."""
     for event in events:
         if event.type not in ABOUT_TEXT:
             continue

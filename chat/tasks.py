@@ -8,19 +8,11 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import (
-    batch_ends,
-    dead_letters,
-    delivery_health,
-    event_bus_state,
-    export,
-    mail_queue,
-    persistence,
-    task_runs,
-)
+from chat import dead_letters, delivery_health, event_bus_state, export, mail_queue, task_runs
 from chat.actions import ownership, settling
 from chat.errors import RetryableError
 from chat.management.event_loop import run_actions
+from chat.persistence import batch_times, drain
 from chat.room_log import epochs, keys, restrictions
 from chat.room_log.clients import blocking_client
 from chat.room_log.unloading import unload_idle
@@ -36,7 +28,7 @@ def persist_shard(shard: int) -> None:
     """Drains one shard. What it cannot do now, the sweep asks for again."""
     try:
         with bound_contextvars(shard=shard):
-            drained = persistence.drain(shard)
+            drained = drain.drain(shard)
     except RetryableError as error:
         logger.warning("shard %s left to the sweep: %s", shard, error)
         return
@@ -102,7 +94,7 @@ def unload_idle_rooms() -> None:
 @shared_task(name="chat.tasks.forget_batch_ends", ignore_result=True)
 def forget_batch_ends() -> None:
     """Deletes the times of storing and exporting that are too old to be kept; once an hour."""
-    batch_ends.forget()
+    batch_times.forget()
 
 
 @shared_task(name="chat.tasks.agree_on_restrictions", ignore_result=True)

@@ -115,7 +115,8 @@ async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[Roo
 
 
 def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -> None:
-    """Applies what is not stored of `events`, in seq order, as `chat.projections` does."""
+    """Applies what is not stored of `events`, in seq order, as `chat.persistence.projections`
+    does."""
     for event in events:
         if event.seq <= of_room.stored:
             continue

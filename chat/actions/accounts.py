@@ -8,12 +8,13 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from chat import room_limit, room_log, stored_events
+from chat import room_limit, room_log
 from chat.actions import rooms
 from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined
 from chat.models import User
+from chat.persistence import stored_events
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
 

@@ -18,7 +18,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import access, clocks, live, people, recent_rooms, room_limit, room_log, stored_events
+from chat import access, clocks, live, people, recent_rooms, room_limit, room_log
 from chat.actions import ownership
 from chat.broken_rules import Rule
 from chat.database import in_database
@@ -36,6 +36,7 @@ from chat.events import (
 )
 from chat.labels import check_room_name, check_topic, may_be_address, slug_of
 from chat.models import Room
+from chat.persistence import stored_events
 from chat.protocol import KeyAge, check_key
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged

@@ -15,7 +15,6 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from msgspec import structs
 
-from chat import batch_ends
 from chat.admin import event_log, export
 from chat.admin.doors import act, page, reading_form, render
 from chat.admin.history_filter import (
@@ -48,6 +47,7 @@ from chat.models import (
     ShardCursor,
 )
 from chat.permissions import Action
+from chat.persistence import batch_times
 from chat.search_marks import marks
 from chat.search_query import parse
 from chat.time_limit import STATEMENT_TIMEOUT_MS, TooSlow, limited
@@ -161,7 +161,7 @@ def times_of(event: RoomEvent | None) -> dict[str, datetime | None]:
     if event is None:
         return {}
     stored, exported = [
-        batch_ends.time_of(kind, event.shard, event.pk)
+        batch_times.time_of(kind, event.shard, event.pk)
         for kind in (ShardCursor.Kind.PERSIST, ShardCursor.Kind.EXPORT)
     ]
     return {"stored_at": stored, "exported_at": exported}

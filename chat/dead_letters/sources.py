@@ -31,7 +31,7 @@ Retry = Callable[[Letter, str], Retried]
 
 # By path, because these modules need this package.
 _OWN = {
-    "persist": "chat.dead_letters.put_back.retry",
+    "persist": "chat.persistence.put_back.retry",
     "task": "chat.dead_letters.task_retry.retry",
     "export": "chat.export.retry_letter",
 }

@@ -9,8 +9,9 @@ from chat.coalescing import Coalescer
 from chat.database import in_database
 from chat.events import RoomEvent
 from chat.hub import members
+from chat.persistence import lost_log
 from chat.protocol import RoomInfo
-from chat.room_log import RoomState, changes, epochs, reading
+from chat.room_log import RoomState, changes, reading
 from chat.room_log.changes import Mark, Unloaded
 
 Events = list[RoomEvent]
@@ -51,7 +52,7 @@ class LoggedRooms:
         return await _reads.get((room, after, limit)) or []
 
     async def report_regress(self, room: int, seen: int, epoch: int) -> None:
-        await in_database(epochs.report_regress, room, seen, epoch)
+        await in_database(lost_log.report_regress, room, seen, epoch)
 
     async def may_speak(self, user_id: int, room: int) -> bool:
         return await reading.may_speak(user_id, room, int(clocks.LOG.seconds() * 1000))

@@ -32,8 +32,8 @@ ROOM_CHANGES = [
 
 
 class RoomEvent(models.Model):
-    """An event at its place. Rows are inserted by `chat.persistence` and never changed, but for
-    one thing: a placeholder may give its place to the event it stands for (`EventReplacement`).
+    """An event at its place. Rows are inserted by `chat.persistence.drain` and never changed, but
+    for one thing: a placeholder may give its place to the event it stands for (`EventReplacement`).
 
     Within a shard `id` order is commit order, because one transaction at a time holds the
     shard's cursor; so the export can follow `id`.
@@ -130,7 +130,7 @@ class ExportedRoom(models.Model):
 
 
 class BatchEnd(models.Model):
-    """When a batch was stored or exported, and how far it went: see `chat.batch_ends`.
+    """When a batch was stored or exported, and how far it went: see `chat.persistence.batch_times`.
 
     Inserted in the transaction that moves the cursor.
     """

@@ -1,7 +1,7 @@
 """Rooms and who is in them: projections of `room.*` and `member.*` events.
 
 A room's row is inserted before its first event (the event needs its id); from then on only
-`chat.persistence` changes it.
+`chat.persistence.drain` changes it.
 """
 
 from __future__ import annotations

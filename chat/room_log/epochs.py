@@ -11,7 +11,6 @@ nothing of the epochs after it: see `_next_epoch` and docs/decisions/0026.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, transaction
 from redis.exceptions import RedisError, ResponseError
 
-from chat import events, live
+from chat import live
 from chat.crash_points import crash_point
 from chat.errors import RetryableError
 from chat.models import ShardCursor
@@ -40,11 +39,6 @@ TAKE_MARKERS_BACK = """
     UPDATE chat_readmarker AS marker SET seq = room.stored_seq FROM chat_room AS room
     WHERE room.id = marker.room_id AND room.id %% %s = %s AND marker.seq > room.stored_seq
 """
-# A busy shard has a new event within milliseconds of a drain's end, and each attempt must find a
-# moment without one.
-RAISE_ATTEMPTS = 10
-# A backlog takes longer; it is the workers' to store, and the caller's thread is free again.
-RAISE_SECONDS = 5.0
 
 
 def stream_id(text: str) -> tuple[int, int]:
@@ -256,53 +250,10 @@ def establish_shards(shards: Iterable[int]) -> None:
         establish(shard)
 
 
-def report_regress(room: int, seen: int, epoch: int) -> bool:
-    """Somebody saw event `seen` of `room` at `epoch`; True when the log has forgotten it.
-
-    That is a log that lost its end unnoticed (a replica that lagged and was promoted, a copy
-    that is newer than PostgreSQL's cursor): its shard gets a new epoch, so that no place is given
-    out twice for longer than it took to notice. What the log still has is stored before that, as
-    nothing of an earlier epoch is stored later. False also when that does not succeed, because
-    the shard is stopped or has too much to store: call again with the next heartbeat.
-
-    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
-    """
-    # Imported here, because storing imports this module.
-    from chat import persistence
-
-    shard = events.shard_of(room, settings.ENV.shards)
-    deadline = time.monotonic() + RAISE_SECONDS
-    for _ in range(RAISE_ATTEMPTS):
-        try:
-            with transaction.atomic():
-                cursor = lock_cursor(shard, wait=True)
-                assert cursor is not None
-                if not _has_forgotten(room, seen, epoch, cursor):
-                    return False
-                if _raise_epoch_if_stored(cursor):
-                    _report_loss(cursor)
-                    return True
-        except RedisError as error:
-            raise RetryableError("The log does not answer.") from error
-        if persistence.drain(shard).stopped or time.monotonic() > deadline:
-            break
-    logger.warning(
-        "log lost its end: shard %s of the log server gets a new epoch as soon as what it still "
-        "has is stored",
-        shard,
-    )
-    return False
-
-
-def _has_forgotten(room: int, seen: int, epoch: int, cursor: ShardCursor) -> bool:
-    room_epoch, head = blocking_client().hmget(keys.room(cursor.shard, room), "epoch", "head")
-    if cursor.epoch != epoch or room_epoch is None or int(room_epoch) != epoch:
-        return False
-    return head is not None and int(head) < seen
-
-
-def _raise_epoch_if_stored(cursor: ShardCursor) -> bool:
+def raise_if_stored(cursor: ShardCursor) -> bool:
     """Gives the locked `cursor` the next epoch; False while the log has what is not stored.
+
+    For a log that has lost its end, which is reported.
 
     A crash after the log has it is as in `agree`: the log is ahead, and its epoch is adopted.
     """
@@ -319,4 +270,5 @@ def _raise_epoch_if_stored(cursor: ShardCursor) -> bool:
     _begin(cursor, following)
     cursor.save(update_fields=["epoch", "epochs_begun"])
     _announce_reset(cursor)
+    _report_loss(cursor)
     return True

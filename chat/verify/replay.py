@@ -1,8 +1,8 @@
 """What the tables must hold after a room's events: the projections once more, as a pure fold.
 
-The same rules as `chat.projections`, stated without SQL, so that each tests the other. A fold
-that begins in the middle of a room knows only what its own events say; what depends on earlier
-ones stays `UNSET`, or is left out.
+The same rules as `chat.persistence.projections`, stated without SQL, so that each tests the other.
+A fold that begins in the middle of a room knows only what its own events say; what depends on
+earlier ones stays `UNSET`, or is left out.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import persistence
 from chat.actions import messages
 from chat.events import shard_of
 from chat.models import AuditEntry, Message, Room, User
+from chat.persistence import drain
 from tests.integration.moderation_world import World, make_staff, make_world
 from tests.integration.rooms import new_key
 
@@ -48,7 +48,7 @@ def said(room: Room, author: User, body: str) -> Message:
 
 
 def stored(room: Room) -> None:
-    persistence.drain(shard_of(room.pk, settings.ENV.shards))
+    drain.drain(shard_of(room.pk, settings.ENV.shards))
 
 
 def recorded(**about: Any) -> list[AuditEntry]:

@@ -22,7 +22,7 @@ from chat.event_bus import Record, envelope
 from chat.events import EventType
 from chat.events import RoomEvent as Event
 from chat.models import Room, RoomEvent, User
-from chat.stored_events import read_after
+from chat.persistence.stored_events import read_after
 from tests.integration.buses import BusUnderTest
 
 SHARDS = 4

@@ -11,11 +11,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.test import AsyncClient
 
-from chat import history, persistence
+from chat import history
 from chat.audit import By, Door
 from chat.errors import ClientError
 from chat.events import RoomEvent, shard_of
 from chat.models import User
+from chat.persistence import drain
 
 
 async def make_user(username: str, **fields: Any) -> User:
@@ -35,7 +36,7 @@ async def log_of(room: int) -> list[RoomEvent]:
 
 async def store(room: int) -> None:
     """Drains the room's shard into PostgreSQL, as the worker would."""
-    await sync_to_async(persistence.drain)(shard_of(room, settings.ENV.shards))
+    await sync_to_async(drain.drain)(shard_of(room, settings.ENV.shards))
 
 
 async def code_of(call: Awaitable[object]) -> str:

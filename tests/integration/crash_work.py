@@ -194,10 +194,11 @@ class Worker:
 
     def carry_on(self) -> None:
         """Stores and exports everything."""
-        from chat import export, persistence
+        from chat import export
+        from chat.persistence import drain
 
         for shard in shards():
-            until_not_busy(lambda shard=shard: persistence.drain(shard).busy)  # type: ignore[misc]
+            until_not_busy(lambda shard=shard: drain.drain(shard).busy)  # type: ignore[misc]
             until_not_busy(lambda shard=shard: export.export(shard).busy)  # type: ignore[misc]
 
     def refuse(self) -> None:

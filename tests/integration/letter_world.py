@@ -11,12 +11,14 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 
-from chat import dead_letters, ingest, persistence
+from chat import dead_letters
 from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Result, store
 from chat.events import EventType, RoomEvent
 from chat.models import Room, User
 from chat.models import RoomEvent as StoredEvent
-from chat.persistence import Drained
+from chat.persistence import drain as persistence
+from chat.persistence import sorting
+from chat.persistence.drain import Drained
 from tests.integration.projected import projected, replayed
 from tests.integration.rooms import new_key
 
@@ -26,7 +28,7 @@ SHARDS = 4
 @contextmanager
 def fault_in(*places: tuple[int, int]) -> Iterator[None]:
     """A fault of the code: the events at these (room, seq) are taken for invalid."""
-    check = ingest.checked_data
+    check = sorting.checked_data
 
     def checked(event: RoomEvent) -> Any:
         if (event.room, event.seq) in places:
@@ -34,7 +36,7 @@ def fault_in(*places: tuple[int, int]) -> Iterator[None]:
         return check(event)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingest, "checked_data", checked)
+        patch.setattr(sorting, "checked_data", checked)
         yield
 
 

@@ -24,13 +24,13 @@ def main() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from chat import persistence
     from chat.events import shard_of
+    from chat.persistence import drain
 
     call_command("migrate", interactive=False, verbosity=0)
     people = make_people()
     room, head = asyncio.run(make_room(people))
-    persistence.drain(shard_of(room, settings.ENV.shards))
+    drain.drain(shard_of(room, settings.ENV.shards))
     sys.stdout.write(json.dumps({"people": people, "room": room, "head": head}) + "\n")
 
 

@@ -11,11 +11,11 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group
 
-from chat import persistence
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AuditEntry, Room, User
+from chat.persistence import drain
 from chat.verify import Finding, Verifier
 from tests.integration.chat_world import by, make_user
 
@@ -69,7 +69,7 @@ def last_entry(**about: Any) -> AuditEntry:
 
 def verify(room: int) -> list[Finding]:
     """What a verification of the room finds wrong, once all of it is stored."""
-    persistence.drain(shard_of(room, settings.ENV.shards))
+    drain.drain(shard_of(room, settings.ENV.shards))
     return (
         Verifier(settings.ENV.shards, None, since=None, pause=lambda: None).verify([room]).findings
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chat import projections, stored_events
 from chat.events import decode_data
 from chat.models import AbsentMute, Ban, Membership, Message, Reaction, Room
-from chat.projections import Placed
+from chat.persistence import projections, stored_events
+from chat.persistence.projections import Placed
 
 
 def projected(room: int) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from chat import batch_ends, export
+from chat import export
 from chat.events import RoomKind
 from chat.models import BatchEnd, Message, RoomEvent, ShardCursor
+from chat.persistence import batch_times
 from tests.integration.admin_world import (
     at_admin,
     said,
@@ -33,7 +34,7 @@ def here() -> World:
 def times(message: Message) -> tuple[datetime | None, datetime | None]:
     event = RoomEvent.objects.get(room=message.room, seq=message.seq)
     stored_at, exported_at = [
-        batch_ends.time_of(kind, event.shard, event.pk)
+        batch_times.time_of(kind, event.shard, event.pk)
         for kind in (ShardCursor.Kind.PERSIST, ShardCursor.Kind.EXPORT)
     ]
     return stored_at, exported_at
@@ -76,10 +77,10 @@ def test_page_of_a_message_shows_them_for_as_long_as_they_are_kept(
     stored_at = times(message)[0]
 
     known = moderator.get(page).context["stored_at"]
-    batch_ends.forget()
+    batch_times.forget()
     still_known = moderator.get(page).context["stored_at"]
-    BatchEnd.objects.update(at=timezone.now() - batch_ends.KEPT)
-    batch_ends.forget()
+    BatchEnd.objects.update(at=timezone.now() - batch_times.KEPT)
+    batch_times.forget()
     forgotten = moderator.get(page).context["stored_at"]
 
     assert known == still_known == stored_at

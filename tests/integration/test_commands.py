@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from chat import persistence, tokens
+from chat import tokens
 from chat.models import Membership, Message, Reaction, Room, RoomEvent, User
+from chat.persistence import drain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +26,7 @@ def run(*command: str, **options: Any) -> str:
 
 def store_everything() -> None:
     for shard in range(settings.ENV.shards):
-        persistence.drain(shard)
+        drain.drain(shard)
 
 
 def test_bootstrap_makes_general_once() -> None:

@@ -17,11 +17,12 @@ import redis
 from asgiref.sync import sync_to_async
 from django.db import OperationalError, connection
 
-from chat import dead_letters, persistence, room_log
+from chat import dead_letters, room_log
 from chat.actions import messages
-from chat.dead_letters import Letter, Outcome, Retried, State, put_back, store
+from chat.dead_letters import Letter, Outcome, Retried, State, store
 from chat.models import EventReplacement, Message
 from chat.models import RoomEvent as StoredEvent
+from chat.persistence import drain, put_back
 from tests.integration.letter_world import (
     SHARDS,
     add_letter,
@@ -178,7 +179,7 @@ async def test_drain_and_retry_at_the_same_time_leave_what_a_replay_gives() -> N
     def drain_all() -> None:
         try:
             together.wait(20)
-            while persistence.drain(room.pk % SHARDS).busy:
+            while drain.drain(room.pk % SHARDS).busy:
                 pass
         finally:
             connection.close()

@@ -16,18 +16,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import AsyncClient
 
-from chat import (
-    bus,
-    delivery_health,
-    events,
-    export,
-    installation_metrics,
-    persistence,
-    room_log,
-)
+from chat import bus, delivery_health, events, export, installation_metrics, room_log
 from chat.delivery_health import DeliveryHealth, WrongRoom, check_recent_rooms
 from chat.event_bus import Delivered, redis_stream
 from chat.models import Room
+from chat.persistence import drain as persistence
 from chat.room_log import streams
 from chat.tasks import verify_recent_rooms
 from chat.verify import bus_verification

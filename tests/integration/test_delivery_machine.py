@@ -24,11 +24,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chat import history, persistence, projections, room_log
+from chat import history, room_log
 from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import EventType, MessagePosted, RoomEvent, decode_data
 from chat.models import RoomEvent as StoredEvent
+from chat.persistence import drain, projections
 from chat.protocol import KeyAge, check_key
 from chat.room_log import keys
 from chat.room_log.clients import blocking_client
@@ -116,7 +117,7 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(shard=strategies.integers(0, SHARDS - 1))
     def drain(self, shard: int) -> None:
-        drained = persistence.drain(shard)
+        drained = drain.drain(shard)
         assert (drained.letters, drained.stopped) == (0, False)
 
     @rule(shard=strategies.integers(0, SHARDS - 1))
@@ -128,7 +129,7 @@ class Delivery(RuleBasedStateMachine):
         store = projections.store
         with pytest.MonkeyPatch.context() as patch, suppress(Crash):
             patch.setattr(projections, "store", store_and_die)
-            persistence.drain(shard)
+            drain.drain(shard)
 
     @rule(shard=strategies.integers(0, SHARDS - 1))
     def drainer_dies_after_its_commit(self, shard: int) -> None:
@@ -136,8 +137,8 @@ class Delivery(RuleBasedStateMachine):
             raise Crash
 
         with pytest.MonkeyPatch.context() as patch, suppress(Crash):
-            patch.setattr(persistence, "_tell_log", die)
-            persistence.drain(shard)
+            patch.setattr(drain, "_tell_log", die)
+            drain.drain(shard)
 
     @rule()
     def web_process_restarts(self) -> None:

@@ -23,7 +23,7 @@ import redis
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
-from chat import dead_letters, export, metrics, persistence, room_log, tasks
+from chat import dead_letters, export, metrics, room_log, tasks
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured, Record, envelope
 from chat.event_bus.kafka import KafkaBus
@@ -31,6 +31,7 @@ from chat.events import EventType
 from chat.export import Exported
 from chat.letter_limit import LetterLimit
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
+from chat.persistence import drain
 from tests.integration import buses, rooms
 from tests.integration.buses import BusUnderTest, first_occurrences
 
@@ -104,7 +105,7 @@ def test_stored_events_reach_the_bus_as_they_are_stored(on: BusUnderTest) -> Non
         return made
 
     room = async_to_sync(talk)()
-    persistence.drain(room.pk % SHARDS)
+    drain.drain(room.pk % SHARDS)
 
     result = run(room, on)
 

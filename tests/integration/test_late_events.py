@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings, strategies
 
-from chat import events, late_events, projections
+from chat import events
 from chat.events import (
     EventQuarantined,
     EventType,
@@ -25,7 +25,8 @@ from chat.events import (
 )
 from chat.models import Room, User
 from chat.models import RoomEvent as Row
-from chat.projections import Placed
+from chat.persistence import projections, reprojection
+from chat.persistence.projections import Placed
 from tests.integration.projected import projected, replayed
 from tests.integration.rooms import new_key
 from tests.integration.test_replay import STEPS, Step
@@ -118,4 +119,4 @@ def put_back(history: Sequence[Placed], late: set[int], chance: random.Random) -
     for one in waiting:
         row = Row.objects.get(room_id=one.event.room, seq=one.event.seq)
         with transaction.atomic():
-            late_events.take_place(row, one, "1-1", START)
+            reprojection.take_place(row, one, "1-1", START)

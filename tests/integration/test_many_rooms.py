@@ -12,9 +12,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from chat import live, persistence, room_list, room_log
+from chat import live, room_list, room_log
 from chat.events import EventType, RoomArchived, RoomKind, shard_of
 from chat.models import Ban, Membership, Room, User
+from chat.persistence import drain
 from chat.welcome import MAX_PART_BYTES
 from tests.integration.chat_world import Api, store
 from tests.integration.rooms import log, new_person, new_room, post
@@ -195,7 +196,7 @@ async def test_conversation_comes_back_although_the_hint_was_lost(
 
     async with await ChatClient.hello(server, anna) as client:
         said = await post(directs[7], other, "still there?")
-        await sync_to_async(persistence.drain)(shard_of(directs[7].pk, SHARDS))
+        await sync_to_async(drain.drain)(shard_of(directs[7].pk, SHARDS))
         [event] = await client.events_until(directs[7].pk, said.event.seq)
 
     assert event["data"]["body"] == "still there?"

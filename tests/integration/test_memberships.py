@@ -10,10 +10,11 @@ import redis
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from chat import persistence, room_log
+from chat import room_log
 from chat.events import EventType, MemberJoined, MemberRemoved
 from chat.hub import members
 from chat.models import Membership, Room
+from chat.persistence import drain
 from chat.room_log import changes, clients, keys, reading
 from chat.room_log.changes import Mark, Unloaded
 from tests.integration.rooms import log, new_person, new_room, post
@@ -59,7 +60,7 @@ async def test_log_decides_where_it_holds_the_room_and_postgresql_elsewhere(
     ann, bob, cid = [await new_person(name) for name in ("ann", "bob", "cid")]
     left, asleep = await new_room(ann, bob), await new_room(ann, bob)
     for room in (left, asleep):
-        await sync_to_async(persistence.drain)(room.pk % SHARDS)
+        await sync_to_async(drain.drain)(room.pk % SHARDS)
     await log(left, ann, EventType.MEMBER_REMOVED, MemberRemoved(user=bob.pk))  # not stored yet
     unload(log_redis, asleep)
 
@@ -112,7 +113,7 @@ async def test_state_of_an_acl_has_another_name_after_each_entry_exit_and_load(
         names.append((await mark_of(room)).members)  # type: ignore[union-attr]
     await post(room, ann, "hello")
     assert (await mark_of(room)).members == names[-1]  # type: ignore[union-attr]
-    await sync_to_async(persistence.drain)(room.pk % SHARDS)
+    await sync_to_async(drain.drain)(room.pk % SHARDS)
     for _ in range(2):
         unload(log_redis, room)
         assert await mark_of(room) == Unloaded(1)
@@ -126,7 +127,7 @@ async def test_new_memberships_are_found_by_when_they_were_stored(log_redis: red
     ann, bob, cid = [await new_person(name) for name in ("ann", "bob", "cid")]
     earlier, later = await new_room(ann, bob), await new_room(ann, bob, cid)
     for shard in range(SHARDS):
-        await sync_to_async(persistence.drain)(shard)
+        await sync_to_async(drain.drain)(shard)
     await sync_to_async(age)(earlier)
 
     _, found = await sync_to_async(members.entered_since)([bob.pk], None)

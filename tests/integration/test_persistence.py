@@ -19,12 +19,14 @@ import redis
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from chat import dead_letters, ingest, persistence, projections, room_list, room_log
+from chat import dead_letters, room_list, room_log
 from chat.actions import messages
 from chat.errors import ClientError, RetryableError
 from chat.events import EventType, MemberJoined, MemberRemoved, Role, RoomUpdated
 from chat.models import Membership, Message, Room, RoomEvent, ShardCursor
-from chat.persistence import Drained
+from chat.persistence import drain as persistence
+from chat.persistence import projections, sorting
+from chat.persistence.drain import Drained
 from chat.room_log import epochs, keys, streams
 from tests.integration.rooms import log, new_key, new_person, new_room, post
 
@@ -411,15 +413,15 @@ async def test_what_a_drain_had_read_when_the_log_was_lost_is_stored(
     room = await new_room(ann)
     await drain(room)
     before = await post(room, ann, "read before the loss")
-    read = ingest.read
+    read = sorting.read
 
-    def read_and_lose(shard: int, after: str, limit: int) -> list[ingest.Entry]:
+    def read_and_lose(shard: int, after: str, limit: int) -> list[sorting.Entry]:
         entries = read(shard, after, limit)
         if entries:
             log_redis.flushall()
         return entries
 
-    monkeypatch.setattr(ingest, "read", read_and_lose)
+    monkeypatch.setattr(sorting, "read", read_and_lose)
     await drain(room)
     monkeypatch.undo()
     after = await post(room, ann, "said after the loss")
@@ -498,7 +500,7 @@ async def test_shard_that_a_person_resumed_goes_on_past_what_cannot_be_mended(
 async def test_places_that_were_lost_in_a_row_are_one_dead_letter_a_batch(
     log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, places_at_a_time: int, dead: int
 ) -> None:
-    monkeypatch.setattr(ingest, "MAX_GAP_PLACES", places_at_a_time)
+    monkeypatch.setattr(sorting, "MAX_GAP_PLACES", places_at_a_time)
     ann = await new_person("ann")
     room = await new_room(ann)
     await drain(room)

@@ -9,7 +9,7 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import dead_letters, persistence, room_log
+from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.dead_letters import Outcome, Reason, State
 from chat.events import (
@@ -24,6 +24,7 @@ from chat.events import (
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import EventReplacement, Message, Reaction
 from chat.models import RoomEvent as StoredEvent
+from chat.persistence import drain as persistence
 from chat.room_log import keys, streams
 from tests.integration.letter_world import (
     SHARDS,

@@ -1,7 +1,7 @@
 """Whatever happens in a room: its tables are what a replay of its events gives, from any point on.
 
-`chat.projections` writes the tables in batches; `chat.verify.replay` folds the same events one by
-one without SQL. Each is the other's test.
+`chat.persistence.projections` writes the tables in batches; `chat.verify.replay` folds the same
+events one by one without SQL. Each is the other's test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.conf import settings
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from chat import events, persistence, room_log
+from chat import events, room_log
 from chat.errors import ClientError
 from chat.events import (
     EventData,
@@ -36,6 +36,7 @@ from chat.events import (
     RoomUpdated,
 )
 from chat.models import Room, User
+from chat.persistence import drain
 from chat.room_log import NewEvent, keys
 from chat.room_log.appender import Unchanged
 from chat.room_log.clients import blocking_client
@@ -161,8 +162,8 @@ async def live_through(
 
 def store(room: Room, batch: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(persistence, "BATCH_EVENTS", batch)
-        drained = persistence.drain(shard_of(room))
+        patch.setattr(drain, "BATCH_EVENTS", batch)
+        drained = drain.drain(shard_of(room))
     assert (drained.letters, drained.stopped) == (0, False)
     # What the hot tail has is always compared, which would make any window the whole room.
     blocking_client().delete(keys.log(shard_of(room), room.pk))

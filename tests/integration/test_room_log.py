@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
-from chat import dead_letters, history, persistence, room_log
+from chat import dead_letters, history, room_log
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable
 from chat.events import (
@@ -30,7 +30,9 @@ from chat.events import (
     RoomKind,
 )
 from chat.models import Message, Room, RoomEvent, ShardCursor, User
-from chat.persistence import Drained
+from chat.persistence import drain as persistence
+from chat.persistence import lost_log
+from chat.persistence.drain import Drained
 from chat.room_log import Appended, appender, clients, epochs, keys, loading, streams
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
@@ -565,8 +567,8 @@ async def test_log_that_forgot_what_somebody_saw_gets_a_new_epoch(log_redis: red
     shard = room.pk % SHARDS
     log_redis.hset(keys.room(shard, room.pk), mapping={"head": 2, "n": 0})
 
-    noticed = await sync_to_async(epochs.report_regress)(room.pk, seen.seq, seen.epoch)
-    again = await sync_to_async(epochs.report_regress)(room.pk, seen.seq, seen.epoch)
+    noticed = await sync_to_async(lost_log.report_regress)(room.pk, seen.seq, seen.epoch)
+    again = await sync_to_async(lost_log.report_regress)(room.pk, seen.seq, seen.epoch)
 
     assert (noticed, again) == (True, False)
     assert (await post(room, ann, "goes on")).event.epoch > seen.epoch
@@ -592,7 +594,7 @@ async def test_what_the_log_still_has_is_stored_before_a_lost_end_raises_the_epo
     kept = (await post(other, ann, "acknowledged, not stored", key)).event
     forget_end(log_redis, forgetful, 1)
 
-    noticed = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, kept.epoch)
+    noticed = await sync_to_async(lost_log.report_regress)(forgetful.pk, 2, kept.epoch)
     repeat = await post(other, ann, "acknowledged, not stored", key)
     following = (await post(other, ann, "goes on")).event
     await drain_all()
@@ -609,7 +611,7 @@ async def test_what_the_log_still_has_is_stored_before_a_lost_end_raises_the_epo
     assert log_redis.xlen(dead_letters.STREAM) == 0
 
 
-@pytest.mark.parametrize("times", [1, epochs.RAISE_ATTEMPTS])
+@pytest.mark.parametrize("times", [1, lost_log.RAISE_ATTEMPTS])
 async def test_what_comes_between_a_drain_and_the_new_epoch_is_stored_first(
     log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
@@ -629,12 +631,12 @@ async def test_what_comes_between_a_drain_and_the_new_epoch_is_stored_first(
         return drained
 
     monkeypatch.setattr(persistence, "drain", drain_and_be_late)
-    noticed = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, epoch)
+    noticed = await sync_to_async(lost_log.report_regress)(forgetful.pk, 2, epoch)
     monkeypatch.undo()
     await drain_all()
 
     assert len(late) == times
-    assert noticed is (times < epochs.RAISE_ATTEMPTS)
+    assert noticed is (times < lost_log.RAISE_ATTEMPTS)
     cursor = await ShardCursor.objects.aget(shard=other.pk % SHARDS, kind="persist")
     assert (cursor.epoch > epoch) is noticed
     assert cursor.epochs_begun == 1 + noticed
@@ -658,9 +660,9 @@ async def test_stopped_shard_keeps_its_epoch_until_somebody_has_looked(
     cursors = ShardCursor.objects.filter(shard=shard, kind="persist")
     await cursors.aupdate(stopped_at=datetime.now(UTC))
 
-    while_stopped = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, kept.epoch)
+    while_stopped = await sync_to_async(lost_log.report_regress)(forgetful.pk, 2, kept.epoch)
     await sync_to_async(persistence.resume)(shard)
-    resumed = await sync_to_async(epochs.report_regress)(forgetful.pk, 2, kept.epoch)
+    resumed = await sync_to_async(lost_log.report_regress)(forgetful.pk, 2, kept.epoch)
 
     assert (while_stopped, resumed) == (False, True)
     assert await Message.objects.filter(room=other, seq=kept.seq).aexists()

@@ -13,13 +13,14 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from chat import persistence, projections, room_log, search
+from chat import room_log, search
 from chat.actions import messages
-from chat.ingest import Candidate
 from chat.message_search import matching
 from chat.models import Message, Room, RoomEvent, User
-from chat.persistence import STATEMENT_CHARACTERS
-from chat.projections import Placed
+from chat.persistence import drain, projections
+from chat.persistence.drain import STATEMENT_CHARACTERS
+from chat.persistence.projections import Placed
+from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
 from chat.search_query import parse
 from tests.integration.chat_world import Api, make_user, store
@@ -276,7 +277,7 @@ async def test_no_statement_has_to_take_apart_more_than_it_has_time_for(
 
 
 def characters(placed: Sequence[Placed]) -> int:
-    return persistence._characters([Candidate(one, "0-0", {}) for one in placed])
+    return drain._characters([Candidate(one, "0-0", {}) for one in placed])
 
 
 async def test_room_of_the_longest_messages_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chat import events, export, persistence, room_log, tracing
+from chat import events, export, room_log, tracing
 from chat.event_bus import envelope, event_bus
+from chat.persistence import drain
 from chatsite import tracing as wiring
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.web_process import ChatClient, web_process
@@ -105,7 +106,7 @@ async def test_spans_of_one_message_share_a_trace_from_the_frame_to_the_analytic
         async with await ChatClient.hello(web, ann) as client:
             posted = await client.post(room.pk, WORDS, key)
     shard = events.shard_of(room.pk, settings.ENV.shards)
-    await sync_to_async(persistence.drain)(shard)
+    await sync_to_async(drain.drain)(shard)
     await sync_to_async(export.export)(shard)
     await room_log.close()
     [record] = [one for one in await sync_to_async(read_from_bus)() if one.key == key]
@@ -143,7 +144,7 @@ async def test_nothing_is_traced_and_nothing_is_said_unless_it_is_switched_on() 
     room = await new_room(ann)
 
     shard = events.shard_of(room.pk, settings.ENV.shards)
-    await sync_to_async(persistence.drain)(shard)
+    await sync_to_async(drain.drain)(shard)
     await sync_to_async(export.export)(shard)
     await room_log.close()
 

@@ -23,7 +23,7 @@ from django.db import connection
 from kafka import KafkaAdminClient, TopicPartition
 from redis import Redis
 
-from chat import dead_letters, events, export, persistence, room_log
+from chat import dead_letters, events, export, room_log
 from chat.actions import messages
 from chat.event_bus import EventBus, Record, envelope, event_bus, redis_stream
 from chat.events import (
@@ -37,6 +37,7 @@ from chat.events import (
     RoomUpdated,
 )
 from chat.models import Message, Room, User
+from chat.persistence import drain as persistence
 from chat.room_log import clients, epochs, keys, streams
 from chat.room_log.unloading import unload_idle
 from chat.verify import Check, Finding, Report, Verifier, stored_reader

@@ -16,9 +16,10 @@ import redis
 from asgiref.sync import sync_to_async
 from pytest_django.fixtures import Settings
 
-from chat import persistence, room_log
+from chat import room_log
 from chat.errors import Unavailable
 from chat.models import ShardCursor
+from chat.persistence import drain
 from chat.room_log import clients, durability, keys
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
@@ -101,7 +102,7 @@ async def test_nothing_is_appended_before_the_file_is_whole_and_what_is_then_sur
     await asyncio.to_thread(log_server.start)
 
     clients.BREAKER.reset()
-    await sync_to_async(persistence.drain)(room.pk % SHARDS)
+    await sync_to_async(drain.drain)(room.pk % SHARDS)
     after = await post(room, ann, "after the crash")
 
     assert weak == [durability.NOT_WHOLE]
@@ -191,7 +192,7 @@ async def test_server_that_is_appended_to_is_compared_itself_and_not_another_one
         shard = room.pk % SHARDS
         before = await post(room, ann, "stored")
         await asyncio.to_thread(clients.blocking_client().ping)
-        await sync_to_async(persistence.drain)(shard)
+        await sync_to_async(drain.drain)(shard)
         with connected(old) as client:
             client.set(keys.epoch(shard), before.event.epoch)
         await room_log.close()

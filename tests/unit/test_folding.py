@@ -8,9 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat import folding
 from chat.events import EventType, MessageEdited, MessageTarget, Reaction, RoomEvent
-from chat.folding import Change
+from chat.persistence import folding
+from chat.persistence.folding import Change
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AUTHOR = 1  # of all messages
@@ -18,7 +18,8 @@ KINDS = [*folding.MESSAGE_CHANGES, *folding.REACTION_CHANGES]
 
 
 class World:
-    """What the tables would hold: as the statements of `chat.projections` leave them."""
+    """What the tables would hold: as the statements of `chat.persistence.projections` leave
+    them."""
 
     def __init__(self) -> None:
         places = [(room, target) for room in (1, 2) for target in (1, 2, 3)]

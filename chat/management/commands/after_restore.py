@@ -9,9 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils.module_loading import import_string
 
-from chat import export, persistence
+from chat import export
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
+from chat.persistence import drain
 from chat.room_log import epochs
 
 
@@ -51,7 +52,7 @@ def store_everything(shard: int) -> int:
     """
     stored = 0
     while True:
-        result = persistence.drain(shard)
+        result = drain.drain(shard)
         if result.stopped:
             raise CommandError(f"Shard {shard} has stopped: see `manage.py shards status`.")
         if result.busy:

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from chat import export, persistence
+from chat import export
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
+from chat.persistence import drain
 from chat.shard_states import ShardState, shard_states
 
 
@@ -67,7 +68,7 @@ class Command(BaseCommand):
 
     def resume(self, step: str, shards: Iterable[int]) -> None:
         for shard in shards:
-            (persistence if step == "persist" else export).resume(shard)
+            (drain if step == "persist" else export).resume(shard)
         self.stdout.write("The next sweep goes on with them.")
 
     def rewind(self, shards: list[int], hours: float | None) -> None:

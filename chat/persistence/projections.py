@@ -1,6 +1,6 @@
 """What the tables look like after an event: rows are written here and nowhere else.
 
-Called by `chat.persistence` inside its transaction, with events of one shard in log order.
+Called by `chat.persistence.drain` inside its transaction, with events of one shard in log order.
 Statements take whole batches, because a round trip costs more than a row.
 """
 
@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 from django.db import connection
 
-from chat import events, folding
+from chat import events
 from chat.events import EventType, RoomEvent
+from chat.persistence import folding
 
 COPY_EVENTS = """
     COPY chat_roomevent (shard, room_id, seq, n, epoch, type, key, actor_id, at, data) FROM STDIN

@@ -13,11 +13,12 @@ from datetime import datetime
 
 from django.db import connection
 
-from chat import events, projections, stored_events
+from chat import events
 from chat.events import EventType, RoomEvent
 from chat.models import AbsentMute, Ban, EventReplacement, Membership, Message, Reaction
 from chat.models import RoomEvent as Row
-from chat.projections import Placed
+from chat.persistence import projections, stored_events
+from chat.persistence.projections import Placed
 
 # The type is asked for again, so that nothing but a placeholder is ever overwritten.
 REPLACE = """

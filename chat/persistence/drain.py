@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import batch_ends, clocks, ingest, live, metrics, projections, tracing
+from chat import clocks, live, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
@@ -35,10 +35,11 @@ from chat.events import (
     RoomKind,
 )
 from chat.infrastructure import is_data_error
-from chat.ingest import Candidate
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import Room, ShardCursor
-from chat.projections import Placed
+from chat.persistence import batch_times, projections, sorting
+from chat.persistence.projections import Placed
+from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
 from chat.room_log import epochs, keys, streams
 from chat.room_log.clients import blocking_client
@@ -124,11 +125,11 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
             return False
         epochs.agree(position)
         _finish_earlier(position)
-        entries = ingest.read(shard, position.position, BATCH_EVENTS)
+        entries = sorting.read(shard, position.position, BATCH_EVENTS)
         if not entries:
             return False
         crash_point("persist.after_read")
-        sorter = ingest.Sorter(shard, position.epoch, entries)
+        sorter = sorting.Sorter(shard, position.epoch, entries)
         candidates = sorter.sort()
         refused = _store(shard, candidates)
         letters.add(sorter.letters + refused, max(len(entries), len(candidates)))
@@ -137,7 +138,7 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
         position.moved_at = datetime.now(UTC)
         position.save(update_fields=["position", "moved_at"])
         if candidates:
-            batch_ends.note_stored(shard)
+            batch_times.note_stored(shard)
         news = _news([one.placed for one in candidates])
         crash_point("persist.before_commit")
     crash_point("persist.after_commit")
@@ -201,12 +202,12 @@ def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> tuple[Pl
     event = candidate.placed.event
     if isinstance(error, IntegrityError):
         # The same key may have been stored by another shard at the same moment.
-        for first in ingest.stored_under_keys([event]).values():
-            return ingest.repeated(shard, candidate, first)
+        for first in sorting.stored_under_keys([event]).values():
+            return sorting.repeated(shard, candidate, first)
     origin = Origin(
         shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
     )
-    return ingest.quarantine(
+    return sorting.quarantine(
         event, Reason.REFUSED, error, origin, candidate.fields, seq=event.seq, n=event.n
     )
 

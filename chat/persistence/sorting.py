@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from chat import dead_letters, events, stored_events
+from chat import dead_letters, events
 from chat.dead_letters import Origin, Reason
 from chat.events import EventQuarantined, EventType, RoomEvent
 from chat.models import Room
 from chat.models import RoomEvent as StoredEvent
-from chat.projections import Placed
+from chat.persistence import stored_events
+from chat.persistence.projections import Placed
 from chat.room_log import codec, keys, streams
 from chat.room_log.clients import blocking_client
 

@@ -14,17 +14,18 @@ import msgspec
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from chat import events, ingest, late_events, live, stored_events
+from chat import events, live
 from chat.crash_points import crash_point
 from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.events import EventType, RoomEvent
 from chat.infrastructure import is_data_error
-from chat.late_events import TO_MEMBERSHIP
 from chat.models import EventReplacement, Room, ShardCursor
 from chat.models import RoomEvent as Row
-from chat.projections import Placed
+from chat.persistence import reprojection, sorting, stored_events
+from chat.persistence.projections import Placed
+from chat.persistence.reprojection import TO_MEMBERSHIP
 from chat.room_log import codec, keys, loading
 from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import FORGET
@@ -99,13 +100,13 @@ def _store(event: RoomEvent, letter: str) -> bool:
     now = datetime.now(UTC)
     try:
         with transaction.atomic():
-            late_events.take_place(row, placed, letter, now)
+            reprojection.take_place(row, placed, letter, now)
     except IntegrityError as error:
         first = _same_key(event)
         if not is_data_error(error) or first is None:
             raise
         # It was acknowledged, and with its letter would go the only copy of what it says.
-        if not ingest.same_request(first, event):
+        if not sorting.same_request(first, event):
             raise Unretryable(HOPELESS[Reason.KEY_CONFLICT]) from error
         _name_first(row, event, first, letter, now)
     return True
@@ -149,7 +150,7 @@ def _value(data: msgspec.Raw) -> object:
 
 def _checked(event: RoomEvent) -> Placed:
     try:
-        return Placed(event, ingest.checked_data(event))
+        return Placed(event, sorting.checked_data(event))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise PermanentError(
             f"Its data is not what {event.type} holds: {type(error).__name__}."
@@ -165,7 +166,7 @@ def _same_key(event: RoomEvent) -> RoomEvent | None:
 
 def _name_first(row: Row, event: RoomEvent, first: RoomEvent, letter: str, now: datetime) -> None:
     """The event was accepted twice: the placeholder stays, and names the one that was stored."""
-    placed = ingest.duplicate(event, (first.room, first.seq))
+    placed = sorting.duplicate(event, (first.room, first.seq))
     data = msgspec.json.decode(placed.event.data)
     Row.objects.filter(pk=row.pk).update(data=data)
     EventReplacement.objects.create(shard=row.shard, event=row, letter=letter, replaced_at=now)

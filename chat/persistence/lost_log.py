@@ -1,0 +1,69 @@
+"""Notices a log that lost its end, and gives its shard a new epoch once what it has is stored.
+
+A log that was lost whole is noticed by comparing it with PostgreSQL's cursor: `room_log.epochs`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.conf import settings
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from chat import events
+from chat.errors import RetryableError
+from chat.models import ShardCursor
+from chat.persistence import drain
+from chat.room_log import epochs, keys
+from chat.room_log.clients import blocking_client
+
+logger = logging.getLogger(__name__)
+
+# A busy shard has a new event within milliseconds of a drain's end, and each attempt must find a
+# moment without one.
+RAISE_ATTEMPTS = 10
+# A backlog takes longer; it is the workers' to store, and the caller's thread is free again.
+RAISE_SECONDS = 5.0
+
+
+def report_regress(room: int, seen: int, epoch: int) -> bool:
+    """Somebody saw event `seen` of `room` at `epoch`; True when the log has forgotten it.
+
+    That is a log that lost its end unnoticed (a replica that lagged and was promoted, a copy
+    that is newer than PostgreSQL's cursor): its shard gets a new epoch, so that no place is given
+    out twice for longer than it took to notice. What the log still has is stored before that, as
+    nothing of an earlier epoch is stored later. False also when that does not succeed, because
+    the shard is stopped or has too much to store: call again with the next heartbeat.
+
+    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    """
+    shard = events.shard_of(room, settings.ENV.shards)
+    deadline = time.monotonic() + RAISE_SECONDS
+    for _ in range(RAISE_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                cursor = epochs.lock_cursor(shard, wait=True)
+                assert cursor is not None
+                if not _has_forgotten(room, seen, epoch, cursor):
+                    return False
+                if epochs.raise_if_stored(cursor):
+                    return True
+        except RedisError as error:
+            raise RetryableError("The log does not answer.") from error
+        if drain.drain(shard).stopped or time.monotonic() > deadline:
+            break
+    logger.warning(
+        "log lost its end: shard %s of the log server gets a new epoch as soon as what it still "
+        "has is stored",
+        shard,
+    )
+    return False
+
+
+def _has_forgotten(room: int, seen: int, epoch: int, cursor: ShardCursor) -> bool:
+    room_epoch, head = blocking_client().hmget(keys.room(cursor.shard, room), "epoch", "head")
+    if cursor.epoch != epoch or room_epoch is None or int(room_epoch) != epoch:
+        return False
+    return head is not None and int(head) < seen
