@@ -26,7 +26,7 @@ def main(letters: int) -> None:
     from django.test.utils import setup_test_environment
 
     from chat.models import User
-    from chat.room_log.clients import blocking_client
+    from chat.servers.redis_log import blocking_client
 
     call_command("migrate", verbosity=0)
     begun = time.perf_counter()

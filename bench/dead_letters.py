@@ -54,7 +54,7 @@ def main(letters: int) -> None:
     django.setup()
     from chat import dead_letters
     from chat.dead_letters import Filter
-    from chat.room_log.clients import blocking_client
+    from chat.servers.redis_log import blocking_client
 
     timed(f"fill with {letters:,}", lambda: fill(blocking_client(), letters))
     used = blocking_client().info("memory")["used_memory"]

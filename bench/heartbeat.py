@@ -101,12 +101,13 @@ def make_rooms(people: int, rooms_of_each: int, together: bool) -> list[int]:
 
 
 async def measure(people: int, rooms_of_each: int, together: bool, beats: int) -> dict[str, Any]:
-    from chat import bus, hub, room_list, room_log
+    from chat import hub, room_list, room_log
     from chat.hub import heartbeat
     from chat.hub.core import Hub
     from chat.hub.sockets import HubSocket
     from chat.hub.source import LoggedRooms
     from chat.models import Membership
+    from chat.servers import redis_bus
     from chat.socket_auth import Identity
 
     ids = await asyncio.to_thread(make_rooms, people, rooms_of_each, together)
@@ -150,7 +151,7 @@ async def measure(people: int, rooms_of_each: int, together: bool, beats: int) -
         transport.frames = transport.characters = 0
     found = [await beat() for _ in range(beats)]
     await one.close_down()
-    await bus.close()
+    await redis_bus.close()
     await room_log.close()
     await hub.close()
     return {

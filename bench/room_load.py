@@ -89,7 +89,8 @@ async def measure(members: int, loads: int) -> dict[str, Any]:
     from django.conf import settings
 
     from chat import room_log
-    from chat.room_log import clients, keys
+    from chat.room_log import keys
+    from chat.servers import redis_log
 
     room = await asyncio.to_thread(make_room, members)
     shard = room % settings.ENV.shards
@@ -100,7 +101,7 @@ async def measure(members: int, loads: int) -> dict[str, Any]:
     found: list[dict[str, float]] = []
     context = multiprocessing.get_context("spawn")
     for _ in range(loads):
-        await clients.async_client().unlink(
+        await redis_log.async_client().unlink(
             keys.room(shard, room), keys.acl(shard, room), keys.log(shard, room)
         )
         await asyncio.sleep(0.5)  # the server frees what was unlinked beside its work
@@ -127,7 +128,7 @@ async def measure(members: int, loads: int) -> dict[str, Any]:
                 "loop_waited": loop.waited,
             }
         )
-    entries = await clients.async_client().hlen(keys.acl(shard, room))
+    entries = await redis_log.async_client().hlen(keys.acl(shard, room))
     await room_log.close()
     medians = {
         f"{name}_ms": round(sorted(one[name] for one in found)[loads // 2] * 1000, 1)

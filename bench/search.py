@@ -390,7 +390,7 @@ def run(
 def old_search(text: str, rooms: list[int]) -> int | None:
     from django.db import connection
 
-    from chat.time_limit import TooSlow, limited
+    from chat.servers.statement_timeout import TooSlow, limited
 
     try:
         with limited(3_000), connection.cursor() as cursor:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chat import room_log
-from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import Role, RoomKind
 from chat.models import Room
 from chat.protocol import MAX_ID
+from chat.servers.postgres import in_database
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ entry's idempotency key, and the outcome follows (`settle`). So an act is never 
 an entry whose process died is completed from the log or from PostgreSQL, which know the key (see
 `chat.actions.settling` and decision 0018).
 
-Functions use the ORM; call them through `chat.database.in_database`.
+Functions use the ORM; call them through `chat.servers.postgres.in_database`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chat import clocks
 from chat.client_address import client_address
 from chat.errors import ClientError
 from chat.labels import check_label
 from chat.models import AuditEntry, AuditOutcome, User
 from chat.permissions import IN_ROOM, Action
+from chat.servers import clocks
 
 logger = logging.getLogger("chat.audit")
 

@@ -12,7 +12,7 @@ import time
 from redis import Redis
 from redis.exceptions import RedisError
 
-from chat import bus
+from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def write() -> None:
         return
     try:
         # The bus's time: beat's clock and that of who looks may be minutes apart.
-        client = bus.blocking_client()
+        client = redis_bus.blocking_client()
         seconds, microseconds = client.time()
         client.set(KEY, f"{seconds + microseconds / 1_000_000:.3f}", ex=KEPT_SECONDS)
     except RedisError as error:

@@ -30,7 +30,7 @@ from chat.backoff import delay_seconds
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
 from chat.errors import PermanentError
-from chat.infrastructure import is_infrastructure_error
+from chat.servers.failures import is_infrastructure_error
 from chat.task_runs import Call
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,9 @@
 """Circuit breakers: what is away is not waited for again and again.
 
-Each process has one for each dependency: the log (`chat.room_log.clients`), the database
-(`chat.database`) and the bus (`chat.bus`). Closed: calls go through. Open: every call is refused
-at once. Half-open: a few calls go through as probes, and the first one that ends decides.
+Each process has one for each dependency: the log (`chat.servers.redis_log`), the database
+(`chat.servers.postgres`) and the bus (`chat.servers.redis_bus`). Closed: calls go through. Open:
+every call is refused at once. Half-open: a few calls go through as probes, and the first one that
+ends decides.
 
 They count how often a dependency fails to answer, never what it answers: what a person may cause,
 a refused event or a statement that takes too long, opens none.

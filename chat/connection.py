@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import UNSET
 
-from chat import access, clocks, history, live, metrics, reading_budget, room_log, tracing
+from chat import access, history, live, metrics, reading_budget, room_log, tracing
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
@@ -49,6 +49,7 @@ from chat.rate_limit import TokenBucket
 from chat.reading_budget import BUDGET
 from chat.room_log import Appended
 from chat.scopes import Scope, check_scope, scope_of
+from chat.servers import clocks
 
 logger = logging.getLogger(__name__)
 

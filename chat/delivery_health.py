@@ -21,8 +21,8 @@ from typing import cast
 import msgspec
 from django.conf import settings
 
-from chat import bus, clocks
 from chat.event_bus import event_bus
+from chat.servers import clocks, redis_bus
 from chat.verify import Check, Report, Verifier
 from chat.verify.deadline import Clock, Deadline
 from chat.verify.lags import Lag, exported_lag, stored_lag
@@ -82,7 +82,7 @@ def check_recent_rooms(clock: Clock = time.monotonic) -> DeliveryHealth | None:
 
     Raises: RetryableError or redis.RedisError when a source or the bus is away.
     """
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     if not client.set(LOCK, 1, nx=True, ex=LOCK_SECONDS):
         return None
     try:
@@ -203,7 +203,7 @@ def _verify(
 
 def wrong_rooms() -> dict[int, WrongRoom]:
     """The rooms that are looked at until they are right. Raises: redis.RedisError."""
-    found = cast(dict[bytes, bytes], bus.blocking_client().hgetall(WRONG))
+    found = cast(dict[bytes, bytes], redis_bus.blocking_client().hgetall(WRONG))
     return {int(room): msgspec.json.decode(raw, type=WrongRoom) for room, raw in found.items()}
 
 
@@ -213,10 +213,10 @@ def forget(rooms: Mapping[int, WrongRoom]) -> None:
     Give it what `wrong_rooms` said before that began. Raises: redis.RedisError.
     """
     if rooms:
-        bus.blocking_client().hdel(WRONG, *map(str, rooms))
+        redis_bus.blocking_client().hdel(WRONG, *map(str, rooms))
 
 
 def last_check() -> DeliveryHealth | None:
     """The result of the last check; None when there was none. Raises: redis.RedisError."""
-    found = bus.blocking_client().get(KEY)
+    found = redis_bus.blocking_client().get(KEY)
     return None if found is None else msgspec.json.decode(found, type=DeliveryHealth)

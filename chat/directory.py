@@ -13,11 +13,11 @@ from datetime import datetime
 from django.http import HttpRequest
 
 from chat import access, people, room_list, staff_door
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
 from chat.protocol import MAX_ID, RoomInfo
+from chat.servers.postgres import in_database
 from chat.usernames import PROBE_USERNAME
 
 __all__ = [

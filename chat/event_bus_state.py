@@ -20,8 +20,9 @@ import msgspec
 from django.conf import settings
 from redis import Redis
 
-from chat import bus, export
+from chat import export
 from chat.event_bus import BusMisconfigured, event_bus
+from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +62,10 @@ def look() -> list[int]:
 
 
 def _keep(state: EventBusState) -> None:
-    bus.blocking_client().set(KEY, msgspec.json.encode(state), ex=KEPT_SECONDS)
+    redis_bus.blocking_client().set(KEY, msgspec.json.encode(state), ex=KEPT_SECONDS)
 
 
 def last(client: Redis | None = None) -> EventBusState | None:
     """What was found last; None when nobody has looked lately. Raises: redis.RedisError."""
-    found = cast(bytes | None, (client or bus.blocking_client()).get(KEY))
+    found = cast(bytes | None, (client or redis_bus.blocking_client()).get(KEY))
     return None if found is None else msgspec.json.decode(found, type=EventBusState)

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, clocks, dead_letters, events, metrics, tracing
+from chat import backoff, dead_letters, events, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -36,6 +36,7 @@ from chat.events import EventQuarantined, EventType, RoomEvent
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import ShardCursor
 from chat.persistence import batch_times
+from chat.servers import clocks
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from chat import bus, database, installation_metrics, process_metrics
+from chat import installation_metrics, process_metrics
 from chat.errors import Unavailable
-from chat.room_log import clients
+from chat.servers import postgres, redis_bus, redis_log
 
 # Shorter than the second or more that probes of load balancers usually wait.
 CHECK_SECONDS = 1.0
@@ -62,7 +62,7 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     Complete.once |= complete
     ready = Complete.once and parts["log"] == "ok"
     status = "not ready" if not ready else "ready" if complete else "degraded"
-    breakers = {"database": database.BREAKER, "log": clients.BREAKER, "bus": bus.BREAKER}
+    breakers = {"database": postgres.BREAKER, "log": redis_log.BREAKER, "bus": redis_bus.BREAKER}
     return JsonResponse(
         {
             "status": status,
@@ -94,7 +94,7 @@ async def check_redis(url: str) -> None:
 
 async def check_database() -> None:
     """Raise unless PostgreSQL lets somebody in."""
-    if not await database.lets_in():
+    if not await postgres.lets_in():
         raise Unavailable("The database does not answer.")
 
 

@@ -11,13 +11,13 @@ from django.db import connection, transaction
 from msgspec import structs
 
 from chat import events, live, reactions, redaction, room_log
-from chat.database import in_database
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.models import Message as StoredMessage
 from chat.models import Room
 from chat.persistence import stored_events
 from chat.protocol import Event, Message
+from chat.servers.postgres import in_database
 
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
 # keeps; that many times in a row it does not happen.

@@ -27,18 +27,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import (
-    beat_heartbeat,
-    database_durability,
-    delivery_health,
-    event_bus_state,
-    metrics,
-    queues,
-    task_runs,
-)
+from chat import beat_heartbeat, delivery_health, event_bus_state, metrics, queues, task_runs
 from chat.dead_letters import store
 from chat.models import ShardCursor
-from chat.room_log import durability, epochs, keys
+from chat.room_log import epochs, keys
+from chat.servers import postgres_durability, redis_durability
 from chat.verify import Check
 from chat.verify.lags import exported_lag
 
@@ -186,7 +179,7 @@ def read_log() -> list[Metric]:
 
 def _weaknesses(client: Redis) -> list[str]:
     try:
-        return durability.look(client)
+        return redis_durability.look(client)
     except ResponseError:
         return []  # This account may not ask; who appends has asked, or it would not append.
 
@@ -295,8 +288,8 @@ def _read_database() -> list[Metric]:
         [people] = cursor.fetchone()
         cursor.execute(COUNT_CONNECTIONS)
         used, most, size_bytes = cursor.fetchone()
-        cursor.execute(database_durability.READ_SETTINGS)
-        weaknesses = database_durability.weaknesses(dict(cursor.fetchall()))
+        cursor.execute(postgres_durability.READ_SETTINGS)
+        weaknesses = postgres_durability.weaknesses(dict(cursor.fetchall()))
         stopped = Counter(
             ShardCursor.objects.filter(stopped_at__isnull=False).values_list("kind", flat=True)
         )

@@ -27,10 +27,11 @@ from msgspec import UNSET
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chat import bus, metrics
+from chat import metrics
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent, decode_data, encode_data
 from chat.protocol import Event
+from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +199,7 @@ class Publisher:
 
     async def _send(self, group: str, message: Message) -> None:
         try:
-            await bus.ask(functools.partial(get_channel_layer().group_send, group, message))
+            await redis_bus.ask(functools.partial(get_channel_layer().group_send, group, message))
         except Unavailable:
             metrics.HINTS_DROPPED.inc()
 

@@ -1,4 +1,4 @@
-"""Who is who. Functions use the ORM; call them through `chat.database.in_database`."""
+"""Who is who. Functions use the ORM; call them through `chat.servers.postgres.in_database`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime
 import msgspec
 from django.db.models import Case, IntegerField, Q, Value, When
 
-from chat import clocks
 from chat.models import AuditEntry, Ban, Membership, User
 from chat.permissions import Action
 from chat.protocol import UserInfo
+from chat.servers import clocks
 from chat.usernames import PROBE_USERNAME
 
 MAX_PEOPLE = 200

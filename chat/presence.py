@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat import bus, clocks, live, metrics
+from chat import live, metrics
 from chat.errors import Unavailable
 from chat.protocol import Presence as PresenceFrame
 from chat.protocol import encode
-from chat.room_log.scripts import Script
+from chat.servers import clocks, redis_bus
+from chat.servers.lua import Script
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub
@@ -45,7 +46,7 @@ ROOMS_PER_CALL = 200
 # In all rooms of one call together, so that the bus is held for some milliseconds at most.
 PEOPLE_PER_CALL = 2_000
 
-RENEW = Script("presence.lua", Path(__file__).parent)
+RENEW = Script(Path(__file__).parent / "presence.lua")
 
 
 def key_of(room: int) -> str:
@@ -142,7 +143,7 @@ class Presence:
             known = self._online.get(room, ())
             arguments += (room, _digest(known), len(feed.users), *feed.users)
         try:
-            answer = await bus.ask(lambda: RENEW.acall(bus.client(), [], arguments))
+            answer = await redis_bus.ask(lambda: RENEW.acall(redis_bus.client(), [], arguments))
         except Unavailable:
             metrics.PRESENCE_FAILURES.inc()
             return
@@ -214,7 +215,7 @@ class Presence:
         """Write who came and went, read who is online; {} with the bus away."""
         now = clocks.BUS.seconds()
         until = gone_at(now)
-        pipe = bus.client().pipeline(transaction=False)
+        pipe = redis_bus.client().pipeline(transaction=False)
         for room in rooms:
             key = key_of(room)
             if users := came.get(room):
@@ -224,7 +225,7 @@ class Presence:
                 pipe.zrem(key, *map(str, users))
             pipe.zrange(key, f"({now}", "+inf", byscore=True, offset=0, num=MAX_SHOWN)
         try:
-            answers = await bus.ask(pipe.execute)
+            answers = await redis_bus.ask(pipe.execute)
         except Unavailable:
             metrics.PRESENCE_FAILURES.inc()
             return {}

@@ -24,9 +24,9 @@ from uuid_utils.compat import uuid7
 from websockets.asyncio.client import ClientConnection, connect
 
 from chat import metrics
-from chat.database import in_database
 from chat.models import ExportedRoom
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from chat import tokens
 from chat.actions import rooms
-from chat.database import in_database
 from chat.events import RoomKind
 from chat.models import ApiToken, Room, User
 from chat.scopes import Scope
+from chat.servers.postgres import in_database
 from chat.usernames import PROBE_USERNAME
 
 DISPLAY_NAME = "Probe"

@@ -10,13 +10,13 @@ from msgspec import UNSET
 
 from chat import room_log
 from chat.broken_rules import Rule
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MessagePosted, MessageTarget, Reaction, decode_data
 from chat.events.emoji import canonical
 from chat.models import Message, Room
 from chat.models import Reaction as StoredReaction
 from chat.protocol import MAX_ID, MAX_MESSAGE_EMOJI, MAX_NAMED_PEOPLE
+from chat.servers.postgres import in_database
 
 MAX_PEOPLE = 100
 # What is not stored yet and is looked at for one answer; the rest follows when it is stored.

@@ -15,9 +15,9 @@ import msgspec
 from django.db import connection
 
 from chat import metrics
-from chat.database import in_database
 from chat.errors import Unavailable
 from chat.room_log import reading
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 

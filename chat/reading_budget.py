@@ -32,7 +32,7 @@ LEFT_TO_QUESTIONS = 40.0
 LEAST_FED_PER_SECOND = 0.5
 # Looking for words reads far more than it finds.
 SEARCH_UNITS = 10.0
-# A quarter of the threads that wait for PostgreSQL, see `chat.database`.
+# A quarter of the threads that wait for PostgreSQL, see `chat.servers.postgres`.
 AT_ONCE = 2
 # A page that opens asks for the members of all its rooms at once.
 MAX_ASKING = 400

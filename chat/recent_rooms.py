@@ -4,7 +4,7 @@ A membership is a projection of the log, stored shortly after. A page that is lo
 must show the new room all the same. The list is only where to look: whether the person really is
 a member, the log's ACL says. With the bus away the room shows once it is stored.
 
-Key: `veche:recent-rooms:<user>`, see `chat.bus`.
+Key: `veche:recent-rooms:<user>`, see `chat.servers.redis_bus`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from chat import bus, clocks
 from chat.errors import Unavailable
+from chat.servers import clocks, redis_bus
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ TIMEOUT_SECONDS = 0.5
 async def remember(user_id: int, room_id: int) -> None:
     """Notes that the person entered the room. Never raises on a bus failure."""
     key = f"veche:recent-rooms:{user_id}"
-    pipe = bus.client().pipeline()
+    pipe = redis_bus.client().pipeline()
     pipe.zadd(key, {str(room_id): int(clocks.BUS.seconds() * 1000)})
     pipe.zremrangebyrank(key, 0, -MAX_REMEMBERED - 1)
     pipe.expire(key, REMEMBERED_SECONDS)
     try:
-        await bus.ask(pipe.execute, TIMEOUT_SECONDS)
+        await redis_bus.ask(pipe.execute, TIMEOUT_SECONDS)
     except Unavailable:
         logger.warning("The bus did not take note of user %s entering room %s", user_id, room_id)
 
@@ -40,11 +40,11 @@ async def remember(user_id: int, room_id: int) -> None:
 async def entered_by(user_ids: Sequence[int]) -> dict[int, list[int]]:
     """Ids of rooms that each of the people may have entered recently; none when the bus is away."""
     oldest = int((clocks.BUS.seconds() - REMEMBERED_SECONDS) * 1000)
-    pipe = bus.client().pipeline(transaction=False)
+    pipe = redis_bus.client().pipeline(transaction=False)
     for user_id in user_ids:
         pipe.zrange(f"veche:recent-rooms:{user_id}", oldest, "+inf", byscore=True)
     try:
-        found = await bus.ask(pipe.execute, TIMEOUT_SECONDS)
+        found = await redis_bus.ask(pipe.execute, TIMEOUT_SECONDS)
     except Unavailable:
         return {user_id: [] for user_id in user_ids}
     return {user_id: list(map(int, rooms)) for user_id, rooms in zip(user_ids, found, strict=True)}

@@ -15,7 +15,6 @@ from django.db import connection
 from msgspec import structs
 
 from chat import room_log
-from chat.database import in_database
 from chat.errors import Unavailable
 from chat.events import (
     EventType,
@@ -26,6 +25,7 @@ from chat.events import (
     decode_data,
     encode_data,
 )
+from chat.servers.postgres import in_database
 
 # The log is read in parts, between which others get the loop.
 PART_EVENTS = 500

@@ -21,12 +21,12 @@ from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from redis.exceptions import RedisError
 
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import RoomKind, shard_of
 from chat.models import Membership, RoomSeat, User
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
+from chat.servers.postgres import in_database
+from chat.servers.redis_log import blocking_client
 
 # Longer than any append is under way.
 HELD_FOR = timedelta(minutes=5)

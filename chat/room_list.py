@@ -12,13 +12,14 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from chat import clocks, people, recent_rooms, room_log, unread
+from chat import people, recent_rooms, room_log, unread
 from chat.coalescing import Coalescer
-from chat.database import in_database
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AbsentMute, Ban, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
 from chat.room_log import RoomState
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 from chat.slices import Slices
 
 

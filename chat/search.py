@@ -19,14 +19,14 @@ from django.db.models import F, Q, QuerySet
 
 from chat import access, redaction, room_list, room_log
 from chat.broken_rules import Rule
-from chat.database import THREADS, in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_label
 from chat.message_search import meant, without_order_of_time
 from chat.models import Message
 from chat.search_marks import marks
 from chat.search_query import Query, is_enough, parse
-from chat.time_limit import TooSlow, limited
+from chat.servers.postgres import THREADS, in_database
+from chat.servers.statement_timeout import TooSlow, limited
 
 # An address or a command line that was pasted fits.
 MIN_QUERY_CHARACTERS, MAX_QUERY_CHARACTERS = 1, 500

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from chat.export import START
 from chat.models import ExportedRoom, RoomEvent, ShardCursor
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 
 # Of each shard, for who looks every few seconds.
 MAX_COUNTED = 100_000

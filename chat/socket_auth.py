@@ -20,12 +20,12 @@ from django.utils.crypto import constant_time_compare
 
 from chat import people, scopes, tickets, tokens
 from chat.coalescing import Coalescer
-from chat.database import in_database
 from chat.models import ApiToken, User
 from chat.origins import Headers, is_allowed_origin
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
 from chat.revocation import TOKEN_ORIGIN
 from chat.scopes import Scope
+from chat.servers.postgres import in_database
 
 # What a browser sends for all of a site is at most a few KiB.
 MAX_COOKIE_BYTES = 8 * 1024

@@ -14,7 +14,7 @@ from typing import Any
 
 from celery.signals import before_task_publish
 
-from chat import clocks
+from chat.servers import clocks
 
 UNTIL_HEADER = "veche_until"
 CLOCKS_ARE_WITHIN = timedelta(hours=1)

@@ -17,7 +17,8 @@ from celery.signals import (
     worker_process_init,
 )
 
-from chat import clocks, metrics
+from chat import metrics
+from chat.servers import clocks
 
 SENT_AT_HEADER = "veche_sent_at"
 _BEGAN = "veche_began"

@@ -1,9 +1,9 @@
 """How often a task was begun, and which tasks are to be sent again later.
 
-Both lie on the bus (`chat.bus` lists the keys), beside the queue: they are worth as much as the
-task's own message and are lost with it. Back-off is data here and not a Celery countdown: a
-worker would hold such a task in memory, and its message would be given to another worker when the
-broker's visibility time-out is over, again and again.
+Both lie on the bus (`chat.servers.redis_bus` lists the keys), beside the queue: they are worth as
+much as the task's own message and are lost with it. Back-off is data here and not a Celery
+countdown: a worker would hold such a task in memory, and its message would be given to another
+worker when the broker's visibility time-out is over, again and again.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, cast
 import msgspec
 from celery import current_app
 
-from chat import bus
-from chat.room_log.scripts import Script
+from chat.servers import redis_bus
+from chat.servers.lua import Script
 
 LATER = "veche:tasks:later"
 CALLS = "veche:tasks:later:calls"
@@ -26,7 +26,7 @@ STARTS_SECONDS = 24 * 3600
 LEASE_MS = 60_000
 SEND_CALLS = 100
 
-_LEASE = Script("lease_calls.lua", Path(__file__).parent)
+_LEASE = Script(Path(__file__).parent / "lease_calls.lua")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,7 +41,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def begin(task_id: str) -> int:
     """Counts a run before it starts; 1 for the first. Raises: redis.RedisError."""
-    pipeline = bus.blocking_client().pipeline(transaction=True)
+    pipeline = redis_bus.blocking_client().pipeline(transaction=True)
     pipeline.incr(_starts(task_id))
     pipeline.expire(_starts(task_id), STARTS_SECONDS)
     return int(pipeline.execute()[0])
@@ -49,17 +49,17 @@ def begin(task_id: str) -> int:
 
 def take_back(task_id: str) -> None:
     """Says that the run which has just ended does not count. Raises: redis.RedisError."""
-    bus.blocking_client().decr(_starts(task_id))
+    redis_bus.blocking_client().decr(_starts(task_id))
 
 
 def end(task_id: str) -> None:
     """Forgets a task that will not be run again. Raises: redis.RedisError."""
-    bus.blocking_client().delete(_starts(task_id))
+    redis_bus.blocking_client().delete(_starts(task_id))
 
 
 def send_later(call: Call, delay_seconds: float) -> None:
     """Keeps a call until its time has come. Raises: redis.RedisError."""
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     seconds, microseconds = client.time()
     due_ms = seconds * 1000 + microseconds // 1000 + int(delay_seconds * 1000)
     # A name of its own: the same task may be put off again before this call is removed.
@@ -79,11 +79,11 @@ def send_due(limit: int = SEND_CALLS) -> int:
     Raises: redis.RedisError or kombu's OperationalError when the bus is away.
     """
     leased = cast(
-        list[bytes], _LEASE.call(bus.blocking_client(), [LATER, CALLS], [limit, LEASE_MS])
+        list[bytes], _LEASE.call(redis_bus.blocking_client(), [LATER, CALLS], [limit, LEASE_MS])
     )
     for name, raw in zip(leased[::2], leased[1::2], strict=True):
         send(msgspec.json.decode(raw, type=Call))
-        pipeline = bus.blocking_client().pipeline(transaction=True)
+        pipeline = redis_bus.blocking_client().pipeline(transaction=True)
         pipeline.zrem(LATER, name)
         pipeline.hdel(CALLS, name)
         pipeline.execute()

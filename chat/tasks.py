@@ -14,8 +14,8 @@ from chat.errors import RetryableError
 from chat.management.event_loop import run_actions
 from chat.persistence import batch_times, drain
 from chat.room_log import epochs, keys, restrictions
-from chat.room_log.clients import blocking_client
 from chat.room_log.unloading import unload_idle
+from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 

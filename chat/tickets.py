@@ -12,7 +12,7 @@ import secrets
 
 import msgspec
 
-from chat import bus
+from chat.servers import redis_bus
 
 LIFETIME_SECONDS = 30
 MAX_TICKET_CHARACTERS = 64
@@ -39,9 +39,9 @@ async def issue(user_id: int, origin: str) -> str:
     """
     value = secrets.token_urlsafe(32)
     ticket = msgspec.json.encode(Ticket(user_id, origin))
-    pipe = bus.client().pipeline(transaction=False)
+    pipe = redis_bus.client().pipeline(transaction=False)
     pipe.set(_key(value), ticket, ex=LIFETIME_SECONDS)
-    await bus.ask(pipe.execute)
+    await redis_bus.ask(pipe.execute)
     return value
 
 
@@ -54,8 +54,8 @@ async def redeem(value: str) -> Ticket | None:
     """
     if not 1 <= len(value) <= MAX_TICKET_CHARACTERS:
         return None
-    pipe = bus.client().pipeline(transaction=False)
+    pipe = redis_bus.client().pipeline(transaction=False)
     # Read and deleted in one step, so of two connections only one gets it.
     pipe.getdel(_key(value))
-    [found] = await bus.ask(pipe.execute)
+    [found] = await redis_bus.ask(pipe.execute)
     return None if found is None else _decoder.decode(found)

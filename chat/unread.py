@@ -20,10 +20,10 @@ import msgspec
 from django.db import connection
 from msgspec import UNSET, structs
 
-from chat.database import in_database
 from chat.events import EventType, MessageTarget, RoomEvent, decode_data
 from chat.protocol import RoomInfo
 from chat.room_log import reading
+from chat.servers.postgres import in_database
 from chat.slices import Slices
 
 # Of one room; more than that nobody counts, and pages show 9999+. And in all rooms of a person, as

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
-from chat import bus, queues
+from chat import queues
+from chat.servers import redis_bus
 
 QUEUE = queues.DEFAULT
 # About a megabyte of the bus. Far more than ever waits where workers run: a drain takes all there
@@ -25,6 +26,6 @@ def is_reached(queue: str = QUEUE) -> bool:
     False also when the broker does not answer: whoever sends finds that out, and has an answer.
     """
     try:
-        return bus.broker_client().llen(queue) >= MAX_QUEUED
+        return redis_bus.broker_client().llen(queue) >= MAX_QUEUED
     except RedisError:
         return False

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from chat import bus, clocks, database
 from chat.errors import Unavailable
-from chat.room_log import clients
+from chat.servers import clocks, postgres, redis_bus, redis_log
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub
@@ -61,11 +60,11 @@ async def announce(hub: Hub) -> None:
             draining=hub.draining,
             breakers=breakers(),
         )
-        pipeline = bus.client().pipeline(transaction=False)
+        pipeline = redis_bus.client().pipeline(transaction=False)
         pipeline.hset(KEY, name, msgspec.json.encode(state))
         pipeline.expire(KEY, KEY_SECONDS)
         try:
-            await bus.ask(pipeline.execute)
+            await redis_bus.ask(pipeline.execute)
         except Unavailable:
             logger.debug("the bus is away: nobody hears how this process is")
         await asyncio.sleep(ANNOUNCED_EVERY_SECONDS)
@@ -74,15 +73,15 @@ async def announce(hub: Hub) -> None:
 def breakers() -> dict[str, str]:
     """The circuit breakers of this process."""
     return {
-        "database": database.BREAKER.state,
-        "log": clients.BREAKER.state,
-        "bus": bus.BREAKER.state,
+        "database": postgres.BREAKER.state,
+        "log": redis_log.BREAKER.state,
+        "bus": redis_bus.BREAKER.state,
     }
 
 
 def processes() -> list[WebProcess]:
     """Those that said something a moment ago, by name. Raises: redis.RedisError."""
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     since = clocks.BUS.now() - COUNTS_AS_GONE_AFTER
     found, gone = [], []
     for name, raw in cast(dict[bytes, bytes], client.hgetall(KEY)).items():

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from django.conf import settings
 
-from chat import clocks
 from chat.protocol import (
     MAX_BODY_CHARACTERS,
     MAX_FRAME_BYTES,
@@ -17,6 +16,7 @@ from chat.protocol import (
     UserInfo,
     Welcome,
 )
+from chat.servers import clocks
 from chat.socket_auth import Identity
 
 # About 700 rooms: ordinary people get theirs in one frame. Far below what a server holds for a

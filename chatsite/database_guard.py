@@ -9,8 +9,8 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
-from chat.database_durability import READ_SETTINGS, WeakDatabaseError, weaknesses
-from chat.database_roles import owns_tables
+from chat.servers.postgres_durability import READ_SETTINGS, WeakDatabaseError, weaknesses
+from chat.servers.postgres_roles import owns_tables
 
 logger = logging.getLogger(__name__)
 

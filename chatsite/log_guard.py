@@ -8,7 +8,7 @@ import sys
 import redis
 from django.conf import settings
 
-from chat.room_log.durability import WeakLogError, look
+from chat.servers.redis_durability import WeakLogError, look
 
 logger = logging.getLogger(__name__)
 

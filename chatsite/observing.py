@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chat import clocks, process_metrics
+from chat import process_metrics
+from chat.servers import clocks
 from chatsite import metrics, sentry, tracing
 from chatsite.version import VERSION
 

@@ -10,13 +10,13 @@ from asgiref.sync import async_to_sync
 
 from chat import room_limit, room_log
 from chat.actions import rooms
-from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined
 from chat.models import User
 from chat.persistence import stored_events
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 

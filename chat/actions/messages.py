@@ -8,11 +8,10 @@ known whether the event was logged; the same key may then be sent again.
 
 from __future__ import annotations
 
-from chat import access, clocks, events, history, reactions, room_log
+from chat import access, events, history, reactions, room_log
 from chat.actions import moderation
 from chat.audit import By, Door
 from chat.broken_rules import Rule
-from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import (
     EventData,
@@ -29,6 +28,8 @@ from chat.room_log import Appended, NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS, refused
 from chat.room_log.targets import author_of
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 
 
 async def post_message(

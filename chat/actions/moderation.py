@@ -24,12 +24,11 @@ from typing import Any
 import msgspec
 from uuid_utils.compat import uuid7
 
-from chat import access, audit, clocks, room_log
+from chat import access, audit, room_log
 from chat.actions import ownership, settling
 from chat.audit import Act, By, Door, Result, Target
 from chat.broken_rules import Rule
 from chat.crash_points import crash_point
-from chat.database import in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.events import (
     EventData,
@@ -51,6 +50,8 @@ from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS
 from chat.room_log.targets import author_of
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ import msgspec
 from django.db import connection
 
 from chat import room_log
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberJoined, Role
 from chat.models import Membership, Room
@@ -27,6 +26,7 @@ from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import refused
 from chat.room_log.reading import number_of_owners
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 

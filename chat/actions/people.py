@@ -21,11 +21,10 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
-from chat import audit, clocks, recent_rooms, room_log
+from chat import audit, recent_rooms, room_log
 from chat.actions import ownership, rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
 from chat.audit import Act, Begun, By, Door, Result
-from chat.database import in_database
 from chat.errors import ClientError
 from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
 from chat.models import AuditEntry, AuditOutcome, Membership, User
@@ -33,6 +32,8 @@ from chat.permissions import Action, check_staff, check_subject
 from chat.protocol import check_key
 from chat.room_log import NewEvent, restrictions
 from chat.room_log.appender import Unchanged
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,6 @@ from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import Act, By, Door
 from chat.broken_rules import Rule
-from chat.database import in_database
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.labels import check_text
 from chat.models import Report, User
@@ -31,6 +30,7 @@ from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.permissions import Action, check_staff, role_may, staff_may
 from chat.reports import moderators_who_see
 from chat.room_log.targets import author_of
+from chat.servers.postgres import in_database
 
 MAX_ANSWER_CHARACTERS = 500
 # Somebody who reports more than this in a day has other means at hand, or abuses this one.

@@ -18,10 +18,9 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import access, clocks, live, people, recent_rooms, room_limit, room_log
+from chat import access, live, people, recent_rooms, room_limit, room_log
 from chat.actions import ownership
 from chat.broken_rules import Rule
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import (
     EventData,
@@ -41,6 +40,8 @@ from chat.protocol import KeyAge, check_key
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 
 GENERAL_SLUG = "general"
 GENERAL_NAME = "General"

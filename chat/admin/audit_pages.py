@@ -21,7 +21,7 @@ from chat.admin.records import note
 from chat.admin.room_lookup import find_person, find_room
 from chat.models import AuditEntry
 from chat.permissions import Action
-from chat.time_limit import TooSlow, limited
+from chat.servers.statement_timeout import TooSlow, limited
 
 FORM = ("action", "actor", "user", "room", "door", "since", "until", "q", "batch")
 KEY = ("id",)

@@ -17,7 +17,7 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
-from chat import bus
+from chat.servers import redis_bus
 
 KEY = "veche:drain-samples"
 KEPT_SECONDS = 3600
@@ -59,7 +59,7 @@ def rates() -> Rates:
 
     Raises: redis.RedisError; OperationalError.
     """
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     raw = cast(list[bytes], client.lrange(KEY, 0, MAX_SAMPLES - 1))
     samples = [msgspec.json.decode(one, type=Sample) for one in raw]
     now = _sample()

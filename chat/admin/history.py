@@ -50,7 +50,7 @@ from chat.permissions import Action
 from chat.persistence import batch_times
 from chat.search_marks import marks
 from chat.search_query import parse
-from chat.time_limit import STATEMENT_TIMEOUT_MS, TooSlow, limited
+from chat.servers.statement_timeout import STATEMENT_TIMEOUT_MS, TooSlow, limited
 
 # Before and after a message: enough to see what it answers.
 AROUND = 10

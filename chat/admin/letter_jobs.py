@@ -25,9 +25,10 @@ from typing import cast
 
 import msgspec
 
-from chat import bus, dead_letters
+from chat import dead_letters
 from chat.audit import By
 from chat.dead_letters import Filter, Outcome, Result
+from chat.servers import redis_bus
 
 KEPT_SECONDS = 7 * 24 * 3600
 JOBS = "veche:letter-jobs"
@@ -89,7 +90,7 @@ def begin(id: str, *, action: str, wanted: Filter, why: str, by: By) -> tuple[Jo
         begun_at=now,
         total=dead_letters.counts().total,
     )
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     made = bool(client.hsetnx(_key(id), "meant", msgspec.json.encode(job)))
     client.hsetnx(_key(id), "state", RUNNING)
     client.expire(_key(id), KEPT_SECONDS)
@@ -104,7 +105,7 @@ def get(id: str) -> Job | None:
     """The job as it stands; None when there is none. Raises: redis.RedisError."""
     if not JOB_ID.match(id):
         return None
-    fields = cast(dict[bytes, bytes], bus.blocking_client().hgetall(_key(id)))
+    fields = cast(dict[bytes, bytes], redis_bus.blocking_client().hgetall(_key(id)))
     if b"meant" not in fields:
         return None
     outcomes = {
@@ -123,7 +124,7 @@ def get(id: str) -> Job | None:
 
 def latest() -> list[Job]:
     """The last jobs, newest first. Raises: redis.RedisError."""
-    ids = cast(list[bytes], bus.blocking_client().zrange(JOBS, 0, MAX_LISTED - 1, desc=True))
+    ids = cast(list[bytes], redis_bus.blocking_client().zrange(JOBS, 0, MAX_LISTED - 1, desc=True))
     found = (get(one.decode()) for one in ids)
     return [job for job in found if job is not None]
 
@@ -133,7 +134,7 @@ def cancel(id: str) -> Job | None:
     job = get(id)
     if job is None or job.state != RUNNING:
         return job
-    bus.blocking_client().hset(_key(id), "state", CANCELLED)
+    redis_bus.blocking_client().hset(_key(id), "state", CANCELLED)
     return get(id)
 
 
@@ -143,7 +144,7 @@ def step(id: str) -> Job | None:
     Raises: redis.RedisError when log or bus is away; the next step begins where this one broke
     off, or a few letters before, which by then are gone or answer that they are held.
     """
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     lock = f"{_key(id)}:step"
     if get(id) is None or not client.set(lock, 1, nx=True, ex=LOCK_SECONDS):
         return get(id)
@@ -157,7 +158,7 @@ def step(id: str) -> Job | None:
 
 
 def _advance(job: Job) -> None:
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     deadline = time.monotonic() + STEP_SECONDS
     page = dead_letters.page(job.wanted, limit=STEP_LETTERS, after=job.after, value_bytes=256)
     outcomes: Counter[Outcome] = Counter()

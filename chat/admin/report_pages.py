@@ -29,7 +29,7 @@ from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
 from chat.permissions import STAFF, Action
 from chat.reports import queue
-from chat.time_limit import limited
+from chat.servers.statement_timeout import limited
 
 PERMISSION = "chat.resolve_reports"
 # A form may name what one page shows.

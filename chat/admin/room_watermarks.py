@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from chat import events
 from chat.models import ExportedRoom, Room
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 
 MAX_ROOMS = 25
 # Of each shard the rooms of the last appends; more lag than that shows in the shard's numbers.

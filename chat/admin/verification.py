@@ -23,7 +23,7 @@ from typing import Any, cast
 import msgspec
 from redis.exceptions import RedisError
 
-from chat import bus
+from chat.servers import redis_bus
 from chat.verify import Report
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 def begin(room: int, by: str) -> bool:
     """Starts a check of the room; False while another one runs. Raises: redis.RedisError."""
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     if not client.set(RUNNING_KEY, room, nx=True, ex=int(LIMIT_SECONDS) + 10):
         return False
     begun = Verification(room=room, by=by, begun_at=datetime.now(UTC))
@@ -69,7 +69,7 @@ def begin(room: int, by: str) -> bool:
 
 def last(room: int) -> Verification | None:
     """The check of the room that runs, or the last one. Raises: redis.RedisError."""
-    raw = cast(bytes | None, bus.blocking_client().get(_key(room)))
+    raw = cast(bytes | None, redis_bus.blocking_client().get(_key(room)))
     if raw is None:
         return None
     found = msgspec.json.decode(raw, type=Verification)
@@ -89,7 +89,7 @@ def _run(begun: Verification) -> None:
         ended = msgspec.structs.replace(begun, state=FAILED, ended_at=datetime.now(UTC))
     try:
         _save(ended)
-        bus.blocking_client().delete(RUNNING_KEY)
+        redis_bus.blocking_client().delete(RUNNING_KEY)
     except RedisError as error:
         logger.warning("a verification's answer is lost: %s", type(error).__name__)
 
@@ -126,7 +126,7 @@ def _ended(begun: Verification, state: str, **more: Any) -> Verification:
 
 
 def _save(verification: Verification) -> None:
-    bus.blocking_client().set(
+    redis_bus.blocking_client().set(
         _key(verification.room), msgspec.json.encode(verification), ex=KEPT_SECONDS
     )
 

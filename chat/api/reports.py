@@ -18,10 +18,10 @@ from chat.api.moderation import check_moderates
 from chat.api.requests import MODERATING, READS, REPORTS, WRITES, SignedInRequest, by
 from chat.api.rooms import ERRORS, Key, RoomId
 from chat.broken_rules import Rule
-from chat.database import in_database
 from chat.models import Report
 from chat.permissions import Action
 from chat.protocol import MAX_ID
+from chat.servers.postgres import in_database
 
 router = Router(tags=["reports"])
 

@@ -19,12 +19,12 @@ from ninja.utils import check_csrf
 
 from chat import revocation, scopes, tokens, unpaid_requests
 from chat.audit import By, Door, address_of
-from chat.database import in_database
 from chat.protocol import MAX_ID
 from chat.protocol.rules import is_storable
 from chat.rate_limit import BucketsByUser
 from chat.reading_budget import BUDGET, SEARCH_UNITS
 from chat.scopes import Scope, check_scope
+from chat.servers.postgres import in_database
 
 
 @dataclass(frozen=True)

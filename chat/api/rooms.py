@@ -10,7 +10,7 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, clocks, live, people, room_list
+from chat import access, live, people, room_list
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -19,10 +19,11 @@ from chat.api.forms import IdempotencyKey, NamePart, UserIds, breaks, lines
 from chat.api.people import user_ids
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.broken_rules import Rule
-from chat.database import in_database
 from chat.events import RoomKind, RoomUpdated
 from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 from chat.text_forms import KEY
 
 router = Router(tags=["rooms"])

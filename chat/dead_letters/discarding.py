@@ -20,7 +20,7 @@ from chat.dead_letters.letters import Origin
 from chat.dead_letters.retrying import Outcome, Result
 from chat.dead_letters.store import Refused
 from chat.protocol.rules import is_storable
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 
 MAX_REASON_CHARACTERS = 500
 

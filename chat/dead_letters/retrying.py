@@ -23,7 +23,7 @@ from chat.dead_letters import audit, sources, store
 from chat.dead_letters.letters import describe
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.dead_letters.store import Claim, Ending, Refused
-from chat.infrastructure import is_infrastructure_error
+from chat.servers.failures import is_infrastructure_error
 
 logger = logging.getLogger(__name__)
 

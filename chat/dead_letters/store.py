@@ -40,8 +40,8 @@ from chat.dead_letters.letters import (
     describe,
     read_letter,
 )
-from chat.room_log.clients import blocking_client
-from chat.room_log.scripts import Script
+from chat.servers.lua import Script
+from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
@@ -69,12 +69,12 @@ BEYOND_FULL_BYTES = 64 * 1024 * 1024
 MAX_ID_CHARACTERS = 41
 
 _FOLDER = Path(__file__).parent
-_ADD = Script("add.lua", _FOLDER)
-_CLAIM = Script("claim.lua", _FOLDER)
-_SETTLE = Script("settle.lua", _FOLDER)
-_REMOVE = Script("remove.lua", _FOLDER)
-_PAGE = Script("page.lua", _FOLDER)
-_RELEASE = Script("release.lua", _FOLDER)
+_ADD = Script(_FOLDER / "add.lua")
+_CLAIM = Script(_FOLDER / "claim.lua")
+_SETTLE = Script(_FOLDER / "settle.lua")
+_REMOVE = Script(_FOLDER / "remove.lua")
+_PAGE = Script(_FOLDER / "page.lua")
+_RELEASE = Script(_FOLDER / "release.lua")
 
 WHOLE_VALUE = 512 * 1024 * 1024
 NEVER_ENDED = "The attempt did not end: it may have ended the process that made it."

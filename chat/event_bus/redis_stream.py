@@ -34,8 +34,8 @@ from redis.exceptions import RedisError, ResponseError
 from chat.errors import PermanentError, RetryableError, VecheError
 from chat.event_bus.interface import Checked, Delivered, HeldBack, Record
 from chat.events.envelope import STREAM as STREAM
-from chat.room_log.clients import blocking_client
-from chat.room_log.scripts import Script
+from chat.servers.lua import Script
+from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,8 @@ TRIM_STEPS = 40
 BLOCK_MS = 1_000
 START = "0-0"
 
-TRIM = Script("trim.lua", Path(__file__).parent)
-IDENTIFY = Script("identify.lua", Path(__file__).parent)
+TRIM = Script(Path(__file__).parent / "trim.lua")
+IDENTIFY = Script(Path(__file__).parent / "identify.lua")
 
 
 class RedisStreamBus:

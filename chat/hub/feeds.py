@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from chat import clocks, metrics
+from chat import metrics
 from chat.hub.batches import Batch, events_frame_rest
 from chat.hub.sockets import HubSocket
 from chat.room_log.changes import Mark, Unloaded
+from chat.servers import clocks
 
 # Under load, events of so long share one frame; the first one of a quiet room does not wait.
 COALESCE_SECONDS = 0.010

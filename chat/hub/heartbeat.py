@@ -17,13 +17,13 @@ from collections.abc import Collection
 from django.conf import settings
 
 from chat import socket_auth
-from chat.database import in_database
 from chat.errors import ClientError
 from chat.hub.core import SLICE, Hub
 from chat.hub.members import entered_since
 from chat.hub.sockets import HubSocket
 from chat.protocol import CloseCode, Heads, encode
 from chat.room_log.changes import in_calls
+from chat.servers.postgres import in_database
 from chat.slices import Slices
 
 logger = logging.getLogger(__name__)

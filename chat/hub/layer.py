@@ -14,9 +14,9 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from chat import bus
 from chat.errors import Unavailable
 from chat.live import HUBS_GROUP
+from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Subscription:
             layer = get_channel_layer()
             before = set(layer.channels)
             try:
-                return await bus.ask(functools.partial(layer.new_channel, "hub."))
+                return await redis_bus.ask(functools.partial(layer.new_channel, "hub."))
             except Unavailable:
                 # The layer keeps a queue for each channel it could not subscribe to.
                 for name in set(layer.channels) - before:
@@ -99,12 +99,12 @@ class Subscription:
         new: set[str] = set()
         try:
             for group in self._wanted - self._joined:
-                await bus.ask(functools.partial(layer.group_add, group, channel))
+                await redis_bus.ask(functools.partial(layer.group_add, group, channel))
                 self._joined.add(group)
                 new.add(group)
             for group in self._joined - self._wanted:
                 self._joined.discard(group)
-                await bus.ask(functools.partial(layer.group_discard, group, channel))
+                await redis_bus.ask(functools.partial(layer.group_discard, group, channel))
         except Unavailable:
             return False
         finally:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from django.db import connection
 
 from chat import room_log
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.models import Membership
+from chat.servers.postgres import in_database
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub

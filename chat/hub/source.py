@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chat import clocks, history, room_list, room_log
+from chat import history, room_list, room_log
 from chat.coalescing import Coalescer
-from chat.database import in_database
 from chat.events import RoomEvent
 from chat.hub import members
 from chat.persistence import lost_log
 from chat.protocol import RoomInfo
 from chat.room_log import RoomState, changes, reading
 from chat.room_log.changes import Mark, Unloaded
+from chat.servers import clocks
+from chat.servers.postgres import in_database
 
 Events = list[RoomEvent]
 

@@ -18,13 +18,13 @@ from django.contrib.auth.hashers import make_password
 from chat import room_limit, room_log, shown_names
 from chat.actions import accounts, rooms
 from chat.actions.rooms import derived_key
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberJoined, MessagePosted, Reaction, RoomKind
 from chat.management import seed_texts
 from chat.models import RoomEvent, User
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
+from chat.servers.postgres import in_database
 
 # Every key is derived from this one, a UUIDv7 of 2026-01-01.
 BASE_KEY = uuid.UUID("019b76da-a800-7000-8000-000000000000")

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from chat import bus, live, room_log
+from chat import live, room_log
+from chat.servers import redis_bus
 
 T = TypeVar("T")
 
@@ -22,4 +23,4 @@ async def _and_close(work: Coroutine[Any, Any, T]) -> T:
     finally:
         await live.publisher().flush()
         await room_log.close()
-        await bus.close()
+        await redis_bus.close()

@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import clocks, live, metrics, tracing
+from chat import live, metrics, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
@@ -34,16 +34,17 @@ from chat.events import (
     RoomEvent,
     RoomKind,
 )
-from chat.infrastructure import is_data_error
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import Room, ShardCursor
 from chat.persistence import batch_times, projections, sorting
 from chat.persistence.projections import Placed
 from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
-from chat.room_log import epochs, keys, streams
-from chat.room_log.clients import blocking_client
+from chat.room_log import epochs, keys
 from chat.room_log.scripts import STORED
+from chat.servers import clocks, streams
+from chat.servers.failures import is_data_error
+from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 

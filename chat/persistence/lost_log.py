@@ -17,7 +17,7 @@ from chat.errors import RetryableError
 from chat.models import ShardCursor
 from chat.persistence import drain
 from chat.room_log import epochs, keys
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 

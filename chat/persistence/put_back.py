@@ -20,15 +20,15 @@ from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.events import EventType, RoomEvent
-from chat.infrastructure import is_data_error
 from chat.models import EventReplacement, Room, ShardCursor
 from chat.models import RoomEvent as Row
 from chat.persistence import reprojection, sorting, stored_events
 from chat.persistence.projections import Placed
 from chat.persistence.reprojection import TO_MEMBERSHIP
 from chat.room_log import codec, keys, loading
-from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import FORGET
+from chat.servers.failures import is_data_error
+from chat.servers.redis_log import blocking_client
 
 # PostgreSQL ends a transaction whose process was paused, so that the shard is free again.
 PAUSED_TRANSACTION_MS = 15_000

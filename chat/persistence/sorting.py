@@ -20,8 +20,9 @@ from chat.models import Room
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import stored_events
 from chat.persistence.projections import Placed
-from chat.room_log import codec, keys, streams
-from chat.room_log.clients import blocking_client
+from chat.room_log import codec, keys
+from chat.servers import streams
+from chat.servers.redis_log import blocking_client
 
 Fields = Mapping[bytes, bytes]
 Entry = tuple[str, Fields]  # stream id, fields

@@ -20,12 +20,13 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from chat import events, live, metrics, tracing, waker
 from chat.crash_points import crash_point
-from chat.database import in_database
 from chat.errors import ClientError, RetryableError, Unavailable
-from chat.room_log import clients, codec, epochs, keys, loading, targets
+from chat.room_log import codec, epochs, keys, loading, targets
 from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.connection import LogConnection
 from chat.room_log.scripts import APPEND
+from chat.servers import redis_log
+from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Appender:
 
         Raises: Unavailable when too much waits, or at once while the log is known to be away.
         """
-        clients.BREAKER.check(self._waiting)
+        redis_log.BREAKER.check(self._waiting)
         if self._waiting >= MAX_WAITING:
             raise Unavailable("Too many messages are waiting for the log.")
         waiting = _Waiting(event)
@@ -329,4 +330,4 @@ async def close() -> None:
     appender = _appenders.pop(asyncio.get_running_loop(), None)
     if appender is not None:
         await appender.close()
-    await clients.close_async_client()
+    await redis_log.close_async_client()

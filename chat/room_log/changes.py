@@ -12,8 +12,9 @@ import msgspec
 from django.conf import settings
 
 from chat.events import shard_of
-from chat.room_log import clients, keys
+from chat.room_log import keys
 from chat.room_log.scripts import CHANGED
+from chat.servers import redis_log
 
 # 2 µs each for the log server, and as much for whoever asks.
 ROOMS_PER_CALL = 250
@@ -56,8 +57,8 @@ async def changed_rooms(
     arguments: list[str | int] = [shard]
     for room, mark in known.items():
         arguments += (str(room), str(mark))
-    client = clients.async_client()
-    answer = await clients.ask(lambda: CHANGED.acall(client, [keys.epoch(shard)], arguments))
+    client = redis_log.async_client()
+    answer = await redis_log.ask(lambda: CHANGED.acall(client, [keys.epoch(shard)], arguments))
     assert isinstance(answer, list)
     return {
         int(room): _mark(text.decode())

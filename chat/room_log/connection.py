@@ -20,10 +20,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
-from chat.database import in_database
 from chat.errors import RetryableError, Unavailable
-from chat.room_log import clients, durability, epochs, keys
-from chat.room_log.durability import Command
+from chat.room_log import epochs, keys
+from chat.servers import redis_durability, redis_log
+from chat.servers.postgres import in_database
+from chat.servers.redis_durability import Command
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class LogConnection:
         cannot be asked; or at once while the log is known to be away.
         """
         try:
-            return await clients.ask(lambda: self._send(commands))
+            return await redis_log.ask(lambda: self._send(commands))
         except Unavailable:
             raise
         except RetryableError as error:
@@ -110,24 +111,24 @@ class LogConnection:
             ("INFO", "replication"),
             ("INFO", "persistence"),
         ]
-        questions += [("CONFIG", "GET", name) for name in durability.REQUIRED]
+        questions += [("CONFIG", "GET", name) for name in redis_durability.REQUIRED]
         answers = await self._exchange(connection, questions)
         fields: dict[str, str] = {}
         for info in answers[:3]:
             fields |= _fields(info)
-        problems = durability.weaknesses(_configuration(answers[3:]))
-        problems += durability.file_weaknesses(fields)
-        if not problems and durability.needs_proof(fields):
-            proof = await self._exchange(connection, durability.proof())
-            problems = [] if durability.is_proof(proof) else [durability.NOT_WHOLE]
+        problems = redis_durability.weaknesses(_configuration(answers[3:]))
+        problems += redis_durability.file_weaknesses(fields)
+        if not problems and redis_durability.needs_proof(fields):
+            proof = await self._exchange(connection, redis_durability.proof())
+            problems = [] if redis_durability.is_proof(proof) else [redis_durability.NOT_WHOLE]
         if problems and not settings.ENV.allow_weak_log:
-            weak = durability.WeakLogError(problems)
+            weak = redis_durability.WeakLogError(problems)
             logger.error("%s", weak)
             raise RetryableError(str(weak))
         offset = int(fields.get("master_repl_offset", "0"))
         server = _Server(fields.get("run_id"), fields.get("master_replid"), offset)
         if not server.goes_on_from(self._checked):
-            await clients.drop_idle_connections()
+            await redis_log.drop_idle_connections()
             await self._agree(connection)
         self._checked = server
 

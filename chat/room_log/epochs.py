@@ -23,8 +23,8 @@ from chat.crash_points import crash_point
 from chat.errors import RetryableError
 from chat.models import ShardCursor
 from chat.room_log import keys, restrictions
-from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import BEGIN_EPOCH, RAISE_EPOCH
+from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 

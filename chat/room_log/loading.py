@@ -21,10 +21,11 @@ from django.db.backends.utils import CursorWrapper
 
 from chat import events, waker
 from chat.crash_points import crash_point
-from chat.database import in_database
 from chat.errors import ClientError, Unavailable
-from chat.room_log import clients, codec, epochs, keys
+from chat.room_log import codec, epochs, keys
 from chat.room_log.scripts import LOAD
+from chat.servers import redis_log
+from chat.servers.postgres import in_database
 
 # Each attempt but the last is lost to another loader or to an epoch that had to be made.
 MAX_ATTEMPTS = 5
@@ -204,18 +205,18 @@ async def _load(room: int, shard: int) -> None:
 
 async def _state(room: int, shard: int) -> tuple[int | None, bool]:
     """The epoch of the shard, and whether the room is in the log at that epoch."""
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     pipeline.get(keys.epoch(shard))
     pipeline.hmget(keys.room(shard, room), "epoch", "head", "n", "kind")
-    epoch, values = await clients.ask(pipeline.execute)
+    epoch, values = await redis_log.ask(pipeline.execute)
     loaded = epoch is not None and epoch == values[0] and None not in values
     return (None if epoch is None else int(epoch)), loaded
 
 
 async def _take_ticket(shard: int, room: int, ticket: str) -> None:
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     pipeline.set(keys.loading(shard, room), ticket, px=keys.LOADING_LIFETIME_MS)
-    await clients.ask(pipeline.execute)
+    await redis_log.ask(pipeline.execute)
 
 
 async def _put_beside(shard: int, room: int, ticket: str, pages: Pages) -> None:
@@ -225,13 +226,13 @@ async def _put_beside(shard: int, room: int, ticket: str, pages: Pages) -> None:
     """
     name = keys.coming_acl(shard, room, ticket)
     for page in pages:
-        pipeline = clients.async_client().pipeline(transaction=False)
+        pipeline = redis_log.async_client().pipeline(transaction=False)
         pipeline.execute_command("HSET", name, *page)
         pipeline.pexpire(name, keys.LOADING_LIFETIME_MS)
-        await clients.ask(pipeline.execute)
+        await redis_log.ask(pipeline.execute)
 
 
 async def _run_script(shard: int, room: int, arguments: Sequence[str | int]) -> object:
-    client = clients.async_client()
+    client = redis_log.async_client()
     names = [keys.epoch(shard), keys.room(shard, room), keys.active(shard)]
-    return await clients.ask(lambda: LOAD.acall(client, names, arguments))
+    return await redis_log.ask(lambda: LOAD.acall(client, names, arguments))

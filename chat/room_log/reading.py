@@ -10,7 +10,8 @@ from django.conf import settings
 
 from chat import events
 from chat.events import Role, RoomEvent
-from chat.room_log import clients, codec, keys, streams
+from chat.room_log import codec, keys
+from chat.servers import redis_log, streams
 
 # What is asked for in one call holds neither the log server nor who asks for more than 5 ms.
 ROOMS_PER_CALL = 100
@@ -40,11 +41,11 @@ async def room_states(rooms: Sequence[int]) -> dict[int, RoomState]:
     """
     if not rooms:
         return {}
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     for room in rooms:
         pipeline.get(keys.epoch(_shard(room)))
         pipeline.hmget(keys.room(_shard(room), room), "epoch", "head", "n", "stored", "archived")
-    answers = await clients.ask(pipeline.execute)
+    answers = await redis_log.ask(pipeline.execute)
     states = {}
     for room, epoch, values in zip(rooms, answers[::2], answers[1::2], strict=True):
         state = _state(epoch, values)
@@ -62,10 +63,10 @@ async def epochs_of(rooms: Sequence[int]) -> dict[int, int]:
     shards = sorted({_shard(room) for room in rooms})
     if not shards:
         return {}
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     for shard in shards:
         pipeline.get(keys.epoch(shard))
-    answers = dict(zip(shards, await clients.ask(pipeline.execute), strict=True))
+    answers = dict(zip(shards, await redis_log.ask(pipeline.execute), strict=True))
     found = {room: answers[_shard(room)] for room in rooms}
     return {room: int(epoch) for room, epoch in found.items() if epoch is not None}
 
@@ -77,12 +78,12 @@ async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
     """
     if not rooms:
         return {}
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     for room in rooms:
         pipeline.get(keys.epoch(_shard(room)))
         pipeline.hget(keys.room(_shard(room), room), "epoch")
         pipeline.hget(keys.acl(_shard(room), room), str(user))
-    answers = await clients.ask(pipeline.execute)
+    answers = await redis_log.ask(pipeline.execute)
     found: dict[int, Role | None] = {}
     for room, epoch, room_epoch, entry in zip(
         rooms, answers[::3], answers[1::3], answers[2::3], strict=True
@@ -98,11 +99,11 @@ async def may_speak(user: int, room: int, now_ms: int) -> bool:
     Raises: Unavailable.
     """
     shard = _shard(room)
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     pipeline.hget(keys.acl(shard, room), str(user))
     pipeline.hget(keys.people(shard), str(user))
     pipeline.hget(keys.room(shard, room), "archived")
-    entry, restriction, archived = await clients.ask(pipeline.execute)
+    entry, restriction, archived = await redis_log.ask(pipeline.execute)
     if _role(entry) is None or archived == b"1":
         return False
     muted_until = int(entry.partition(b":")[2])
@@ -115,10 +116,10 @@ async def number_of_owners(room: int) -> int | None:
 
     Raises: Unavailable.
     """
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     pipeline.get(keys.epoch(_shard(room)))
     pipeline.hmget(keys.room(_shard(room), room), "epoch", "owners")
-    epoch, (room_epoch, owners) = await clients.ask(pipeline.execute)
+    epoch, (room_epoch, owners) = await redis_log.ask(pipeline.execute)
     known = epoch is not None and room_epoch == epoch and owners is not None
     return int(owners) if known else None
 
@@ -131,12 +132,12 @@ async def members_among(rooms: Mapping[int, Collection[int]]) -> dict[int, set[i
     found: dict[int, set[int]] = {}
     unloaded: set[int] = set()
     for part in _in_parts(rooms):
-        pipeline = clients.async_client().pipeline(transaction=False)
+        pipeline = redis_log.async_client().pipeline(transaction=False)
         for room, people in part:
             pipeline.get(keys.epoch(_shard(room)))
             pipeline.hget(keys.room(_shard(room), room), "epoch")
             pipeline.hmget(keys.acl(_shard(room), room), *map(str, people))
-        answers = await clients.ask(pipeline.execute)
+        answers = await redis_log.ask(pipeline.execute)
         for (room, people), epoch, room_epoch, entries in zip(
             part, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
@@ -190,13 +191,13 @@ async def _read_states_and_roles(
     found: dict[int, dict[int, Role | None]],
 ) -> None:
     shards = {_shard(room) for room, _ in part}
-    pipeline = clients.async_client().pipeline(transaction=False)
+    pipeline = redis_log.async_client().pipeline(transaction=False)
     for shard in shards:
         pipeline.get(keys.epoch(shard))
     for room, members in part:
         pipeline.hmget(keys.room(_shard(room), room), "epoch", "head", "n", "stored", "archived")
         pipeline.hmget(keys.acl(_shard(room), room), *map(str, members))
-    answers = await clients.ask(pipeline.execute)
+    answers = await redis_log.ask(pipeline.execute)
     epochs = dict(zip(shards, answers, strict=False))
     of_rooms = answers[len(shards) :]
     for (room, members), values, entries in zip(part, of_rooms[::2], of_rooms[1::2], strict=True):
@@ -230,11 +231,11 @@ async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | Non
     Raises: Unavailable.
     """
     shard = _shard(room)
-    pipeline = clients.async_client().pipeline(transaction=True)
+    pipeline = redis_log.async_client().pipeline(transaction=True)
     pipeline.get(keys.epoch(shard))
     pipeline.hmget(keys.room(shard, room), "epoch", "head")
     pipeline.xrange(keys.log(shard, room), min=f"{after + 1}-0", count=limit)
-    epoch, (room_epoch, head), entries = await clients.ask(pipeline.execute)
+    epoch, (room_epoch, head), entries = await redis_log.ask(pipeline.execute)
     if epoch is None or room_epoch != epoch or head is None:
         return None
     if after >= int(head):
@@ -251,11 +252,11 @@ async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], 
     Raises: Unavailable.
     """
     shard = _shard(room)
-    pipeline = clients.async_client().pipeline(transaction=True)
+    pipeline = redis_log.async_client().pipeline(transaction=True)
     pipeline.get(keys.epoch(shard))
     pipeline.hmget(keys.room(shard, room), "epoch", "head")
     pipeline.xrange(keys.log(shard, room), min=f"{after + 1}-0", count=limit)
-    epoch, (room_epoch, head), entries = await clients.ask(pipeline.execute)
+    epoch, (room_epoch, head), entries = await redis_log.ask(pipeline.execute)
     if epoch is None or room_epoch != epoch or head is None:
         return None
     if after >= int(head):
@@ -275,11 +276,11 @@ async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
     Raises: Unavailable.
     """
     shard = _shard(room)
-    pipeline = clients.async_client().pipeline(transaction=True)
+    pipeline = redis_log.async_client().pipeline(transaction=True)
     pipeline.get(keys.epoch(shard))
     pipeline.hget(keys.room(shard, room), "epoch")
     pipeline.xrevrange(keys.log(shard, room), max=f"{last}-0", count=limit)
-    epoch, room_epoch, entries = await clients.ask(pipeline.execute)
+    epoch, room_epoch, entries = await redis_log.ask(pipeline.execute)
     if epoch is None or room_epoch != epoch:
         return []
     found: list[RoomEvent] = []
@@ -299,13 +300,13 @@ async def hot_tails(spans: Mapping[int, tuple[int, int]], limit: int) -> dict[in
     """
     found: dict[int, list[RoomEvent]] = {}
     for part in _spans_in_parts(spans, limit):
-        pipeline = clients.async_client().pipeline(transaction=False)
+        pipeline = redis_log.async_client().pipeline(transaction=False)
         for room, (after, last) in part:
             pipeline.get(keys.epoch(_shard(room)))
             pipeline.hget(keys.room(_shard(room), room), "epoch")
             log = keys.log(_shard(room), room)
             pipeline.xrevrange(log, max=f"{last}-0", min=f"{after + 1}-0", count=limit)
-        answers = await clients.ask(pipeline.execute)
+        answers = await redis_log.ask(pipeline.execute)
         for (room, _), epoch, room_epoch, entries in zip(
             part, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
@@ -341,12 +342,12 @@ async def numbers_at(places: Collection[tuple[int, int]]) -> dict[tuple[int, int
     asked = list(places)
     for start in range(0, len(asked), PLACES_PER_CALL):
         part = asked[start : start + PLACES_PER_CALL]
-        pipeline = clients.async_client().pipeline(transaction=False)
+        pipeline = redis_log.async_client().pipeline(transaction=False)
         for room, seq in part:
             pipeline.get(keys.epoch(_shard(room)))
             pipeline.hget(keys.room(_shard(room), room), "epoch")
             pipeline.xrange(keys.log(_shard(room), room), f"{seq}-0", f"{seq}-0")
-        answers = await clients.ask(pipeline.execute)
+        answers = await redis_log.ask(pipeline.execute)
         for place, epoch, room_epoch, entries in zip(
             part, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
@@ -361,7 +362,7 @@ def place_of_key(actor: int, key: str) -> tuple[int, int] | None:
 
     Raises: redis.RedisError.
     """
-    pipeline = clients.blocking_client().pipeline(transaction=False)
+    pipeline = redis_log.blocking_client().pipeline(transaction=False)
     for shard in range(settings.ENV.shards):
         pipeline.get(keys.key(shard, actor, key))
     for record in pipeline.execute():

@@ -15,11 +15,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from chat import clocks
 from chat.models import User
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import FORGET_PEOPLE, RESTRICT_PEOPLE
+from chat.servers import clocks
+from chat.servers.redis_log import blocking_client
 
 # Sockets, sessions and tokens of somebody deactivated end within a minute; after a day nothing of
 # theirs can be on its way any more.

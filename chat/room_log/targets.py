@@ -10,11 +10,11 @@ import msgspec
 from django.db import connection
 from msgspec import structs
 
-from chat.database import in_database
 from chat.events import EventType, MessageEdited, MessagePosted, MessageTarget, Reaction
 from chat.models import Message
 from chat.room_log import reading
 from chat.room_log.codec import NewEvent, refused
+from chat.servers.postgres import in_database
 
 SYSTEM = 0
 

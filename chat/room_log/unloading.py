@@ -6,8 +6,8 @@ from typing import cast
 
 from chat.models import Room, ShardCursor
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
 from chat.room_log.scripts import UNLOAD
+from chat.servers.redis_log import blocking_client
 
 # Rooms taken out in one step; the next takes more.
 MAX_ROOMS = 1_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 from django.db import connection
 
-from chat.room_log import epochs, keys, streams
-from chat.room_log.clients import blocking_client
+from chat.room_log import epochs, keys
+from chat.servers import streams
+from chat.servers.redis_log import blocking_client
 
 # A shard's backlog is not counted beyond that: how long it has waited says more then.
 MAX_COUNTED = 10_000

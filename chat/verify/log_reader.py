@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from chat.room_log import codec, epochs, keys, streams
-from chat.room_log.clients import blocking_client
+from chat.room_log import codec, epochs, keys
+from chat.servers import streams
+from chat.servers.redis_log import blocking_client
 from chat.verify.content import Content, content_of
 from chat.verify.log_checks import IngestEntry, RoomInLog
 

@@ -20,10 +20,9 @@ def empty_log_and_bus(log_redis: redis.Redis, bus_redis: redis.Redis) -> None:
 @pytest.fixture(autouse=True)
 def closed_circuit_breakers() -> None:
     """No test waits because of what another one stopped."""
-    from chat import bus, database
-    from chat.room_log import clients
+    from chat.servers import postgres, redis_bus, redis_log
 
-    for module in (bus, database, clients):
+    for module in (redis_bus, postgres, redis_log):
         module.BREAKER.reset()
 
 

@@ -212,7 +212,7 @@ class Worker:
 
     def bring_in_junk(self) -> None:
         from chat.room_log import keys
-        from chat.room_log.clients import blocking_client
+        from chat.servers.redis_log import blocking_client
 
         blocking_client().xadd(keys.ingest(0), {b"junk": b"1"})
 
@@ -248,7 +248,7 @@ class Worker:
 
     def lose_a_shard(self) -> None:
         """The log loses a shard of which everything was stored."""
-        from chat.room_log.clients import blocking_client
+        from chat.servers.redis_log import blocking_client
 
         for name in blocking_client().scan_iter("veche:{0}:*", count=1_000):
             blocking_client().delete(name)
@@ -262,8 +262,8 @@ def shards() -> range:
 
 def letters(reason: str | None = None) -> Iterator[str]:
     from chat.dead_letters import STREAM
-    from chat.room_log import streams
-    from chat.room_log.clients import blocking_client
+    from chat.servers import streams
+    from chat.servers.redis_log import blocking_client
 
     for raw_id, fields in streams.entries(blocking_client(), STREAM):
         if reason is None or fields[b"reason"].decode() == reason:

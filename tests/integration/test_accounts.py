@@ -164,10 +164,10 @@ def test_one_signs_in_whatever_the_proxies_say_of_the_address(
 def test_sign_up_stands_when_the_log_is_away(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from chat.room_log import clients
+    from chat.servers import redis_log
 
     nobody = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(clients, "async_client", lambda: nobody)
+    monkeypatch.setattr(redis_log, "async_client", lambda: nobody)
 
     answer = client.post("/accounts/signup/", {"username": "anna", **ENTERED})
 

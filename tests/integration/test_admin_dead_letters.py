@@ -20,7 +20,7 @@ from chat.admin import letter_jobs
 from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Retried, sources
 from chat.dead_letters.audit import person
 from chat.permissions import Action
-from chat.room_log import clients
+from chat.servers import redis_log
 from tests.integration.admin_world import at_admin, recorded, staff, without_second_factor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,7 +151,7 @@ def test_list_says_so_when_the_log_server_is_away(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setitem(clients._of_process, os.getpid(), nobody)
+    monkeypatch.setitem(redis_log._of_process, os.getpid(), nobody)
 
     answers = [browser.get(ADDRESS), browser.get(f"{ADDRESS}1-1/")]
 

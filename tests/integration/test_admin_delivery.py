@@ -19,7 +19,6 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from chat import (
-    bus,
     dead_letters,
     delivery_health,
     event_bus_state,
@@ -35,7 +34,7 @@ from chat.event_bus_state import EventBusState
 from chat.events import RoomKind, shard_of
 from chat.models import Report, Room, RoomEvent, ShardCursor
 from chat.permissions import Action
-from chat.room_log import clients
+from chat.servers import redis_bus, redis_log
 from chat.web_processes import WebProcess
 from tests.integration.admin_world import (
     at_admin,
@@ -110,12 +109,12 @@ def test_rates_are_what_was_stored_and_exported_between_two_looks(here: World) -
     drain_rates.rates()
     for number in range(10):
         said(here.room, here.anna, f"message {number}")
-    raw = cast(list[bytes], bus.blocking_client().lrange(drain_rates.KEY, 0, 0))
+    raw = cast(list[bytes], redis_bus.blocking_client().lrange(drain_rates.KEY, 0, 0))
     earlier = msgspec.json.decode(raw[0], type=drain_rates.Sample)
     back_dated = drain_rates.Sample(
         earlier.at - timedelta(seconds=20), earlier.stored, earlier.exported
     )
-    bus.blocking_client().lset(drain_rates.KEY, 0, msgspec.json.encode(back_dated).decode())
+    redis_bus.blocking_client().lset(drain_rates.KEY, 0, msgspec.json.encode(back_dated).decode())
 
     rates = drain_rates.rates()
 
@@ -137,7 +136,7 @@ def test_web_processes_tell_their_sockets_and_breakers(browser: Client) -> None:
             breakers={"database": "closed", "log": "open", "bus": "half_open"},
         )
 
-    client = bus.blocking_client()
+    client = redis_bus.blocking_client()
     for one in (process("web-1:10", 1), process("web-2:11", 1), process("gone:12", 60)):
         client.hset(web_processes.KEY, one.name, msgspec.json.encode(one))
     client.hset(web_processes.KEY, "other-version", b"{}")
@@ -163,7 +162,7 @@ async def test_process_announces_itself_until_its_hub_ends() -> None:
             await asyncio.sleep(0.02)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await bus.close()
+    await redis_bus.close()
 
     assert [(one.sockets, one.rooms) for one in found] == [(2, 1)]
     assert found[0].breakers == {"database": "closed", "log": "closed", "bus": "closed"}
@@ -175,7 +174,7 @@ def test_pages_show_the_rest_while_a_server_is_away(
 ) -> None:
     stored(here.room)
     nobody = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    of_process = clients._of_process if away == "log" else bus._of_process
+    of_process = redis_log._of_process if away == "log" else redis_bus._of_process
     monkeypatch.setitem(of_process, os.getpid(), nobody)
 
     pages = [browser.get(address) for address in ("/admin/delivery/", "/admin/")]
@@ -272,7 +271,7 @@ def test_verification_that_takes_too_long_is_ended(
 
 
 def test_one_verification_at_a_time(here: World, browser: Client) -> None:
-    bus.blocking_client().set(verification.RUNNING_KEY, here.room.pk)
+    redis_bus.blocking_client().set(verification.RUNNING_KEY, here.room.pk)
 
     answer = browser.post("/admin/delivery/verify/", {"room": here.room.pk}, follow=True)
 
@@ -299,7 +298,7 @@ def test_what_the_event_bus_is_worth_is_shown(
     here: World, browser: Client, state: dict[str, Any], card: str, level: str, shown: str
 ) -> None:
     found = EventBusState(datetime.now(UTC), "kafka", **state)
-    bus.blocking_client().set(event_bus_state.KEY, msgspec.json.encode(found))
+    redis_bus.blocking_client().set(event_bus_state.KEY, msgspec.json.encode(found))
 
     cards = {one.title: one for one in browser.get("/admin/").context["cards"]}
     page = browser.get("/admin/delivery/").content.decode()

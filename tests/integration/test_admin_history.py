@@ -23,8 +23,8 @@ from chat.admin.history_filter import HistoryFilter, messages_of
 from chat.events import RoomKind
 from chat.models import AuditEntry, Message, Report, Room
 from chat.permissions import Action
+from chat.servers.statement_timeout import TooSlow, limited
 from chat.spreadsheets import cell
-from chat.time_limit import TooSlow, limited
 from tests.integration.admin_world import (
     at_admin,
     recorded,

@@ -281,15 +281,15 @@ def test_document_names_the_fields_that_are_written(described: Any, written: Any
 async def test_unavailable_log_is_answered_with_a_time_to_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from chat.room_log import clients
+    from chat.servers import redis_log
 
     anna = await make_user("anna")
     api = Api(anna)
     room = (await api.post("rooms", {"name": "Plans", "kind": "public"})).body["id"]
-    await clients.close_async_client()
+    await redis_log.close_async_client()
     # A port on which nobody listens.
     nobody = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(clients, "async_client", lambda: nobody)
+    monkeypatch.setattr(redis_log, "async_client", lambda: nobody)
 
     answer = await api.ask("get", f"rooms/{room}/messages", key=str(uuid7()))
 

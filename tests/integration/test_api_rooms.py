@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 
 from chat import search
 from chat.actions import moderation, rooms
-from chat.database import in_database
 from chat.events import RoomKind
 from chat.models import User
+from chat.servers.postgres import in_database
 from tests.integration.chat_world import Api, by, make_user, store
 
 pytestmark = pytest.mark.django_db(transaction=True)

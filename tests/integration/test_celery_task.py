@@ -19,9 +19,10 @@ import pytest
 import redis
 from django.db import connection
 
-from chat import bus, dead_letters, task_runs, wake_up_limit
+from chat import dead_letters, task_runs, wake_up_limit
 from chat.celery_task import LastingTask
 from chat.dead_letters import Letter, Origin, Outcome, Reason, State, store
+from chat.servers import redis_bus
 from tests.integration import worker_tasks
 from tests.integration.worker_tasks import AWAY, DONE, RUNS
 
@@ -261,16 +262,16 @@ def test_messages_that_are_no_tasks_of_ours_run_nothing_and_stop_nobody(
         "body that is no list": envelope("test.bystander", base64_of(b'{"a": 1}')),
         "body that is no JSON": envelope("test.bystander", base64_of(b"\xff\x00")),
     }
-    broker = bus.broker_client()
+    broker = redis_bus.broker_client()
 
     for message in messages.values():
         broker.lpush(wake_up_limit.QUEUE, message)
     worker_tasks.bystander.delay(7)
 
-    eventually(lambda: "bystander:7" in done(bus.blocking_client()))
+    eventually(lambda: "bystander:7" in done(redis_bus.blocking_client()))
     eventually(lambda: broker.llen(wake_up_limit.QUEUE) == 0)
     worker_tasks.bystander.delay(8)
-    eventually(lambda: "bystander:8" in done(bus.blocking_client()))
+    eventually(lambda: "bystander:8" in done(redis_bus.blocking_client()))
     # None comes back when the worker ends, which would be the end of the next one.
     eventually(lambda: broker.hlen("unacked") == 0)
     assert not planted.exists()

@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 from django.db import connection, transaction
 
-from chat import database, room_log
+from chat import room_log
 from chat.circuit_breaker import FAILURES_TO_OPEN, MAX_PROBES, CircuitBreaker
 from chat.errors import Unavailable
 from chat.models import User
-from chat.room_log import clients
+from chat.servers import postgres, redis_log
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.integration.rooms import new_key
@@ -289,7 +289,7 @@ async def test_log_that_comes_back_gets_a_few_of_a_hundred_calls_as_probes(
     for _ in range(FAILURES_TO_OPEN):
         with pytest.raises(Unavailable):
             await room_log.room_states([5])
-    await until(lambda: not refuses(clients.BREAKER))
+    await until(lambda: not refuses(redis_log.BREAKER))
     server.start()
     try:
         server.pause()
@@ -302,7 +302,7 @@ async def test_log_that_comes_back_gets_a_few_of_a_hundred_calls_as_probes(
         assert len(probes) == MAX_PROBES
         assert all(isinstance(task.exception(), Unavailable) for task in done)
         assert answers == [{}] * MAX_PROBES
-        assert clients.BREAKER.state == "closed"
+        assert redis_log.BREAKER.state == "closed"
     finally:
         await room_log.close()
         server.stop()
@@ -331,17 +331,17 @@ def sleep_too_long() -> None:
 async def test_statements_of_one_person_that_take_too_long_do_not_take_the_database_away() -> None:
     for _ in range(5 * FAILURES_TO_OPEN):
         with pytest.raises(Unavailable):
-            await database.in_database(sleep_too_long)
+            await postgres.in_database(sleep_too_long)
     # All threads are busy, for longer than a call may take without being suspected.
     slow = [
-        asyncio.create_task(database.in_database(sleep, 2 * database.SUSPICIOUS_AFTER_SECONDS))
-        for _ in range(database.THREADS)
+        asyncio.create_task(postgres.in_database(sleep, 2 * postgres.SUSPICIOUS_AFTER_SECONDS))
+        for _ in range(postgres.THREADS)
     ]
-    waits_for_them = await database.in_database(User.objects.count)
+    waits_for_them = await postgres.in_database(User.objects.count)
 
     assert waits_for_them >= 0
-    assert await asyncio.gather(*slow) == [None] * database.THREADS
-    assert database.BREAKER.state == "closed"
+    assert await asyncio.gather(*slow) == [None] * postgres.THREADS
+    assert postgres.BREAKER.state == "closed"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -349,15 +349,15 @@ async def test_database_is_asked_once_for_all_who_suspect_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = []
-    log_in = database._log_in
+    log_in = postgres._log_in
 
     def counted() -> bool:
         asked.append(1)
         return log_in()
 
-    monkeypatch.setattr(database, "_log_in", counted)
+    monkeypatch.setattr(postgres, "_log_in", counted)
 
-    answers = await asyncio.gather(*(database.lets_in() for _ in range(100)))
+    answers = await asyncio.gather(*(postgres.lets_in() for _ in range(100)))
 
     assert answers == [True] * 100
     assert len(asked) <= 2

@@ -23,10 +23,11 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from chat import clocks, presence, room_log, task_expiry, tasks, waker
+from chat import presence, room_log, task_expiry, tasks, waker
 from chat.actions import moderation
 from chat.events import shard_of
 from chat.models import Room
+from chat.servers import clocks
 from tests.integration.rooms import new_person, new_room, post
 from tests.integration.test_export import url_of_test_database
 from tests.integration.test_export_worker import QUIET, eventually
@@ -87,7 +88,7 @@ def nobody_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def own_clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """This process's clock, `ahead` by so many seconds, as `chat.clocks` sees it."""
+    """This process's clock, `ahead` by so many seconds, as `chat.servers.clocks` sees it."""
     set_to = SimpleNamespace(ahead=0.0)
     shifted = SimpleNamespace(
         time=lambda: time.time() + set_to.ahead, monotonic=time.monotonic, sleep=time.sleep

@@ -16,12 +16,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import AsyncClient
 
-from chat import bus, delivery_health, events, export, installation_metrics, room_log
+from chat import delivery_health, events, export, installation_metrics, room_log
 from chat.delivery_health import DeliveryHealth, WrongRoom, check_recent_rooms
 from chat.event_bus import Delivered, redis_stream
 from chat.models import Room
 from chat.persistence import drain as persistence
-from chat.room_log import streams
+from chat.servers import redis_bus, streams
 from chat.tasks import verify_recent_rooms
 from chat.verify import bus_verification
 from chat.verify.lags import Lag, exported_lag, stored_lag
@@ -188,7 +188,7 @@ async def wait_is_over(room: Room) -> None:
     def write() -> None:
         found = delivery_health.wrong_rooms()[room.pk]
         ended = msgspec.structs.replace(found, again_at=datetime.now(UTC))
-        client = bus.blocking_client()
+        client = redis_bus.blocking_client()
         client.hset(delivery_health.WRONG, str(room.pk), msgspec.json.encode(ended))
 
     await sync_to_async(write)()

@@ -32,7 +32,7 @@ from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain, projections
 from chat.protocol import KeyAge, check_key
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 from tests.integration.rooms import key_of_age, new_key, new_person, new_room
 
 T = TypeVar("T")

@@ -18,7 +18,8 @@ from chat.errors import RetryableError
 from chat.event_bus.interface import Record
 from chat.event_bus.redis_stream import RedisStreamBus
 from chat.models import Message, Room
-from chat.room_log import epochs, keys, streams
+from chat.room_log import epochs, keys
+from chat.servers import streams
 from tests.integration.letter_world import SHARDS, drain, fault_in, letters, retry, set_apart
 from tests.integration.rooms import new_person, new_room, post
 

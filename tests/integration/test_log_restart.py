@@ -14,7 +14,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from chat import room_log
 from chat.errors import Unavailable
-from chat.room_log import clients, keys
+from chat.room_log import keys
+from chat.servers import redis_log
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.drill.proxy import Link
@@ -34,7 +35,7 @@ def log_server(
     server = OwnServer(Valkey("log", tmp_path, free_port(), PASSWORD, LOG_SETTINGS))
     server.start()
     settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
-    monkeypatch.setattr(clients, "_of_process", {})
+    monkeypatch.setattr(redis_log, "_of_process", {})
     yield server
     server.stop()
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from chat import dead_letters, events, room_log, tokens
 from chat.models import RoomEvent
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.test_metrics_worker import MeasuredWorker
 from tests.integration.web_process import ChatClient, WebProcess, web_process

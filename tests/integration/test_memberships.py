@@ -15,8 +15,9 @@ from chat.events import EventType, MemberJoined, MemberRemoved
 from chat.hub import members
 from chat.models import Membership, Room
 from chat.persistence import drain
-from chat.room_log import changes, clients, keys, reading
+from chat.room_log import changes, keys, reading
 from chat.room_log.changes import Mark, Unloaded
+from chat.servers import redis_log
 from tests.integration.rooms import log, new_person, new_room, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,13 +36,13 @@ async def connections_end_with_the_loop() -> AsyncIterator[None]:
 def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """One entry for each time that the log is asked."""
     made: list[None] = []
-    ask = clients.ask
+    ask = redis_log.ask
 
     async def counted(work: Callable[[], Awaitable[Any]]) -> Any:
         made.append(None)
         return await ask(work)
 
-    monkeypatch.setattr(clients, "ask", counted)
+    monkeypatch.setattr(redis_log, "ask", counted)
     return made
 
 

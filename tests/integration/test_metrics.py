@@ -28,7 +28,7 @@ from chat.metric_types import DEFINITIONS, Where
 from chat.metrics_page import define_all
 from chat.models import Membership
 from chat.room_log import keys
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 from chatsite.version import VERSION
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey

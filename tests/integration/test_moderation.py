@@ -26,7 +26,7 @@ from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind,
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.permissions import Action, staff_may
 from chat.room_log import epochs, keys, restrictions, unloading
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 from tests.integration import buses
 from tests.integration.buses import BusUnderTest
 from tests.integration.chat_world import by, code_of, log_of, store

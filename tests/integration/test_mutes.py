@@ -13,12 +13,12 @@ from django.db import connection, transaction
 
 from chat import room_list, room_log
 from chat.actions import messages, moderation, people, rooms
-from chat.clocks import LOG
 from chat.errors import ClientError
 from chat.events import RoomKind, shard_of
 from chat.models import AbsentMute, Membership
 from chat.room_log import reading
 from chat.room_log.unloading import unload_idle
+from chat.servers.clocks import LOG
 from tests.integration.chat_world import Api, by, code_of, store
 from tests.integration.moderation_world import WHY, World, make_world, verify
 from tests.integration.projected import projected, replayed

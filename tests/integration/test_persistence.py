@@ -27,7 +27,8 @@ from chat.models import Membership, Message, Room, RoomEvent, ShardCursor
 from chat.persistence import drain as persistence
 from chat.persistence import projections, sorting
 from chat.persistence.drain import Drained
-from chat.room_log import epochs, keys, streams
+from chat.room_log import epochs, keys
+from chat.servers import streams
 from tests.integration.rooms import log, new_key, new_person, new_room, post
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -25,7 +25,8 @@ from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import EventReplacement, Message, Reaction
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain as persistence
-from chat.room_log import keys, streams
+from chat.room_log import keys
+from chat.servers import streams
 from tests.integration.letter_world import (
     SHARDS,
     assert_projections_equal_a_replay,

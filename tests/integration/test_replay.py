@@ -39,7 +39,7 @@ from chat.models import Room, User
 from chat.persistence import drain
 from chat.room_log import NewEvent, keys
 from chat.room_log.appender import Unchanged
-from chat.room_log.clients import blocking_client
+from chat.servers.redis_log import blocking_client
 from chat.verify import Finding, Verifier
 from tests.integration.rooms import new_key, new_person, new_room
 

@@ -10,11 +10,12 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from uuid_utils.compat import uuid7
 
-from chat import access, bus, room_list, room_log
+from chat import access, room_list, room_log
 from chat.actions import accounts, moderation, rooms
 from chat.errors import ClientError
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
+from chat.servers import redis_bus
 from tests.integration.chat_world import by, code_of, log_of, make_user, store
 from tests.integration.moderation_world import WHY
 
@@ -309,7 +310,7 @@ async def test_rooms_are_made_and_listed_while_the_bus_is_away(
 ) -> None:
     anna = await make_user("anna")
     nobody = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(bus, "client", lambda: nobody)
+    monkeypatch.setattr(redis_bus, "client", lambda: nobody)
 
     room = await rooms.create_room(anna.pk, "Plans", RoomKind.PUBLIC)
     unstored = await room_list.rooms_of(anna.pk)

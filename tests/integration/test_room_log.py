@@ -33,9 +33,10 @@ from chat.models import Message, Room, RoomEvent, ShardCursor, User
 from chat.persistence import drain as persistence
 from chat.persistence import lost_log
 from chat.persistence.drain import Drained
-from chat.room_log import Appended, appender, clients, epochs, keys, loading, streams
+from chat.room_log import Appended, appender, epochs, keys, loading
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
+from chat.servers import redis_log, streams
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.integration.rooms import key_of_age, log, new_key, new_person, new_room, post
@@ -128,7 +129,7 @@ async def test_log_whose_disk_is_full_has_all_that_it_acknowledged_when_there_is
     server = OwnServer(Valkey("log", tmp_path, free_port(), "password-of-the-log", LOG_SETTINGS))
     server.start()
     settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
-    monkeypatch.setattr(clients, "_of_process", {})
+    monkeypatch.setattr(redis_log, "_of_process", {})
     try:
         ann = await new_person("ann")
         room = await new_room(ann)
@@ -137,7 +138,7 @@ async def test_log_whose_disk_is_full_has_all_that_it_acknowledged_when_there_is
         acknowledged = await post_until_refused(room, ann, requests)
 
         await asyncio.to_thread(server.start)  # with room on its disk
-        clients.BREAKER.reset()
+        redis_log.BREAKER.reset()
         again = [await post(room, ann, body, key) for key, body in requests]
         await sync_to_async(persistence.drain)(room.pk % SHARDS)
         stored = RoomEvent.objects.filter(room=room).order_by("seq").values_list("seq", "key")

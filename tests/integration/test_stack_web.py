@@ -124,7 +124,7 @@ async def nowhere(*args: object) -> bool:
 def without(part: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is where the part should be."""
     if part == "database":
-        monkeypatch.setattr("chat.database.lets_in", nowhere)
+        monkeypatch.setattr("chat.servers.postgres.lets_in", nowhere)
     else:
         url = {f"{part}_redis_url": f"redis://:hidden@127.0.0.1:{free_port()}/0"}
         settings.ENV = dataclasses.replace(settings.ENV, **url)

@@ -38,8 +38,9 @@ from chat.events import (
 )
 from chat.models import Message, Room, User
 from chat.persistence import drain as persistence
-from chat.room_log import clients, epochs, keys, streams
+from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
+from chat.servers import redis_log, streams
 from chat.verify import Check, Finding, Report, Verifier, stored_reader
 from tests.integration.buses import BusUnderTest
 from tests.integration.rooms import log, new_key, new_person, new_room, post
@@ -794,7 +795,7 @@ async def test_command_exits_2_when_a_source_is_away(monkeypatch: pytest.MonkeyP
     _, _, room, _ = await lively_room()
     await drain(room)
     away = Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setitem(clients._of_process, os.getpid(), away)
+    monkeypatch.setitem(redis_log._of_process, os.getpid(), away)
 
     code, said = await sync_to_async(run_command)()
 

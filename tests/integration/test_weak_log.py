@@ -20,7 +20,8 @@ from chat import room_log
 from chat.errors import Unavailable
 from chat.models import ShardCursor
 from chat.persistence import drain
-from chat.room_log import clients, durability, keys
+from chat.room_log import keys
+from chat.servers import redis_durability, redis_log
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.drill.proxy import Link
@@ -52,7 +53,7 @@ def log_server(
     server = OwnServer(valkey)
     server.start()
     settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
-    monkeypatch.setattr(clients, "_of_process", {})
+    monkeypatch.setattr(redis_log, "_of_process", {})
     with redis.Redis.from_url(server.url) as client:
         client.mset({f"filler:{number}": "x" for number in range(MANY_KEYS)})
     yield server
@@ -93,7 +94,7 @@ async def test_nothing_is_appended_before_the_file_is_whole_and_what_is_then_sur
 
         with pytest.raises(Unavailable):
             await post(room, ann, "into a file that is not there yet")
-        weak = await asyncio.to_thread(durability.look, client)
+        weak = await asyncio.to_thread(redis_durability.look, client)
         refused_at = client.hget(keys.room(room.pk % SHARDS, room.pk), "head")
         await let_the_rewrite_end(log_server)
         acknowledged = await post(room, ann, "into a whole file")
@@ -101,11 +102,11 @@ async def test_nothing_is_appended_before_the_file_is_whole_and_what_is_then_sur
     await asyncio.to_thread(log_server.kill)
     await asyncio.to_thread(log_server.start)
 
-    clients.BREAKER.reset()
+    redis_log.BREAKER.reset()
     await sync_to_async(drain.drain)(room.pk % SHARDS)
     after = await post(room, ann, "after the crash")
 
-    assert weak == [durability.NOT_WHOLE]
+    assert weak == [redis_durability.NOT_WHOLE]
     assert refused_at == b"2"
     assert acknowledged.event.seq == 3
     assert (after.event.epoch, after.event.seq) == (acknowledged.event.epoch, 4)
@@ -123,8 +124,8 @@ async def test_what_is_acknowledged_before_the_file_is_whole_is_gone_after_a_kil
         client.config_set("appendonly", "yes")
         await room_log.close()
         acknowledged = await post(room, ann, "acknowledged")
-        weaknesses = durability.weaknesses(
-            {name: client.config_get(name)[name] for name in durability.REQUIRED}
+        weaknesses = redis_durability.weaknesses(
+            {name: client.config_get(name)[name] for name in redis_durability.REQUIRED}
         )
     await room_log.close()
     await asyncio.to_thread(log_server.kill)
@@ -147,7 +148,7 @@ async def test_ordinary_rewrite_keeps_nobody_from_appending(log_server: OwnServe
 
         appended = await post(room, ann, "while the file is rewritten")
         under_way = rewrites(log_server)
-        weak = await asyncio.to_thread(durability.look, client)
+        weak = await asyncio.to_thread(redis_durability.look, client)
 
     assert (appended.event.seq, under_way, weak) == (3, True, [])
     await let_the_rewrite_end(log_server)
@@ -168,7 +169,7 @@ async def test_every_new_connection_is_checked_also_to_a_server_that_was_good(
         refused_at = client.hget(keys.room(room.pk % SHARDS, room.pk), "head")
         client.config_set("appendfsync", "always")
 
-    clients.BREAKER.reset()
+    redis_log.BREAKER.reset()
     assert refused_at == b"2"
     assert (await post(room, ann, "three")).event.seq == 3
 
@@ -191,7 +192,7 @@ async def test_server_that_is_appended_to_is_compared_itself_and_not_another_one
         room = await new_room(ann)
         shard = room.pk % SHARDS
         before = await post(room, ann, "stored")
-        await asyncio.to_thread(clients.blocking_client().ping)
+        await asyncio.to_thread(redis_log.blocking_client().ping)
         await sync_to_async(drain.drain)(shard)
         with connected(old) as client:
             client.set(keys.epoch(shard), before.event.epoch)

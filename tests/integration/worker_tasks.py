@@ -8,9 +8,9 @@ import signal
 from celery import shared_task
 from django.db import OperationalError
 
-from chat import bus
 from chat.celery_task import LastingTask
 from chat.errors import PermanentError
+from chat.servers import redis_bus
 
 RUNS = "test:runs:"
 DONE = "test:done"
@@ -20,11 +20,11 @@ GO_ON = "test:long:go-on"
 
 
 def _run(name: str, number: int) -> None:
-    bus.blocking_client().incr(f"{RUNS}{name}:{number}")
+    redis_bus.blocking_client().incr(f"{RUNS}{name}:{number}")
 
 
 def _done(name: str, number: int) -> None:
-    bus.blocking_client().rpush(DONE, f"{name}:{number}")
+    redis_bus.blocking_client().rpush(DONE, f"{name}:{number}")
 
 
 @shared_task(name="test.killer", base=LastingTask)
@@ -44,7 +44,7 @@ def bystander(number: int) -> None:
 def broken(number: int) -> None:
     """Fails for as long as nobody has mended it."""
     _run("broken", number)
-    if not bus.blocking_client().exists("test:mended"):
+    if not redis_bus.blocking_client().exists("test:mended"):
         raise ValueError("somebody's words")
     _done("broken", number)
 
@@ -59,7 +59,7 @@ def refused(number: int) -> None:
 def waits(number: int) -> None:
     """Needs what is away."""
     _run("waits", number)
-    if bus.blocking_client().exists(AWAY):
+    if redis_bus.blocking_client().exists(AWAY):
         raise OperationalError("away")
     _done("waits", number)
 
@@ -68,7 +68,7 @@ def waits(number: int) -> None:
 def stumbles(number: int) -> None:
     """A wake-up with a fault in it."""
     _run("stumbles", number)
-    if not bus.blocking_client().exists("test:mended"):
+    if not redis_bus.blocking_client().exists("test:mended"):
         raise KeyError("somebody's words")
     _done("stumbles", number)
 
@@ -77,8 +77,8 @@ def stumbles(number: int) -> None:
 def long(number: int) -> None:
     """Works until somebody lets it go, as an export does while Kafka is away."""
     _run("long", number)
-    bus.blocking_client().rpush(BEGUN, number)
-    while not bus.blocking_client().exists(GO_ON):
+    redis_bus.blocking_client().rpush(BEGUN, number)
+    while not redis_bus.blocking_client().exists(GO_ON):
         # Nothing is ever there: a pause that the server measures.
-        bus.blocking_client().blpop(["test:nothing"], timeout=0.1)
+        redis_bus.blocking_client().blpop(["test:nothing"], timeout=0.1)
     _done("long", number)

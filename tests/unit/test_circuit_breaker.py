@@ -23,7 +23,7 @@ from chat.circuit_breaker import (
     CircuitBreaker,
 )
 from chat.errors import ClientError, Unavailable
-from chat.infrastructure import is_redis_away
+from chat.servers.failures import is_redis_away
 
 
 class Dependency:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from chat.room_log.durability import weaknesses
+from chat.servers.redis_durability import weaknesses
 from chatsite.env import BASE_DIR, read_env
 
 COMPOSE = (BASE_DIR / "docker-compose.yml").read_text()

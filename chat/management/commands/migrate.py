@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
-from chat import database_roles
+from chat.servers import postgres_roles
 
 
 class Command(migrate.Command):
@@ -18,6 +18,6 @@ class Command(migrate.Command):
         # Where both are one, there is nothing to give; web processes and workers warn of it.
         if owner_url not in ("", settings.ENV.database_url) and not options["plan"]:
             try:
-                database_roles.let_in(settings.ENV.database_url)
-            except database_roles.CannotLetIn as error:
+                postgres_roles.let_in(settings.ENV.database_url)
+            except postgres_roles.CannotLetIn as error:
                 raise CommandError(str(error)) from error

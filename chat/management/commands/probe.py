@@ -15,10 +15,10 @@ from django.db import DatabaseError, InterfaceError
 from django.utils.module_loading import import_string
 
 from chat import metrics, probe, probe_account
-from chat.database import in_database
 from chat.errors import ClientError
 from chat.management.event_loop import run_actions
 from chat.probe import Measured
+from chat.servers.postgres import in_database
 
 OK, FAILED, AWAY = 0, 1, 2
 LEAST_EVERY_SECONDS = 10.0

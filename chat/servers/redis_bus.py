@@ -37,7 +37,7 @@ from redis.retry import Retry as BlockingRetry
 
 from chat.circuit_breaker import CircuitBreaker
 from chat.errors import Unavailable
-from chat.infrastructure import is_redis_away
+from chat.servers.failures import is_redis_away
 
 R = TypeVar("R")
 

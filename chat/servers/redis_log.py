@@ -25,7 +25,7 @@ from redis.retry import Retry
 
 from chat.circuit_breaker import CircuitBreaker
 from chat.errors import Unavailable
-from chat.infrastructure import is_redis_away
+from chat.servers.failures import is_redis_away
 
 R = TypeVar("R")
 

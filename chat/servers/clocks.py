@@ -21,8 +21,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from redis import Redis
 from redis.exceptions import RedisError
 
-from chat import bus, metrics
-from chat.room_log import clients
+from chat import metrics
+from chat.servers import redis_bus, redis_log
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +95,8 @@ def _time_of_database() -> float:
     return float(seconds)
 
 
-LOG = ServerClock("log", lambda: _time_of(clients.blocking_client()))
-BUS = ServerClock("bus", lambda: _time_of(bus.blocking_client()))
+LOG = ServerClock("log", lambda: _time_of(redis_log.blocking_client()))
+BUS = ServerClock("bus", lambda: _time_of(redis_bus.blocking_client()))
 DATABASE = ServerClock("database", _time_of_database)
 ALL = (LOG, BUS, DATABASE)
 
