@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.metric_types import LAG_SECONDS, Where, counter, gauge, histogram
+from chat.metrics.types import LAG_SECONDS, Where, counter, gauge, histogram
 
 EVENTS = counter(
     "veche_analytics_events_total",

@@ -48,7 +48,7 @@ def nothing() -> Iterator[None]:
     from prometheus_client import Counter, Gauge, Histogram
 
     from chat import tracing
-    from chat.metric_types import Tally
+    from chat.metrics.types import Tally
 
     class Ignored:
         def inc(self, amount: float = 1) -> None: ...

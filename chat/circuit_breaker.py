@@ -26,8 +26,8 @@ from fluxgate.trackers import Custom
 from fluxgate.trippers import Closed, FailureStreak, HalfOpened
 from fluxgate.windows import CountWindow
 
-from chat import metrics
 from chat.errors import Unavailable
+from chat.metrics import catalogue as metrics
 
 logger = logging.getLogger(__name__)
 

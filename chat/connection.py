@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import UNSET
 
-from chat import access, history, live, metrics, reading_budget, room_log, tracing
+from chat import access, history, live, reading_budget, room_log, tracing
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
@@ -18,6 +18,7 @@ from chat.flow_control import NeverSent
 from chat.hub.core import Hub
 from chat.hub.sockets import HubSocket
 from chat.live import wire_event
+from chat.metrics import catalogue as metrics
 from chat.protocol import (
     AnyClientFrame,
     AppendingFrame,

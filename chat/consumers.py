@@ -18,7 +18,7 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from chat import audit, metrics, room_list, socket_auth, welcome
+from chat import audit, room_list, socket_auth, welcome
 from chat import hub as hubs
 from chat.actions import accounts
 from chat.connection import Connection
@@ -26,6 +26,7 @@ from chat.errors import ClientError, Unavailable
 from chat.frame_gate import gate_of
 from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
 from chat.hub.sockets import HubSocket
+from chat.metrics import catalogue as metrics
 from chat.outbox import SocketOutbox
 from chat.protocol import (
     MAX_ID,

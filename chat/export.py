@@ -27,13 +27,14 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, dead_letters, events, metrics, tracing
+from chat import backoff, dead_letters, events, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
 from chat.events import EventQuarantined, EventType, RoomEvent
 from chat.letter_limit import LetterLimit, TooManyLetters
+from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
 from chat.persistence import batch_times
 from chat.servers import clocks

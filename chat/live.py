@@ -27,9 +27,9 @@ from msgspec import UNSET
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from chat import metrics
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent, decode_data, encode_data
+from chat.metrics import catalogue as metrics
 from chat.protocol import Event
 from chat.servers import redis_bus
 

@@ -35,8 +35,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.db.models.functions import Greatest, Now
 
-from chat import metrics
 from chat.backoff import delay_seconds
+from chat.metrics import catalogue as metrics
 from chat.models import QueuedMail
 
 logger = logging.getLogger(__name__)

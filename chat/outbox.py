@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chat import metrics
+from chat.metrics import catalogue as metrics
 from chat.protocol import CloseCode
 
 logger = logging.getLogger(__name__)

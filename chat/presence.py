@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat import live, metrics
+from chat import live
 from chat.errors import Unavailable
+from chat.metrics import catalogue as metrics
 from chat.protocol import Presence as PresenceFrame
 from chat.protocol import encode
 from chat.servers import clocks, redis_bus

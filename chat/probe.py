@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from uuid_utils.compat import uuid7
 from websockets.asyncio.client import ClientConnection, connect
 
-from chat import metrics
+from chat.metrics import catalogue as metrics
 from chat.models import ExportedRoom
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
 from chat.servers.postgres import in_database

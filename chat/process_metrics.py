@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from django.db import connections
 
-from chat import metrics, room_log
+from chat import room_log
+from chat.metrics import catalogue as metrics
 
 if TYPE_CHECKING:
     from chat.hub.core import Hub

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import msgspec
 from django.db import connection
 
-from chat import metrics
 from chat.errors import Unavailable
+from chat.metrics import catalogue as metrics
 from chat.room_log import reading
 from chat.servers.postgres import in_database
 

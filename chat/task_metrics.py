@@ -17,7 +17,7 @@ from celery.signals import (
     worker_process_init,
 )
 
-from chat import metrics
+from chat.metrics import catalogue as metrics
 from chat.servers import clocks
 
 SENT_AT_HEADER = "veche_sent_at"

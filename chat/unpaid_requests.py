@@ -27,9 +27,10 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 
-from chat import known_devices, metrics
+from chat import known_devices
 from chat.asgi import API_PREFIX, Application, Message, Receive, Scope, Send, send_problem
 from chat.audit import address_of_handshake
+from chat.metrics import catalogue as metrics
 from chat.rate_limit import Buckets, Clock
 from chat.request_ids import HEADER, id_of_headers
 

@@ -302,7 +302,7 @@ BUS_EMPTIED = "analytics.rebuilding.read_all_again"
 
 # --- Metrics ----------------------------------------------------------------------------------
 # The modules that define metrics: what docs/metrics.md lists.
-METRIC_MODULES = ["chat.metrics", "analytics.metrics"]
+METRIC_MODULES = ["chat.metrics.catalogue", "analytics.metrics"]
 # What a command that goes on for ever calls when it begins, with its role, so that it can be
 # watched: metrics on METRICS_PORT, traces, errors.
 BEGIN_PROCESS = "chatsite.observing.begin"

@@ -11,8 +11,8 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from chat import metrics
 from chat.frame_gate import EXTENSION, MAX_FRAGMENTS, new_gate
+from chat.metrics import catalogue as metrics
 
 POLICY_VIOLATION = 1008
 # What may wait in this process for a network that takes nothing. Messages wait in `chat.outbox`

@@ -27,7 +27,6 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from chat import metrics
 from chat.backoff import delay_seconds
 from chat.crash_points import crash_point
 from chat.dead_letters.letters import (
@@ -40,6 +39,7 @@ from chat.dead_letters.letters import (
     describe,
     read_letter,
 )
+from chat.metrics import catalogue as metrics
 from chat.servers.lua import Script
 from chat.servers.redis_log import blocking_client
 

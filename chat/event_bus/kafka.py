@@ -32,7 +32,6 @@ from kafka import errors as kafka_errors
 from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
 
-from chat import metrics
 from chat.errors import PermanentError, RetryableError, VecheError
 from chat.event_bus import kafka_sign_in, kafka_topic
 from chat.event_bus.interface import (
@@ -44,6 +43,7 @@ from chat.event_bus.interface import (
     Record,
 )
 from chat.events import envelope
+from chat.metrics import catalogue as metrics
 
 logger = logging.getLogger(__name__)
 

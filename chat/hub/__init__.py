@@ -19,10 +19,11 @@ from contextvars import Context
 
 from django.conf import settings
 
-from chat import metrics, process_metrics, web_processes
+from chat import process_metrics, web_processes
 from chat.hub import heartbeat
 from chat.hub.core import Hub
 from chat.hub.source import LoggedRooms
+from chat.metrics import catalogue as metrics
 
 __all__ = ["Hub", "close", "drain", "draining", "hub"]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import structs
 
-from chat import live, metrics
+from chat import live
 from chat.errors import ClientError
 from chat.hub import read_notices
 from chat.hub.batches import batch_of_message
@@ -27,6 +27,7 @@ from chat.hub.layer import Subscription
 from chat.hub.sockets import HubSocket
 from chat.hub.stored_notices import StoredNotices
 from chat.live import room_group
+from chat.metrics import catalogue as metrics
 from chat.presence import Presence
 from chat.protocol import (
     MAX_SYNC_EVENTS,

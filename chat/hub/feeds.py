@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from chat import metrics
 from chat.hub.batches import Batch, events_frame_rest
 from chat.hub.sockets import HubSocket
+from chat.metrics import catalogue as metrics
 from chat.room_log.changes import Mark, Unloaded
 from chat.servers import clocks
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from chat import metrics
 from chat.flow_control import SeenWindow
+from chat.metrics import catalogue as metrics
 from chat.protocol import AnyServerFrame, CloseCode, encode
 from chat.read_markers import Moved
 from chat.socket_auth import Identity

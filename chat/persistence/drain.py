@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import live, metrics, tracing
+from chat import live, tracing
 from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
@@ -35,6 +35,7 @@ from chat.events import (
     RoomKind,
 )
 from chat.letter_limit import LetterLimit, TooManyLetters
+from chat.metrics import catalogue as metrics
 from chat.models import Room, ShardCursor
 from chat.persistence import batch_times, projections, sorting
 from chat.persistence.projections import Placed

@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from redis import Redis
 from redis.exceptions import RedisError
 
-from chat import metrics
+from chat.metrics import catalogue as metrics
 from chat.servers import redis_bus, redis_log
 
 logger = logging.getLogger(__name__)

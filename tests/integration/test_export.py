@@ -23,13 +23,14 @@ import redis
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
-from chat import dead_letters, export, metrics, room_log, tasks
+from chat import dead_letters, export, room_log, tasks
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured, Record, envelope
 from chat.event_bus.kafka import KafkaBus
 from chat.events import EventType
 from chat.export import Exported
 from chat.letter_limit import LetterLimit
+from chat.metrics import catalogue as metrics
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
 from chat.persistence import drain
 from tests.integration import buses, rooms

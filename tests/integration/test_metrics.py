@@ -24,8 +24,8 @@ from django.conf import settings
 from django.test import Client
 
 from chat import events, installation_metrics, room_log
-from chat.metric_types import DEFINITIONS, Where
-from chat.metrics_page import define_all
+from chat.metrics.page import define_all
+from chat.metrics.types import DEFINITIONS, Where
 from chat.models import Membership
 from chat.room_log import keys
 from chat.servers.redis_log import blocking_client

@@ -18,7 +18,8 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
-from chat import metrics, people, probe, probe_account, room_list, room_log
+from chat import people, probe, probe_account, room_list, room_log
+from chat.metrics import catalogue as metrics
 from chat.models import ApiToken, Membership, Room
 from chat.probe import Measured
 from localstack.ports import free_port

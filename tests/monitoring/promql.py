@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from chat.metric_types import DEFINITIONS, Definition
-from chat.metrics_page import define_all
+from chat.metrics.page import define_all
+from chat.metrics.types import DEFINITIONS, Definition
 
 define_all()
 

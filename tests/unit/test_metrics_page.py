@@ -7,8 +7,9 @@ import tomllib
 
 import pytest
 
-from chat import metrics, metrics_page
-from chat.metric_types import DEFINITIONS, Definition, Installation, Where
+from chat.metrics import catalogue as metrics
+from chat.metrics import page as metrics_page
+from chat.metrics.types import DEFINITIONS, Definition, Installation, Where
 from chatsite.env import BASE_DIR
 from chatsite.version import VERSION
 

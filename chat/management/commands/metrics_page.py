@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from chat import metrics_page
+from chat.metrics import page
 
 DEFAULT_PATH = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -20,5 +20,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, path: Path | None, **options: Any) -> None:
         target = path or DEFAULT_PATH
-        target.write_text(metrics_page.text())
+        target.write_text(page.text())
         self.stdout.write(f"{target} written")

@@ -7,10 +7,10 @@ of them ours: never ids or names of people or rooms. The module that knows the n
 from __future__ import annotations
 
 from chat.events import EventType
-from chat.metric_types import EVENTS, LAG_SECONDS, Installation, Tally, Where
-from chat.metric_types import counter as _counter
-from chat.metric_types import gauge as _gauge
-from chat.metric_types import histogram as _histogram
+from chat.metrics.types import EVENTS, LAG_SECONDS, Installation, Tally, Where
+from chat.metrics.types import counter as _counter
+from chat.metrics.types import gauge as _gauge
+from chat.metrics.types import histogram as _histogram
 from chat.protocol import CloseCode, ErrorCode
 
 DEPENDENCIES = ("log", "database", "bus")

@@ -6,13 +6,13 @@ from importlib import import_module
 
 from django.conf import settings
 
-from chat.metric_types import DEFINITIONS, Definition, Where
+from chat.metrics.types import DEFINITIONS, Definition, Where
 
 HEAD = """\
 # Metrics
 
-Made by `manage.py metrics_page` from `chat/metrics.py` and `analytics/metrics.py`; a test compares
-the two.
+Made by `manage.py metrics_page` from `chat/metrics/catalogue.py` and `analytics/metrics.py`; a test
+compares the two.
 
 Who shows them, and how Prometheus puts the values of several processes together:
 
