@@ -108,7 +108,7 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     from chat.events import RoomKind
     from chat.hub.sockets import HubSocket
     from chat.models import User
-    from chat.rate_limit import TokenBucket
+    from chat.resilience.rate_limit import TokenBucket
     from chat.revocation import token_origin
     from chat.socket_auth import Identity
 

@@ -26,11 +26,11 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
 from chat import dead_letters, queues, task_expiry, task_runs, wake_up_limit
-from chat.backoff import delay_seconds
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
 from chat.errors import PermanentError
 from chat.metrics import catalogue as metrics
+from chat.resilience.backoff import delay_seconds
 from chat.servers.failures import is_infrastructure_error
 from chat.task_runs import Call
 

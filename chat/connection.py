@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import UNSET
 
-from chat import access, history, live, reading_budget, room_log, tracing
+from chat import access, history, live, room_log, tracing
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
@@ -46,8 +46,9 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
-from chat.rate_limit import TokenBucket
-from chat.reading_budget import BUDGET
+from chat.resilience import reading_budget
+from chat.resilience.rate_limit import TokenBucket
+from chat.resilience.reading_budget import BUDGET
 from chat.room_log import Appended
 from chat.scopes import Scope, check_scope, scope_of
 from chat.servers import clocks

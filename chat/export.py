@@ -27,8 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import backoff, dead_letters, events, tracing
-from chat.crash_points import crash_point
+from chat import dead_letters, events, tracing
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
@@ -37,6 +36,8 @@ from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
 from chat.persistence import batch_times
+from chat.resilience import backoff
+from chat.resilience.crash_points import crash_point
 from chat.servers import clocks
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from chat.rate_limit import BucketsByUser, Clock, TokenBucket
+from chat.resilience.rate_limit import BucketsByUser, Clock, TokenBucket
 
 # The server puts the gate of a connection here in the ASGI scope's `extensions`.
 EXTENSION = "veche.frame_gate"

@@ -35,9 +35,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection, transaction
 from django.db.models.functions import Greatest, Now
 
-from chat.backoff import delay_seconds
 from chat.metrics import catalogue as metrics
 from chat.models import QueuedMail
+from chat.resilience.backoff import delay_seconds
 
 logger = logging.getLogger(__name__)
 

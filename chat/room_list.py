@@ -13,14 +13,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from chat import people, recent_rooms, room_log, unread
-from chat.coalescing import Coalescer
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AbsentMute, Ban, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
+from chat.resilience.coalescing import Coalescer
+from chat.resilience.slices import Slices
 from chat.room_log import RoomState
 from chat.servers import clocks
 from chat.servers.postgres import in_database
-from chat.slices import Slices
 
 
 class PublicRoom(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,10 +19,10 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from chat import people, scopes, tickets, tokens
-from chat.coalescing import Coalescer
 from chat.models import ApiToken, User
 from chat.origins import Headers, is_allowed_origin
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
+from chat.resilience.coalescing import Coalescer
 from chat.revocation import TOKEN_ORIGIN
 from chat.scopes import Scope
 from chat.servers.postgres import in_database

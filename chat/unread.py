@@ -22,9 +22,9 @@ from msgspec import UNSET, structs
 
 from chat.events import EventType, MessageTarget, RoomEvent, decode_data
 from chat.protocol import RoomInfo
+from chat.resilience.slices import Slices
 from chat.room_log import reading
 from chat.servers.postgres import in_database
-from chat.slices import Slices
 
 # Of one room; more than that nobody counts, and pages show 9999+. And in all rooms of a person, as
 # much in each: a third of a second for what a program has posted everywhere and never reads.

@@ -405,8 +405,8 @@ class Env:
     veche_crash_point: str = setting(
         "",
         check=check_crash_point,
-        help="Only for tests: the place in chat/crash_points.py where this process kills itself, "
-        "and at which hit: persist.after_commit:3.",
+        help="Only for tests: the place in chat/resilience/crash_points.py where this process "
+        "kills itself, and at which hit: persist.after_commit:3.",
     )
 
     def __post_init__(self) -> None:

@@ -28,7 +28,6 @@ from chat import access, audit, room_log
 from chat.actions import ownership, settling
 from chat.audit import Act, By, Door, Result, Target
 from chat.broken_rules import Rule
-from chat.crash_points import crash_point
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.events import (
     EventData,
@@ -46,6 +45,7 @@ from chat.events import (
 from chat.models import AbsentMute, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.permissions import Action, check_staff, check_subject, role_may
 from chat.protocol import KeyAge, check_key
+from chat.resilience.crash_points import crash_point
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS

@@ -21,8 +21,8 @@ from chat import revocation, scopes, tokens, unpaid_requests
 from chat.audit import By, Door, address_of
 from chat.protocol import MAX_ID
 from chat.protocol.rules import is_storable
-from chat.rate_limit import BucketsByUser
-from chat.reading_budget import BUDGET, SEARCH_UNITS
+from chat.resilience.rate_limit import BucketsByUser
+from chat.resilience.reading_budget import BUDGET, SEARCH_UNITS
 from chat.scopes import Scope, check_scope
 from chat.servers.postgres import in_database
 

@@ -14,12 +14,12 @@ from typing import cast
 import msgspec
 
 from chat.audit import By
-from chat.crash_points import crash_point
 from chat.dead_letters import audit, store
 from chat.dead_letters.letters import Origin
 from chat.dead_letters.retrying import Outcome, Result
 from chat.dead_letters.store import Refused
 from chat.protocol.rules import is_storable
+from chat.resilience.crash_points import crash_point
 from chat.servers.redis_log import blocking_client
 
 MAX_REASON_CHARACTERS = 500

@@ -17,12 +17,12 @@ from enum import StrEnum
 import msgspec
 
 from chat.audit import By
-from chat.crash_points import crash_point
 from chat.dead_letters import audit, sources, store
 from chat.dead_letters.letters import describe
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.dead_letters.store import Claim, Ending, Refused
 from chat.metrics import catalogue as metrics
+from chat.resilience.crash_points import crash_point
 from chat.servers.failures import is_infrastructure_error
 
 logger = logging.getLogger(__name__)

@@ -27,8 +27,6 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from chat.backoff import delay_seconds
-from chat.crash_points import crash_point
 from chat.dead_letters.letters import (
     HOPELESS,
     Letter,
@@ -40,6 +38,8 @@ from chat.dead_letters.letters import (
     read_letter,
 )
 from chat.metrics import catalogue as metrics
+from chat.resilience.backoff import delay_seconds
+from chat.resilience.crash_points import crash_point
 from chat.servers.lua import Script
 from chat.servers.redis_log import blocking_client
 

@@ -11,7 +11,6 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
-from chat import reading_budget
 from chat.errors import ClientError, Unavailable
 from chat.events import RoomEvent
 from chat.hub.batches import batch_of_events, events_frame_rest, who_leaves
@@ -19,6 +18,7 @@ from chat.hub.feeds import RoomFeed
 from chat.hub.sockets import HubSocket
 from chat.live import runs
 from chat.protocol import MAX_SYNC_EVENTS
+from chat.resilience import reading_budget
 
 logger = logging.getLogger(__name__)
 

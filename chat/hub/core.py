@@ -43,9 +43,9 @@ from chat.protocol import (
     UserInfo,
     encode,
 )
-from chat.rate_limit import BucketsByUser
 from chat.read_markers import Moved, ReadMarkers
-from chat.slices import Slices
+from chat.resilience.rate_limit import BucketsByUser
+from chat.resilience.slices import Slices
 
 logger = logging.getLogger(__name__)
 

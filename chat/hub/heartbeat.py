@@ -22,9 +22,9 @@ from chat.hub.core import SLICE, Hub
 from chat.hub.members import entered_since
 from chat.hub.sockets import HubSocket
 from chat.protocol import CloseCode, Heads, encode
+from chat.resilience.slices import Slices
 from chat.room_log.changes import in_calls
 from chat.servers.postgres import in_database
-from chat.slices import Slices
 
 logger = logging.getLogger(__name__)
 

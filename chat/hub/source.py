@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from chat import history, room_list, room_log
-from chat.coalescing import Coalescer
 from chat.events import RoomEvent
 from chat.hub import members
 from chat.persistence import lost_log
 from chat.protocol import RoomInfo
+from chat.resilience.coalescing import Coalescer
 from chat.room_log import RoomState, changes, reading
 from chat.room_log.changes import Mark, Unloaded
 from chat.servers import clocks

@@ -22,7 +22,6 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connection,
 from redis.exceptions import RedisError
 
 from chat import live, tracing
-from chat.crash_points import crash_point
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
 from chat.events import (
@@ -41,6 +40,7 @@ from chat.persistence import batch_times, projections, sorting
 from chat.persistence.projections import Placed
 from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
+from chat.resilience.crash_points import crash_point
 from chat.room_log import epochs, keys
 from chat.room_log.scripts import STORED
 from chat.servers import clocks, streams

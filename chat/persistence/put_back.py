@@ -15,7 +15,6 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from chat import events, live
-from chat.crash_points import crash_point
 from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
@@ -25,6 +24,7 @@ from chat.models import RoomEvent as Row
 from chat.persistence import reprojection, sorting, stored_events
 from chat.persistence.projections import Placed
 from chat.persistence.reprojection import TO_MEMBERSHIP
+from chat.resilience.crash_points import crash_point
 from chat.room_log import codec, keys, loading
 from chat.room_log.scripts import FORGET
 from chat.servers.failures import is_data_error

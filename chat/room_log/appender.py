@@ -19,9 +19,9 @@ from django.conf import settings
 from redis.exceptions import NoScriptError, ResponseError
 
 from chat import events, live, tracing, waker
-from chat.crash_points import crash_point
 from chat.errors import ClientError, RetryableError, Unavailable
 from chat.metrics import catalogue as metrics
+from chat.resilience.crash_points import crash_point
 from chat.room_log import codec, epochs, keys, loading, targets
 from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.connection import LogConnection

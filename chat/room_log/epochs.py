@@ -19,9 +19,9 @@ from django.db import OperationalError, connection, transaction
 from redis.exceptions import RedisError, ResponseError
 
 from chat import live
-from chat.crash_points import crash_point
 from chat.errors import RetryableError
 from chat.models import ShardCursor
+from chat.resilience.crash_points import crash_point
 from chat.room_log import keys, restrictions
 from chat.room_log.scripts import BEGIN_EPOCH, RAISE_EPOCH
 from chat.servers.redis_log import blocking_client

@@ -20,8 +20,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from chat import events, waker
-from chat.crash_points import crash_point
 from chat.errors import ClientError, Unavailable
+from chat.resilience.crash_points import crash_point
 from chat.room_log import codec, epochs, keys
 from chat.room_log.scripts import LOAD
 from chat.servers import redis_log

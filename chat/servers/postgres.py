@@ -24,8 +24,8 @@ from django.db import (
     connections,
 )
 
-from chat.circuit_breaker import CircuitBreaker
 from chat.errors import Unavailable
+from chat.resilience.circuit_breaker import CircuitBreaker
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -35,8 +35,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as BlockingRetry
 
-from chat.circuit_breaker import CircuitBreaker
 from chat.errors import Unavailable
+from chat.resilience.circuit_breaker import CircuitBreaker
 from chat.servers.failures import is_redis_away
 
 R = TypeVar("R")

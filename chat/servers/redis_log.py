@@ -23,8 +23,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from chat.circuit_breaker import CircuitBreaker
 from chat.errors import Unavailable
+from chat.resilience.circuit_breaker import CircuitBreaker
 from chat.servers.failures import is_redis_away
 
 R = TypeVar("R")

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     django.setup()
 
     from chat import frame_gate
-    from chat.rate_limit import BucketsByUser
+    from chat.resilience.rate_limit import BucketsByUser
 
     frame_gate.UNITS_PER_SECOND = frame_gate.UNITS_BURST = 1e9
     frame_gate._people = BucketsByUser(1e9, 1e9)

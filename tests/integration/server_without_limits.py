@@ -14,8 +14,8 @@ if __name__ == "__main__":
 
     from chat import unpaid_requests
     from chat.api import requests
-    from chat.rate_limit import BucketsByUser
-    from chat.reading_budget import BUDGET
+    from chat.resilience.rate_limit import BucketsByUser
+    from chat.resilience.reading_budget import BUDGET
 
     BUDGET._buckets = BucketsByUser(1e9, 1e9)
     for throttle in (

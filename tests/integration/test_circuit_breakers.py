@@ -15,9 +15,9 @@ import pytest_asyncio
 from django.db import connection, transaction
 
 from chat import room_log
-from chat.circuit_breaker import FAILURES_TO_OPEN, MAX_PROBES, CircuitBreaker
 from chat.errors import Unavailable
 from chat.models import User
+from chat.resilience.circuit_breaker import FAILURES_TO_OPEN, MAX_PROBES, CircuitBreaker
 from chat.servers import postgres, redis_log
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey

@@ -23,11 +23,11 @@ from django.conf import settings
 
 import chat
 from chat import dead_letters
-from chat.crash_points import CRASH_POINTS
 from chat.dead_letters import store
 from chat.event_bus import event_bus, redis_stream
 from chat.events import EventType
 from chat.models import AuditEntry, Message, Room, RoomEvent, User
+from chat.resilience.crash_points import CRASH_POINTS
 from chat.verify import Report, Verifier
 from tests.integration import crash_work
 from tests.integration.crash_work import Plan, Worker
@@ -155,7 +155,11 @@ def test_point_that_does_not_exist_prevents_the_start() -> None:
     environment = {**os.environ, "VECHE_CRASH_POINT": "persist.after_lunch"}
 
     refused = subprocess.run(
-        [sys.executable, "-c", "import django; django.setup(); import chat.crash_points"],
+        [
+            sys.executable,
+            "-c",
+            "import django; django.setup(); import chat.resilience.crash_points",
+        ],
         env=environment,
         capture_output=True,
         timeout=60,

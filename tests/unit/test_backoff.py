@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.backoff import delay_seconds
+from chat.resilience.backoff import delay_seconds
 
 
 def test_delay_doubles_with_each_failure_up_to_the_longest() -> None:

@@ -16,13 +16,13 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from chat.circuit_breaker import (
+from chat.errors import ClientError, Unavailable
+from chat.resilience.circuit_breaker import (
     FAILURES_TO_OPEN,
     MAX_PROBES,
     PROBE_AFTER_SECONDS,
     CircuitBreaker,
 )
-from chat.errors import ClientError, Unavailable
 from chat.servers.failures import is_redis_away
 
 
@@ -241,7 +241,7 @@ async def test_state_and_transitions_are_counted_and_logged_once(
 
     opened_before = opened()
 
-    with caplog.at_level(logging.INFO, logger="chat.circuit_breaker"):
+    with caplog.at_level(logging.INFO, logger="chat.resilience.circuit_breaker"):
         await dependency.fail()
         await dependency.outcome()
         state = metric("veche_breaker_state")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from chat.coalescing import Coalescer
+from chat.resilience.coalescing import Coalescer
 
 
 class Source:

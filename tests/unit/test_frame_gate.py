@@ -13,7 +13,7 @@ from chat.frame_gate import (
     UNITS_PER_SECOND,
     FrameGate,
 )
-from chat.rate_limit import BucketsByUser
+from chat.resilience.rate_limit import BucketsByUser
 from tests.integration.raw_sockets import CLOSE, CONTINUE, PING, PONG, TEXT, frame
 from tests.unit.test_rate_limit import FakeClock
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.rate_limit import BucketsByUser, TokenBucket
+from chat.resilience.rate_limit import BucketsByUser, TokenBucket
 
 
 class FakeClock:

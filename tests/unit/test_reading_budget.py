@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chat import reading_budget
 from chat.errors import ClientError
-from chat.reading_budget import (
+from chat.resilience import reading_budget
+from chat.resilience.reading_budget import (
     AT_ONCE,
     BYTES_PER_UNIT,
     LEAST_FED_PER_SECOND,

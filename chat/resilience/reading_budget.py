@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chat.errors import ClientError
-from chat.rate_limit import BucketsByUser, Clock
+from chat.resilience.rate_limit import BucketsByUser, Clock
 
 # One unit is one question with a short answer: 5 to 10 ms of the process. The burst is a page that
 # opens, with the members of its rooms and the newest messages of fifty of them.
