@@ -28,7 +28,7 @@ SECTIONS = [
     "What people notice",
     "What is safe",
     "Look",
-    "Mend",
+    "Fix",
     "When it goes away",
 ]
 Rule = dict[str, Any]
