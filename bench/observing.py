@@ -47,8 +47,8 @@ def nothing() -> Iterator[None]:
     """Neither metrics nor traces, as far as they can be taken out of the code."""
     from prometheus_client import Counter, Gauge, Histogram
 
-    from chat import tracing
     from chat.metrics.types import Tally
+    from chat.tracing import tracing
 
     class Ignored:
         def inc(self, amount: float = 1) -> None: ...

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import UNSET
 
-from chat import access, history, live, room_log, tracing
+from chat import access, history, live, room_log
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
@@ -52,6 +52,7 @@ from chat.resilience.reading_budget import BUDGET
 from chat.room_log import Appended
 from chat.scopes import Scope, check_scope, scope_of
 from chat.servers import clocks
+from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 

@@ -39,8 +39,8 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
-from chat.request_ids import id_of_headers
 from chat.resilience.reading_budget import BUDGET
+from chat.tracing.request_ids import id_of_headers
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import dead_letters, events, tracing
+from chat import dead_letters, events
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
@@ -39,6 +39,7 @@ from chat.persistence import batch_times
 from chat.resilience import backoff
 from chat.resilience.crash_points import crash_point
 from chat.servers import clocks
+from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from chat import known_devices
 from chat.asgi import API_PREFIX, Application, Message, Receive, Scope, Send, send_problem
 from chat.audit import address_of_handshake
 from chat.metrics import catalogue as metrics
-from chat.request_ids import HEADER, id_of_headers
 from chat.resilience.rate_limit import Buckets, Clock
+from chat.tracing.request_ids import HEADER, id_of_headers
 
 # Also how many may be under way at once, as each is taken for unpaid until it ends. A page that
 # opens asks for less.

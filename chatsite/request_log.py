@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-from chat.request_ids import HEADER, request_id
+from chat.tracing.request_ids import HEADER, request_id
 from chatsite.logs import known_user_id, route_of
 
 logger = logging.getLogger("veche.requests")

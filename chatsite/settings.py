@@ -308,7 +308,7 @@ METRIC_MODULES = ["chat.metrics.catalogue", "analytics.metrics"]
 BEGIN_PROCESS = "chatsite.observing.begin"
 # What a reader of the event bus calls when its work with some records is done: a list of their
 # `traceparent`s, and when the work began (`time.time_ns`).
-RECORDS_ROLLED_UP = "chat.tracing.rolled_up"
+RECORDS_ROLLED_UP = "chat.tracing.tracing.rolled_up"
 # Whether the analytics have counted the event at (room, seq): dotted path of a function of both
 # that returns a bool. Without one the probe does not measure that stage.
 PROBE_ROLLED_UP = "analytics.verification.is_counted"

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.conf import settings
 
-from chat import tracing
-from chat.trace_ids import ChosenIds
+from chat.tracing import tracing
+from chat.tracing.trace_ids import ChosenIds
 from chatsite.version import VERSION
 
 EXPORT_SECONDS = 5
@@ -41,7 +41,7 @@ def start_with(processor: Any, role: str, ratio: float) -> None:
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     _provider = TracerProvider(
-        # Which messages are traced, `chat.tracing` decides.
+        # Which messages are traced, `chat.tracing.tracing` decides.
         sampler=ALWAYS_ON,
         resource=Resource({"service.name": f"veche-{role}", "service.version": VERSION}),
         id_generator=ChosenIds(),  # type: ignore[arg-type]

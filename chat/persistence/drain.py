@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import live, tracing
+from chat import live
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
 from chat.events import (
@@ -46,6 +46,7 @@ from chat.room_log.scripts import STORED
 from chat.servers import clocks, streams
 from chat.servers.failures import is_data_error
 from chat.servers.redis_log import blocking_client
+from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from contextvars import Context
 from django.conf import settings
 from redis.exceptions import NoScriptError, ResponseError
 
-from chat import events, live, tracing, waker
+from chat import events, live, waker
 from chat.errors import ClientError, RetryableError, Unavailable
 from chat.metrics import catalogue as metrics
 from chat.resilience.crash_points import crash_point
@@ -28,6 +28,7 @@ from chat.room_log.connection import LogConnection
 from chat.room_log.scripts import APPEND
 from chat.servers import redis_log
 from chat.servers.postgres import in_database
+from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chat import events, export, room_log, tracing
+from chat import events, export, room_log
 from chat.event_bus import envelope, event_bus
 from chat.persistence import drain
+from chat.tracing import tracing
 from chatsite import tracing as wiring
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.web_process import ChatClient, web_process

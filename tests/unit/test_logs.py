@@ -12,7 +12,7 @@ import structlog
 from django.db import IntegrityError
 
 from chat.errors import RetryableError
-from chat.request_ids import id_of_headers, request_id
+from chat.tracing.request_ids import id_of_headers, request_id
 from chatsite import logs
 from chatsite.env import read_env
 from tests.unit.test_env import GOOD

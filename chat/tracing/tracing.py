@@ -29,7 +29,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
 from chat.events import RoomEvent
-from chat.trace_ids import chosen_ids
+from chat.tracing.trace_ids import chosen_ids
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
@@ -43,7 +43,8 @@ _NOTHING: AbstractContextManager[None] = contextlib.nullcontext()
 
 
 def start(tracer: Tracer, ratio: float) -> None:
-    """Traces from now on; `ratio` of all messages. The tracer's ids come from `chat.trace_ids`."""
+    """Traces from now on; `ratio` of all messages. The tracer's ids come from
+    `chat.tracing.trace_ids`."""
     global _tracer, _bound
     _tracer, _bound = tracer, round(ratio * 2**64)
 
