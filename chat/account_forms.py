@@ -17,11 +17,12 @@ from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chat import password_reset_tokens, sign_in_limits, usernames
+from chat import password_reset_tokens, sign_in_limits
 from chat.display_name_form import DisplayNameForm
 from chat.errors import ClientError
-from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import User
+from chat.names import usernames
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.scopes import Scope
 from chat.tokens import DEFAULT_DAYS
 

@@ -25,8 +25,8 @@ from django.http import HttpRequest
 
 from chat.client_address import client_address
 from chat.errors import ClientError
-from chat.labels import check_label
 from chat.models import AuditEntry, AuditOutcome, User
+from chat.names.labels import check_label
 from chat.permissions import IN_ROOM, Action
 from chat.servers import clocks
 

@@ -16,9 +16,9 @@ from chat import access, people, room_list, staff_door
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
+from chat.names.usernames import PROBE_USERNAME
 from chat.protocol import MAX_ID, RoomInfo
 from chat.servers.postgres import in_database
-from chat.usernames import PROBE_USERNAME
 
 __all__ = [
     "in_database",

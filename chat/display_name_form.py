@@ -9,9 +9,9 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chat.display_names import check_display_name
-from chat.labels import MAX_NAME_CHARACTERS
 from chat.models import User
+from chat.names.display_names import check_display_name
+from chat.names.labels import MAX_NAME_CHARACTERS
 
 
 class DisplayNameForm(forms.Form):

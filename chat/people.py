@@ -10,10 +10,10 @@ import msgspec
 from django.db.models import Case, IntegerField, Q, Value, When
 
 from chat.models import AuditEntry, Ban, Membership, User
+from chat.names.usernames import PROBE_USERNAME
 from chat.permissions import Action
 from chat.protocol import UserInfo
 from chat.servers import clocks
-from chat.usernames import PROBE_USERNAME
 
 MAX_PEOPLE = 200
 NAMES = ("username", "display_name")

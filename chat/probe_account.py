@@ -19,9 +19,9 @@ from chat import tokens
 from chat.actions import rooms
 from chat.events import RoomKind
 from chat.models import ApiToken, Room, User
+from chat.names.usernames import PROBE_USERNAME
 from chat.scopes import Scope
 from chat.servers.postgres import in_database
-from chat.usernames import PROBE_USERNAME
 
 DISPLAY_NAME = "Probe"
 ROOM_NAME = "Probe"

@@ -20,9 +20,9 @@ from django.db.models import F, Q, QuerySet
 from chat import access, redaction, room_list, room_log
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
-from chat.labels import check_label
 from chat.message_search import meant, without_order_of_time
 from chat.models import Message
+from chat.names.labels import check_label
 from chat.search_marks import marks
 from chat.search_query import Query, is_enough, parse
 from chat.servers.postgres import THREADS, in_database

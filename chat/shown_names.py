@@ -2,7 +2,7 @@
 beside it, wherever the name is shown.
 
 Names are not unique, as two people may well be called Anna; so it is shown and not forbidden. The
-skeletons of a person's names (`chat.look_alikes`) are kept in their row, and whether another
+skeletons of a person's names (`chat.names.look_alikes`) are kept in their row, and whether another
 person's look like them. Both follow every `save`; what was written past it (by an old version, in
 bulk) is filled in by `fill_in`, after each `migrate`.
 
@@ -19,8 +19,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_migrate, post_save, pre_save
 
-from chat import look_alikes, person_news
+from chat import person_news
 from chat.models import User
+from chat.names import look_alikes
 
 NAMES = ("display_name", "username")
 SKELETONS = ("name_skeletons", "username_skeletons")

@@ -23,7 +23,8 @@ from allauth.core.internal import ratelimit
 from allauth.core.internal.ratelimit import RateLimitUsage
 from django.http import HttpRequest
 
-from chat import known_devices, usernames
+from chat import known_devices
+from chat.names import usernames
 
 APP = "allauth.account"
 

@@ -1,10 +1,10 @@
 """The form of texts as JSON Schema tells it, for the OpenAPI and the AsyncAPI document. Pure.
 
-Only the documents have these patterns. The texts are checked where they are used (`chat.labels`,
-`chat.protocol.rules`), which gives better answers; a test compares the two, character by
-character. The patterns are written for every engine: without `\\p{…}`, with characters beyond the
-first plane as they are, and without ranges of 100,000, which some generators spell out. What no
-pattern tells is in `chat.broken_rules`.
+Only the documents have these patterns. The texts are checked where they are used
+(`chat.names.labels`, `chat.protocol.rules`), which gives better answers; a test compares the two,
+character by character. The patterns are written for every engine: without `\\p{…}`, with characters
+beyond the first plane as they are, and without ranges of 100,000, which some generators spell out.
+What no pattern tells is in `chat.broken_rules`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MARKS = (
     r"\u206a-\u206f\ufeff\ufff9-\ufffb"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
 )
-# What is drawn as nothing although its category says otherwise (`chat.characters`).
+# What is drawn as nothing although its category says otherwise (`chat.names.characters`).
 _BLANKS = (
     r"\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U00016fe4\U0001d159\U000e0000-\U000e0fff"

@@ -345,7 +345,7 @@ ACCOUNT_FORMS = {
     }.items()
 }
 ACCOUNT_SIGNUP_FORM_CLASS = "chat.display_name_form.DisplayNameForm"
-ACCOUNT_USERNAME_VALIDATORS = "chat.usernames.validators"
+ACCOUNT_USERNAME_VALIDATORS = "chat.names.usernames.validators"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]

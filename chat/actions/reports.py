@@ -24,9 +24,9 @@ from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import Act, By, Door
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
-from chat.labels import check_text
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
+from chat.names.labels import check_text
 from chat.permissions import Action, check_staff, role_may, staff_may
 from chat.reports import moderators_who_see
 from chat.room_log.targets import author_of

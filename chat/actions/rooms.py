@@ -33,8 +33,8 @@ from chat.events import (
     RoomUpdated,
     decode_data,
 )
-from chat.labels import check_room_name, check_topic, may_be_address, slug_of
 from chat.models import Room
+from chat.names.labels import check_room_name, check_topic, may_be_address, slug_of
 from chat.persistence import stored_events
 from chat.protocol import KeyAge, check_key
 from chat.room_log import NewEvent

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from allauth.account.adapter import get_adapter
 from django import forms
 
-from chat import usernames
 from chat.admin import base
-from chat.display_names import check_display_name
 from chat.models import User
+from chat.names import usernames
+from chat.names.display_names import check_display_name
 
 if TYPE_CHECKING:  # generic only for the type checker
     _UserForm = forms.ModelForm[User]

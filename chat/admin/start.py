@@ -22,8 +22,8 @@ from chat.admin.delivery import or_none
 from chat.admin.site import analytics_url
 from chat.directory import own_traffic
 from chat.models import Report, ShardCursor, User
+from chat.names.usernames import PROBE_USERNAME
 from chat.servers import clocks
-from chat.usernames import PROBE_USERNAME
 
 # From here on a lag is worth a look: thirty times what a drain takes, and a missed sweep or two.
 LAG_SECONDS = 10.0

@@ -13,8 +13,8 @@ from pydantic import WithJsonSchema
 from chat.actions.reports import MAX_ANSWER_CHARACTERS
 from chat.audit import MAX_REASON_CHARACTERS
 from chat.broken_rules import SENTENCES, Rule
-from chat.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
 from chat.models.reports import MAX_NOTE_CHARACTERS
+from chat.names.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
 from chat.people import MAX_PEOPLE
 from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
 from chat.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS

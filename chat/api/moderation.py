@@ -31,8 +31,8 @@ from chat.api.rooms import (
 from chat.broken_rules import Rule
 from chat.errors import ClientError
 from chat.events import Role
-from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.models import AuditEntry
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.permissions import RANK, SEES_AUDIT_AND_REPORTS
 from chat.protocol import MAX_ID
 from chat.servers.postgres import in_database

@@ -14,8 +14,8 @@ from chat.api.forms import NamePart, UserIds, breaks
 from chat.api.requests import READS, SignedInRequest
 from chat.broken_rules import Rule
 from chat.errors import ClientError
-from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import Membership, User
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.protocol import MAX_ID
 from chat.servers.postgres import in_database
 

@@ -20,7 +20,7 @@ from chat.api.people import user_ids
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.broken_rules import Rule
 from chat.events import RoomKind, RoomUpdated
-from chat.labels import MAX_NAME_CHARACTERS, check_label, check_text
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
 from chat.servers import clocks
 from chat.servers.postgres import in_database

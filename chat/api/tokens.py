@@ -15,8 +15,8 @@ from chat.api.answers import answer, nothing
 from chat.api.requests import READING, READS, TICKETS, WRITES, SignedInRequest
 from chat.api.rooms import ERRORS
 from chat.errors import ClientError
-from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import ApiToken
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.protocol import MAX_ID
 from chat.scopes import Scope
 from chat.servers.postgres import in_database

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from chat import usernames
+from chat.names import usernames
 
 
 class User(AbstractUser):

@@ -16,9 +16,9 @@ import msgspec
 
 from chat import text_forms
 from chat.broken_rules import Rule
-from chat.characters import has_no_meaning, is_visible
 from chat.errors import ClientError
 from chat.events.emoji import canonical
+from chat.names.characters import has_no_meaning, is_visible
 from chat.protocol.frames import (
     MAX_BODY_CHARACTERS,
     MAX_EMOJI_CHARACTERS,

@@ -27,7 +27,7 @@ django.setup()
 from asgiref.sync import sync_to_async  # noqa: E402 - Django first
 from uuid_utils.compat import uuid7  # noqa: E402
 
-from chat import look_alikes, room_log  # noqa: E402
+from chat import room_log  # noqa: E402
 from chat.actions import rooms  # noqa: E402
 from chat.events import (  # noqa: E402
     EventData,
@@ -39,6 +39,7 @@ from chat.events import (  # noqa: E402
 from chat.management import seed_texts  # noqa: E402
 from chat.management.event_loop import run_actions  # noqa: E402
 from chat.models import Membership, Room, User  # noqa: E402
+from chat.names import look_alikes  # noqa: E402
 from chat.room_log import NewEvent  # noqa: E402
 
 STORED_WITHIN_SECONDS = 300.0

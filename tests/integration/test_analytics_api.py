@@ -29,7 +29,7 @@ from chat.events import (
     RoomKind,
 )
 from chat.models import Room, User
-from chat.usernames import PROBE_USERNAME
+from chat.names.usernames import PROBE_USERNAME
 from tests.integration.admin_world import without_second_factor
 from tests.integration.analytics_events_in_time import Asker, Story, between
 from tests.integration.chat_world import make_user, store

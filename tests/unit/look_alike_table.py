@@ -1,10 +1,10 @@
-"""What chat/ui/src/lib/look-alikes.ts has of the table behind `chat.look_alikes`."""
+"""What chat/ui/src/lib/look-alikes.ts has of the table behind `chat.names.look_alikes`."""
 
 from __future__ import annotations
 
 import unicodedata
 
-from chat.look_alikes import ALPHABETS, _replaced
+from chat.names.look_alikes import ALPHABETS, _replaced
 
 
 def table() -> dict[str, str]:

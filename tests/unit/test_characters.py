@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chat.characters import is_visible
 from chat.errors import ClientError
-from chat.labels import check_label, check_room_name, slug_of
+from chat.names.characters import is_visible
+from chat.names.labels import check_label, check_room_name, slug_of
+from chat.names.usernames import check_username, normalise
 from chat.protocol import check_body
-from chat.usernames import check_username, normalise
 
 # Of Unicode 15 to 17; Python 3.11 knows 14.
 YOUNG = ["\U0001fa77", "\U0001fae8", "\U0001fabf", "\U0001fac6", "\U0001fac8", "\U00031350"]

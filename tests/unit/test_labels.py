@@ -8,7 +8,7 @@ import pytest
 
 from chat.actions.rooms import derived_key
 from chat.errors import ClientError
-from chat.labels import check_room_name, check_topic, slug_of
+from chat.names.labels import check_room_name, check_topic, slug_of
 from chat.protocol.rules import UUID7
 
 

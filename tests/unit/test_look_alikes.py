@@ -9,11 +9,11 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.display_names import check_display_name
 from chat.errors import ClientError
-from chat.labels import check_room_name, may_be_address
-from chat.look_alikes import MAX_SKELETON_CHARACTERS, is_reserved, mixes_alphabets, skeletons
-from chat.usernames import check_username
+from chat.names.display_names import check_display_name
+from chat.names.labels import check_room_name, may_be_address
+from chat.names.look_alikes import MAX_SKELETON_CHARACTERS, is_reserved, mixes_alphabets, skeletons
+from chat.names.usernames import check_username
 from chatsite.env import BASE_DIR
 from tests.unit.look_alike_table import table
 

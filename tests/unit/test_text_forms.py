@@ -11,7 +11,7 @@ import pytest
 
 from chat import text_forms
 from chat.errors import ClientError
-from chat.labels import check_label, check_text
+from chat.names.labels import check_label, check_text
 from chat.protocol import MAX_ID, check_body
 from chat.text_forms import ROOM_NUMBER
 

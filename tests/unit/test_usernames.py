@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from chat import usernames
+from chat.names import usernames
 
 
 @pytest.mark.parametrize(

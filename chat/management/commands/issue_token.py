@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat import tokens
 from chat.errors import ClientError
-from chat.labels import MAX_NAME_CHARACTERS, check_label
 from chat.models import User
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.scopes import Scope
 
 

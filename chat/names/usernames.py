@@ -12,8 +12,8 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from chat.characters import small
-from chat.look_alikes import is_reserved
+from chat.names.characters import small
+from chat.names.look_alikes import is_reserved
 
 MIN_CHARACTERS = 2
 MAX_CHARACTERS = 40

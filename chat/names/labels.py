@@ -6,9 +6,9 @@ import re
 import unicodedata
 
 from chat.broken_rules import Rule
-from chat.characters import has_no_meaning, is_unassigned, is_visible, small, stands_alone
 from chat.errors import ClientError, RefusalReason
-from chat.look_alikes import mixes_alphabets, only_looks_latin
+from chat.names.characters import has_no_meaning, is_unassigned, is_visible, small, stands_alone
+from chat.names.look_alikes import mixes_alphabets, only_looks_latin
 
 MAX_NAME_CHARACTERS = 80
 MAX_TOPIC_CHARACTERS = 250

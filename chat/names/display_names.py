@@ -12,15 +12,15 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from chat.errors import ClientError
-from chat.labels import MAX_NAME_CHARACTERS, check_label
-from chat.look_alikes import is_reserved, mixes_alphabets
+from chat.names.labels import MAX_NAME_CHARACTERS, check_label
+from chat.names.look_alikes import is_reserved, mixes_alphabets
 
 # A user name stands so beside a name that is not one person's alone; nobody writes one into theirs.
 USER_NAME_WITHIN = re.compile(r"(^|\W)[@\uff20\ufe6b]")
 
 
 def check_display_name(text: str, *, may_be_reserved: bool = False) -> str:
-    """The name in its normal form (see `chat.labels`). `may_be_reserved`: of staff.
+    """The name in its normal form (see `chat.names.labels`). `may_be_reserved`: of staff.
 
     Raises: ValidationError that says what is wrong.
     """

@@ -1,0 +1,1 @@
+"""What people and rooms may be called. Pure."""
