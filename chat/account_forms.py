@@ -23,7 +23,7 @@ from chat.errors import ClientError
 from chat.models import User
 from chat.names import usernames
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
-from chat.scopes import Scope
+from chat.protocol.scopes import Scope
 from chat.tokens import DEFAULT_DAYS
 
 # No person types more, and hashing must not be given megabytes.

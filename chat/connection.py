@@ -46,11 +46,11 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
+from chat.protocol.scopes import Scope, check_scope, scope_of
 from chat.resilience import reading_budget
 from chat.resilience.rate_limit import TokenBucket
 from chat.resilience.reading_budget import BUDGET
 from chat.room_log import Appended
-from chat.scopes import Scope, check_scope, scope_of
 from chat.servers import clocks
 from chat.tracing import tracing
 

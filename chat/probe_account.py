@@ -20,7 +20,7 @@ from chat.actions import rooms
 from chat.events import RoomKind
 from chat.models import ApiToken, Room, User
 from chat.names.usernames import PROBE_USERNAME
-from chat.scopes import Scope
+from chat.protocol.scopes import Scope
 from chat.servers.postgres import in_database
 
 DISPLAY_NAME = "Probe"

@@ -18,13 +18,13 @@ from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from chat import people, scopes, tickets, tokens
+from chat import people, tickets, tokens
 from chat.models import ApiToken, User
 from chat.origins import Headers, is_allowed_origin
-from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
+from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX, scopes
+from chat.protocol.scopes import Scope
 from chat.resilience.coalescing import Coalescer
 from chat.revocation import TOKEN_ORIGIN
-from chat.scopes import Scope
 from chat.servers.postgres import in_database
 
 # What a browser sends for all of a site is at most a few KiB.

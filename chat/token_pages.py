@@ -16,10 +16,11 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from chat import account_notices, scopes, tokens
+from chat import account_notices, tokens
 from chat.account_forms import TokenForm
 from chat.errors import ClientError
 from chat.models import ApiToken, User
+from chat.protocol import scopes
 from chat.reauthentication import ask_again
 
 

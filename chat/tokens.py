@@ -18,10 +18,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from chat import revocation, scopes
+from chat import revocation
 from chat.errors import ClientError
 from chat.models import ApiToken, User
-from chat.scopes import Scope
+from chat.protocol import scopes
+from chat.protocol.scopes import Scope
 
 TOKEN_PREFIX = "veche_"  # noqa: S105 - what tokens begin with
 SHOWN_PREFIX_CHARACTERS = 12

@@ -1,7 +1,7 @@
 """Texts in requests as the OpenAPI document describes them.
 
 They are checked where they are used, with better answers than a pattern gives; see
-`chat.text_forms`.
+`chat.protocol.text_forms`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
 from chat.people import MAX_PEOPLE
 from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
+from chat.protocol.text_forms import KEY, LABEL, LINES, of_body, of_emoji, of_label, of_lines
 from chat.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS
-from chat.text_forms import KEY, LABEL, LINES, of_body, of_emoji, of_label, of_lines
 
 
 def _text(form: dict[str, Any], **more: Any) -> WithJsonSchema:

@@ -17,7 +17,7 @@ from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequ
 from chat.api.rooms import ERRORS, RoomId
 from chat.broken_rules import Rule
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_reaction
-from chat.text_forms import KEY
+from chat.protocol.text_forms import KEY
 
 router = Router(tags=["messages"])
 

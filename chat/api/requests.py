@@ -17,13 +17,13 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
-from chat import revocation, scopes, tokens, unpaid_requests
+from chat import revocation, tokens, unpaid_requests
 from chat.audit import By, Door, address_of
-from chat.protocol import MAX_ID
+from chat.protocol import MAX_ID, scopes
 from chat.protocol.rules import is_storable
+from chat.protocol.scopes import Scope, check_scope
 from chat.resilience.rate_limit import BucketsByUser
 from chat.resilience.reading_budget import BUDGET, SEARCH_UNITS
-from chat.scopes import Scope, check_scope
 from chat.servers.postgres import in_database
 
 

@@ -22,9 +22,9 @@ from chat.broken_rules import Rule
 from chat.events import RoomKind, RoomUpdated
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
+from chat.protocol.text_forms import KEY
 from chat.servers import clocks
 from chat.servers.postgres import in_database
-from chat.text_forms import KEY
 
 router = Router(tags=["rooms"])
 

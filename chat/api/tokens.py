@@ -9,7 +9,7 @@ from django.utils.translation import get_language
 from ninja import Router
 from ninja.params.functions import Path
 
-from chat import account_notices, reauthentication, scopes, tickets, tokens
+from chat import account_notices, reauthentication, tickets, tokens
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.requests import READING, READS, TICKETS, WRITES, SignedInRequest
@@ -17,8 +17,8 @@ from chat.api.rooms import ERRORS
 from chat.errors import ClientError
 from chat.models import ApiToken
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
-from chat.protocol import MAX_ID
-from chat.scopes import Scope
+from chat.protocol import MAX_ID, scopes
+from chat.protocol.scopes import Scope
 from chat.servers.postgres import in_database
 
 router = Router(tags=["tokens"])

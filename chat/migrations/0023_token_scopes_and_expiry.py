@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
             name="scopes",
             field=models.CharField(
                 db_default="read write moderate",
-                help_text="Names of `chat.scopes.Scope`, separated by spaces.",
+                help_text="Names of `chat.protocol.scopes.Scope`, separated by spaces.",
                 max_length=80,
                 verbose_name="scopes",
             ),

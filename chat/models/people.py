@@ -115,7 +115,7 @@ class ApiToken(models.Model):
         _("scopes"),
         max_length=80,
         db_default="read write moderate",
-        help_text=_("Names of `chat.scopes.Scope`, separated by spaces."),
+        help_text=_("Names of `chat.protocol.scopes.Scope`, separated by spaces."),
     )
 
     class Meta:

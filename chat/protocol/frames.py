@@ -12,9 +12,9 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from chat import text_forms
 from chat.broken_rules import Rule
 from chat.events import Time
+from chat.protocol import text_forms
 
 SUBPROTOCOL = "veche.v1"
 TICKET_SUBPROTOCOL_PREFIX = "ticket."

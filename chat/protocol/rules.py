@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from chat import text_forms
 from chat.broken_rules import Rule
 from chat.errors import ClientError
 from chat.events.emoji import canonical
 from chat.names.characters import has_no_meaning, is_visible
+from chat.protocol import text_forms
 from chat.protocol.frames import (
     MAX_BODY_CHARACTERS,
     MAX_EMOJI_CHARACTERS,

@@ -20,9 +20,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from chat import asyncapi
 from chat.models import User
-from chat.protocol import CloseCode
+from chat.protocol import CloseCode, asyncapi
 from tests.integration.chat_world import store
 from tests.integration.contract_values import IS_LONG, RUN, SEED, register_formats
 from tests.integration.rooms import new_person, new_room, post

@@ -16,13 +16,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from chat import scopes, tokens
+from chat import tokens
 from chat.actions import people, rooms
 from chat.api.routes import api as ninja_api
 from chat.events import RoomKind
 from chat.models import ApiToken, User
 from chat.permissions import Action
-from chat.scopes import Scope
+from chat.protocol import scopes
+from chat.protocol.scopes import Scope
 from tests.integration.account_world import confirm_password, give_factor, left_alone
 from tests.integration.admin_world import at_admin, recorded, staff, without_second_factor
 from tests.integration.chat_world import Api, by, make_user

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
-from chat import asyncapi, typescript
-from chat.protocol import AnyClientFrame, AnyServerFrame, CloseCode
+from chat.protocol import AnyClientFrame, AnyServerFrame, CloseCode, asyncapi, typescript
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "asyncapi.json"

@@ -9,11 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from chat import text_forms
 from chat.errors import ClientError
 from chat.names.labels import check_label, check_text
-from chat.protocol import MAX_ID, check_body
-from chat.text_forms import ROOM_NUMBER
+from chat.protocol import MAX_ID, check_body, text_forms
+from chat.protocol.text_forms import ROOM_NUMBER
 
 # All of the planes where things differ, but surrogates, which no JSON text in UTF-8 holds; and some
 # of the others, which are one alphabet each or empty.

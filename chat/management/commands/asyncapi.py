@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from chat import asyncapi, typescript
+from chat.protocol import asyncapi, typescript
 
 ROOT = Path(__file__).parents[3]
 DEFAULT_PATH = ROOT / "docs" / "asyncapi.json"

@@ -10,7 +10,7 @@ from chat import tokens
 from chat.errors import ClientError
 from chat.models import User
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
-from chat.scopes import Scope
+from chat.protocol.scopes import Scope
 
 
 class Command(BaseCommand):
