@@ -98,7 +98,7 @@ async def shut_out(people_and_rooms: list[Any], clients: list[Any], how: str) ->
     """Seconds for each, from the call to what their connection shows."""
     from chat.actions import moderation, people
     from chat.actions.moderation import Options
-    from chat.audit import By, Door
+    from chat.audit.entries import By, Door
     from chat.models import User
     from tests.integration.rooms import new_key
 

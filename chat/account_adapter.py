@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from chat import account_notices, audit, mail_queue, password_reset_tokens, sign_in_limits
+from chat import account_notices, mail_queue, password_reset_tokens, sign_in_limits
+from chat.audit import entries as audit
 from chat.names import usernames
 from chat.public_address import origin_of
 

@@ -18,9 +18,10 @@ from channels.consumer import AsyncConsumer
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
-from chat import audit, room_list, socket_auth, welcome
 from chat import hub as hubs
+from chat import room_list, socket_auth, welcome
 from chat.actions import accounts
+from chat.audit import entries as audit
 from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
 from chat.frame_gate import gate_of

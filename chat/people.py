@@ -9,9 +9,9 @@ from datetime import datetime
 import msgspec
 from django.db.models import Case, IntegerField, Q, Value, When
 
+from chat.audit.permissions import Action
 from chat.models import AuditEntry, Ban, Membership, User
 from chat.names.usernames import PROBE_USERNAME
-from chat.permissions import Action
 from chat.protocol import UserInfo
 from chat.servers import clocks
 

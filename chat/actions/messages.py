@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from chat import access, events, history, reactions, room_log
 from chat.actions import moderation
-from chat.audit import By, Door
+from chat.audit.entries import By, Door
 from chat.broken_rules import Rule
 from chat.errors import ClientError
 from chat.events import (

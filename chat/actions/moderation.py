@@ -1,7 +1,7 @@
 """What owners, moderators and staff do to messages, members and rooms: one act, one event.
 
-Every act is on record before it is done (`chat.audit`), and the event has the key of its entry.
-Owners and moderators act with their role, which the append checks once more in the step that
+Every act is on record before it is done (`chat.audit.entries`), and the event has the key of its
+entry. Owners and moderators act with their role, which the append checks once more in the step that
 logs the event. Staff act from outside: their right is checked here and the event is trusted.
 
 Common to all functions: `by` says who acts and through which door; `reason` is for the audit log
@@ -24,9 +24,11 @@ from typing import Any
 import msgspec
 from uuid_utils.compat import uuid7
 
-from chat import access, audit, room_log
+from chat import access, room_log
 from chat.actions import ownership, settling
-from chat.audit import Act, By, Door, Result, Target
+from chat.audit import entries as audit
+from chat.audit.entries import Act, By, Door, Result, Target
+from chat.audit.permissions import Action, check_staff, check_subject, role_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.events import (
@@ -43,7 +45,6 @@ from chat.events import (
     RoomUpdated,
 )
 from chat.models import AbsentMute, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
-from chat.permissions import Action, check_staff, check_subject, role_may
 from chat.protocol import KeyAge, check_key
 from chat.resilience.crash_points import crash_point
 from chat.room_log import NewEvent

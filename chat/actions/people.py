@@ -21,14 +21,15 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
-from chat import audit, recent_rooms, room_log
+from chat import recent_rooms, room_log
 from chat.actions import ownership, rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
-from chat.audit import Act, Begun, By, Door, Result
+from chat.audit import entries as audit
+from chat.audit.entries import Act, Begun, By, Door, Result
+from chat.audit.permissions import Action, check_staff, check_subject
 from chat.errors import ClientError
 from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
 from chat.models import AuditEntry, AuditOutcome, Membership, User
-from chat.permissions import Action, check_staff, check_subject
 from chat.protocol import check_key
 from chat.room_log import NewEvent, restrictions
 from chat.room_log.appender import Unchanged

@@ -13,10 +13,10 @@ from allauth.usersessions.models import UserSession
 from django.db.models import Q
 
 from chat import tokens
-from chat.audit import Kind
+from chat.audit.entries import Kind
+from chat.audit.permissions import Action
 from chat.events import Role, RoomKind
 from chat.models import Ban, Membership, Message, Reaction, Room, User
-from chat.permissions import Action
 
 Place = tuple[int, ...]
 

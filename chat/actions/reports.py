@@ -18,16 +18,17 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from chat import access, audit, live
+from chat import access, live
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
-from chat.audit import Act, By, Door
+from chat.audit import entries as audit
+from chat.audit.entries import Act, By, Door
+from chat.audit.permissions import Action, check_staff, role_may, staff_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import check_text
-from chat.permissions import Action, check_staff, role_may, staff_may
 from chat.reports import moderators_who_see
 from chat.room_log.targets import author_of
 from chat.servers.postgres import in_database

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from chat import audit, dead_letters
-from chat.audit import Kind, Result
+from chat import dead_letters
+from chat.audit import entries as audit
+from chat.audit.entries import Kind, Result
+from chat.audit.permissions import Action
 from chat.models import AuditEntry
-from chat.permissions import Action
 from chat.persistence import stored_events
 from chat.room_log.reading import place_of_key
 from chat.servers import clocks

@@ -9,7 +9,7 @@ import msgspec
 from django.utils.translation import gettext_lazy
 
 from chat.actions.preview import preview
-from chat.permissions import Action
+from chat.audit.permissions import Action
 
 Place = tuple[int, ...]
 

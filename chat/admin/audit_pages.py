@@ -19,8 +19,8 @@ from chat.admin.keyset_paging import estimated, read_page, shown_count
 from chat.admin.moments import moment_of
 from chat.admin.records import note
 from chat.admin.room_lookup import find_person, find_room
+from chat.audit.permissions import Action
 from chat.models import AuditEntry
-from chat.permissions import Action
 from chat.servers.statement_timeout import TooSlow, limited
 
 FORM = ("action", "actor", "user", "room", "door", "since", "until", "q", "batch")

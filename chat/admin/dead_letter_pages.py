@@ -26,9 +26,9 @@ from chat.admin.doors import act, page, reason_of, render, render_part
 from chat.admin.moments import moment_of
 from chat.admin.records import by, note
 from chat.admin.room_lookup import find_room, is_id
+from chat.audit.permissions import Action
 from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, showing
 from chat.models import AuditEntry
-from chat.permissions import Action
 
 PAGE_LETTERS = 50
 # A form may name what one page shows; more is a bulk act, with steps.

@@ -23,9 +23,9 @@ from chat.admin import drain_rates, room_watermarks, verification
 from chat.admin.doors import act, page, person, reason_of, render, render_part
 from chat.admin.records import acting, note
 from chat.admin.room_lookup import find_room
+from chat.audit.permissions import Action
 from chat.event_bus import event_bus
 from chat.models import AuditEntry, Room, ShardCursor
-from chat.permissions import Action
 from chat.persistence import drain
 from chat.shard_states import ShardState, shard_states
 

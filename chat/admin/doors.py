@@ -17,7 +17,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from chat import audit
+from chat.audit import entries as audit
 from chat.errors import ClientError
 from chat.models import User
 

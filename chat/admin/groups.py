@@ -8,11 +8,11 @@ from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.read_only import ReadOnly
-from chat.permissions import LOOK_AT_GROUPS
+from chat.audit.permissions import LOOK_AT_GROUPS
 
 
 class GroupAdmin(ReadOnly):
-    """What each group may do is fixed (`chat.permissions.GROUPS`)."""
+    """What each group may do is fixed (`chat.audit.permissions.GROUPS`)."""
 
     view_permissions = LOOK_AT_GROUPS
     list_display = ("name", "rights")

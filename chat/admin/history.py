@@ -37,6 +37,7 @@ from chat.admin.marked_words import marked
 from chat.admin.moderation import choices_for
 from chat.admin.records import note
 from chat.admin.room_lookup import is_id
+from chat.audit.permissions import Action
 from chat.models import (
     AuditEntry,
     ExportedRoom,
@@ -46,7 +47,6 @@ from chat.models import (
     RoomEvent,
     ShardCursor,
 )
-from chat.permissions import Action
 from chat.persistence import batch_times
 from chat.search_marks import marks
 from chat.search_query import parse

@@ -26,7 +26,7 @@ from typing import cast
 import msgspec
 
 from chat import dead_letters
-from chat.audit import By
+from chat.audit.entries import By
 from chat.dead_letters import Filter, Outcome, Result
 from chat.servers import redis_bus
 

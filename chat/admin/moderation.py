@@ -31,11 +31,11 @@ from chat.admin.doors import act, reason_of, render
 from chat.admin.history_filter import may_read, recorded
 from chat.admin.records import by
 from chat.admin.room_lookup import is_id
-from chat.audit import By, Kind, Result
+from chat.audit.entries import By, Kind, Result
+from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError
 from chat.events import Role
 from chat.models import Message, Room, User
-from chat.permissions import STAFF, Action
 
 # Each is one append and its place on record, some hundredths of a second together.
 MAX_TARGETS = 100

@@ -19,9 +19,9 @@ from chat.admin.moderation import choices_for
 from chat.admin.person_forms import UserChangeForm, UserCreationForm
 from chat.admin.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.records import acting, note
+from chat.audit.permissions import LOOK_AT_PEOPLE, Action, check_subject
 from chat.errors import ClientError
 from chat.models import AuditEntry, User
-from chat.permissions import LOOK_AT_PEOPLE, Action, check_subject
 
 if TYPE_CHECKING:  # generic, and of one base, only for the type checker
     _AccountAdmin = UserAdmin[User]

@@ -13,8 +13,8 @@ from chat import sessions, tokens
 from chat.admin.doors import act, page, reason_of, render
 from chat.admin.people import may_end_sessions
 from chat.admin.records import acting
+from chat.audit.permissions import Action
 from chat.models import AuditEntry, User
-from chat.permissions import Action
 
 MAX_ID_DIGITS = 18  # what fits into a bigint, whatever the digits
 

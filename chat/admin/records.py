@@ -9,11 +9,11 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from chat import audit
-from chat.audit import MAX_REASON_CHARACTERS as REASON_CHARACTERS
-from chat.audit import Act, By, Door, Kind, Result, Target
+from chat.audit import entries as audit
+from chat.audit.entries import MAX_REASON_CHARACTERS as REASON_CHARACTERS
+from chat.audit.entries import Act, By, Door, Kind, Result, Target
+from chat.audit.permissions import Action
 from chat.models import Room, User
-from chat.permissions import Action
 
 __all__ = ["REASON_CHARACTERS", "acting", "by", "note", "record_private_reads"]
 

@@ -25,9 +25,9 @@ from chat.admin.keyset_paging import read_page, shown_count
 from chat.admin.moderation import ACTS, MUTES, refusal_text
 from chat.admin.records import REASON_CHARACTERS, by
 from chat.admin.room_lookup import is_id
+from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
-from chat.permissions import STAFF, Action
 from chat.reports import queue
 from chat.servers.statement_timeout import limited
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from chat.admin.history_filter import may_read
 from chat.admin.moderation import choices_for
 from chat.admin.read_only import ReadOnly
+from chat.audit.permissions import LOOK_AT_ROOMS, STAFF, Action
 from chat.models import AuditEntry, Room
-from chat.permissions import LOOK_AT_ROOMS, STAFF, Action
 
 # Members that a room's page shows; a larger room is looked into by searching for a person.
 MAX_MEMBERS = 200

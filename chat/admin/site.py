@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.base import AdminSite, without_inline_style
-from chat.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
+from chat.audit.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
 from chat.staff_door import SEES_ANALYTICS, lacks_second_factor, page_for_second_factor
 
 View = Callable[..., HttpResponseBase]

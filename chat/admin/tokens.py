@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 from chat import tokens
 from chat.admin.people import may_end_sessions
 from chat.admin.read_only import ReadOnly
+from chat.audit.permissions import LOOK_AT_TOKENS
 from chat.models import ApiToken
-from chat.permissions import LOOK_AT_TOKENS
 
 
 class State(admin.SimpleListFilter):

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import WithJsonSchema
 
 from chat.actions.reports import MAX_ANSWER_CHARACTERS
-from chat.audit import MAX_REASON_CHARACTERS
+from chat.audit.entries import MAX_REASON_CHARACTERS
 from chat.broken_rules import SENTENCES, Rule
 from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS

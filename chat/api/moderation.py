@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path, Query
 
-from chat import access, audit, people
+from chat import access, people
 from chat.actions import moderation
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -28,12 +28,13 @@ from chat.api.rooms import (
     RoomId,
     UserId,
 )
+from chat.audit import entries as audit
+from chat.audit.permissions import RANK, SEES_AUDIT_AND_REPORTS
 from chat.broken_rules import Rule
 from chat.errors import ClientError
 from chat.events import Role
 from chat.models import AuditEntry
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
-from chat.permissions import RANK, SEES_AUDIT_AND_REPORTS
 from chat.protocol import MAX_ID
 from chat.servers.postgres import in_database
 

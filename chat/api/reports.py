@@ -17,9 +17,9 @@ from chat.api.forms import breaks
 from chat.api.moderation import check_moderates
 from chat.api.requests import MODERATING, READS, REPORTS, WRITES, SignedInRequest, by
 from chat.api.rooms import ERRORS, Key, RoomId
+from chat.audit.permissions import Action
 from chat.broken_rules import Rule
 from chat.models import Report
-from chat.permissions import Action
 from chat.protocol import MAX_ID
 from chat.servers.postgres import in_database
 

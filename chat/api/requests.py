@@ -18,7 +18,7 @@ from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
 from chat import revocation, tokens, unpaid_requests
-from chat.audit import By, Door, address_of
+from chat.audit.entries import By, Door, address_of
 from chat.protocol import MAX_ID, scopes
 from chat.protocol.rules import is_storable
 from chat.protocol.scopes import Scope, check_scope

@@ -1,6 +1,6 @@
 """What people did with dead letters: who, when, which and why; entries of the one audit log.
 
-An entry is written before the act and its outcome after it, as everywhere (`chat.audit`).
+An entry is written before the act and its outcome after it, as everywhere (`chat.audit.entries`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from datetime import datetime
 
 import msgspec
 
-from chat import audit
-from chat.audit import Act, By, Door, Kind, Result
+from chat.audit import entries as audit
+from chat.audit.entries import Act, By, Door, Kind, Result
+from chat.audit.permissions import Action
 from chat.models import AuditEntry
-from chat.permissions import Action
 
 ACTIONS = {
     "retry": Action.LETTER_RETRY,

@@ -13,7 +13,7 @@ from typing import cast
 
 import msgspec
 
-from chat.audit import By
+from chat.audit.entries import By
 from chat.dead_letters import audit, store
 from chat.dead_letters.letters import Origin
 from chat.dead_letters.retrying import Outcome, Result

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chat.audit import By
+from chat.audit.entries import By
 from chat.dead_letters import audit, sources, store
 from chat.dead_letters.letters import describe
 from chat.dead_letters.sources import Retried, Unretryable

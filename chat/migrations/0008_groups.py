@@ -3,7 +3,7 @@ from functools import cache
 from django.db import migrations
 
 # What each group may do, as it is when the group is made; from then on it is the operator's.
-# `chat.permissions.GROUPS` says the same, and a test compares the two.
+# `chat.audit.permissions.GROUPS` says the same, and a test compares the two.
 GROUPS = {
     "moderator": [
         ("message", "view_history"),

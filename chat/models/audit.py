@@ -2,7 +2,7 @@
 
 Both tables are append-only: a trigger in PostgreSQL refuses UPDATE and DELETE, whoever asks. An
 entry is written before the thing is done, and its outcome after it, so whatever breaks in between
-leaves an entry without an outcome, which `chat.audit.settle_open` completes. See
+leaves an entry without an outcome, which `chat.audit.entries.settle_open` completes. See
 docs/decisions/0018-an-act-is-on-record-before-it-is-done.md.
 """
 
@@ -64,7 +64,7 @@ class AuditEntry(models.Model):
     address = models.GenericIPAddressField(
         null=True, blank=True, help_text="Where the request came from, where there was one."
     )
-    action = models.CharField(max_length=40, help_text="A name of `chat.permissions.Action`.")
+    action = models.CharField(max_length=40, help_text="A name of `chat.audit.permissions.Action`.")
     target_kind = models.CharField(max_length=12, choices=TargetKind.choices)
     target_id = models.CharField(
         max_length=64,

@@ -23,7 +23,7 @@ import asyncio
 import time
 from chat import room_list, room_log
 from chat.actions import moderation, rooms
-from chat.audit import By, Door
+from chat.audit.entries import By, Door
 from chat.events import RoomKind
 from chat.models import Membership, Room, User
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.test import AsyncClient
 
 from chat import history
-from chat.audit import By, Door
+from chat.audit.entries import By, Door
 from chat.errors import ClientError
 from chat.events import RoomEvent, shard_of
 from chat.models import User

@@ -160,7 +160,7 @@ class Worker:
     async def _moderate(self, said: list[Said]) -> None:
         """The owner deletes messages of others, on record."""
         from chat.actions import moderation
-        from chat.audit import By, Door
+        from chat.audit.entries import By, Door
 
         for one in said:
             assert one.target is not None

@@ -17,10 +17,10 @@ from pytest_django.fixtures import Settings
 
 from chat import dead_letters, live
 from chat.admin.people import PersonAdmin
+from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind
 from chat.models import AuditEntry, Room, RoomEvent, User
-from chat.permissions import Action
 from tests.integration.admin_world import (
     ROLES,
     at_admin,

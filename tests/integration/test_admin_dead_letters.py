@@ -17,9 +17,9 @@ from pytest_django.fixtures import Settings
 
 from chat import dead_letters
 from chat.admin import letter_jobs
+from chat.audit.permissions import Action
 from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Retried, sources
 from chat.dead_letters.audit import person
-from chat.permissions import Action
 from chat.servers import redis_log
 from tests.integration.admin_world import at_admin, recorded, staff, without_second_factor
 

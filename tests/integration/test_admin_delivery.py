@@ -29,11 +29,11 @@ from chat import (
 )
 from chat.actions import messages
 from chat.admin import drain_rates, verification
+from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.event_bus_state import EventBusState
 from chat.events import RoomKind, shard_of
 from chat.models import Report, Room, RoomEvent, ShardCursor
-from chat.permissions import Action
 from chat.servers import redis_bus, redis_log
 from chat.web_processes import WebProcess
 from tests.integration.admin_world import (

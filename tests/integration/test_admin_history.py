@@ -20,9 +20,9 @@ from chat.actions import messages
 from chat.admin import history as history_pages
 from chat.admin import keyset_paging
 from chat.admin.history_filter import HistoryFilter, messages_of
+from chat.audit.permissions import Action
 from chat.events import RoomKind
 from chat.models import AuditEntry, Message, Report, Room
-from chat.permissions import Action
 from chat.servers.statement_timeout import TooSlow, limited
 from chat.spreadsheets import cell
 from tests.integration.admin_world import (

@@ -14,9 +14,9 @@ from uuid_utils.compat import uuid7
 
 from chat import tokens
 from chat.admin import keyset_paging
+from chat.audit.permissions import Action
 from chat.events import EventType, RoomKind
 from chat.models import Ban, Membership, Message, Report, RoomEvent, User
-from chat.permissions import Action
 from tests.integration.admin_world import (
     at_admin,
     recorded,

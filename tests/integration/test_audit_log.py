@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from chat import permissions
+from chat.audit import permissions
 from chat.models import AuditEntry, AuditOutcome
 
 pytestmark = pytest.mark.django_db(transaction=True)

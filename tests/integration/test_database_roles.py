@@ -19,8 +19,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from analytics import rebuilding
+from chat.audit.permissions import Action
 from chat.models import AuditEntry
-from chat.permissions import Action
 from chat.servers.postgres_roles import CannotLetIn, let_in
 from chatsite.env import BASE_DIR
 from localstack.postgres import binaries

@@ -17,14 +17,15 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
-from chat import audit, export, history, room_log, tokens
+from chat import export, history, room_log, tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
-from chat.audit import Act, By, Result
+from chat.audit import entries as audit
+from chat.audit.entries import Act, By, Result
+from chat.audit.permissions import Action, staff_may
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
-from chat.permissions import Action, staff_may
 from chat.room_log import epochs, keys, restrictions, unloading
 from chat.servers.redis_log import blocking_client
 from tests.integration import buses

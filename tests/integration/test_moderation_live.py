@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chat.actions import moderation, people, reports
+from chat.audit.permissions import Action
 from chat.events import Role
 from chat.models import AuditEntry
-from chat.permissions import Action
 from tests.integration.chat_world import by, store
 from tests.integration.moderation_world import WHY, make_world
 from tests.integration.rooms import new_key, post

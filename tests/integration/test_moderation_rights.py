@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat import permissions
 from chat.actions import messages, moderation, people, reports, rooms
 from chat.actions.moderation import Options
-from chat.audit import By
+from chat.audit import permissions
+from chat.audit.entries import By
+from chat.audit.permissions import GROUPS, IN_ROOM, STAFF, Action
 from chat.errors import ClientError
 from chat.events import Role, RoomKind
 from chat.models import Report, User
-from chat.permissions import GROUPS, IN_ROOM, STAFF, Action
 from tests.integration.chat_world import by, make_user, store
 from tests.integration.moderation_world import make_staff
 from tests.integration.rooms import new_key

@@ -17,10 +17,10 @@ from chat import tokens
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.api.requests import REPORTS
+from chat.audit.permissions import Action
 from chat.errors import Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import AuditEntry, Report, User
-from chat.permissions import Action
 from chat.servers.postgres import in_database
 from tests.integration.chat_world import Api, by, code_of, log_of, make_user, store
 from tests.integration.moderation_world import WHY, World, make_staff, make_world

@@ -19,9 +19,9 @@ from pytest_django.fixtures import Settings
 from chat import tokens
 from chat.actions import people, rooms
 from chat.api.routes import api as ninja_api
+from chat.audit.permissions import Action
 from chat.events import RoomKind
 from chat.models import ApiToken, User
-from chat.permissions import Action
 from chat.protocol import scopes
 from chat.protocol.scopes import Scope
 from tests.integration.account_world import confirm_password, give_factor, left_alone

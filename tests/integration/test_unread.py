@@ -15,7 +15,7 @@ from django.conf import settings
 
 from chat import history, read_markers, room_list, unread
 from chat.actions import messages, moderation
-from chat.audit import By
+from chat.audit.entries import By
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined, Role, shard_of
 from chat.models import ReadMarker, Room, User

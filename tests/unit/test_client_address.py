@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client_address import client_address
+from chat.audit.client_address import client_address
 
 PEER = "10.0.0.1"
 

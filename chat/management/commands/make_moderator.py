@@ -9,10 +9,10 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from chat import audit
-from chat.audit import Act, By, Door
+from chat.audit import entries as audit
+from chat.audit.entries import Act, By, Door
+from chat.audit.permissions import GROUPS, Action
 from chat.models import User
-from chat.permissions import GROUPS, Action
 
 
 class Command(BaseCommand):

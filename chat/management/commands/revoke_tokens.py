@@ -9,11 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.db.models import Q
 
-from chat import audit, tokens
-from chat.audit import Act, By, Door
+from chat import tokens
+from chat.audit import entries as audit
+from chat.audit.entries import Act, By, Door
+from chat.audit.permissions import Action
 from chat.errors import ClientError
 from chat.models import ApiToken, User
-from chat.permissions import Action
 
 
 class Command(BaseCommand):

@@ -23,14 +23,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chat.client_address import client_address
+from chat.audit.client_address import client_address
+from chat.audit.permissions import IN_ROOM, Action
 from chat.errors import ClientError
 from chat.models import AuditEntry, AuditOutcome, User
 from chat.names.labels import check_label
-from chat.permissions import IN_ROOM, Action
 from chat.servers import clocks
 
-logger = logging.getLogger("chat.audit")
+logger = logging.getLogger("chat.audit.entries")
 
 MAX_REASON_CHARACTERS = 500
 
