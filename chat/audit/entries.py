@@ -30,7 +30,7 @@ from chat.models import AuditEntry, AuditOutcome, User
 from chat.names.labels import check_label
 from chat.servers import clocks
 
-logger = logging.getLogger("chat.audit.entries")
+logger = logging.getLogger("chat.audit")
 
 MAX_REASON_CHARACTERS = 500
 
