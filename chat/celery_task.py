@@ -25,10 +25,11 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from chat import dead_letters, queues, task_expiry, task_runs, wake_up_limit
+from chat import dead_letters, task_expiry, task_runs
 from chat.dead_letters import Origin, Reason
 from chat.dead_letters.task_retry import Ticket, ticket_of
 from chat.errors import PermanentError
+from chat.hints import queue_limit, queues
 from chat.metrics import catalogue as metrics
 from chat.resilience.backoff import delay_seconds
 from chat.servers.failures import is_infrastructure_error
@@ -79,7 +80,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
         check_arguments(args, kwargs)
         self._check_countdown(options)
         queue = options.get("queue") or queues.queue_of(self.name)
-        if self.may_be_dropped and wake_up_limit.is_reached(queue):
+        if self.may_be_dropped and queue_limit.is_reached(queue):
             return None
         return super().apply_async(args, kwargs, *more, **options)
 

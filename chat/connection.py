@@ -10,14 +10,15 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import UNSET
 
-from chat import access, history, live, room_log
+from chat import access, history, room_log
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.flow_control import NeverSent
+from chat.hints import to_hubs
+from chat.hints.to_hubs import wire_event
 from chat.hub.core import Hub
 from chat.hub.sockets import HubSocket
-from chat.live import wire_event
 from chat.metrics import catalogue as metrics
 from chat.protocol import (
     AnyClientFrame,
@@ -388,7 +389,7 @@ class Connection:
         user_id = self._socket.user_id
         try:
             if await self._hub.source.may_speak(user_id, room):
-                live.publisher().to_room(room, {"type": "typing", "room": room, "user": user_id})
+                to_hubs.publisher().to_room(room, {"type": "typing", "room": room, "user": user_id})
         except Unavailable:
             pass
         finally:

@@ -10,9 +10,10 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from chat import events, live, reactions, redaction, room_log
+from chat import events, reactions, redaction, room_log
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
+from chat.hints import to_hubs
 from chat.models import Message as StoredMessage
 from chat.models import Room
 from chat.persistence import stored_events
@@ -235,9 +236,9 @@ def _changes(found: list[RoomEvent], shown: list[Message], more: bool, before: i
     kept = [
         event
         for event in found
-        if first <= event.seq < before and event.type not in live.PLAIN_EVENTS
+        if first <= event.seq < before and event.type not in to_hubs.PLAIN_EVENTS
     ]
-    return [live.wire_event(event) for event in kept[-MAX_PAGE_EVENTS:]]
+    return [to_hubs.wire_event(event) for event in kept[-MAX_PAGE_EVENTS:]]
 
 
 async def _from_tail(room: int, before: int, limit: int, viewer: int) -> HistoryPage:

@@ -27,8 +27,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import beat_heartbeat, delivery_health, event_bus_state, queues, task_runs
+from chat import beat_heartbeat, delivery_health, event_bus_state, task_runs
 from chat.dead_letters import store
+from chat.hints import queues
 from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
 from chat.room_log import epochs, keys

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import transaction
 from msgspec import structs
 
-from chat import live, people
+from chat import people
+from chat.hints import to_hubs
 from chat.models import User
 
 
@@ -18,4 +19,4 @@ def announce(user: User) -> None:
     if not shown["deactivated"]:
         del shown["deactivated"]  # a hub of an older version does not know it
     message = {"type": "person", "user": shown}
-    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
+    transaction.on_commit(lambda: to_hubs.publish_blocking(to_hubs.HUBS_GROUP, message))

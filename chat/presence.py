@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat import live
 from chat.errors import Unavailable
+from chat.hints import to_hubs
 from chat.metrics import catalogue as metrics
 from chat.protocol import Presence as PresenceFrame
 from chat.protocol import encode
@@ -192,7 +192,7 @@ class Presence:
                 self._online[room] = online
             changed = came[room] or went[room]
             if changed and online - came[room]:
-                live.publisher().to_room(
+                to_hubs.publisher().to_room(
                     room,
                     {
                         "type": "presence",

@@ -19,7 +19,8 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat import live, person_news
+from chat import person_news
+from chat.hints import to_hubs
 from chat.models import ApiToken, User
 
 TOKEN_ORIGIN = "token:"  # noqa: S105 - says that it is one
@@ -38,7 +39,7 @@ def announce(user_id: int, origin: str | None) -> None:
     time-outs, so it is called in threads only.
     """
     message = {"type": "revoke", "user": user_id, "session": origin}
-    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
+    transaction.on_commit(lambda: to_hubs.publish_blocking(to_hubs.HUBS_GROUP, message))
 
 
 def connect() -> None:

@@ -13,7 +13,7 @@ class Scheduler(beat.Scheduler):
     """Celery's, in memory, that also says it is alive.
 
     Whenever a task's time has come, not only when one was published: while the queue is full
-    nothing is (`chat.wake_up_limit`), and that is not beat's fault.
+    nothing is (`chat.hints.queue_limit`), and that is not beat's fault.
     """
 
     def apply_async(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from celery.worker import state
 from kombu.utils.scheduling import round_robin_cycle
 
-from chat.queues import DRAINS
+from chat.hints.queues import DRAINS
 
 
 class Limit:

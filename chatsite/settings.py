@@ -11,7 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.templatetags.static import static
 from kombu import Exchange, Queue
 
-from chat import queues
+from chat.hints import queues
 from chatsite import logs
 from chatsite.env import BASE_DIR, env
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from chat import access, live
+from chat import access
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import entries as audit
@@ -26,6 +26,7 @@ from chat.audit.entries import Act, By, Door
 from chat.audit.permissions import Action, check_staff, role_may, staff_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
+from chat.hints import to_hubs
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import check_text
@@ -409,6 +410,6 @@ async def _tell_moderators(report: Report) -> None:
 
 
 def _hint(user_id: int, report: Report, state: str) -> None:
-    live.publisher().to_hubs(
+    to_hubs.publisher().to_hubs(
         {"type": "report", "user": user_id, "report": report.pk, "state": state}
     )

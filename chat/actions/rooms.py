@@ -18,7 +18,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import access, live, people, recent_rooms, room_limit, room_log
+from chat import access, people, recent_rooms, room_limit, room_log
 from chat.actions import ownership
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable
@@ -33,6 +33,7 @@ from chat.events import (
     RoomUpdated,
     decode_data,
 )
+from chat.hints import to_hubs
 from chat.models import Room
 from chat.names.labels import check_room_name, check_topic, may_be_address, slug_of
 from chat.persistence import stored_events
@@ -160,7 +161,7 @@ async def _is_member(user_id: int, room_id: int) -> bool:
 async def announce_entry(user_id: int, room_id: int) -> None:
     """Lets the person's open pages, and those they open in the next moments, show the room."""
     await recent_rooms.remember(user_id, room_id)
-    live.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
+    to_hubs.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
 
 
 async def _found(room: Room, members: dict[int, Role]) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, history, live, reactions, room_list, search
+from chat import access, history, reactions, room_list, search
 from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
@@ -16,6 +16,7 @@ from chat.api.forms import Emoji, IdempotencyKey, Words, breaks
 from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequest
 from chat.api.rooms import ERRORS, RoomId
 from chat.broken_rules import Rule
+from chat.hints import to_hubs
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_reaction
 from chat.protocol.text_forms import KEY
 
@@ -95,7 +96,7 @@ async def events(
         raise access.no_such_room()
     return answer(
         {
-            "events": [live.wire_event(event) for event in found],
+            "events": [to_hubs.wire_event(event) for event in found],
             "epoch": room.epoch,
             "head": room.head,
         }

@@ -10,7 +10,7 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, live, people, room_list
+from chat import access, people, room_list
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -20,6 +20,7 @@ from chat.api.people import user_ids
 from chat.api.requests import MODERATING, READS, WRITES, SignedInRequest, by
 from chat.broken_rules import Rule
 from chat.events import RoomKind, RoomUpdated
+from chat.hints import to_hubs
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
 from chat.protocol.text_forms import KEY
@@ -196,7 +197,7 @@ async def show(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
     """Bring a room of mine that is not in `welcome` to my connections, as `room`."""
     user_id = request.auth.user_id
     shown = await _shown(user_id, room_id)
-    live.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
+    to_hubs.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
     return answer(shown)
 
 

@@ -1,6 +1,6 @@
 """Live delivery: one hub per web process instead of one subscription per connection.
 
-Messages of the channel layer, msgpack dicts (see `chat.live`):
+Messages of the channel layer, msgpack dicts (see `chat.hints.to_hubs`):
 
 | Group | Message |
 |---|---|

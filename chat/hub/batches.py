@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chat.events import EventType, Member, RoomEvent
-from chat.live import events_message
+from chat.hints.to_hubs import events_message
 
 LEAVING = frozenset({EventType.MEMBER_REMOVED, EventType.MEMBER_LEFT})
 
@@ -90,7 +90,7 @@ def batch_of_message(message: dict[str, Any]) -> Batch:
 
 
 def batch_of_events(events: Sequence[RoomEvent]) -> Batch:
-    """The batch of events that follow each other (see `chat.live.runs`)."""
+    """The batch of events that follow each other (see `chat.hints.to_hubs.runs`)."""
     return batch_of_message(events_message(events))
 
 

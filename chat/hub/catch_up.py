@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from chat.errors import ClientError, Unavailable
 from chat.events import RoomEvent
+from chat.hints.to_hubs import runs
 from chat.hub.batches import batch_of_events, events_frame_rest, who_leaves
 from chat.hub.feeds import RoomFeed
 from chat.hub.sockets import HubSocket
-from chat.live import runs
 from chat.protocol import MAX_SYNC_EVENTS
 from chat.resilience import reading_budget
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from msgspec import structs
 
-from chat import live
 from chat.errors import ClientError
+from chat.hints import to_hubs
+from chat.hints.to_hubs import room_group
 from chat.hub import read_notices
 from chat.hub.batches import batch_of_message
 from chat.hub.catch_up import CatchUp
@@ -26,7 +27,6 @@ from chat.hub.healing import Healer, RoomSource
 from chat.hub.layer import Subscription
 from chat.hub.sockets import HubSocket
 from chat.hub.stored_notices import StoredNotices
-from chat.live import room_group
 from chat.metrics import catalogue as metrics
 from chat.presence import Presence
 from chat.protocol import (
@@ -97,7 +97,7 @@ class Hub:
     def start(self) -> None:
         """Listen to the channel layer, and to this process's own appends without it."""
         self._subscription.start()
-        live.publisher().on_events = self.on_message
+        to_hubs.publisher().on_events = self.on_message
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
         """Run `work` beside; what goes wrong is logged."""
@@ -460,11 +460,11 @@ class Hub:
                 await asyncio.sleep(0)
         await self.read_markers.close()
         await self.presence.close()
-        await live.publisher().flush()
+        await to_hubs.publisher().flush()
 
     async def close_down(self) -> None:
         """End every task of the hub; for tests and for the end of a process."""
-        live.publisher().on_events = None
+        to_hubs.publisher().on_events = None
         for socket in list(self.sockets):
             self.close(socket, CloseCode.RESTARTING)
         await self._subscription.close()

@@ -7,9 +7,9 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from chat import live
 from chat.errors import ClientError
 from chat.events import RoomEvent
+from chat.hints import to_hubs
 from chat.hub.batches import batch_of_events
 from chat.hub.feeds import UNLOADED, RoomFeed
 from chat.hub.members import put_out
@@ -196,7 +196,7 @@ class Healer:
                 events = await self._hub.source.events_after(feed.room, before, MAX_SYNC_EVENTS)
         except ClientError:
             events = []
-        for run in live.runs(events):
+        for run in to_hubs.runs(events):
             feed.accept(batch_of_events(run))
         if feed.position == before:
             await asyncio.sleep(HEAL_RETRY_SECONDS * random.uniform(0.5, 1.5))

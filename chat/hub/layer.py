@@ -15,7 +15,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from chat.errors import Unavailable
-from chat.live import HUBS_GROUP
+from chat.hints.to_hubs import HUBS_GROUP
 from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)

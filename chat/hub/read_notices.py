@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chat import live
+from chat.hints import to_hubs
 from chat.hub.sockets import HubSocket
 from chat.protocol import ReadNotice
 from chat.read_markers import Moved
@@ -18,7 +18,7 @@ def publish(moved: Sequence[Moved], hub: str) -> None:
     for start in range(0, len(moved), MARKERS_PER_MESSAGE):
         part = moved[start : start + MARKERS_PER_MESSAGE]
         markers = [[one.user_id, one.room, one.seq, one.n] for one in part]
-        live.publisher().to_hubs({"type": "read", "from": hub, "markers": markers})
+        to_hubs.publisher().to_hubs({"type": "read", "from": hub, "markers": markers})
 
 
 def tell(socket: HubSocket, moved: Moved) -> None:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from chat import live, room_log
+from chat import room_log
+from chat.hints import to_hubs
 from chat.servers import redis_bus
 
 T = TypeVar("T")
@@ -21,6 +22,6 @@ async def _and_close(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     finally:
-        await live.publisher().flush()
+        await to_hubs.publisher().flush()
         await room_log.close()
         await redis_bus.close()

@@ -21,7 +21,6 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat import live
 from chat.dead_letters import Origin, Reason
 from chat.errors import RetryableError
 from chat.events import (
@@ -33,6 +32,7 @@ from chat.events import (
     RoomEvent,
     RoomKind,
 )
+from chat.hints import to_hubs
 from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.metrics import catalogue as metrics
 from chat.models import Room, ShardCursor
@@ -267,8 +267,8 @@ def _tell_log(
     STORED.call(blocking_client(), [keys.epoch(shard), keys.ingest(shard)], arguments)
     crash_point("persist.after_log_told")
     if heads:
-        live.publish_blocking(
-            live.HUBS_GROUP,
+        to_hubs.publish_blocking(
+            to_hubs.HUBS_GROUP,
             {"type": "stored", "rooms": heads, **(news or {})},
         )
 

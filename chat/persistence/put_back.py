@@ -14,11 +14,12 @@ import msgspec
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from chat import events, live
+from chat import events
 from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.events import EventType, RoomEvent
+from chat.hints import to_hubs
 from chat.models import EventReplacement, Room, ShardCursor
 from chat.models import RoomEvent as Row
 from chat.persistence import reprojection, sorting, stored_events
@@ -56,8 +57,9 @@ def retry(letter: Letter, token: str) -> Retried:
         raise RetryableError("The database does not answer.") from error
     crash_point("put_back.after_commit")
     if replaced:
-        live.publish_blocking(
-            live.room_group(event.room), {"type": "replaced", "room": event.room, "seq": event.seq}
+        to_hubs.publish_blocking(
+            to_hubs.room_group(event.room),
+            {"type": "replaced", "room": event.room, "seq": event.seq},
         )
     if event.type in IN_THE_LOG_TOO:
         _let_log_agree(event.room)

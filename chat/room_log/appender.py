@@ -18,8 +18,9 @@ from contextvars import Context
 from django.conf import settings
 from redis.exceptions import NoScriptError, ResponseError
 
-from chat import events, live, waker
+from chat import events
 from chat.errors import ClientError, RetryableError, Unavailable
+from chat.hints import to_hubs, to_workers
 from chat.metrics import catalogue as metrics
 from chat.resilience.crash_points import crash_point
 from chat.room_log import codec, epochs, keys, loading, targets
@@ -200,7 +201,7 @@ class Appender:
                 fresh += self._settle(shard, part, answer)
         # What is logged is told before anything else can fail.
         if fresh:
-            live.publisher().events(fresh)
+            to_hubs.publisher().events(fresh)
             for kind, number in Counter(event.type for event in fresh).items():
                 metrics.EVENTS_LOGGED.labels(kind).inc(number)
         for shard, part, answer in unsettled:
@@ -230,7 +231,7 @@ class Appender:
         assert isinstance(answer, list)
         wake, *places = answer
         if wake:
-            waker.wake(shard)
+            to_workers.wake(shard)
         fresh = []
         unloaded: dict[int, list[_Waiting]] = {}
         for waiting, place in zip(part, places, strict=True):

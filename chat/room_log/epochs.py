@@ -18,8 +18,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, transaction
 from redis.exceptions import RedisError, ResponseError
 
-from chat import live
 from chat.errors import RetryableError
+from chat.hints import to_hubs
 from chat.models import ShardCursor
 from chat.resilience.crash_points import crash_point
 from chat.room_log import keys, restrictions
@@ -170,7 +170,7 @@ def _take_markers_back(shard: int) -> None:
 
 def _announce_reset(cursor: ShardCursor) -> None:
     message = {"type": "reset", "shard": cursor.shard, "epoch": cursor.epoch}
-    transaction.on_commit(lambda: live.publish_blocking(live.HUBS_GROUP, message))
+    transaction.on_commit(lambda: to_hubs.publish_blocking(to_hubs.HUBS_GROUP, message))
 
 
 def _report_loss(cursor: ShardCursor) -> None:

@@ -19,8 +19,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from chat import events, waker
+from chat import events
 from chat.errors import ClientError, Unavailable
+from chat.hints import to_workers
 from chat.resilience.crash_points import crash_point
 from chat.room_log import codec, epochs, keys
 from chat.room_log.scripts import LOAD
@@ -196,7 +197,7 @@ async def _load(room: int, shard: int) -> None:
         if answer == b"epoch":
             await in_database(epochs.establish, shard)
         elif answer == b"unstored":
-            waker.wake(shard)
+            to_workers.wake(shard)
             break
         else:  # another process took a later ticket: let it finish
             await asyncio.sleep(random.uniform(0, LATE_WAIT_SECONDS))

@@ -149,9 +149,10 @@ class Worker:
             runner.run(self._leave())
 
     async def _leave(self) -> None:
-        from chat import live, room_log
+        from chat import room_log
+        from chat.hints import to_hubs
 
-        await live.publisher().flush()
+        await to_hubs.publisher().flush()
         await room_log.close()
 
     async def _say(self, said: list[Said]) -> None:

@@ -18,7 +18,8 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import live, room_list, tokens
+from chat import room_list, tokens
+from chat.hints import to_hubs
 from chat.limit_cache import LimitCache
 from chat.models import Room, User
 
@@ -34,15 +35,15 @@ Revoked = list[tuple[int, str | None]]
 def revoked(monkeypatch: pytest.MonkeyPatch) -> Revoked:
     """What was told to the hubs, as (user, origin)."""
     told: Revoked = []
-    publish = live.publish_blocking
+    publish = to_hubs.publish_blocking
 
     def note(group: str, message: dict[str, Any]) -> None:
         if message["type"] == "revoke":
-            assert group == live.HUBS_GROUP
+            assert group == to_hubs.HUBS_GROUP
             told.append((message["user"], message["session"]))
         publish(group, message)
 
-    monkeypatch.setattr(live, "publish_blocking", note)
+    monkeypatch.setattr(to_hubs, "publish_blocking", note)
     return told
 
 

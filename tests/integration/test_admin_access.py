@@ -15,11 +15,12 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from chat import dead_letters, live
+from chat import dead_letters
 from chat.admin.people import PersonAdmin
 from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind
+from chat.hints import to_hubs
 from chat.models import AuditEntry, Room, RoomEvent, User
 from tests.integration.admin_world import (
     ROLES,
@@ -599,14 +600,14 @@ def test_private_rooms_of_a_person_show_only_to_who_may_look_into_them(
 @pytest.fixture
 def revoked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str | None]]:
     told: list[tuple[int, str | None]] = []
-    publish: Callable[[str, dict[str, Any]], None] = live.publish_blocking
+    publish: Callable[[str, dict[str, Any]], None] = to_hubs.publish_blocking
 
     def note(group: str, message: dict[str, Any]) -> None:
         if message["type"] == "revoke":
             told.append((message["user"], message["session"]))
         publish(group, message)
 
-    monkeypatch.setattr(live, "publish_blocking", note)
+    monkeypatch.setattr(to_hubs, "publish_blocking", note)
     return told
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from chat import live
+from chat.hints import to_hubs
 from localstack.servers import LocalServers
 from tests.integration.chat_world import store
 from tests.integration.rooms import new_person, new_room
@@ -47,7 +47,9 @@ class Bus:
     def hint(self, message: dict[str, Any]) -> int:
         """Publish to the hubs as the layer would; how many heard it."""
         with redis.Redis.from_url(self.url, socket_timeout=5) as client:
-            return int(client.publish("veche__group__hubs", live._serializer().serialize(message)))
+            return int(
+                client.publish("veche__group__hubs", to_hubs._serializer().serialize(message))
+            )
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,10 @@ import pytest
 import redis
 from django.db import connection
 
-from chat import dead_letters, task_runs, wake_up_limit
+from chat import dead_letters, task_runs
 from chat.celery_task import LastingTask
 from chat.dead_letters import Letter, Origin, Outcome, Reason, State, store
+from chat.hints import queue_limit
 from chat.servers import redis_bus
 from tests.integration import worker_tasks
 from tests.integration.worker_tasks import AWAY, DONE, RUNS
@@ -225,7 +226,7 @@ def envelope(task: object, body: object, **properties: object) -> bytes:
                 "correlation_id": "c",
                 "reply_to": "r",
                 "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": wake_up_limit.QUEUE},
+                "delivery_info": {"exchange": "", "routing_key": queue_limit.QUEUE},
                 "priority": 0,
                 "body_encoding": "base64",
                 "delivery_tag": str(uuid.uuid4()),
@@ -265,11 +266,11 @@ def test_messages_that_are_no_tasks_of_ours_run_nothing_and_stop_nobody(
     broker = redis_bus.broker_client()
 
     for message in messages.values():
-        broker.lpush(wake_up_limit.QUEUE, message)
+        broker.lpush(queue_limit.QUEUE, message)
     worker_tasks.bystander.delay(7)
 
     eventually(lambda: "bystander:7" in done(redis_bus.blocking_client()))
-    eventually(lambda: broker.llen(wake_up_limit.QUEUE) == 0)
+    eventually(lambda: broker.llen(queue_limit.QUEUE) == 0)
     worker_tasks.bystander.delay(8)
     eventually(lambda: "bystander:8" in done(redis_bus.blocking_client()))
     # None comes back when the worker ends, which would be the end of the next one.

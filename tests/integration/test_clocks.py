@@ -23,9 +23,10 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from chat import presence, room_log, task_expiry, tasks, waker
+from chat import presence, room_log, task_expiry, tasks
 from chat.actions import moderation
 from chat.events import shard_of
+from chat.hints import to_workers
 from chat.models import Room
 from chat.servers import clocks
 from tests.integration.rooms import new_person, new_room, post
@@ -83,7 +84,7 @@ def is_stored(room: Room, seq: int) -> bool:
 @pytest.fixture
 def nobody_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Web processes ask for no drain."""
-    monkeypatch.setattr(waker, "wake", lambda shard: None)
+    monkeypatch.setattr(to_workers, "wake", lambda shard: None)
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ async def test_what_a_web_process_asks_for_is_done_by_a_worker_with_another_cloc
     await room_log.close()
 
     def run() -> None:
-        waker.ask(shard_of(room.pk, settings.ENV.shards))
+        to_workers.ask(shard_of(room.pk, settings.ENV.shards))
         with celery(WORKER, MINUTES, tmp_path / "worker.log"):
             eventually(lambda: is_stored(room, posted.seq), START_SECONDS)
 

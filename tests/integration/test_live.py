@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from channels.layers import get_channel_layer
 
-from chat import live
 from chat.events import EventType, RoomEvent
+from chat.hints import to_hubs
 
 pytestmark = pytest.mark.asyncio
 
@@ -45,10 +45,10 @@ async def receive(channel: str) -> dict[str, Any]:
 
 
 async def test_events_queued_together_reach_the_rooms_group_as_one_message() -> None:
-    channel = await subscribe(live.room_group(5))
+    channel = await subscribe(to_hubs.room_group(5))
 
-    live.publisher().events([event(1), event(2)])
-    live.publisher().events([event(3)])
+    to_hubs.publisher().events([event(1), event(2)])
+    to_hubs.publisher().events([event(3)])
     message = await receive(channel)
 
     assert (message["type"], message["room"], message["epoch"]) == ("events", 5, 1)
@@ -65,9 +65,9 @@ async def test_events_queued_together_reach_the_rooms_group_as_one_message() -> 
 
 
 async def test_events_that_do_not_follow_each_other_travel_apart() -> None:
-    channel = await subscribe(live.room_group(5))
+    channel = await subscribe(to_hubs.room_group(5))
 
-    live.publisher().events([event(1), event(3), event(4, kind=EventType.MEMBER_REMOVED)])
+    to_hubs.publisher().events([event(1), event(3), event(4, kind=EventType.MEMBER_REMOVED)])
 
     first, second = await receive(channel), await receive(channel)
     assert (first["first"], first["last"], first["special"]) == (1, 1, False)
@@ -75,10 +75,10 @@ async def test_events_that_do_not_follow_each_other_travel_apart() -> None:
 
 
 async def test_synchronous_code_writes_what_the_layer_reads() -> None:
-    channel = await subscribe(live.HUBS_GROUP)
+    channel = await subscribe(to_hubs.HUBS_GROUP)
 
     await asyncio.to_thread(
-        live.publish_blocking, live.HUBS_GROUP, {"type": "stored", "rooms": {5: 121}}
+        to_hubs.publish_blocking, to_hubs.HUBS_GROUP, {"type": "stored", "rooms": {5: 121}}
     )
 
     assert await receive(channel) == {"type": "stored", "rooms": {"5": 121}}
@@ -87,9 +87,9 @@ async def test_synchronous_code_writes_what_the_layer_reads() -> None:
 async def test_publisher_returns_at_once_and_drops_what_exceeds_its_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(live, "MAX_WAITING_EVENTS", 10)
-    channel = await subscribe(live.room_group(5))
-    publisher = live.publisher()
+    monkeypatch.setattr(to_hubs, "MAX_WAITING_EVENTS", 10)
+    channel = await subscribe(to_hubs.room_group(5))
+    publisher = to_hubs.publisher()
 
     publisher.events([event(seq) for seq in range(1, 11)])
     publisher.events([event(11)])
@@ -108,11 +108,11 @@ async def test_absent_bus_costs_the_publisher_nothing_but_the_hint(settings: Any
         }
     }
 
-    live.publisher().to_hubs({"type": "stored", "rooms": {5: 1}})
-    await live.publisher().flush()
+    to_hubs.publisher().to_hubs({"type": "stored", "rooms": {5: 1}})
+    await to_hubs.publisher().flush()
 
-    live._clients.cache_clear()
+    to_hubs._clients.cache_clear()
     try:
-        live.publish_blocking(live.HUBS_GROUP, {"type": "stored", "rooms": {5: 1}})
+        to_hubs.publish_blocking(to_hubs.HUBS_GROUP, {"type": "stored", "rooms": {5: 1}})
     finally:
-        live._clients.cache_clear()
+        to_hubs._clients.cache_clear()

@@ -12,8 +12,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from chat import live, room_list, room_log
+from chat import room_list, room_log
 from chat.events import EventType, RoomArchived, RoomKind, shard_of
+from chat.hints import to_hubs
 from chat.models import Ban, Membership, Room, User
 from chat.persistence import drain
 from chat.welcome import MAX_PART_BYTES
@@ -192,7 +193,7 @@ async def test_conversation_comes_back_although_the_hint_was_lost(
     anna = await new_person("anna")
     directs = await sync_to_async(old_directs)(anna, 300)
     other = await User.objects.aget(username=f"other-{anna.pk}-7")
-    monkeypatch.setattr(live, "publish_blocking", lambda *_: None)
+    monkeypatch.setattr(to_hubs, "publish_blocking", lambda *_: None)
 
     async with await ChatClient.hello(server, anna) as client:
         said = await post(directs[7], other, "still there?")

@@ -1,4 +1,4 @@
-"""What people wait for does not wait behind what takes long (`chat.queues`)."""
+"""What people wait for does not wait behind what takes long (`chat.hints.queues`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from redis import Redis
 
-from chat import queues, room_log, tasks, wake_up_limit
+from chat import room_log, tasks
+from chat.hints import queue_limit, queues
 from chat.models import Room, RoomEvent
 from chatsite.celery import app
 from tests.integration import rooms, worker_tasks
@@ -146,7 +147,7 @@ def test_each_task_goes_to_the_queue_it_belongs_to(broker: redis.Redis) -> None:
 def test_full_queue_of_the_others_lets_drains_be_asked_for(
     broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wake_up_limit, "MAX_QUEUED", 3)
+    monkeypatch.setattr(queue_limit, "MAX_QUEUED", 3)
     for shard in range(5):
         tasks.export_shard.delay(shard)
     for shard in range(5):

@@ -14,11 +14,12 @@ import redis
 from django.conf import settings
 from redis import Redis
 
-from chat import beat_heartbeat, tasks, wake_up_limit, waker
-from chat.queues import DRAINS, QUEUES
+from chat import beat_heartbeat, tasks
+from chat.hints import queue_limit, to_workers
+from chat.hints.queue_limit import MAX_QUEUED, QUEUE
+from chat.hints.queues import DRAINS, QUEUES
 from chat.room_log import keys
 from chat.task_expiry import UNTIL_HEADER
-from chat.wake_up_limit import MAX_QUEUED, QUEUE
 from chatsite.beat import Scheduler
 from chatsite.celery import app
 from tests.integration import worker_tasks
@@ -48,7 +49,7 @@ def lengths(broker: redis.Redis) -> tuple[int, int]:
 def send_all_wake_ups() -> None:
     tasks.persist_shard.delay(1)
     tasks.export_shard.apply_async(args=(1,), expires=60)
-    waker.ask(1)
+    to_workers.ask(1)
 
 
 def scheduler() -> Scheduler:
@@ -66,7 +67,7 @@ def test_wake_ups_are_sent_until_the_queue_is_full_and_again_when_it_is_not(
     send_all_wake_ups()
     still_full = lengths(broker)
     broker.rpop(DRAINS)
-    waker.ask(1)
+    to_workers.ask(1)
 
     assert full == still_full == lengths(broker) == (MAX_QUEUED, MAX_QUEUED)
 
@@ -75,7 +76,7 @@ def test_beat_that_runs_without_a_worker_fills_the_queue_no_further_and_shows_th
     broker: redis.Redis, bus_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beat_heartbeat, "_written_at", 0.0)
-    monkeypatch.setattr(wake_up_limit, "MAX_QUEUED", 20)
+    monkeypatch.setattr(queue_limit, "MAX_QUEUED", 20)
     beat = scheduler()
 
     for _ in range(10):
@@ -111,9 +112,9 @@ def test_task_that_nobody_would_ask_for_again_is_sent_in_any_case(broker: redis.
 def test_broker_that_keeps_its_connections_and_says_nothing_is_given_up(
     bus_redis: redis.Redis,
 ) -> None:
-    waker.ask(0)  # connected, so that nothing but the answer is waited for
+    to_workers.ask(0)  # connected, so that nothing but the answer is waited for
     server = bus_redis.info("server")["process_id"]
-    asking = threading.Thread(target=waker.ask, args=[0], daemon=True)
+    asking = threading.Thread(target=to_workers.ask, args=[0], daemon=True)
     os.kill(server, signal.SIGSTOP)
     try:
         asking.start()

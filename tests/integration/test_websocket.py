@@ -19,9 +19,10 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chat import live, revocation, tickets
+from chat import revocation, tickets
 from chat.actions import moderation, rooms
 from chat.events import RoomKind, shard_of
+from chat.hints import to_hubs
 from chat.models import ReadMarker, Room, User
 from chat.room_log import epochs
 from tests.integration.chat_world import by, log_of, store
@@ -219,7 +220,7 @@ async def test_lost_hint_is_noticed_in_a_quiet_room(
     server: WebProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna, boris, room = await two_people()
-    monkeypatch.setattr(live.Publisher, "events", lambda self, events: None)
+    monkeypatch.setattr(to_hubs.Publisher, "events", lambda self, events: None)
     async with await ChatClient.hello(server, boris) as b:
         for _ in range(2):
             # By then the hub has taken its second look at a room that it has only just joined.
@@ -264,7 +265,7 @@ async def test_lost_reset_of_a_quiet_room_is_made_good_by_the_next_heartbeat(
     anna, boris, room = await two_people()
     await store(room)
     async with await ChatClient.hello(server, boris) as b:
-        monkeypatch.setattr(live, "publish_blocking", lambda *_: None)
+        monkeypatch.setattr(to_hubs, "publish_blocking", lambda *_: None)
         log_redis.flushall()
         await sync_to_async(epochs.establish)(shard_of(room, settings.ENV.shards))
 
@@ -323,8 +324,8 @@ async def test_room_that_one_entered_is_given_although_no_hint_said_so(
 ) -> None:
     anna, _, room = await two_people()
     clara = await new_person("clara")
-    monkeypatch.setattr(live.Publisher, "events", lambda self, events: None)
-    monkeypatch.setattr(live.Publisher, "to_hubs", lambda self, message: None)
+    monkeypatch.setattr(to_hubs.Publisher, "events", lambda self, events: None)
+    monkeypatch.setattr(to_hubs.Publisher, "to_hubs", lambda self, message: None)
     async with await ChatClient.hello(server, clara) as c:
         await rooms.invite(anna.pk, room, clara.pk)
         await store(room)

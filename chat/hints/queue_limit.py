@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
-from chat import queues
+from chat.hints import queues
 from chat.servers import redis_bus
 
 QUEUE = queues.DEFAULT
