@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from chat.backup import Moment, one_moment
+from chat.backup.moment import Moment, one_moment
 from chat.errors import RetryableError
 from chat.models import QueuedMail
 

@@ -21,8 +21,8 @@ from typing import Any
 import psycopg
 from django.db import connections
 
+from chat.backup.log_snapshot import LogSnapshot, begin_snapshot
 from chat.errors import RetryableError
-from chat.log_snapshot import LogSnapshot, begin_snapshot
 from chat.models import ShardCursor
 
 # Longer than an export holds a cursor while Kafka is away. Everybody who comes after the waiting
