@@ -123,12 +123,12 @@ def work(step: str, ready: Barrier, seconds: Queue[float], profile: Path | None)
     set_up()
     from django.conf import settings
 
-    from chat import export
+    from chat.export import exporter
     from chat.persistence import drain
 
     calls: dict[str, Callable[[int], Any]] = {
         "persist": lambda shard: drain.drain(shard).stored,
-        "export": lambda shard: export.export(shard).published,
+        "export": lambda shard: exporter.export(shard).published,
     }
     call = calls[step]
     shards = list(range(settings.ENV.shards))

@@ -40,7 +40,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from django.conf import settings
     from django.core.management import call_command
 
-    from chat import export
+    from chat.export import exporter
     from chat.persistence import drain
 
     call_command("migrate", verbosity=0)
@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     for shard in range(settings.ENV.shards):
         while drain.drain(shard).stored:
             pass
-        while export.export(shard).published:
+        while exporter.export(shard).published:
             pass
 
     _, idle = run("shell", "-c", "import chat.verify")

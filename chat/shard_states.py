@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
-from chat.export import START
+from chat.export.exporter import START
 from chat.models import ExportedRoom, RoomEvent, ShardCursor
 from chat.room_log import keys
 from chat.servers.redis_log import blocking_client

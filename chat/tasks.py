@@ -8,9 +8,10 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import dead_letters, delivery_health, event_bus_state, export, mail_queue, task_runs
+from chat import dead_letters, delivery_health, event_bus_state, mail_queue, task_runs
 from chat.actions import ownership, settling
 from chat.errors import RetryableError
+from chat.export import exporter
 from chat.management.event_loop import run_actions
 from chat.persistence import batch_times, drain
 from chat.room_log import epochs, keys, restrictions
@@ -41,8 +42,8 @@ def export_shard(shard: int) -> None:
     """Publishes what is stored of one shard. What it cannot do now, the sweep asks for again."""
     try:
         with bound_contextvars(shard=shard):
-            export.export_when_rested(shard)
-    except export.Resting:
+            exporter.export_when_rested(shard)
+    except exporter.Resting:
         return
     except RetryableError as error:
         logger.warning("export of shard %s left to the sweep: %s", shard, error)
@@ -68,7 +69,7 @@ def sweep_shards() -> None:
 @shared_task(name="chat.tasks.sweep_exports", ignore_result=True)
 def sweep_exports() -> None:
     """Exports every shard that has something to publish; beat calls it every 2 s."""
-    for shard in export.waiting_shards(settings.ENV.shards):
+    for shard in exporter.waiting_shards(settings.ENV.shards):
         export_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
 
 

@@ -18,13 +18,14 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from chat import delivery_health, event_bus_state, export, web_processes
+from chat import delivery_health, event_bus_state, web_processes
 from chat.admin import drain_rates, room_watermarks, verification
 from chat.admin.doors import act, page, person, reason_of, render, render_part
 from chat.admin.records import acting, note
 from chat.admin.room_lookup import find_room
 from chat.audit.permissions import Action
 from chat.event_bus import event_bus
+from chat.export import exporter
 from chat.models import AuditEntry, Room, ShardCursor
 from chat.persistence import drain
 from chat.shard_states import ShardState, shard_states
@@ -113,7 +114,7 @@ def resume(request: HttpRequest) -> HttpResponse:
         reason=why,
         before={"stopped_at": cursor.stopped_at.isoformat()},
     ):
-        (drain if kind == ShardCursor.Kind.PERSIST else export).resume(int(shard))
+        (drain if kind == ShardCursor.Kind.PERSIST else exporter).resume(int(shard))
     messages.success(request, _("The next sweep goes on with it."))
     return redirect("admin:delivery")
 

@@ -33,7 +33,7 @@ Retry = Callable[[Letter, str], Retried]
 _OWN = {
     "persist": "chat.persistence.put_back.retry",
     "task": "chat.dead_letters.task_retry.retry",
-    "export": "chat.export.retry_letter",
+    "export": "chat.export.exporter.retry_letter",
 }
 _registered: dict[str, Retry] = {}
 

@@ -86,12 +86,12 @@ def store_until(end: threading.Event) -> None:
 
 
 def store(shard: int) -> int:
-    from chat import export
     from chat.errors import RetryableError
+    from chat.export import exporter
     from chat.persistence import drain
 
     try:
-        return drain.drain(shard).stored + export.export(shard).published
+        return drain.drain(shard).stored + exporter.export(shard).published
     except RetryableError:
         return 1  # PostgreSQL may be waiting for a lock: again
 

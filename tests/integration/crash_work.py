@@ -195,12 +195,12 @@ class Worker:
 
     def carry_on(self) -> None:
         """Stores and exports everything."""
-        from chat import export
+        from chat.export import exporter
         from chat.persistence import drain
 
         for shard in shards():
             until_not_busy(lambda shard=shard: drain.drain(shard).busy)  # type: ignore[misc]
-            until_not_busy(lambda shard=shard: export.export(shard).busy)  # type: ignore[misc]
+            until_not_busy(lambda shard=shard: exporter.export(shard).busy)  # type: ignore[misc]
 
     def refuse(self) -> None:
         execute("ALTER TABLE chat_message DROP CONSTRAINT IF EXISTS refuse")

@@ -22,7 +22,6 @@ from chat import (
     dead_letters,
     delivery_health,
     event_bus_state,
-    export,
     installation_metrics,
     probe_account,
     web_processes,
@@ -33,6 +32,7 @@ from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.event_bus_state import EventBusState
 from chat.events import RoomKind, shard_of
+from chat.export import exporter
 from chat.models import Report, Room, RoomEvent, ShardCursor
 from chat.servers import redis_bus, redis_log
 from chat.web_processes import WebProcess
@@ -79,7 +79,7 @@ def log_only(here: World, body: str) -> None:
 
 def test_page_shows_head_stored_and_exported_of_a_room(here: World, browser: Client) -> None:
     said(here.room, here.anna, "stored")
-    export.export(shard(here))
+    exporter.export(shard(here))
     said(here.room, here.anna, "stored, not exported")
     log_only(here, "logged, not stored")
 
@@ -95,9 +95,9 @@ def test_page_shows_head_stored_and_exported_of_a_room(here: World, browser: Cli
 
 def test_export_that_was_set_back_has_everything_before_it(here: World, browser: Client) -> None:
     said(here.room, here.anna, "published")
-    export.export(shard(here))
+    exporter.export(shard(here))
     done = browser.get("/admin/delivery/figures/").context["totals"]["unexported"]
-    export.rewind(shard(here))
+    exporter.rewind(shard(here))
 
     set_back = browser.get("/admin/delivery/figures/").context["totals"]["unexported"]
 
@@ -245,7 +245,7 @@ def test_button_verifies_a_room_and_shows_that_nothing_is_missing_and_then_what_
 ) -> None:
     said(here.room, here.anna, "one")
     broken = said(here.room, here.anna, "two")
-    export.export(shard(here))
+    exporter.export(shard(here))
 
     clean = run(browser, here.room.pk, monkeypatch)
     RoomEvent.objects.filter(room=here.room, seq=broken.seq).update(data={"body": "changed"})

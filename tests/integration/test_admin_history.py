@@ -15,13 +15,13 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from chat import export as chat_export
 from chat.actions import messages
 from chat.admin import history as history_pages
 from chat.admin import keyset_paging
 from chat.admin.history_filter import HistoryFilter, messages_of
 from chat.audit.permissions import Action
 from chat.events import RoomKind
+from chat.export import exporter as chat_export
 from chat.models import AuditEntry, Message, Report, Room
 from chat.servers.statement_timeout import TooSlow, limited
 from chat.spreadsheets import cell

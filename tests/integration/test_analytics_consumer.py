@@ -22,8 +22,9 @@ from analytics.consumer import Consumer
 from analytics.models import ALL_ROOMS, ConsumedPartition, DayRollup, OpenPlaces
 from analytics.queries.freshness import freshness
 from analytics.records import BadReason
-from chat import dead_letters, export
+from chat import dead_letters
 from chat.events.envelope import STREAM
+from chat.export import exporter
 from chatsite.analytics_letters import AnalyticsLetters
 from tests.integration import analytics_truth, buses
 from tests.integration.analytics_process import Nursery, kill
@@ -444,7 +445,7 @@ def test_command_counts_what_is_exported_and_ends_cleanly_when_it_is_told_to(
         )
         try:
             for shard in range(4):
-                while export.export(shard).published:
+                while exporter.export(shard).published:
                     pass
             wait_until(lambda: counted_events() == total)
             process.send_signal(signal.SIGTERM)

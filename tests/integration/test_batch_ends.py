@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from chat import export
 from chat.events import RoomKind
+from chat.export import exporter
 from chat.models import BatchEnd, Message, RoomEvent, ShardCursor
 from chat.persistence import batch_times
 from tests.integration.admin_world import (
@@ -46,7 +46,7 @@ def test_each_event_has_the_times_of_its_own_batch(here: World, on: BusUnderTest
     between = timezone.now()
     second = said(here.room, here.anna, "second")
     before_export = times(second)
-    export.export(RoomEvent.objects.get(room=here.room, seq=second.seq).shard, on.bus)
+    exporter.export(RoomEvent.objects.get(room=here.room, seq=second.seq).shard, on.bus)
 
     first_stored, first_exported = times(first)
     second_stored, second_exported = times(second)

@@ -23,12 +23,13 @@ import redis
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
-from chat import dead_letters, export, room_log, tasks
+from chat import dead_letters, room_log, tasks
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured, Record, envelope
 from chat.event_bus.kafka import KafkaBus
 from chat.events import EventType
-from chat.export import Exported
+from chat.export import exporter
+from chat.export.exporter import Exported
 from chat.letter_limit import LetterLimit
 from chat.metrics import catalogue as metrics
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
@@ -44,9 +45,9 @@ SHARDS = 4
 @pytest.fixture(autouse=True)
 def full_batches() -> Iterator[None]:
     """No shard is still being probed because of an earlier test."""
-    export._batch_events.clear()
+    exporter._batch_events.clear()
     yield
-    export._batch_events.clear()
+    exporter._batch_events.clear()
 
 
 def stored_room(count: int, body: str = "words") -> Room:
@@ -77,7 +78,7 @@ def store(room: Room, seqs: range, body: str = "words") -> None:
 
 
 def run(room: Room, on: BusUnderTest) -> Exported:
-    return export.export(room.pk % SHARDS, on.bus)
+    return exporter.export(room.pk % SHARDS, on.bus)
 
 
 def letters(log_redis: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
@@ -130,7 +131,7 @@ def test_events_of_many_rooms_keep_the_order_of_each(on: BusUnderTest) -> None:
             store(room, range(first, first + 10))
 
     for shard in range(SHARDS):
-        export.export(shard, on.bus)
+        exporter.export(shard, on.bus)
 
     events = on.events()
     for room in made:
@@ -185,10 +186,10 @@ def url_of_test_database() -> str:
 def test_shard_that_another_exporter_holds_is_left_alone(on: BusUnderTest) -> None:
     room = stored_room(5)
 
-    export.ensure_cursor(room.pk % SHARDS)
+    exporter.ensure_cursor(room.pk % SHARDS)
 
     with transaction.atomic(), ThreadPoolExecutor(1) as other:
-        export.lock_cursor(room.pk % SHARDS)
+        exporter.lock_cursor(room.pk % SHARDS)
         result = other.submit(in_own_connection, run, room, on).result(timeout=30)
 
     assert result.busy
@@ -199,14 +200,14 @@ def test_shard_that_another_exporter_holds_is_left_alone(on: BusUnderTest) -> No
 def test_exporters_that_compete_publish_everything_once(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "BATCH_EVENTS", 50)
+    monkeypatch.setattr(exporter, "BATCH_EVENTS", 50)
     room = stored_room(1_000)
     others = [on.bus, on.another(), on.another()]
     start = threading.Barrier(len(others))
 
     def compete(bus: Any) -> int:
         start.wait()
-        return sum(export.export(room.pk % SHARDS, bus).published for _ in range(20))
+        return sum(exporter.export(room.pk % SHARDS, bus).published for _ in range(20))
 
     with ThreadPoolExecutor(len(others)) as pool:
         published = sum(pool.map(lambda bus: in_own_connection(compete, bus), others))
@@ -218,7 +219,7 @@ def test_exporters_that_compete_publish_everything_once(
 def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "PAUSED_TRANSACTION_MS", 300)
+    monkeypatch.setattr(exporter, "PAUSED_TRANSACTION_MS", 300)
     room = stored_room(10)
     published, go_on = threading.Event(), threading.Event()
 
@@ -236,7 +237,7 @@ def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
             return outcomes
 
     with ThreadPoolExecutor(1) as pool:
-        paused = pool.submit(in_own_connection, export.export, room.pk % SHARDS, Paused())
+        paused = pool.submit(in_own_connection, exporter.export, room.pk % SHARDS, Paused())
         assert published.wait(30)
         while (result := run(room, on)).busy:
             pass
@@ -273,7 +274,7 @@ def test_bus_that_is_away_moves_nothing_and_makes_no_dead_letter(
 def test_bus_killed_and_restarted_in_the_middle_of_a_backlog_loses_nothing(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis
 ) -> None:
-    monkeypatch.setattr(export, "BATCH_EVENTS", 100)
+    monkeypatch.setattr(exporter, "BATCH_EVENTS", 100)
     made = [stored_room(1_000), stored_room(0)]
     while made[1].pk % SHARDS != made[0].pk % SHARDS:
         made[1] = stored_room(0)
@@ -339,7 +340,7 @@ def test_letter_of_a_refused_event_is_retried_until_the_bus_takes_it(
     run(room, on)
     [(raw_id, _)] = letters(log_redis)
     letter = raw_id.decode()
-    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
 
     [refused_again] = dead_letters.retry([letter])
     still_there = len(letters(log_redis))
@@ -363,12 +364,12 @@ def test_bus_that_refuses_everything_stops_the_shard_and_keeps_everything(
     cursor = ShardCursor.objects.get(shard=room.pk % SHARDS, kind="export")
     assert result.stopped
     assert cursor.stopped_at is not None
-    assert cursor.position == export.START
+    assert cursor.position == exporter.START
     assert exported(room) == 0
     assert run(room, on).stopped
 
     RoomEvent.objects.filter(room=room).update(data={"body": "small"})
-    export.resume(room.pk % SHARDS)
+    exporter.resume(room.pk % SHARDS)
     assert run(room, on).published == 60
 
 
@@ -379,7 +380,7 @@ def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
     make_too_large(room, list(range(1, 61)))
     assert run(room, on).stopped
 
-    export.resume(room.pk % SHARDS)
+    exporter.resume(room.pk % SHARDS)
     result = run(room, on)
 
     assert not result.stopped
@@ -390,7 +391,7 @@ def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
 def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room = stored_room(3)
     row = RoomEvent.objects.get(room=room, seq=2)
     data, key, actor = row.data, row.key, row.actor_id
@@ -406,7 +407,7 @@ def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     EventReplacement.objects.create(
         shard=row.shard, event=row, letter="1-0", replaced_at=datetime.now(UTC)
     )
-    waiting = export.waiting_shards(SHARDS)
+    waiting = exporter.waiting_shards(SHARDS)
     run(room, on)
 
     events = on.events()
@@ -418,7 +419,7 @@ def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     ids = [msgspec.json.decode(one.value or b"")["id"] for one in on.read_all()]
     assert len(set(ids)) == 4
     assert waiting == [room.pk % SHARDS]
-    assert export.waiting_shards(SHARDS) == []
+    assert exporter.waiting_shards(SHARDS) == []
 
 
 def test_replacement_of_an_event_that_is_still_to_come_waits_for_it(on: BusUnderTest) -> None:
@@ -438,7 +439,7 @@ def test_rewound_shard_is_published_again_and_its_watermark_stays(on: BusUnderTe
     room = stored_room(10)
     run(room, on)
 
-    export.rewind(room.pk % SHARDS)
+    exporter.rewind(room.pk % SHARDS)
     marked = exported(room)
     run(room, on)
 
@@ -453,7 +454,7 @@ def test_shard_can_be_rewound_by_time(on: BusUnderTest) -> None:
     )
     run(room, on)
 
-    export.rewind(room.pk % SHARDS, timedelta(hours=1))
+    exporter.rewind(room.pk % SHARDS, timedelta(hours=1))
     run(room, on)
 
     assert on.seqs(room.pk) == [*range(1, 11), *range(7, 11)]
@@ -465,13 +466,13 @@ def test_another_bus_gets_everything_from_the_start(
     room = stored_room(10)
     run(room, on)
     ShardCursor.objects.update(bus="the one before")
-    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
 
-    waiting = export.waiting_shards(SHARDS)
+    waiting = exporter.waiting_shards(SHARDS)
     store(room, range(11, 13))
-    export._batch_events[room.pk % SHARDS] = 1
+    exporter._batch_events[room.pk % SHARDS] = 1
     bus_id = on.bus.prepare()
-    export._export_batch(room.pk % SHARDS, on.bus, bus_id, Exported(), LetterLimit())
+    exporter._export_batch(room.pk % SHARDS, on.bus, bus_id, Exported(), LetterLimit())
     on_its_way = exported(room)
     run(room, on)
 
@@ -479,13 +480,13 @@ def test_another_bus_gets_everything_from_the_start(
     assert on_its_way == 1
     assert on.seqs(room.pk) == [*range(1, 11), *range(1, 13)]
     assert exported(room) == 12
-    assert export.waiting_shards(SHARDS) == []
+    assert exporter.waiting_shards(SHARDS) == []
 
 
 def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room, quiet = stored_room(10), stored_room(3)
     while quiet.pk % SHARDS == room.pk % SHARDS:
         quiet = stored_room(3)
@@ -498,14 +499,14 @@ def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
     while exported(room) < 12:
         with suppress(RetryableError):  # the producer that still had the old topic
             run(room, on)
-    elsewhere = export.shards_elsewhere(SHARDS, on.bus.prepare())
+    elsewhere = exporter.shards_elsewhere(SHARDS, on.bus.prepare())
     for shard in elsewhere:
-        export.export(shard, on.bus)
+        exporter.export(shard, on.bus)
 
     assert first_occurrences(on.seqs(room.pk)) == list(range(1, 13))
     assert list(elsewhere) == [quiet.pk % SHARDS]
     assert on.seqs(quiet.pk) == [1, 2, 3]
-    assert export.shards_elsewhere(SHARDS, on.bus.prepare()) == {}
+    assert exporter.shards_elsewhere(SHARDS, on.bus.prepare()) == {}
     assert metrics.EXPORTS_BEGUN_AGAIN._value.get() - begun_again == 2
     assert "is not on" in caplog.text
 
@@ -532,7 +533,7 @@ def test_bus_that_is_made_anew_while_a_batch_is_on_its_way_gets_that_batch_too(
             return outcomes
 
     with pytest.raises(RetryableError):
-        export.export(room.pk % SHARDS, Replaced())  # type: ignore[arg-type]
+        exporter.export(room.pk % SHARDS, Replaced())  # type: ignore[arg-type]
     moved = exported(room)
     while exported(room) < 20:
         with suppress(RetryableError):
@@ -579,14 +580,14 @@ def test_nothing_is_published_in_other_partitions_than_before(on_kafka: BusUnder
 def test_sweep_finds_the_shards_that_have_something_to_publish(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room = stored_room(3)
 
-    before = export.waiting_shards(SHARDS)
+    before = exporter.waiting_shards(SHARDS)
     run(room, on)
 
     assert before == [room.pk % SHARDS]
-    assert export.waiting_shards(SHARDS) == []
+    assert exporter.waiting_shards(SHARDS) == []
 
 
 def test_drain_wakes_the_export_and_a_dead_broker_of_celery_does_not_fail_it(
@@ -633,8 +634,8 @@ def test_after_a_failure_the_shard_is_probed_with_one_event(
             sizes.append(len(records))
             return self.bus.publish(records, within_seconds)
 
-    export._batch_events[room.pk % SHARDS] = 1
-    export.export(room.pk % SHARDS, Counting())  # type: ignore[arg-type]
+    exporter._batch_events[room.pk % SHARDS] = 1
+    exporter.export(room.pk % SHARDS, Counting())  # type: ignore[arg-type]
 
     assert sizes == [1, 2, 4, 8, 16, 32, 64, 73]
 
@@ -643,22 +644,22 @@ def test_worker_asks_a_bus_that_is_away_only_so_often_and_soon_when_it_is_back(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(export, "_rest", export.Rest(lambda: now))
-    monkeypatch.setattr(export, "event_bus", lambda: on.bus)
+    monkeypatch.setattr(exporter, "_rest", exporter.Rest(lambda: now))
+    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room = stored_room(3)
     on.server.kill()
 
     asked = 0
     for _ in range(60):
         try:
-            export.export_when_rested(room.pk % SHARDS)
-        except export.Resting:
+            exporter.export_when_rested(room.pk % SHARDS)
+        except exporter.Resting:
             now += 0.5
         except RetryableError:
             asked += 1
     on.server.start()
-    now += export.LONGEST_REST_SECONDS * 1.25
-    exported_again = export.export_when_rested(room.pk % SHARDS)
+    now += exporter.LONGEST_REST_SECONDS * 1.25
+    exported_again = exporter.export_when_rested(room.pk % SHARDS)
 
     assert 3 <= asked <= 8
     assert exported_again.published == 3
@@ -706,7 +707,7 @@ def test_room_that_one_partition_cannot_take_holds_back_nothing_already_done(
             return outcomes
 
     with pytest.raises(RetryableError, match="No leader"):
-        export.export(room.pk % SHARDS, HalfDead())  # type: ignore[arg-type]
+        exporter.export(room.pk % SHARDS, HalfDead())  # type: ignore[arg-type]
 
     assert exported(room) == 4
     run(room, on_kafka)

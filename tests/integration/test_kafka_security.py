@@ -13,10 +13,11 @@ from django.conf import settings as django_settings
 
 from analytics.bus_reader.kafka import KafkaReader
 from analytics.errors import Away
-from chat import dead_letters, export
+from chat import dead_letters
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured
 from chat.event_bus.kafka import KafkaBus, Limits
+from chat.export import exporter
 from chatsite.env import Env
 from tests.integration.buses import BOUND_SECONDS, WARM_UP_SECONDS, kafka_or_skip, record
 from tests.integration.secure_kafka import MECHANISM, PASSWORD, USER, SecureKafka
@@ -110,7 +111,7 @@ def test_who_is_not_let_in_says_why_soon_and_loses_nothing(
 
     began = time.monotonic()
     with pytest.raises(BusMisconfigured, match=says):
-        export.export(room.pk % SHARDS, bus)
+        exporter.export(room.pk % SHARDS, bus)
     seconds = time.monotonic() - began
     with pytest.raises(BusMisconfigured, match=says):
         bus.check()
@@ -133,8 +134,8 @@ def test_password_that_is_changed_under_a_living_worker_holds_the_export_up_and_
     right = new_bus(broker, "test.changed")
 
     with pytest.raises(BusMisconfigured):
-        export.export(room.pk % SHARDS, wrong)
-    published = export.export(room.pk % SHARDS, right).published
+        exporter.export(room.pk % SHARDS, wrong)
+    published = exporter.export(room.pk % SHARDS, right).published
     right.close()
 
     assert (published, exported(room)) == (3, 3)

@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
-from chat import export, history, room_log, tokens
+from chat import history, room_log, tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import entries as audit
@@ -25,6 +25,7 @@ from chat.audit.entries import Act, By, Result
 from chat.audit.permissions import Action, staff_may
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
+from chat.export import exporter
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.room_log import epochs, keys, restrictions, unloading
 from chat.servers.redis_log import blocking_client
@@ -119,7 +120,7 @@ async def test_act_becomes_an_event_on_the_bus_and_an_entry_on_record(
 
     outcome = await do(who, world, seq)
     findings = await sync_to_async(verify)(world.room.pk)
-    await sync_to_async(export.export)(shard_of(world.room.pk, settings.ENV.shards), bus.bus)
+    await sync_to_async(exporter.export)(shard_of(world.room.pk, settings.ENV.shards), bus.bus)
 
     event = (await sync_to_async(bus.events)())[-1]
     assert (event.seq, event.type, event.actor) == (7, kind, who.user_id)

@@ -24,9 +24,10 @@ from analytics.bus_reader.kafka import KafkaReader
 from analytics.consumer import Consumer
 from analytics.models import ConsumedPartition, CountedRoom, DayRollup, OpenPlaces
 from analytics.rebuilding import Lost, Rebuild
-from chat import dead_letters, export
+from chat import dead_letters
 from chat.event_bus import event_bus
 from chat.events.envelope import STREAM
+from chat.export import exporter
 from chat.models import RoomEvent
 from chat.verify import Finding, Verifier, stored_reader, verifier
 from chatsite.analytics_letters import AnalyticsLetters
@@ -56,7 +57,7 @@ def exported_world(events: int = 300) -> World:
 
 def export_all() -> None:
     for shard in range(SHARDS):
-        while export.export(shard).published:
+        while exporter.export(shard).published:
             pass
 
 
@@ -197,7 +198,7 @@ def test_bus_that_has_lost_events_does_not_make_the_numbers_smaller(log_redis: r
         rebuild_command()
     kept = analytics_truth.differences()
     for shard in range(SHARDS):
-        export.rewind(shard)
+        exporter.rewind(shard)
     export_all()
     again = rebuild_command()
 
@@ -312,7 +313,7 @@ def test_verify_delivery_of_the_last_minutes_compares_these(log_redis: redis.Red
     )
     log_redis.delete(STREAM)
     for shard in range(SHARDS):
-        export.rewind(shard)
+        exporter.rewind(shard)
     export_all()
     count_all()
     since = datetime.now(UTC) - timedelta(minutes=3)

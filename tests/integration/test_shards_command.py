@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
-from chat import export
 from chat.event_bus.redis_stream import RedisStreamBus
+from chat.export import exporter
 from chat.models import ShardCursor
 from tests.integration.test_export import SHARDS, exported, stored_room
 
@@ -55,10 +55,10 @@ def test_status_of_a_stopped_shard_fails_and_resume_mends_it() -> None:
 def test_rewound_shards_are_published_again() -> None:
     room = stored_room(5)
     bus = RedisStreamBus(max_bytes=2**20)
-    export.export(room.pk % SHARDS, bus)
+    exporter.export(room.pk % SHARDS, bus)
 
     output("rewind", "--shard", str(room.pk % SHARDS))
-    again = export.export(room.pk % SHARDS, bus)
+    again = exporter.export(room.pk % SHARDS, bus)
 
     assert again.published == 5
     assert exported(room) == 5

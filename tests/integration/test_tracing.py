@@ -16,8 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from chat import events, export, room_log
+from chat import events, room_log
 from chat.event_bus import envelope, event_bus
+from chat.export import exporter as export
 from chat.persistence import drain
 from chat.tracing import tracing
 from chatsite import tracing as wiring

@@ -23,7 +23,7 @@ from django.db import connection
 from kafka import KafkaAdminClient, TopicPartition
 from redis import Redis
 
-from chat import dead_letters, events, export, room_log
+from chat import dead_letters, events, room_log
 from chat.actions import messages
 from chat.event_bus import EventBus, Record, envelope, event_bus, redis_stream
 from chat.events import (
@@ -36,6 +36,7 @@ from chat.events import (
     RoomArchived,
     RoomUpdated,
 )
+from chat.export import exporter
 from chat.models import Message, Room, User
 from chat.persistence import drain as persistence
 from chat.room_log import epochs, keys
@@ -72,7 +73,7 @@ async def drain(room: Room) -> None:
 async def carry_on(room: Room) -> None:
     """Stores what is logged and exports what is stored."""
     await drain(room)
-    await sync_to_async(export.export)(shard_of(room))
+    await sync_to_async(exporter.export)(shard_of(room))
 
 
 def shard_of(room: Room) -> int:
@@ -158,7 +159,7 @@ async def test_nothing_is_found_while_everything_moves() -> None:
         while not over.is_set():
             for room in rooms:
                 in_own_connection(persistence.drain, shard_of(room))
-                in_own_connection(export.export, shard_of(room))
+                in_own_connection(exporter.export, shard_of(room))
 
     def verify_again_and_again() -> None:
         while not over.is_set():
@@ -577,7 +578,7 @@ async def test_bus_that_forgot_what_was_published_is_found(log_redis: redis.Redi
     [finding] = await found()
 
     assert (finding.expected, finding.found) == ("seq 1 to 28", "nothing")
-    await sync_to_async(export.rewind)(shard_of(room))
+    await sync_to_async(exporter.rewind)(shard_of(room))
     await carry_on(room)
     assert await found() == []
 
@@ -589,7 +590,7 @@ async def test_bus_that_is_filled_again_need_only_have_what_the_export_has_passe
     _, _, room, said = await lively_room()
     await carry_on(room)
     await rewrite_bus(log_redis, lambda seq, value: value if seq <= said[4] else None)
-    await sync_to_async(export.rewind)(shard_of(room))
+    await sync_to_async(exporter.rewind)(shard_of(room))
     nothing_yet = await found()
     await sql(
         "UPDATE chat_shardcursor SET position = (SELECT id FROM chat_roomevent"
@@ -662,7 +663,7 @@ async def test_kafka_is_verified_whole_in_part_and_after_retention(on_kafka: Bus
 async def export_to(bus: EventBus, *rooms: Room) -> None:
     for room in rooms:
         await drain(room)
-        await sync_to_async(export.export)(shard_of(room), bus)
+        await sync_to_async(exporter.export)(shard_of(room), bus)
 
 
 def drop_first_record_of_each_partition(kafka: BusUnderTest) -> None:

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils.module_loading import import_string
 
-from chat import export
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
+from chat.export import exporter
 from chat.persistence import drain
 from chat.room_log import epochs
 
@@ -69,4 +69,4 @@ def publish_everything_again() -> None:
     """
     import_string(settings.BUS_EMPTIED)()
     for shard in range(settings.ENV.shards):
-        export.rewind(shard)
+        exporter.rewind(shard)

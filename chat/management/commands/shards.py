@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from chat import export
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
+from chat.export import exporter
 from chat.persistence import drain
 from chat.shard_states import ShardState, shard_states
 
@@ -68,14 +68,14 @@ class Command(BaseCommand):
 
     def resume(self, step: str, shards: Iterable[int]) -> None:
         for shard in shards:
-            (drain if step == "persist" else export).resume(shard)
+            (drain if step == "persist" else exporter).resume(shard)
         self.stdout.write("The next sweep goes on with them.")
 
     def rewind(self, shards: list[int], hours: float | None) -> None:
         since = None if hours is None else timedelta(hours=hours)
         for shard in track(shards, "Rewinding", console=Console(stderr=True)):
             try:
-                export.rewind(shard, since)
+                exporter.rewind(shard, since)
             except RetryableError as error:
                 raise CommandError(str(error)) from error
         self.stdout.write(f"The next sweep publishes them again on {event_bus().name}.")
