@@ -8,11 +8,12 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import dead_letters, delivery_health, event_bus_state, mail_queue, task_runs
+from chat import dead_letters, mail_queue, task_runs
 from chat.actions import ownership, settling
 from chat.errors import RetryableError
 from chat.export import exporter
 from chat.management.event_loop import run_actions
+from chat.monitoring import delivery_health, event_bus_state
 from chat.persistence import batch_times, drain
 from chat.room_log import epochs, keys, restrictions
 from chat.room_log.unloading import unload_idle

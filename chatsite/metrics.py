@@ -17,7 +17,7 @@ from typing import ClassVar
 from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from chat.health import may_read_metrics_from
+from chat.monitoring.health import may_read_metrics_from
 
 logger = logging.getLogger(__name__)
 

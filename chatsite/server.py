@@ -50,7 +50,8 @@ async def drain() -> None:
     """Report this process as draining and let its sockets go, in DRAIN_SECONDS at most."""
     from django.conf import settings
 
-    from chat import health, hub
+    from chat import hub
+    from chat.monitoring import health
 
     health.Draining.now = True
     try:

@@ -95,7 +95,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-                "chat.durability_notice.weak_log",
+                "chat.monitoring.durability_notice.weak_log",
             ],
         },
     },

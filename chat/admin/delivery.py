@@ -18,7 +18,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from chat import delivery_health, event_bus_state, web_processes
+from chat import web_processes
 from chat.admin import drain_rates, room_watermarks, verification
 from chat.admin.doors import act, page, person, reason_of, render, render_part
 from chat.admin.records import acting, note
@@ -27,8 +27,9 @@ from chat.audit.permissions import Action
 from chat.event_bus import event_bus
 from chat.export import exporter
 from chat.models import AuditEntry, Room, ShardCursor
+from chat.monitoring import delivery_health, event_bus_state
+from chat.monitoring.shard_states import ShardState, shard_states
 from chat.persistence import drain
-from chat.shard_states import ShardState, shard_states
 
 T = TypeVar("T")
 

@@ -17,11 +17,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from chat import dead_letters, delivery_health, event_bus_state
+from chat import dead_letters
 from chat.admin.delivery import or_none
 from chat.admin.site import analytics_url
 from chat.directory import own_traffic
 from chat.models import Report, ShardCursor, User
+from chat.monitoring import delivery_health, event_bus_state
 from chat.names.usernames import PROBE_USERNAME
 from chat.servers import clocks
 

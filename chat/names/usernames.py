@@ -32,7 +32,8 @@ CHARACTERS = _(
     "between them single dots, hyphens or underscores."
 )
 
-# The account of `chat.probe`: not a name that anybody can choose, so nobody has it already.
+# The account of `chat.monitoring.probe`: not a name that anybody can choose, so nobody has it
+# already.
 PROBE_USERNAME = "(probe)"
 
 

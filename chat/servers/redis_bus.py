@@ -7,7 +7,7 @@ the event loop every call goes through one circuit breaker (`ask`), the channel 
 |---|---|---|---|
 | `veche:ticket:<sha256>` | string | 30 s | a ticket: JSON [user id, origin] (`chat.tickets`) |
 | `veche:recent-rooms:<user>` | zset | 10 min | room → ms of entering it (`chat.recent_rooms`) |
-| `veche:delivery-health` | string | – | the last check: JSON (`chat.delivery_health`) |
+| `veche:delivery-health` | string | – | the last check: JSON (`chat.monitoring.delivery_health`) |
 | `veche:delivery-health:wrong` | hash | – | room → since when it is wrong, and in what (the same) |
 | `veche:delivery-health:checking` | string | 2 min | a check is under way (the same) |
 | `veche:task:<id>:starts` | string | 1 d | how often a task was begun (`chat.task_runs`) |

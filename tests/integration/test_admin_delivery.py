@@ -18,22 +18,16 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import (
-    dead_letters,
-    delivery_health,
-    event_bus_state,
-    installation_metrics,
-    probe_account,
-    web_processes,
-)
+from chat import dead_letters, web_processes
 from chat.actions import messages
 from chat.admin import drain_rates, verification
 from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
-from chat.event_bus_state import EventBusState
 from chat.events import RoomKind, shard_of
 from chat.export import exporter
 from chat.models import Report, Room, RoomEvent, ShardCursor
+from chat.monitoring import delivery_health, event_bus_state, installation_metrics, probe_account
+from chat.monitoring.event_bus_state import EventBusState
 from chat.servers import redis_bus, redis_log
 from chat.web_processes import WebProcess
 from tests.integration.admin_world import (

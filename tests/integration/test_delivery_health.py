@@ -16,11 +16,12 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import AsyncClient
 
-from chat import delivery_health, events, installation_metrics, room_log
-from chat.delivery_health import DeliveryHealth, WrongRoom, check_recent_rooms
+from chat import events, room_log
 from chat.event_bus import Delivered, redis_stream
 from chat.export import exporter
 from chat.models import Room
+from chat.monitoring import delivery_health, installation_metrics
+from chat.monitoring.delivery_health import DeliveryHealth, WrongRoom, check_recent_rooms
 from chat.persistence import drain as persistence
 from chat.servers import redis_bus, streams
 from chat.tasks import verify_recent_rooms

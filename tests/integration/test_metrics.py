@@ -23,10 +23,11 @@ from celery import current_app
 from django.conf import settings
 from django.test import Client
 
-from chat import events, installation_metrics, room_log
+from chat import events, room_log
 from chat.metrics.page import define_all
 from chat.metrics.types import DEFINITIONS, Where
 from chat.models import Membership
+from chat.monitoring import installation_metrics
 from chat.room_log import keys
 from chat.servers.redis_log import blocking_client
 from chatsite.version import VERSION

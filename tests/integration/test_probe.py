@@ -18,10 +18,11 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
-from chat import people, probe, probe_account, room_list, room_log
+from chat import people, room_list, room_log
 from chat.metrics import catalogue as metrics
 from chat.models import ApiToken, Membership, Room
-from chat.probe import Measured
+from chat.monitoring import probe, probe_account
+from chat.monitoring.probe import Measured
 from localstack.ports import free_port
 from tests.integration.rooms import new_person
 from tests.integration.test_metrics_worker import MeasuredWorker

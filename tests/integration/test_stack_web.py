@@ -17,7 +17,7 @@ import pytest
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
-from chat import health
+from chat.monitoring import health
 from localstack.ports import free_port
 from localstack.postgres import Postgres
 from localstack.valkey import LOG_SETTINGS, Valkey

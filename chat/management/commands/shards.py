@@ -17,8 +17,8 @@ from rich.table import Table
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
 from chat.export import exporter
+from chat.monitoring.shard_states import ShardState, shard_states
 from chat.persistence import drain
-from chat.shard_states import ShardState, shard_states
 
 
 class Command(BaseCommand):

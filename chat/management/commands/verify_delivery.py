@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from chat import delivery_health
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
 from chat.management.moments import moment
 from chat.models import Room
+from chat.monitoring import delivery_health
 from chat.verify import Progress, Report, Verifier
 
 CLEAN, DIFFERENT, AWAY = 0, 1, 2

@@ -1,7 +1,7 @@
 """What the periodic verification found, kept where every process that shows metrics can read it.
 
 The result lies on the bus, and a web process shows it when it is asked for metrics
-(`chat.installation_metrics`): the same numbers everywhere, whoever ran the check.
+(`chat.monitoring.installation_metrics`): the same numbers everywhere, whoever ran the check.
 
 A room that was wrong is looked at from then on until it is right, so that an alert goes away only
 when something was mended. What takes long, to read the bus or a busy room since then, is done

@@ -14,8 +14,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from chat import installation_metrics, process_metrics
+from chat import process_metrics
 from chat.errors import Unavailable
+from chat.monitoring import installation_metrics
 from chat.servers import postgres, redis_bus, redis_log
 
 # Shorter than the second or more that probes of load balancers usually wait.

@@ -27,11 +27,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import beat_heartbeat, delivery_health, event_bus_state, task_runs
+from chat import beat_heartbeat, task_runs
 from chat.dead_letters import store
 from chat.hints import queues
 from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
+from chat.monitoring import delivery_health, event_bus_state
 from chat.room_log import epochs, keys
 from chat.servers import postgres_durability, redis_durability
 from chat.verify import Check
