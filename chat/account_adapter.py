@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from chat import account_notices, mail_queue, password_reset_tokens, sign_in_limits
+from chat import account_notices, password_reset_tokens, sign_in_limits
 from chat.audit import entries as audit
+from chat.mail import queue
 from chat.names import usernames
 from chat.public_address import origin_of
 
@@ -58,7 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
         message = self._mail("account/email/password_reset_key", email, context)
         if user.pk == password_reset_tokens.NOBODY_ID:
-            mail_queue.put(message, to_nobody=True)
+            queue.put(message, to_nobody=True)
         else:
             message.send()
 

@@ -8,10 +8,11 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import dead_letters, mail_queue, task_runs
+from chat import dead_letters, task_runs
 from chat.actions import ownership, settling
 from chat.errors import RetryableError
 from chat.export import exporter
+from chat.mail import queue
 from chat.management.event_loop import run_actions
 from chat.monitoring import delivery_health, event_bus_state
 from chat.persistence import batch_times, drain
@@ -141,4 +142,4 @@ def send_due_tasks() -> None:
 @shared_task(name="chat.tasks.send_mail", ignore_result=True)
 def send_mail() -> None:
     """Sends mail that is due; beat calls it every 2 s."""
-    mail_queue.send_due()
+    queue.send_due()

@@ -406,12 +406,12 @@ CACHES = {
     },
 }
 
-# Mail is queued, and a worker sends it: see chat/mail_queue.py.
+# Mail is queued, and a worker sends it: see chat/mail/queue.py.
 _email = environ.Env.email_url_config(ENV.email_url)
-EMAIL_BACKEND = "chat.mail_queue.Backend"
+EMAIL_BACKEND = "chat.mail.queue.Backend"
 MAIL_TRANSPORT_BACKEND = _email["EMAIL_BACKEND"]
 if urlsplit(ENV.email_url).scheme == "filemail":
-    MAIL_TRANSPORT_BACKEND = "chat.mail_files.Backend"
+    MAIL_TRANSPORT_BACKEND = "chat.mail.files.Backend"
 EMAIL_FILE_PATH = urlsplit(ENV.email_url).path or str(BASE_DIR / "var" / "mail")
 EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = _email.get("EMAIL_PORT") or 25

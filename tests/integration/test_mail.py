@@ -27,7 +27,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from chat import mail_queue
+from chat.mail import queue as mail_queue
 from chat.models import QueuedMail, User
 from chat.tasks import send_mail
 from localstack.ports import free_port
@@ -37,7 +37,7 @@ from tests.integration.web_process import test_database_url, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUEUE = "chat.mail_queue.Backend"
+QUEUE = "chat.mail.queue.Backend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
@@ -239,9 +239,9 @@ def test_one_worker_sends_at_a_time(server: SmtpServer) -> None:
 def test_files_are_for_their_owner_alone_and_bounded(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.mail_files.MAX_FILES", 3)
+    monkeypatch.setattr("chat.mail.files.MAX_FILES", 3)
     settings.EMAIL_BACKEND = QUEUE
-    settings.MAIL_TRANSPORT_BACKEND = "chat.mail_files.Backend"
+    settings.MAIL_TRANSPORT_BACKEND = "chat.mail.files.Backend"
     settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
     for number in range(5):
         queue(subject=f"hello {number}")

@@ -1,0 +1,1 @@
+"""Mail: it waits in PostgreSQL until a worker has sent it."""
