@@ -104,13 +104,13 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     from chat import hub as hubs
     from chat import room_list, room_log, tokens
     from chat.actions import rooms
-    from chat.connection import Connection
     from chat.events import RoomKind
     from chat.hub.sockets import HubSocket
     from chat.models import User
     from chat.resilience.rate_limit import TokenBucket
     from chat.revocation import token_origin
     from chat.socket_auth import Identity
+    from chat.websocket.connection import Connection
 
     user = await sync_to_async(User.objects.create_user)("bench")
     room = await rooms.create_room(user.pk, "Bench", RoomKind.PRIVATE)

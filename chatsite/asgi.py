@@ -15,9 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 http: Any = get_asgi_application()
 
 from chat.body_limit import BodyLimit  # noqa: E402
-from chat.consumers import ChatConsumer  # noqa: E402
 from chat.head_requests import HeadRequests  # noqa: E402
 from chat.unpaid_requests import UnpaidRequests  # noqa: E402
+from chat.websocket.consumer import ChatConsumer  # noqa: E402
 
 # The consumer itself checks the exact origin, the session or ticket, and the subprotocol.
 application = ProtocolTypeRouter(

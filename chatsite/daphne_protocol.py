@@ -8,8 +8,8 @@ from autobahn.websocket import protocol as autobahn_protocol
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor as _reactor
 
-from chat.frame_gate import MAX_FRAGMENTS, new_gate
 from chat.metrics import catalogue as metrics
+from chat.websocket.frame_gate import MAX_FRAGMENTS, new_gate
 
 # autobahn pretty-prints all its settings for each connection, for a debug line that nobody sees: an
 # eighth of what a connection cost when 2,000 came at once.

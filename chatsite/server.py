@@ -68,7 +68,7 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
     from daphne.ws_protocol import WebSocketFactory
     from twisted.internet import reactor
 
-    from chat.frame_gate import EXTENSION
+    from chat.websocket.frame_gate import EXTENSION
     from chatsite.daphne_protocol import BoundedWebSocketProtocol
 
     WebSocketFactory.protocol = BoundedWebSocketProtocol

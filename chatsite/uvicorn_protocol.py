@@ -11,12 +11,12 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from chat.frame_gate import EXTENSION, MAX_FRAGMENTS, new_gate
 from chat.metrics import catalogue as metrics
+from chat.websocket.frame_gate import EXTENSION, MAX_FRAGMENTS, new_gate
 
 POLICY_VIOLATION = 1008
-# What may wait in this process for a network that takes nothing. Messages wait in `chat.outbox`
-# instead, so only pongs ever come near.
+# What may wait in this process for a network that takes nothing. Messages wait in
+# `chat.websocket.send_queue` instead, so only pongs ever come near.
 MAX_UNSENT_BYTES = 1024 * 1024
 SLOW_READER = 4408
 # How long the other side may take to answer a close frame, and to take what is unsent.

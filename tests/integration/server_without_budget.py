@@ -12,8 +12,8 @@ import django
 if __name__ == "__main__":
     django.setup()
 
-    from chat import frame_gate
     from chat.resilience.rate_limit import BucketsByUser
+    from chat.websocket import frame_gate
 
     frame_gate.UNITS_PER_SECOND = frame_gate.UNITS_BURST = 1e9
     frame_gate._people = BucketsByUser(1e9, 1e9)

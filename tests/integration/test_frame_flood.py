@@ -18,13 +18,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from chat.frame_gate import (
+from chat.models import User
+from chat.websocket.frame_gate import (
     PERSON_UNITS_BURST,
     PERSON_UNITS_PER_SECOND,
     UNITS_BURST,
     UNITS_PER_SECOND,
 )
-from chat.models import User
 from tests.integration.raw_sockets import (
     CONTINUE,
     PING,

@@ -17,7 +17,7 @@ from chat.events import EventType, RoomArchived, RoomKind, shard_of
 from chat.hints import to_hubs
 from chat.models import Ban, Membership, Room, User
 from chat.persistence import drain
-from chat.welcome import MAX_PART_BYTES
+from chat.websocket.welcome import MAX_PART_BYTES
 from tests.integration.chat_world import Api, store
 from tests.integration.rooms import log, new_person, new_room, post
 from tests.integration.web_process import ChatClient, WebProcess, web_process

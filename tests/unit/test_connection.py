@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from chat import connection as connections
 from chat import history
 from chat.actions import messages
-from chat.connection import MAX_APPENDS_IN_FLIGHT, MAX_READS_IN_FLIGHT, Connection
 from chat.errors import Unavailable
 from chat.resilience.rate_limit import BucketsByUser
 from chat.resilience.reading_budget import ReadingBudget
+from chat.websocket import connection as connections
+from chat.websocket.connection import MAX_APPENDS_IN_FLIGHT, MAX_READS_IN_FLIGHT, Connection
 from tests.integration.rooms import new_key
 from tests.unit.hub_world import ROOM, Wire, World
 

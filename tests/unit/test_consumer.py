@@ -12,8 +12,8 @@ import pytest
 from chat import hub as hubs
 from chat import room_list, socket_auth
 from chat.actions import messages
-from chat.consumers import ChatConsumer
 from chat.socket_auth import Identity
+from chat.websocket.consumer import ChatConsumer
 from tests.integration.rooms import new_key
 from tests.unit.hub_world import ROOM, World
 

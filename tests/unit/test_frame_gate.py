@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from chat.frame_gate import (
+from chat.resilience.rate_limit import BucketsByUser
+from chat.websocket.frame_gate import (
     BYTES_PER_UNIT,
     FRAMES_AT_ONCE,
     PERSON_UNITS_BURST,
@@ -13,7 +14,6 @@ from chat.frame_gate import (
     UNITS_PER_SECOND,
     FrameGate,
 )
-from chat.resilience.rate_limit import BucketsByUser
 from tests.integration.raw_sockets import CLOSE, CONTINUE, PING, PONG, TEXT, frame
 from tests.unit.test_rate_limit import FakeClock
 

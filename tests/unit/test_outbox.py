@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chat import outbox
-from chat.outbox import SocketOutbox
 from chat.protocol import CloseCode
+from chat.websocket import send_queue
+from chat.websocket.send_queue import SocketOutbox
 
 
 class Server:
@@ -54,7 +54,7 @@ async def test_frames_leave_in_order_and_nothing_follows_the_close() -> None:
 async def test_network_that_takes_nothing_ends_the_connection_at_the_limit(
     monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(outbox, limit, 10)
+    monkeypatch.setattr(send_queue, limit, 10)
     server = Server()
     server.open.clear()
     box = box_on(server)

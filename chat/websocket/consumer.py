@@ -19,16 +19,13 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from chat import hub as hubs
-from chat import room_list, socket_auth, welcome
+from chat import room_list, socket_auth
 from chat.actions import accounts
 from chat.audit import entries as audit
-from chat.connection import Connection
 from chat.errors import ClientError, Unavailable
-from chat.frame_gate import gate_of
 from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
 from chat.hub.sockets import HubSocket
 from chat.metrics import catalogue as metrics
-from chat.outbox import SocketOutbox
 from chat.protocol import (
     MAX_ID,
     SUBPROTOCOL,
@@ -42,6 +39,10 @@ from chat.protocol import (
 )
 from chat.resilience.reading_budget import BUDGET
 from chat.tracing.request_ids import id_of_headers
+from chat.websocket import welcome
+from chat.websocket.connection import Connection
+from chat.websocket.frame_gate import gate_of
+from chat.websocket.send_queue import SocketOutbox
 
 logger = logging.getLogger(__name__)
 

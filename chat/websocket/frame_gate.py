@@ -19,8 +19,8 @@ from chat.resilience.rate_limit import BucketsByUser, Clock, TokenBucket
 # The server puts the gate of a connection here in the ASGI scope's `extensions`.
 EXTENSION = "veche.frame_gate"
 
-# One unit is a small frame of any opcode. Twice what `chat.connection` allows in messages, so that
-# a client which sends too many of those is told so before it is only slowed.
+# One unit is a small frame of any opcode. Twice what `chat.websocket.connection` allows in
+# messages, so that a client which sends too many of those is told so before it is only slowed.
 UNITS_PER_SECOND = 400.0
 UNITS_BURST = 800.0
 # All connections of a person in one process: 20 open tabs send less.

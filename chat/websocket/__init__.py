@@ -1,0 +1,1 @@
+"""The socket's door: frames in, frames out, one connection."""
