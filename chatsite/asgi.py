@@ -14,9 +14,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 # Sets Django up, which the consumer's imports need.
 http: Any = get_asgi_application()
 
-from chat.body_limit import BodyLimit  # noqa: E402
-from chat.head_requests import HeadRequests  # noqa: E402
-from chat.unpaid_requests import UnpaidRequests  # noqa: E402
+from chat.middleware.body_limit import BodyLimit  # noqa: E402
+from chat.middleware.head_requests import HeadRequests  # noqa: E402
+from chat.middleware.unpaid_requests import UnpaidRequests  # noqa: E402
 from chat.websocket.consumer import ChatConsumer  # noqa: E402
 
 # The consumer itself checks the exact origin, the session or ticket, and the subprotocol.

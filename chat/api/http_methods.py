@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import async_only_middleware
 
 from chat.api.answers import problem
-from chat.asgi import API_PREFIX
+from chat.middleware.asgi import API_PREFIX
 
 
 @async_only_middleware

@@ -17,8 +17,9 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
-from chat import revocation, tokens, unpaid_requests
+from chat import revocation, tokens
 from chat.audit.entries import By, Door, address_of
+from chat.middleware import unpaid_requests
 from chat.protocol import MAX_ID, scopes
 from chat.protocol.rules import is_storable
 from chat.protocol.scopes import Scope, check_scope
@@ -120,7 +121,7 @@ MODERATING = [Token(Scope.MODERATE), Session()]
 class StrictJson(Parser):
     """Bodies are UTF-8 JSON that every reader understands in the same way.
 
-    Their size is bounded in front of Django, by `chat.body_limit`.
+    Their size is bounded in front of Django, by `chat.middleware.body_limit`.
     """
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:

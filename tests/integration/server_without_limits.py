@@ -12,8 +12,8 @@ import django
 if __name__ == "__main__":
     django.setup()
 
-    from chat import unpaid_requests
     from chat.api import requests
+    from chat.middleware import unpaid_requests
     from chat.resilience.rate_limit import BucketsByUser
     from chat.resilience.reading_budget import BUDGET
 

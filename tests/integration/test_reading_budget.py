@@ -17,9 +17,9 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chat import tokens
+from chat.middleware.unpaid_requests import PERSON_BURST, PERSON_PER_SECOND
 from chat.models import User
 from chat.resilience.reading_budget import UNITS_BURST, UNITS_PER_SECOND
-from chat.unpaid_requests import PERSON_BURST, PERSON_PER_SECOND
 from tests.integration.chat_world import store
 from tests.integration.rooms import new_person, new_room, post
 from tests.integration.web_process import ChatClient, Frame, WebProcess, web_process

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chat.asgi import Message, Receive, Scope, Send
-from chat.body_limit import MAX_API_BYTES, BodyLimit
+from chat.middleware.asgi import Message, Receive, Scope, Send
+from chat.middleware.body_limit import MAX_API_BYTES, BodyLimit
 
 
 class Echo:

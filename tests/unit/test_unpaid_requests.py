@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.core import signing
 
-from chat import known_devices, unpaid_requests
-from chat.asgi import Message, Receive, Scope, Send
-from chat.unpaid_requests import (
+from chat import known_devices
+from chat.middleware import unpaid_requests
+from chat.middleware.asgi import Message, Receive, Scope, Send
+from chat.middleware.unpaid_requests import (
     ACCOUNT,
     MAX_CREDENTIALS,
     PERSON_BURST,

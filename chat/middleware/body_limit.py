@@ -6,7 +6,15 @@ in front of it. Bodies that do not tell their length are counted as they come.
 
 from __future__ import annotations
 
-from chat.asgi import API_PREFIX, Application, Message, Receive, Scope, Send, send_problem
+from chat.middleware.asgi import (
+    API_PREFIX,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    send_problem,
+)
 
 MAX_API_BYTES = 64 * 1024
 # Forms of people and of the admin.

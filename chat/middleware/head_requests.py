@@ -7,7 +7,7 @@ of a body over 64 KiB would be taken for the next answer of the connection.
 
 from __future__ import annotations
 
-from chat.asgi import Application, Message, Receive, Scope, Send
+from chat.middleware.asgi import Application, Message, Receive, Scope, Send
 
 
 class HeadRequests:

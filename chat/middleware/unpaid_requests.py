@@ -28,9 +28,17 @@ from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 
 from chat import known_devices
-from chat.asgi import API_PREFIX, Application, Message, Receive, Scope, Send, send_problem
 from chat.audit.entries import address_of_handshake
 from chat.metrics import catalogue as metrics
+from chat.middleware.asgi import (
+    API_PREFIX,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    send_problem,
+)
 from chat.resilience.rate_limit import Buckets, Clock
 from chat.tracing.request_ids import HEADER, id_of_headers
 
