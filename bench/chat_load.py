@@ -28,7 +28,8 @@ from django.conf import settings  # noqa: E402
 from uuid_utils.compat import uuid7  # noqa: E402
 from websockets.asyncio.client import ClientConnection, connect  # noqa: E402
 
-from chat import room_log, tokens  # noqa: E402
+from chat import room_log  # noqa: E402
+from chat.accounts import tokens  # noqa: E402
 from chat.actions import rooms as room_actions  # noqa: E402
 from chat.events import RoomKind  # noqa: E402
 from chat.models import User  # noqa: E402

@@ -102,14 +102,15 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     from asgiref.sync import sync_to_async
 
     from chat import hub as hubs
-    from chat import room_list, room_log, tokens
+    from chat import room_list, room_log
+    from chat.accounts import tokens
+    from chat.accounts.revocation import token_origin
+    from chat.accounts.socket_auth import Identity
     from chat.actions import rooms
     from chat.events import RoomKind
     from chat.hub.sockets import HubSocket
     from chat.models import User
     from chat.resilience.rate_limit import TokenBucket
-    from chat.revocation import token_origin
-    from chat.socket_auth import Identity
     from chat.websocket.connection import Connection
 
     user = await sync_to_async(User.objects.create_user)("bench")

@@ -120,7 +120,8 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
     from asgiref.sync import sync_to_async
     from django.core.management import call_command
 
-    from chat import room_log, tokens
+    from chat import room_log
+    from chat.accounts import tokens
     from tests.integration.chat_world import store
     from tests.integration.rooms import new_person, new_room, post
     from tests.integration.web_process import session_cookie, web_process

@@ -9,16 +9,15 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
-        from chat import (
-            account_notices,
+        from chat import task_expiry, task_metrics
+        from chat.accounts import (
             known_devices,
+            notices,
             reauthentication,
             revocation,
             second_factor,
             sessions,
             shown_names,
-            task_expiry,
-            task_metrics,
         )
         from chat.actions.accounts import on_sign_up
 
@@ -28,7 +27,7 @@ class ChatConfig(AppConfig):
         second_factor.connect()
         reauthentication.connect()
         known_devices.connect()
-        account_notices.connect()
+        notices.connect()
         task_metrics.connect()
         task_expiry.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

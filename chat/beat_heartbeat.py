@@ -2,6 +2,10 @@
 
 A dead beat stops nothing at once, and nobody sees it: lost wake-ups are not made up for, dead
 letters are not retried, rooms are not verified. So it is a metric with an alert.
+
+| Key on the bus | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:beat` | string | 7 d | when beat last had a task to send |
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from datetime import datetime
 
 from django.http import HttpRequest
 
-from chat import access, people, room_list, staff_door
+from chat import access, room_list
+from chat.accounts import people, staff_access
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
@@ -137,13 +138,13 @@ def _staff(request: HttpRequest) -> User | None:
     """Who asks, where the admin would let them in."""
     caller = getattr(request, "auth", None)
     if caller is not None and caller.by_token:
-        return staff_door.staff_of_token(caller.user_id)
-    return staff_door.staff_of_session(request)
+        return staff_access.staff_of_token(caller.user_id)
+    return staff_access.staff_of_session(request)
 
 
 def _administers(request: HttpRequest) -> bool:
     person = _staff(request)
-    return person is not None and person.has_perm(staff_door.SEES_ANALYTICS)
+    return person is not None and person.has_perm(staff_access.SEES_ANALYTICS)
 
 
 def _page_for_second_factor(request: HttpRequest) -> str | None:
@@ -151,10 +152,10 @@ def _page_for_second_factor(request: HttpRequest) -> str | None:
     if (
         isinstance(user, User)
         and user.is_staff
-        and user.has_perm(staff_door.SEES_ANALYTICS)
-        and staff_door.lacks_second_factor(request)
+        and user.has_perm(staff_access.SEES_ANALYTICS)
+        and staff_access.lacks_second_factor(request)
     ):
-        return staff_door.page_for_second_factor(request)
+        return staff_access.page_for_second_factor(request)
     return None
 
 

@@ -4,7 +4,9 @@ A membership is a projection of the log, stored shortly after. A page that is lo
 must show the new room all the same. The list is only where to look: whether the person really is
 a member, the log's ACL says. With the bus away the room shows once it is stored.
 
-Key: `veche:recent-rooms:<user>`, see `chat.servers.redis_bus`.
+| Key on the bus | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:recent-rooms:<user>` | zset | 10 min | room → ms of entering it |
 """
 
 from __future__ import annotations

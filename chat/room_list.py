@@ -12,7 +12,8 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from chat import people, recent_rooms, room_log, unread
+from chat import recent_rooms, room_log, unread
+from chat.accounts import people
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AbsentMute, Ban, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo

@@ -1,6 +1,6 @@
 """How often a task was begun, and which tasks are to be sent again later.
 
-Both lie on the bus (`chat.servers.redis_bus` lists the keys), beside the queue: they are worth as
+Both lie on the bus, beside the queue: they are worth as
 much as the task's own message and are lost with it. Back-off is data here and not a Celery
 countdown: a worker would hold such a task in memory, and its message would be given to another
 worker when the broker's visibility time-out is over, again and again.

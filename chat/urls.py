@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from chat import token_pages, views
+from chat import views
+from chat.accounts import token_pages
 from chat.api.answers import absent
 from chat.api.routes import api
 

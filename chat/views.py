@@ -18,10 +18,10 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 from msgspec import structs
 
-from chat import people
-from chat.account_forms import ChangeNameForm
+from chat.accounts import people
+from chat.accounts.forms import ChangeNameForm
+from chat.accounts.staff_access import SEES_ANALYTICS
 from chat.models import User
-from chat.staff_door import SEES_ANALYTICS
 
 
 @require_safe

@@ -76,7 +76,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "chat.known_devices.known_devices",
+    "chat.accounts.known_devices.known_devices",
     "chat.api.http_methods.http_methods",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -318,7 +318,7 @@ AUTH_USER_MODEL = "chat.User"
 # allauth's backend is Django's with sign-in by user name; both together would hash every password
 # twice.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
-PASSWORD_HASHERS = ["chat.password_hasher.Argon2"]
+PASSWORD_HASHERS = ["chat.accounts.password_hasher.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -330,9 +330,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "chat.account_adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "chat.accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {
-    name: f"chat.account_forms.{form}"
+    name: f"chat.accounts.forms.{form}"
     for name, form in {
         "login": "LoginForm",
         "signup": "SignupForm",
@@ -344,7 +344,7 @@ ACCOUNT_FORMS = {
         "add_email": "AddEmailForm",
     }.items()
 }
-ACCOUNT_SIGNUP_FORM_CLASS = "chat.display_name_form.DisplayNameForm"
+ACCOUNT_SIGNUP_FORM_CLASS = "chat.accounts.display_name_form.DisplayNameForm"
 ACCOUNT_USERNAME_VALIDATORS = "chat.names.usernames.validators"
 ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGIN_METHODS = {"username"}
@@ -354,15 +354,16 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 # same for all and writes only to people who have an account.
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# Who is there is asked again before the account is changed; see chat/reauthentication.py.
+# Who is there is asked again before the account is changed; see chat/accounts/reauthentication.py.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_EMAIL_NOTIFICATIONS = True
-ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "chat.password_reset_tokens.Tokens"  # noqa: S105
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "chat.accounts.password_reset_tokens.Tokens"  # noqa: S105
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
-# Who may fail to sign in how often is in chat/sign_in_limits.py; `sign_in` also counts those who do
-# not fail, as each makes this machine hash a password. allauth counts nothing of it by itself.
-# `change_name` is of one's own name, `make_token` of new tokens. The rest are allauth's own limits.
+# Who may fail to sign in how often is in chat/accounts/sign_in_limits.py; `sign_in` also counts
+# those who do not fail, as each makes this machine hash a password. allauth counts nothing of it by
+# itself. `change_name` is of one's own name, `make_token` of new tokens. The rest are allauth's own
+# limits.
 ACCOUNT_RATE_LIMITS = {
     "login": "",
     "sign_in": "30/m/ip",
@@ -383,7 +384,7 @@ MFA_TOTP_ISSUER = "Veche"
 # Addresses are not verified here, so that must not keep anybody from a second factor.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_FORMS = {
-    name: f"chat.account_forms.{form}"
+    name: f"chat.accounts.forms.{form}"
     for name, form in {
         "authenticate": "AuthenticateForm",
         "reauthenticate": "ReauthenticateCodeForm",
@@ -394,11 +395,11 @@ MFA_FORMS = {
 # Counts attempts to sign in for all web processes.
 CACHES = {
     "default": {
-        "BACKEND": "chat.limit_cache.LimitCache",
+        "BACKEND": "chat.accounts.limit_cache.LimitCache",
         "LOCATION": ENV.bus_redis_url,
         "KEY_PREFIX": "veche:limit",
         "OPTIONS": {
-            "serializer": "chat.limit_cache.JsonSerializer",
+            "serializer": "chat.accounts.limit_cache.JsonSerializer",
             "socket_timeout": ENV.redis_timeout_seconds,
             "socket_connect_timeout": ENV.redis_connect_timeout_seconds,
             "socket_keepalive": True,

@@ -150,7 +150,7 @@ def _deactivate(begun: Begun, subject: User) -> Begun:
     now = timezone.now()
     subject.is_active = False
     subject.deactivated_at = subject.sessions_ended_at = now
-    # Saving ends tokens, and announces that the sockets must close (`chat.revocation`).
+    # Saving ends tokens, and announces that the sockets must close (`chat.accounts.revocation`).
     subject.save(update_fields=["is_active", "deactivated_at", "sessions_ended_at"])
     return _done(begun, Result.DONE)
 

@@ -12,7 +12,7 @@ import msgspec
 from allauth.usersessions.models import UserSession
 from django.db.models import Q
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.audit.entries import Kind
 from chat.audit.permissions import Action
 from chat.events import Role, RoomKind

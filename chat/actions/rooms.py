@@ -18,7 +18,8 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import access, people, recent_rooms, room_limit, room_log
+from chat import access, recent_rooms, room_limit, room_log
+from chat.accounts import people
 from chat.actions import ownership
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable

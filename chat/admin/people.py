@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat import account_notices, people
+from chat.accounts import notices, people
 from chat.admin.base import AdminPasswordChangeForm
 from chat.admin.moderation import choices_for
 from chat.admin.person_forms import UserChangeForm, UserCreationForm
@@ -164,7 +164,7 @@ class PersonAdmin(_AccountAdmin):
             if changed:
                 obj.save(update_fields=changed)
             if "email" in changed:
-                account_notices.change_address(request, obj, before["email"], obj.email)
+                notices.change_address(request, obj, before["email"], obj.email)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         person: User = form.instance
@@ -231,7 +231,7 @@ class PersonAdmin(_AccountAdmin):
                 changed = User.objects.filter(pk=person.pk).exclude(password=person.password)
                 if changed.exists():
                     self._note(request, Action.PERSON_PASSWORD, person)
-                    account_notices.tell(request, "password_changed", person, by_staff=True)
+                    notices.tell(request, "password_changed", person, by_staff=True)
         return response
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chat import sessions, tokens
+from chat.accounts import sessions, tokens
 from chat.admin.doors import act, page, reason_of, render
 from chat.admin.people import may_end_sessions
 from chat.admin.records import acting

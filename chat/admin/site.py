@@ -18,9 +18,9 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from chat.accounts.staff_access import SEES_ANALYTICS, lacks_second_factor, page_for_second_factor
 from chat.admin.base import AdminSite, without_inline_style
 from chat.audit.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
-from chat.staff_door import SEES_ANALYTICS, lacks_second_factor, page_for_second_factor
 
 View = Callable[..., HttpResponseBase]
 

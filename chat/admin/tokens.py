@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.admin.people import may_end_sessions
 from chat.admin.read_only import ReadOnly
 from chat.audit.permissions import LOOK_AT_TOKENS

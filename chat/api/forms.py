@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
+from chat.accounts.people import MAX_PEOPLE
 from chat.actions.reports import MAX_ANSWER_CHARACTERS
 from chat.audit.entries import MAX_REASON_CHARACTERS
 from chat.broken_rules import SENTENCES, Rule
 from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
-from chat.people import MAX_PEOPLE
 from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
 from chat.protocol.text_forms import KEY, LABEL, LINES, of_body, of_emoji, of_label, of_lines
 from chat.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS

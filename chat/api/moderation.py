@@ -8,7 +8,8 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path, Query
 
-from chat import access, people
+from chat import access
+from chat.accounts import people
 from chat.actions import moderation
 from chat.actions.moderation import Options
 from chat.api import schemas

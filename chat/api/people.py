@@ -7,7 +7,7 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Query
 
-from chat import people
+from chat.accounts import people
 from chat.api import schemas
 from chat.api.answers import answer
 from chat.api.forms import NamePart, UserIds, breaks

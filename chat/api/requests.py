@@ -17,7 +17,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
-from chat import revocation, tokens
+from chat.accounts import revocation, tokens
 from chat.audit.entries import By, Door, address_of
 from chat.middleware import unpaid_requests
 from chat.protocol import MAX_ID, scopes
@@ -30,7 +30,7 @@ from chat.servers.postgres import in_database
 
 @dataclass(frozen=True)
 class Caller:
-    """The person behind a request; `origin` as in `chat.revocation`."""
+    """The person behind a request; `origin` as in `chat.accounts.revocation`."""
 
     user_id: int
     origin: str

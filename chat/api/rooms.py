@@ -10,7 +10,8 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, people, room_list
+from chat import access, room_list
+from chat.accounts import people
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from chat.accounts.tokens import DEFAULT_DAYS, MAX_DAYS
 from chat.actions.moderation import MAX_MUTE_SECONDS, MAX_SLOW_MODE_SECONDS
 from chat.api.forms import Answer, MessageBody, Name, Note, Reason, ReasonOrNone, RoomName, Topic
 from chat.protocol import MAX_ID
-from chat.tokens import DEFAULT_DAYS, MAX_DAYS
 
 PersonId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Seq = Annotated[int, Field(ge=1, le=MAX_ID)]

@@ -9,7 +9,7 @@ from django.utils.translation import get_language
 from ninja import Router
 from ninja.params.functions import Path
 
-from chat import account_notices, reauthentication, tickets, tokens
+from chat.accounts import notices, reauthentication, tickets, tokens
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.requests import READING, READS, TICKETS, WRITES, SignedInRequest
@@ -61,9 +61,7 @@ async def issue(request: SignedInRequest, body: schemas.NewToken) -> HttpRespons
     row, text = await in_database(
         tokens.issue, request.auth.user_id, name, granted, body.expires_in_days
     )
-    await in_database(
-        account_notices.tell_of_token, request, request.auth.user_id, name, get_language()
-    )
+    await in_database(notices.tell_of_token, request, request.auth.user_id, name, get_language())
     return answer({**_shown(row), "token": text}, 201)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Collection
 
 from django.conf import settings
 
-from chat import socket_auth
+from chat.accounts import socket_auth
 from chat.errors import ClientError
 from chat.hub.core import SLICE, Hub
 from chat.hub.members import entered_since

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from chat.accounts.socket_auth import Identity
 from chat.flow_control import SeenWindow
 from chat.metrics import catalogue as metrics
 from chat.protocol import AnyServerFrame, CloseCode, encode
 from chat.read_markers import Moved
-from chat.socket_auth import Identity
 
 
 class Transport(Protocol):

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import make_password
 
-from chat import room_limit, room_log, shown_names
+from chat import room_limit, room_log
+from chat.accounts import shown_names
 from chat.actions import accounts, rooms
 from chat.actions.rooms import derived_key
 from chat.errors import ClientError, Unavailable

@@ -7,9 +7,10 @@ costs the process nearly as much as one that is answered, and who does not wait 
 everybody. Here such requests have a budget of their own, and beyond it nobody looks who asks.
 
 It is the person's whose session or token was let in before with the same letters, and apart for
-what reads and what writes; a browser's that somebody has signed in with (`chat.known_devices`);
-or else the client address's. Nobody gets anything by it, so it does not matter that a session may
-have ended since: the next answer says 401, and it is a stranger's again.
+what reads and what writes; a browser's that somebody has signed in with
+(`chat.accounts.known_devices`); or else the client address's. Nobody gets anything by it, so it
+does not matter that a session may have ended since: the next answer says 401, and it is a
+stranger's again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.http import HttpRequest, parse_cookie
 
-from chat import known_devices
+from chat.accounts import known_devices
 from chat.audit.entries import address_of_handshake
 from chat.metrics import catalogue as metrics
 from chat.middleware.asgi import (

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """Skeletons of people's names; `chat.shown_names` fills them in right after the migrations."""
+    """Skeletons of people's names; `chat.accounts.shown_names` fills them in right after the migrations."""
 
     dependencies: ClassVar = [("chat", "0028_queued_mail")]
 

@@ -30,7 +30,8 @@ class User(AbstractUser):
         blank=True,
         help_text=_("Since when “active” is off; empty while it is on."),
     )
-    # What `chat.shown_names` keeps, so that whoever shows a name knows whether it is one person's.
+    # What `chat.accounts.shown_names` keeps, so that whoever shows a name knows whether it is one
+    # person's.
     name_skeletons = ArrayField(
         models.TextField(),
         null=True,

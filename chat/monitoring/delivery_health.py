@@ -6,6 +6,12 @@ The result lies on the bus, and a web process shows it when it is asked for metr
 A room that was wrong is looked at from then on until it is right, so that an alert goes away only
 when something was mended. What takes long, to read the bus or a busy room since then, is done
 again at intervals that double, and what there is no time for counts as it was found last.
+
+| Key on the bus | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:delivery-health` | string | – | the last check: JSON |
+| `veche:delivery-health:wrong` | hash | – | room → since when it is wrong, and in what |
+| `veche:delivery-health:checking` | string | 2 min | a check is under way |
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.actions import rooms
 from chat.events import RoomKind
 from chat.models import ApiToken, Room, User

@@ -1,7 +1,7 @@
 """Which names people may give themselves: none that says, or looks as if it said, something else.
 
-Another person's name is allowed, for people do have the same one: `chat.shown_names` shows the user
-name beside it.
+Another person's name is allowed, for people do have the same one: `chat.accounts.shown_names` shows
+the user name beside it.
 """
 
 from __future__ import annotations

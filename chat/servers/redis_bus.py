@@ -3,20 +3,7 @@
 Nothing of lasting value lies on the bus: whoever uses it states what happens when it is away. On
 the event loop every call goes through one circuit breaker (`ask`), the channel layer's calls too.
 
-| Key | Type | Expiry | Meaning |
-|---|---|---|---|
-| `veche:ticket:<sha256>` | string | 30 s | a ticket: JSON [user id, origin] (`chat.tickets`) |
-| `veche:recent-rooms:<user>` | zset | 10 min | room → ms of entering it (`chat.recent_rooms`) |
-| `veche:delivery-health` | string | – | the last check: JSON (`chat.monitoring.delivery_health`) |
-| `veche:delivery-health:wrong` | hash | – | room → since when it is wrong, and in what (the same) |
-| `veche:delivery-health:checking` | string | 2 min | a check is under way (the same) |
-| `veche:task:<id>:starts` | string | 1 d | how often a task was begun (`chat.task_runs`) |
-| `veche:letter-job…` | hash, zset | 7 d | bulk acts on dead letters (`chat.admin.letter_jobs`) |
-| `veche:verification:<room>…` | string | 1 h | checks of single rooms (`chat.admin.verification`) |
-| `veche:drain-samples` | list | 1 h | how far all rooms were (`chat.admin.drain_rates`) |
-| `veche:web-processes` | hash | 1 min | how each web process is (`chat.web_processes`) |
-| `veche:beat` | string | 7 d | when beat last had a task to send (`chat.beat_heartbeat`) |
-| `veche:tasks:later`, `…:later:calls` | zset, hash | – | tasks to send again, and when (the same) |
+Whoever owns a key there lists it at the top of their module.
 """
 
 from __future__ import annotations

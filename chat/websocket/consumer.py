@@ -19,7 +19,8 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from chat import hub as hubs
-from chat import room_list, socket_auth
+from chat import room_list
+from chat.accounts import socket_auth
 from chat.actions import accounts
 from chat.audit import entries as audit
 from chat.errors import ClientError, Unavailable

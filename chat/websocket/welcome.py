@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from django.conf import settings
 
+from chat.accounts.socket_auth import Identity
 from chat.protocol import (
     MAX_BODY_CHARACTERS,
     MAX_FRAME_BYTES,
@@ -17,7 +18,6 @@ from chat.protocol import (
     Welcome,
 )
 from chat.servers import clocks
-from chat.socket_auth import Identity
 
 # About 700 rooms: ordinary people get theirs in one frame. Far below what a server holds for a
 # connection (4 MiB) and what a browser takes at once without a stutter.

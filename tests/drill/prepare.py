@@ -57,7 +57,7 @@ def make_people(count: int) -> list[dict[str, Any]]:
     from django.conf import settings
     from django.test import Client
 
-    from chat import tokens
+    from chat.accounts import tokens
     from chat.models import User
 
     people = []

@@ -12,8 +12,8 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from chat.accounts.reauthentication import SIGNED_IN_AT
 from chat.models import User
-from chat.reauthentication import SIGNED_IN_AT
 
 PASSWORD = "tall-Oak-42-river"
 

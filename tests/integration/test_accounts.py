@@ -18,9 +18,10 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import room_list, tokens
+from chat import room_list
+from chat.accounts import tokens
+from chat.accounts.limit_cache import LimitCache
 from chat.hints import to_hubs
-from chat.limit_cache import LimitCache
 from chat.models import Room, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -268,7 +269,7 @@ def test_attempts_count_in_this_process_while_the_bus_is_away(
 ) -> None:
     away = LimitCache(
         "redis://127.0.0.1:1/0",
-        {"OPTIONS": {"serializer": "chat.limit_cache.JsonSerializer"}},
+        {"OPTIONS": {"serializer": "chat.accounts.limit_cache.JsonSerializer"}},
     )
     monkeypatch.setattr("allauth.core.internal.ratelimit.cache", away)
 

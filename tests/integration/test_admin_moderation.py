@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.admin import keyset_paging
 from chat.audit.permissions import Action
 from chat.events import EventType, RoomKind

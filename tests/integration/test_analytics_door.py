@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.models import User
 from tests.integration.admin_world import at_admin, staff, stored, without_second_factor
 from tests.integration.rooms import new_room

@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.actions.reports import report_message
 from chat.models import User
 from tests.integration.chat_world import store

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.models import Membership, Message, Reaction, Room, RoomEvent, User
 from chat.persistence import drain
 

@@ -260,7 +260,7 @@ def get(port: int, path: str, *, tls: bool) -> None:
         else http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     )
     with closing(connection):
-        # As browsers send it after a page whose address holds a key: see `chat.key_pages`.
+        # As browsers send it after a page whose address holds a key: see `chat.accounts.key_pages`.
         connection.request("GET", path, headers={"Referer": "http://127.0.0.1/"})
         connection.getresponse().read()
 

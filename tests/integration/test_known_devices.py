@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from chat import known_devices
-from chat.known_devices import COOKIE
+from chat.accounts import known_devices
+from chat.accounts.known_devices import COOKIE
 from chat.models import User
 from tests.integration.account_world import (
     PASSWORD,

@@ -17,7 +17,8 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import dead_letters, events, room_log, tokens
+from chat import dead_letters, events, room_log
+from chat.accounts import tokens
 from chat.models import RoomEvent
 from chat.room_log import keys
 from chat.servers.redis_log import blocking_client

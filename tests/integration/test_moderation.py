@@ -17,7 +17,8 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
-from chat import history, room_log, tokens
+from chat import history, room_log
+from chat.accounts import tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
 from chat.audit import entries as audit

@@ -18,7 +18,8 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
-from chat import people, room_list, room_log
+from chat import room_list, room_log
+from chat.accounts import people
 from chat.metrics import catalogue as metrics
 from chat.models import ApiToken, Membership, Room
 from chat.monitoring import probe, probe_account

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.middleware.unpaid_requests import PERSON_BURST, PERSON_PER_SECOND
 from chat.models import User
 from chat.resilience.reading_budget import UNITS_BURST, UNITS_PER_SECOND

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import reports as queue
-from chat import tokens
+from chat.accounts import tokens
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.api.requests import REPORTS

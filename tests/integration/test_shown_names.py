@@ -13,7 +13,7 @@ from django.db import connections
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import people, shown_names
+from chat.accounts import people, shown_names
 from chat.models import User
 from tests.integration.account_world import PASSWORD, person, signed_in
 from tests.integration.admin_world import at_admin, staff, without_second_factor

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.actions import people, rooms
 from chat.api.routes import api as ninja_api
 from chat.audit.permissions import Action

@@ -19,7 +19,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from chat import revocation, tickets
+from chat.accounts import revocation, tickets
 from chat.actions import moderation, rooms
 from chat.events import RoomKind, shard_of
 from chat.hints import to_hubs

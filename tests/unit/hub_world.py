@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chat.accounts.socket_auth import Identity
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.hints.to_hubs import events_message, runs
@@ -21,7 +22,6 @@ from chat.presence import Presence
 from chat.protocol import Position, RoomInfo
 from chat.room_log import RoomState
 from chat.room_log.changes import Mark, Unloaded
-from chat.socket_auth import Identity
 
 ROOM = 5
 PATIENCE_SECONDS = 5.0

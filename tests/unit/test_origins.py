@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.origins import is_allowed_origin
+from chat.accounts.origins import is_allowed_origin
 
 ALLOWED = ("https://chat.example.org", "http://localhost:8000")
 

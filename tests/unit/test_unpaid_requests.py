@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core import signing
 
-from chat import known_devices
+from chat.accounts import known_devices
 from chat.middleware import unpaid_requests
 from chat.middleware.asgi import Message, Receive, Scope, Send
 from chat.middleware.unpaid_requests import (

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.errors import ClientError
 from chat.models import User
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.db.models import Q
 
-from chat import tokens
+from chat.accounts import tokens
 from chat.audit import entries as audit
 from chat.audit.entries import Act, By, Door
 from chat.audit.permissions import Action

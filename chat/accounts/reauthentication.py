@@ -32,9 +32,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils.http import urlencode
 
-from chat import second_factor
+from chat.accounts import second_factor
+from chat.accounts.second_factor import SecondFactor
 from chat.models import User
-from chat.second_factor import SecondFactor
 
 View = Callable[..., HttpResponseBase]
 
@@ -111,7 +111,7 @@ def _lead_to_question(request: HttpRequest, *, keep_form: bool) -> HttpResponseB
 
 def connect() -> None:
     """Starts noting when sessions are opened; called once when the app is ready."""
-    user_logged_in.connect(_on_sign_in, dispatch_uid="chat.reauthentication")
+    user_logged_in.connect(_on_sign_in, dispatch_uid="chat.accounts.reauthentication")
 
 
 def _on_sign_in(request: HttpRequest, **kwargs: Any) -> None:

@@ -1,6 +1,6 @@
 """What sign-up asks beyond allauth's own fields, and what can be changed of it later.
 
-Apart from `chat.account_forms`, because allauth imports this one while it defines its own forms.
+Apart from `chat.accounts.forms`, because allauth imports this one while it defines its own forms.
 """
 
 from __future__ import annotations

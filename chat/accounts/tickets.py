@@ -3,6 +3,10 @@
 A browser's session cookie comes along with the handshake; a program's bearer token must not
 stand in a URL or a subprotocol that proxies write to their logs. So it trades the token for a
 ticket that works once, within 30 s. The bus keeps only the ticket's digest.
+
+| Key on the bus | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:ticket:<sha256>` | string | 30 s | a ticket: JSON [user id, origin] |
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ MAX_TICKET_CHARACTERS = 64
 
 
 class Ticket(msgspec.Struct, frozen=True, array_like=True):
-    """Who holds the ticket, and what they got it with (see `chat.revocation`)."""
+    """Who holds the ticket, and what they got it with (see `chat.accounts.revocation`)."""
 
     user_id: int
     origin: str

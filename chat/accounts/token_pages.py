@@ -16,12 +16,12 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from chat import account_notices, tokens
-from chat.account_forms import TokenForm
+from chat.accounts import notices, tokens
+from chat.accounts.forms import TokenForm
+from chat.accounts.reauthentication import ask_again
 from chat.errors import ClientError
 from chat.models import ApiToken, User
 from chat.protocol import scopes
-from chat.reauthentication import ask_again
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -41,7 +41,7 @@ def token_page(request: HttpRequest) -> HttpResponse:
             at_most = tokens.MAX_TOKENS_PER_PERSON
             form.add_error(None, gettext("You have %s tokens already: revoke one.") % at_most)
         else:
-            account_notices.tell(request, "token_made", user, token_name=issued[0].name)
+            notices.tell(request, "token_made", user, token_name=issued[0].name)
             form = TokenForm()
     now = timezone.now()
     shown = [

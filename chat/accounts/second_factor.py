@@ -26,7 +26,7 @@ from django.db.models.signals import post_save
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat import known_devices
+from chat.accounts import known_devices
 from chat.models import User
 
 # How allauth calls an authentication by code or key in a session's record.
@@ -67,8 +67,10 @@ def newest(user_id: int) -> datetime | None:
 
 def connect() -> None:
     """Starts listening to new factors; called once when the app is ready."""
-    post_save.connect(_end_sessions, sender=Authenticator, dispatch_uid="chat.second_factor")
-    authenticator_added.connect(_keep_session, dispatch_uid="chat.second_factor")
+    post_save.connect(
+        _end_sessions, sender=Authenticator, dispatch_uid="chat.accounts.second_factor"
+    )
+    authenticator_added.connect(_keep_session, dispatch_uid="chat.accounts.second_factor")
 
 
 def _end_sessions(instance: Authenticator, created: bool, **kwargs: Any) -> None:
@@ -76,7 +78,7 @@ def _end_sessions(instance: Authenticator, created: bool, **kwargs: Any) -> None
         return
     person = User.objects.get(pk=instance.user_id)
     person.sessions_ended_at = timezone.now()
-    # Saving announces that the sockets must close (`chat.revocation`).
+    # Saving announces that the sockets must close (`chat.accounts.revocation`).
     person.save(update_fields=["sessions_ended_at"])
 
 

@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from chat import account_notices, password_reset_tokens, sign_in_limits
+from chat.accounts import notices, password_reset_tokens, sign_in_limits
+from chat.accounts.public_address import origin_of
 from chat.audit import entries as audit
 from chat.mail import queue
 from chat.names import usernames
-from chat.public_address import origin_of
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -77,7 +77,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         told = {"username": user.username, "timestamp": timezone.now(), **(context or {})}
         if not told.get("by_staff"):
             told["ip"] = self.get_client_ip(self.request)
-        addresses = account_notices.addresses_of(user)
+        addresses = notices.addresses_of(user)
         addresses |= {address.lower() for address in (email, told.get("deleted_email")) if address}
         for address in sorted(addresses - {told.get("added_email")}):
             self.send_mail(template_prefix, address, told)

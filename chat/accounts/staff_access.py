@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from chat import second_factor
+from chat.accounts import second_factor
+from chat.accounts.second_factor import SecondFactor
 from chat.models import User
-from chat.second_factor import SecondFactor
 
 SEES_ANALYTICS = "chat.view_analytics"
 

@@ -60,8 +60,8 @@ def change_address(request: HttpRequest, user: User, old: str, new: str) -> None
 
 def connect() -> None:
     """Starts listening to what is changed; called once when the app is ready."""
-    email_added.connect(_on_address_added, dispatch_uid="chat.account_notices")
-    email_changed.connect(_on_address_changed, dispatch_uid="chat.account_notices")
+    email_added.connect(_on_address_added, dispatch_uid="chat.accounts.notices")
+    email_changed.connect(_on_address_changed, dispatch_uid="chat.accounts.notices")
 
 
 def _on_address_added(

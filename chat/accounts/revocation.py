@@ -3,8 +3,8 @@
 Whatever ends all sessions of a person ends the tokens of their programs too: who changes a password
 because somebody else knows it would otherwise leave them a key.
 
-The push over the bus closes sockets within moments. It may be lost, so `chat.socket_auth` also
-asks for all of them at least once a minute.
+The push over the bus closes sockets within moments. It may be lost, so `chat.accounts.socket_auth`
+also asks for all of them at least once a minute.
 
 An *origin* says what a connection was opened with: a session's key, or `token:<id>`.
 """
@@ -19,7 +19,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 from django.utils import timezone
 
-from chat import person_news
+from chat.accounts import person_news
 from chat.hints import to_hubs
 from chat.models import ApiToken, User
 
@@ -44,10 +44,10 @@ def announce(user_id: int, origin: str | None) -> None:
 
 def connect() -> None:
     """Starts listening to what ends sessions; called once when the app is ready."""
-    user_logged_out.connect(_on_sign_out, dispatch_uid="chat.revocation")
-    pre_save.connect(_before_save, sender=User, dispatch_uid="chat.revocation")
-    post_save.connect(_after_save, sender=User, dispatch_uid="chat.revocation")
-    post_delete.connect(_on_delete, sender=User, dispatch_uid="chat.revocation")
+    user_logged_out.connect(_on_sign_out, dispatch_uid="chat.accounts.revocation")
+    pre_save.connect(_before_save, sender=User, dispatch_uid="chat.accounts.revocation")
+    post_save.connect(_after_save, sender=User, dispatch_uid="chat.accounts.revocation")
+    post_delete.connect(_on_delete, sender=User, dispatch_uid="chat.accounts.revocation")
 
 
 def _on_sign_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None:

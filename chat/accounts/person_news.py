@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from msgspec import structs
 
-from chat import people
+from chat.accounts import people
 from chat.hints import to_hubs
 from chat.models import User
 

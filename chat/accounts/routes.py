@@ -1,5 +1,6 @@
-"""Pages of the account that ask who is there before they answer (`chat.reauthentication`), and
-those whose address holds a key (`chat.key_pages`).
+"""Pages of the account that ask who is there before they answer
+(`chat.accounts.reauthentication`), and those whose address holds a key
+(`chat.accounts.key_pages`).
 
 They come before allauth's own routes, which have the same addresses and names.
 """
@@ -11,8 +12,8 @@ from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from django.urls import path, re_path
 
-from chat.key_pages import keep_the_key
-from chat.reauthentication import ask_again
+from chat.accounts.key_pages import keep_the_key
+from chat.accounts.reauthentication import ask_again
 
 CHANGES = frozenset({"POST"})
 # What the page itself shows, or would make, is not for everybody who sits down there.

@@ -11,8 +11,8 @@ The rates are in `ACCOUNT_RATE_LIMITS`:
 | `login_failed_by_device` | a browser or session that knows the person | a stolen cookie |
 
 Anybody can use up what is counted of a name. So whoever comes with the cookie of a browser in which
-the person has signed in (`chat.known_devices`), or with their session, has a count of their own
-and is asked for no other. When that is used up they are a stranger like all others.
+the person has signed in (`chat.accounts.known_devices`), or with their session, has a count of
+their own and is asked for no other. When that is used up they are a stranger like all others.
 
 What is counted is taken back when the password or the code was right.
 """
@@ -23,7 +23,7 @@ from allauth.core.internal import ratelimit
 from allauth.core.internal.ratelimit import RateLimitUsage
 from django.http import HttpRequest
 
-from chat import known_devices
+from chat.accounts import known_devices
 from chat.names import usernames
 
 APP = "allauth.account"

@@ -18,13 +18,13 @@ from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from chat import people, tickets, tokens
+from chat.accounts import people, tickets, tokens
+from chat.accounts.origins import Headers, is_allowed_origin
+from chat.accounts.revocation import TOKEN_ORIGIN
 from chat.models import ApiToken, User
-from chat.origins import Headers, is_allowed_origin
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX, scopes
 from chat.protocol.scopes import Scope
 from chat.resilience.coalescing import Coalescer
-from chat.revocation import TOKEN_ORIGIN
 from chat.servers.postgres import in_database
 
 # What a browser sends for all of a site is at most a few KiB.
@@ -36,8 +36,8 @@ MAX_SESSION_KEY = 40
 class Identity(msgspec.Struct, frozen=True):
     """Who is behind a connection.
 
-    `origin` is what it was opened with, a session's key or `token:<id>` (see `chat.revocation`).
-    `scopes` are those of the token; a session has them all.
+    `origin` is what it was opened with, a session's key or `token:<id>` (see
+    `chat.accounts.revocation`). `scopes` are those of the token; a session has them all.
     """
 
     user_id: int

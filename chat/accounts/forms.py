@@ -17,14 +17,14 @@ from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chat import password_reset_tokens, sign_in_limits
-from chat.display_name_form import DisplayNameForm
+from chat.accounts import password_reset_tokens, sign_in_limits
+from chat.accounts.display_name_form import DisplayNameForm
+from chat.accounts.tokens import DEFAULT_DAYS
 from chat.errors import ClientError
 from chat.models import User
 from chat.names import usernames
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.protocol.scopes import Scope
-from chat.tokens import DEFAULT_DAYS
 
 # No person types more, and hashing must not be given megabytes.
 MAX_PASSWORD_CHARACTERS = 512
@@ -122,7 +122,7 @@ class TokenForm(PageForm):
             ) from refused
 
     def wanted(self) -> dict[str, Any]:
-        """Arguments of `chat.tokens.issue`."""
+        """Arguments of `chat.accounts.tokens.issue`."""
         given = self.cleaned_data
         granted = [Scope(name) for name in given["scopes"]]
         return {"name": given["name"], "granted": granted, "days": given["days"]}
@@ -176,7 +176,8 @@ class CodeForm(PageForm):
 
 
 class CountedCodeForm(CodeForm):
-    """Asks for a code of somebody's second factor, so many times (`chat.sign_in_limits`)."""
+    """Asks for a code of somebody's second factor, so many times
+    (`chat.accounts.sign_in_limits`)."""
 
     user: User
     authenticator: Authenticator

@@ -1,9 +1,9 @@
 """Browsers in which a person has signed in before: strangers' guesses do not hold these up.
 
-Wrong guesses close a name (`chat.sign_in_limits`), and anybody can make them. So a browser gets a
-signed cookie for each person who signed in there, and an attempt that comes with it is counted by
-itself: only what is tried in that browser can use it up. A stolen cookie opens nothing, and gives
-the few guesses of that count. The scheme is OWASP's "device cookies".
+Wrong guesses close a name (`chat.accounts.sign_in_limits`), and anybody can make them. So a browser
+gets a signed cookie for each person who signed in there, and an attempt that comes with it is
+counted by itself: only what is tried in that browser can use it up. A stolen cookie opens nothing,
+and gives the few guesses of that count. The scheme is OWASP's "device cookies".
 
 An entry holds the person's id, a number of its own, and a mark made of what ends their sessions: a
 new password, by whatever way, a new second factor, deactivation and an administrator's "end all"
@@ -148,8 +148,8 @@ def _mark(user: User) -> str:
 def connect() -> None:
     """Starts listening to who signs in; called once when the app is ready."""
     for signal in (user_logged_in, password_changed, password_set):
-        signal.connect(_on_sign_in, dispatch_uid="chat.known_devices")
-    password_reset.connect(_on_reset, dispatch_uid="chat.known_devices")
+        signal.connect(_on_sign_in, dispatch_uid="chat.accounts.known_devices")
+    password_reset.connect(_on_reset, dispatch_uid="chat.accounts.known_devices")
 
 
 def _on_sign_in(request: HttpRequest, user: User, **kwargs: Any) -> None:

@@ -6,7 +6,7 @@ skeletons of a person's names (`chat.names.look_alikes`) are kept in their row, 
 person's look like them. Both follow every `save`; what was written past it (by an old version, in
 bulk) is filled in by `fill_in`, after each `migrate`.
 
-Open pages hear of a change (`chat.person_news`).
+Open pages hear of a change (`chat.accounts.person_news`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_migrate, post_save, pre_save
 
-from chat import person_news
+from chat.accounts import person_news
 from chat.models import User
 from chat.names import look_alikes
 
@@ -44,9 +44,9 @@ SHARED_OF_ALL = """
 
 def connect() -> None:
     """Starts following names; called once when the app is ready."""
-    pre_save.connect(_before_save, sender=User, dispatch_uid="chat.shown_names")
-    post_save.connect(_after_save, sender=User, dispatch_uid="chat.shown_names")
-    post_migrate.connect(_after_migrate, dispatch_uid="chat.shown_names")
+    pre_save.connect(_before_save, sender=User, dispatch_uid="chat.accounts.shown_names")
+    post_save.connect(_after_save, sender=User, dispatch_uid="chat.accounts.shown_names")
+    post_migrate.connect(_after_migrate, dispatch_uid="chat.accounts.shown_names")
 
 
 def fill_in() -> int:

@@ -3,7 +3,7 @@
 A token is 32 random bytes, so a plain digest cannot be guessed back; the `veche_` in front lets
 secret scanners and people recognise one. It ends when it expires or is revoked: by its owner, by an
 administrator, by `manage.py revoke_tokens`, and with everything that ends all sessions of its owner
-(`chat.revocation`).
+(`chat.accounts.revocation`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from chat import revocation
+from chat.accounts import revocation
 from chat.errors import ClientError
 from chat.models import ApiToken, User
 from chat.protocol import scopes

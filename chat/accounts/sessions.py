@@ -11,13 +11,13 @@ from allauth.usersessions.models import UserSession
 from django.db.models.signals import post_delete
 from django.utils import timezone
 
-from chat import revocation
+from chat.accounts import revocation
 from chat.models import User
 
 
 def connect() -> None:
     """Starts listening to the ends of sessions; called once when the app is ready."""
-    post_delete.connect(_on_end, sender=UserSession, dispatch_uid="chat.sessions")
+    post_delete.connect(_on_end, sender=UserSession, dispatch_uid="chat.accounts.sessions")
 
 
 def _on_end(instance: UserSession, **kwargs: Any) -> None:
@@ -37,11 +37,11 @@ def sessions_of(user_id: int) -> list[UserSession]:
 def end_all(person: User) -> None:
     """Ends all that the person opened, also what is on no list, with sockets and tokens.
 
-    Browsers in which they signed in do not know them any more (`chat.known_devices`).
+    Browsers in which they signed in do not know them any more (`chat.accounts.known_devices`).
     """
     end(sessions_of(person.pk))
     person.sessions_ended_at = timezone.now()
-    # Saving ends tokens, and announces that the sockets must close (`chat.revocation`).
+    # Saving ends tokens, and announces that the sockets must close (`chat.accounts.revocation`).
     person.save(update_fields=["sessions_ended_at"])
 
 

@@ -1,0 +1,1 @@
+"""Accounts: signing in, sessions, tokens, tickets, and what proves who somebody is."""
