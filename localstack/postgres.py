@@ -6,6 +6,7 @@ server running when we die.
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import pwd
@@ -89,6 +90,11 @@ class Postgres:
             stop_seconds=30.0,
         )
         self.account = account
+
+    def configure(self, name: str, value: str) -> None:
+        """Another setting, for the next start."""
+        argv = (*self.program.argv, "-c", f"{name}={value}")
+        self.program = dataclasses.replace(self.program, argv=argv)
 
     def prepare(self) -> None:
         """Make the data folder, once. Raises: StartFailed."""

@@ -2,94 +2,81 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import fcntl
-import http.client
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from localstack.installation import LOOPBACK, OWNER_URL, PROJECT, Installation
 from localstack.ports import free_port, holder, is_free
 from localstack.process import Program, StartFailed, tail
-from localstack.servers import READY_SECONDS, LocalServers, is_given, write_private
-from localstack.supervisor import Interrupted, Part, Supervisor, python
+from localstack.servers import write_private
+from localstack.supervisor import Interrupted, Part, python
 from localstack.targets import remove_targets, write_targets
 
 SETUP_SECONDS = 300.0
 # Each run is a message that is kept.
 PROBE_EVERY_SECONDS = "15"
-# Programs that show their metrics on a port of their own.
-METERED = ("worker", "beat", "analytics", "probe")
-PROJECT = Path(__file__).resolve().parent.parent
-LOOPBACK = "127.0.0.1"
-OWNER_URL = "DATABASE_OWNER_URL"
-WILDCARDS = {"0.0.0.0", "::"}  # noqa: S104
+CONNECTIONS = (
+    "DATABASE_URL",
+    OWNER_URL,
+    "LOG_REDIS_URL",
+    "BUS_REDIS_URL",
+    "KAFKA_BOOTSTRAP_SERVERS",
+)
 
 
-class Stack:
-    """Everything that runs, with its data under `folder`. `given` is the environment of the user:
-    what it sets is used as it is, and a server whose URL it holds is not embedded."""
+class Stack(Installation):
+    """Everything that runs, with its data under `data`. `given` is the environment of the user."""
 
-    def __init__(self, folder: Path, given: Mapping[str, str]) -> None:
-        self.folder = folder
+    def __init__(self, data: Path, given: Mapping[str, str]) -> None:
         self.port = port_of(given)
+        super().__init__(data, {"web": self.port}, say, kafka=wants_kafka(given), given=given)
         self.bind = given.get("BIND") or LOOPBACK
-        self.servers = LocalServers(folder, given=given, kafka=wants_kafka(given))
-        host = LOOPBACK if self.bind in WILDCARDS else self.bind
-        self.address = f"http://{host}:{self.port}"
-        defaults = {
-            **self.servers.environment,
-            "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
-            "STATIC_ROOT": str(folder / "static"),
-            "EMAIL_URL": f"filemail://{folder / 'mail'}",
-            # Files under var/log/ are read by the person at this machine.
-            "LOG_FORMAT": "console",
-            # Whatever the world calls it: the probe runs on this machine.
-            "PROBE_URL": self.address,
-        }
+        self.address = f"http://{self.web_host}:{self.port}"
+        self.set_unless_given(
+            {
+                "ALLOWED_ORIGINS": f"{self.address},http://localhost:{self.port}",
+                "EMAIL_URL": f"filemail://{data / 'mail'}",
+                # Files under var/log/ are read by the person at this machine.
+                "LOG_FORMAT": "console",
+                # Whatever the world calls it: the probe runs on this machine.
+                "PROBE_URL": self.address,
+            }
+        )
         if self._embeds("DATABASE_URL"):
             # The demo administrator, whose password is in the banner, gets in without a phone.
-            defaults["STAFF_MFA"] = "no"
-        # Everything that `manage.py` in another terminal needs to be part of this stack.
-        self.environment = {
-            name: value for name, value in defaults.items() if not is_given(given, name)
-        } | {"PORT": str(self.port), "BIND": self.bind}
-        for name in (
-            "DATABASE_URL",
-            OWNER_URL,
-            "LOG_REDIS_URL",
-            "BUS_REDIS_URL",
-            "KAFKA_BOOTSTRAP_SERVERS",
-        ):
-            if given.get(name):
-                self.environment[name] = given[name]
-        self.supervisor = Supervisor(say)
-        self.demo_file = folder / "demo-accounts.json"
-        self.metrics = {name: f"{LOOPBACK}:{free_port()}" for name in METERED}
+            self.set_unless_given({"STAFF_MFA": "no"})
+        self.environment |= {"PORT": str(self.port), "BIND": self.bind}
+        # `manage.py` in another terminal does not have them from there.
+        self.environment |= {name: given[name] for name in CONNECTIONS if given.get(name)}
+        self.demo_file = data / "demo-accounts.json"
+        metered = (*self.workers, "beat", "analytics", "probe")
+        self.metrics = {name: f"{LOOPBACK}:{free_port()}" for name in metered}
 
     def run(self) -> int:
         """Run until somebody stops it; returns the exit code."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as lock:
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / "lock").open("a+") as lock:
             self._take(lock.fileno())
             if not is_free(self.bind, self.port):
                 raise StartFailed(
                     f"Port {self.port} is taken by {holder(self.port)}. "
                     f"Choose another one: make run PORT={self.port + 1}"
                 )
-            stack_file = self.folder / "stack.json"
+            stack_file = self.data / "stack.json"
             try:
-                self._start()
+                self._start_servers()
                 write_private(
                     stack_file, json.dumps({"pid": os.getpid(), "environment": self.environment})
                 )
-                self._start_veche()
-                self._start_probe()
-                write_targets(self.folder, self._targets())
+                for group in self.groups():
+                    self.supervisor.start_group(group)
+                write_targets(self.data, self._targets())
                 print(self.banner(), flush=True)
                 self.supervisor.watch()
                 say("stopping")
@@ -97,7 +84,7 @@ class Stack:
                 say("stopping before everything has started")
             finally:
                 stack_file.unlink(missing_ok=True)
-                remove_targets(self.folder)
+                remove_targets(self.data)
                 self.supervisor.stop_all()
         say("stopped")
         return 0
@@ -107,19 +94,14 @@ class Stack:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StartFailed(
-                f"Veche already runs with the data of {self.folder}: stop it there first."
+                f"Veche already runs with the data of {self.data}: stop it there first."
             ) from None
 
-    def _start(self) -> None:
-        embedded = self.servers.all
-        if embedded:
-            say("starting " + ", ".join(server.name for server in embedded))
-            for server in embedded:
-                server.prepare()
-            self.supervisor.start_group(
-                [Part(server.program, server.check, READY_SECONDS) for server in embedded]
-            )
-        setup = self._program("setup", *python("localstack.setup", *self._demo_arguments()))
+    def _start_servers(self) -> None:
+        if self.servers.all:
+            say("starting " + ", ".join(server.name for server in self.servers.all))
+            self.supervisor.start_group(self.server_parts())
+        setup = self.program("setup", *python("localstack.setup", *self._demo_arguments()))
         setup = dataclasses.replace(setup, environment={**setup.environment, **self._owner()})
         if self.supervisor.run_once(setup, SETUP_SECONDS):
             raise StartFailed(f"Setting up the database failed:\n{tail(setup.log, 30)}")
@@ -130,54 +112,25 @@ class Stack:
 
     def _demo_arguments(self) -> list[str]:
         """Accounts with well-known names belong into no database but our own."""
-        return [str(self.folder)] if self._embeds("DATABASE_URL") else []
+        return [str(self.data)] if self._embeds("DATABASE_URL") else []
 
-    def _start_veche(self) -> None:
-        celery = python("celery", "-A", "chatsite")
-        self.supervisor.start_group(
-            [
-                Part(self._program("worker", *celery, "worker", "--without-gossip")),
-                Part(self._program("beat", *celery, "beat")),
-                Part(self._program("analytics", *self._consume_events())),
-            ]
-        )
-        web = self._program("web", *python("chatsite.server"))
-        self.supervisor.start_group([Part(web, self._check_ready)])
-
-    @staticmethod
-    def _consume_events() -> tuple[str, ...]:
+    def groups(self) -> Iterator[list[Part]]:
+        workers, *others = super().groups()
         # The name lets it go on at once when it is started again.
-        return (sys.executable, "manage.py", "consume_events", "--instance", "local")
+        yield [*workers, Part(self._manage("analytics", "consume_events", "--instance", "local"))]
+        yield from others
+        # What a person would notice, before one does; without it, its alert would fire.
+        yield [Part(self._manage("probe", "probe", "--every", PROBE_EVERY_SECONDS))]
 
-    def _start_probe(self) -> None:
-        """What a person would notice, before one does; without it, its alert would fire."""
-        manage = (sys.executable, str(PROJECT / "manage.py"))
-        probe = self._program("probe", *manage, "probe", "--every", PROBE_EVERY_SECONDS)
-        self.supervisor.start_group([Part(probe)])
+    def _manage(self, name: str, *arguments: str) -> Program:
+        return self.program(name, sys.executable, str(PROJECT / "manage.py"), *arguments)
 
     def _targets(self) -> dict[str, list[str]]:
         """Where Prometheus finds the metrics of each process."""
-        web = f"{LOOPBACK if self.bind in WILDCARDS else self.bind}:{self.port}"
-        return {"web": [web]} | {name: [address] for name, address in self.metrics.items()}
-
-    def _program(self, name: str, *argv: str) -> Program:
-        environment = {**self.environment, "PYTHONUNBUFFERED": "1", OWNER_URL: ""}
-        if name in self.metrics:
-            host, _, port = self.metrics[name].rpartition(":")
-            environment |= {"METRICS_BIND": host, "METRICS_PORT": port}
-        return Program(
-            name=name,
-            argv=argv,
-            log=self.folder / "log" / f"{name}.log",
-            pid_file=self.folder / "run" / f"{name}.pid",
-            environment=environment,
-            cwd=PROJECT,
-            stop_seconds=20.0,
-        )
-
-    def _check_ready(self) -> None:
-        """Raise unless people can chat."""
-        is_ready(LOOPBACK if self.bind in WILDCARDS else self.bind, self.port)
+        found = {"web": [f"{self.web_host}:{port}" for port in self.web_ports.values()]}
+        for name, address in self.metrics.items():
+            found.setdefault("worker" if name in self.workers else name, []).append(address)
+        return found
 
     def banner(self) -> str:
         lines = [
@@ -188,7 +141,7 @@ class Stack:
             "",
             *self._part_lines(),
             *self._staff_mfa_line(),
-            f"  logs       {self.folder / 'log'}/*.log",
+            f"  logs       {self.data / 'log'}/*.log",
             "",
             "  Ctrl-C stops everything. The data stays.",
             "",
@@ -247,16 +200,6 @@ class Stack:
 
     def _embeds(self, variable: str) -> bool:
         return variable in self.servers.of
-
-
-def is_ready(host: str, port: int) -> None:
-    """Raise unless people can chat through the web process at this address."""
-    connection = http.client.HTTPConnection(host, port, timeout=3)
-    with contextlib.closing(connection):
-        connection.request("GET", "/readyz", headers={"Host": "localhost"})
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise ConnectionError(answer.read(500).decode(errors="replace"))
 
 
 def port_of(given: Mapping[str, str]) -> int:

@@ -69,11 +69,19 @@ class Supervisor:
 
         Raises: StartFailed, Interrupted.
         """
+        self.launch(parts)
+        self.wait_until_ready(parts)
+
+    def launch(self, parts: list[Part]) -> None:
+        """Start `parts` at once, on the thread whose death takes them along."""
         self.groups.append(parts)
         for part in parts:
             if stop_left_over(part.program):
                 self.say(f"{part.name} was left over from an earlier run and has been stopped")
             self._start(part)
+
+    def wait_until_ready(self, parts: list[Part]) -> None:
+        """Raises: StartFailed, Interrupted."""
         for part in parts:
             assert part.process is not None
             wait_until_ready(
@@ -107,10 +115,16 @@ class Supervisor:
     def watch(self) -> None:
         """Restart what dies, until somebody asks to stop."""
         while not self.stop_asked:
-            for group in self.groups:
-                for part in group:
-                    self.look_after(part, time.monotonic())
+            self.look_after_all()
             time.sleep(POLL_SECONDS)
+
+    def look_after_all(self) -> None:
+        for part in self.parts:
+            self.look_after(part, time.monotonic())
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for group in self.groups for part in group]
 
     def look_after(self, part: Part, now: float) -> None:
         """Start the part when it is due; note its death. `now` is monotonic, in seconds."""

@@ -8,10 +8,10 @@ import os
 import sys
 from pathlib import Path
 
+from localstack.installation import PROJECT
 from localstack.process import StartFailed
 from localstack.supervisor import Interrupted
 from tests.drill import report
-from tests.drill.installation import PROJECT
 from tests.drill.lost_log import lost_log
 from tests.drill.power_cut import STRONG, WEAK, power_cut, proves_what_it_should
 from tests.drill.report import Outcome

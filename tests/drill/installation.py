@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import http.client
 import json
 import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,16 +20,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 
+from localstack import installation
+from localstack.installation import PROJECT, TWO_WORKERS
 from localstack.kafka import Kafka
 from localstack.ports import free_port
-from localstack.process import Program, StartFailed, tail, wait_until_ready
-from localstack.servers import READY_SECONDS, LocalServers
-from localstack.supervisor import Part, Supervisor, python
+from localstack.postgres import Postgres
+from localstack.process import StartFailed, tail
+from localstack.supervisor import Part, python
 from tests.drill.proxy import Link
 
-PROJECT = Path(__file__).resolve().parents[2]
 WEBS = ("web-1", "web-2")
-WORKERS = ("worker-1", "worker-2")
+WORKERS = TWO_WORKERS
 WATCH_SECONDS = 0.1
 COMMAND_SECONDS = 300.0
 # Few, so that a drill can take them all.
@@ -45,39 +43,48 @@ SERVERS = {
 }
 
 
-class Installation:
-    """Starts, watches and stops everything; for one event loop, on the main thread.
+class Installation(installation.Installation):
+    """Starts, watches and stops everything under `folder`; for one event loop, on the main thread.
 
     `settings` are variables for all processes of Veche.
     """
 
     webs: tuple[str, ...] = WEBS
+    workers = WORKERS
 
     def __init__(
         self, folder: Path, *, kafka: bool = False, settings: Mapping[str, str] | None = None
     ) -> None:
         self.folder = folder
         self.messages: list[str] = []  # what the supervisor says
-        self.servers = LocalServers(folder / "var", kafka=kafka)
+        web_ports = {web: free_port() for web in self.webs}
+        super().__init__(folder / "var", web_ports, self.messages.append, kafka=kafka)
         self.links: dict[str, Link] = {}
-        self.web_ports = {web: free_port() for web in self.webs}
-        self._settings = dict(settings or {})
-        self._supervisor = Supervisor(self.messages.append)
         self._watching: asyncio.Task[None] | None = None
-        postgres = self.servers.of["DATABASE_URL"]
-        postgres.program = dataclasses.replace(
-            postgres.program,
-            argv=(*postgres.program.argv, "-c", f"max_connections={POSTGRES_CONNECTIONS}"),
-        )
+        self.postgres.configure("max_connections", str(POSTGRES_CONNECTIONS))
         for web in self.webs:
             self._add_link(f"clients-{web}", self.web_ports[web])
         for side in ("web", "worker"):
             for name, variable in SERVERS.items():
                 if variable in self.servers.of and (side, name) != ("web", "kafka"):
                     self._add_link(f"{side}-{name}", port_of(self.servers.of[variable].url))
+        # For commands and the judge: past all links.
+        origins = [f"http://127.0.0.1:{port}" for port in self.client_ports.values()]
+        self.environment |= {
+            "ALLOWED_ORIGINS": ",".join(origins),
+            "SENDS_PER_SECOND": "20",
+            "SENDS_BURST": "60",
+            **(settings or {}),
+        }
 
     def _add_link(self, name: str, target: int) -> None:
         self.links[name] = Link(name, target, free_port())
+
+    @property
+    def postgres(self) -> Postgres:
+        server = self.servers.of["DATABASE_URL"]
+        assert isinstance(server, Postgres)
+        return server
 
     @property
     def has_kafka(self) -> bool:
@@ -88,27 +95,12 @@ class Installation:
         """Where people reach each web process."""
         return {web: self.links[f"clients-{web}"].port for web in WEBS}
 
-    # Environments
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """For commands and the judge: past all links."""
-        origins = [f"http://127.0.0.1:{port}" for port in self.client_ports.values()]
-        return {
-            **self.servers.environment,
-            "ALLOWED_ORIGINS": ",".join(origins),
-            "STATIC_ROOT": str(self.folder / "static"),
-            "SENDS_PER_SECOND": "20",
-            "SENDS_BURST": "60",
-            "PYTHONUNBUFFERED": "1",
-            **self._settings,
-        }
-
-    def environment_of(self, side: str) -> dict[str, str]:
-        """For processes on this side of the links, `web` or `worker`."""
-        environment = {**self.environment, "DATABASE_OWNER_URL": ""}
-        for name, variable in SERVERS.items():
-            link = self.links.get(f"{side}-{name}")
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Each process is behind the links of its side."""
+        environment = super().environment_of(name)
+        side = "web" if name in self.web_ports else "worker"
+        for server, variable in SERVERS.items():
+            link = self.links.get(f"{side}-{server}")
             if link is not None:
                 environment[variable] = through(environment[variable], link.port)
         return environment
@@ -124,46 +116,20 @@ class Installation:
                 # Clients go where the broker says that it is.
                 listener = f"PLAINTEXT://127.0.0.1:{self.links['worker-kafka'].port}"
                 server.properties["advertised.listeners"] = listener
-            await asyncio.to_thread(server.prepare)
-        await self._start_group(
-            [Part(one.program, one.check, READY_SECONDS) for one in self.servers.all]
-        )
+        await self._start_group(await asyncio.to_thread(self.server_parts))
         await self.command(sys.executable, "manage.py", "migrate", "--verbosity", "0")
-        celery = python("celery", "-A", "chatsite")
-        workers = [
-            Part(
-                self._program(
-                    name, "worker", *celery, "worker", "--without-gossip", "-n", f"{name}@drill"
-                )
-            )
-            for name in WORKERS
-        ]
-        beat = Part(self._program("beat", "worker", *celery, "beat"))
-        await self._start_group([*workers, beat])
-        await self._start_group([Part(self._web(web), self._ready(web)) for web in self.webs])
+        for group in self.groups():
+            await self._start_group(group)
         self._watching = asyncio.create_task(self._watch(), name="supervisor")
 
     async def _start_group(self, parts: list[Part]) -> None:
-        self._supervisor.groups.append(parts)
-        for part in parts:
-            # On this thread, whose death takes the children along.
-            self._supervisor.look_after(part, time.monotonic())
-        for part in parts:
-            assert part.process is not None
-            await asyncio.to_thread(
-                wait_until_ready,
-                part.program,
-                part.process,
-                part.check,
-                part.ready_seconds,
-                self._supervisor.raise_if_stopped,
-            )
+        self.supervisor.launch(parts)
+        # On another thread: the links are served meanwhile.
+        await asyncio.to_thread(self.supervisor.wait_until_ready, parts)
 
     async def _watch(self) -> None:
         while True:
-            for group in self._supervisor.groups:
-                for part in group:
-                    self._supervisor.look_after(part, time.monotonic())
+            self.supervisor.look_after_all()
             await asyncio.sleep(WATCH_SECONDS)
 
     async def stop(self) -> None:
@@ -173,18 +139,18 @@ class Installation:
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT)
-        await asyncio.to_thread(self._supervisor.stop_all)
+        await asyncio.to_thread(self.supervisor.stop_all)
         for link in self.links.values():
             await link.stop()
 
     def raise_if_stopped(self) -> None:
         """Raises: Interrupted when somebody has pressed Ctrl-C."""
-        self._supervisor.raise_if_stopped()
+        self.supervisor.raise_if_stopped()
 
     async def hold(self, name: str) -> None:
         """Ends a part and keeps it ended, for scenarios that do something to its data."""
         part = self.part(name)
-        for group in self._supervisor.groups:
+        for group in self.supervisor.groups:
             if part in group:
                 group.remove(part)
         assert part.process is not None
@@ -193,64 +159,29 @@ class Installation:
 
     async def release(self, name: str, part: Part) -> None:
         """Starts a part again that `hold` has ended."""
-        part.process, part.start_at = None, 0.0
         await self._start_group([part])
 
     # Parts
 
     def part(self, name: str) -> Part:
-        for group in self._supervisor.groups:
-            for part in group:
-                if part.name == name:
-                    return part
+        for part in self.supervisor.parts:
+            if part.name == name:
+                return part
         raise KeyError(name)
 
     def part_names(self) -> list[str]:
-        return [part.name for group in self._supervisor.groups for part in group]
+        return [part.name for part in self.supervisor.parts]
 
     def processes(self, name: str | None = None) -> list[psutil.Process]:
         """The processes of a part, or of all parts: each one's main process, then its children."""
         found = []
-        for group in self._supervisor.groups:
-            for part in group:
-                if part.process is None or name not in (None, part.name):
-                    continue
-                with contextlib.suppress(psutil.Error):
-                    main = psutil.Process(part.process.pid)
-                    found += [main, *main.children(recursive=True)]
+        for part in self.supervisor.parts:
+            if part.process is None or name not in (None, part.name):
+                continue
+            with contextlib.suppress(psutil.Error):
+                main = psutil.Process(part.process.pid)
+                found += [main, *main.children(recursive=True)]
         return found
-
-    def _web(self, web: str) -> Program:
-        program = self._program(web, "web", *python("chatsite.server"))
-        return dataclasses.replace(
-            program, environment={**program.environment, "PORT": str(self.web_ports[web])}
-        )
-
-    def extra(self, name: str, *arguments: str) -> Program:
-        """One more process of Celery, beside those that are supervised."""
-        return self._program(name, "worker", *python("celery", "-A", "chatsite", *arguments))
-
-    def _program(self, name: str, side: str, *argv: str) -> Program:
-        return Program(
-            name=name,
-            argv=argv,
-            log=self.folder / "var" / "log" / f"{name}.log",
-            pid_file=self.folder / "var" / "run" / f"{name}.pid",
-            environment=self.environment_of(side),
-            cwd=PROJECT,
-            stop_seconds=20.0,
-        )
-
-    def _ready(self, web: str) -> Any:
-        def check() -> None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.web_ports[web], timeout=3)
-            with contextlib.closing(connection):
-                connection.request("GET", "/readyz", headers={"Host": "localhost"})
-                answer = connection.getresponse()
-                if answer.status != 200:
-                    raise ConnectionError(answer.read(500).decode(errors="replace"))
-
-        return check
 
     # Commands
 
@@ -282,7 +213,7 @@ class Installation:
         return made
 
     def log_tail(self, name: str) -> str:
-        return tail(self.folder / "var" / "log" / f"{name}.log", 30)
+        return tail(self.data / "log" / f"{name}.log", 30)
 
 
 def port_of(url: str) -> int:

@@ -94,12 +94,10 @@ class Processes:
 
     async def start_more(self) -> None:
         """Two more beats and one more worker, which nobody planned for."""
-        for name, arguments in {
-            "beat-2": ["beat"],
-            "beat-3": ["beat"],
-            "worker-3": ["worker", "--without-gossip", "-n", "worker-3@drill"],
-        }.items():
-            self._extra.append(start(self._installation.extra(name, *arguments)))
+        one = self._installation
+        beats = [one.celery(name, "beat") for name in ("beat-2", "beat-3")]
+        for program in (*beats, one.worker("worker-3")):
+            self._extra.append(start(program))
 
     async def stop_more(self) -> None:
         for process in self._extra:

@@ -7,10 +7,10 @@ import asyncio
 import sys
 from pathlib import Path
 
+from localstack.installation import PROJECT
 from localstack.process import StartFailed
 from localstack.supervisor import Interrupted
 from tests.drill.cluster.drill import ClusterDrill
-from tests.drill.installation import PROJECT
 from tests.drill.session import new_folder, say
 
 CLEAN, WRONG, INTERRUPTED = 0, 1, 130

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import time
 from collections.abc import Mapping
@@ -13,15 +12,14 @@ from typing import Any
 
 import psutil
 
-from localstack.gateway import Gateway
+from localstack.installation import THREE_WEBS
 from localstack.ports import free_port
 from localstack.process import StartFailed
-from localstack.supervisor import Part, python
+from localstack.supervisor import python
 from tests.drill.installation import WORKERS, Installation
 
 RESTART_SECONDS = 60.0
 POLL_SECONDS = 0.05
-METRICS_TOKEN = "only-for-the-drill-0123456789"
 
 
 class ClusterInstallation(Installation):
@@ -30,7 +28,7 @@ class ClusterInstallation(Installation):
     `prepare` makes as many `watchers` besides, each in one of the rooms: `watching`.
     """
 
-    webs = ("web-1", "web-2", "web-3")
+    webs = THREE_WEBS
 
     def __init__(
         self,
@@ -43,21 +41,10 @@ class ClusterInstallation(Installation):
         self.watchers = watchers
         self.watching: list[dict[str, Any]] = []
         self.gateway_port = free_port()
-        defaults = {"TRUSTED_PROXIES": "1", "METRICS_TOKEN": METRICS_TOKEN}
-        super().__init__(folder, settings={**defaults, **(settings or {})})
-        self.gateway = Gateway(
-            folder / "var",
-            self.gateway_port,
-            free_port(),
-            list(self.web_ports.values()),
-            Path(self.environment["STATIC_ROOT"]),
-        )
+        super().__init__(folder, settings=settings)
+        self.put_behind_gateway(self.gateway_port)
         if statistics:
-            postgres = self.servers.of["DATABASE_URL"]
-            postgres.program = dataclasses.replace(
-                postgres.program,
-                argv=(*postgres.program.argv, "-c", "shared_preload_libraries=pg_stat_statements"),
-            )
+            self.postgres.configure("shared_preload_libraries", "pg_stat_statements")
 
     def _add_link(self, name: str, target: int) -> None:
         """No proxies: their work would be measured too."""
@@ -65,11 +52,6 @@ class ClusterInstallation(Installation):
     @property
     def client_ports(self) -> dict[str, int]:
         return {"gateway": self.gateway_port}
-
-    async def start(self) -> None:
-        await super().start()
-        await asyncio.to_thread(self.gateway.prepare)
-        await self._start_group([Part(self.gateway.program, self.gateway.check)])
 
     async def prepare(self, clients: int, rooms: int) -> dict[str, Any]:
         made = await super().prepare(clients, rooms)
