@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat import process_metrics
+from chat.hub import pulse
 from chat.servers import clocks
 from chatsite import metrics, sentry, tracing
 from chatsite.version import VERSION
@@ -13,7 +13,7 @@ def begin(role: str, *, door: bool = True) -> None:
 
     `role` is what it does: web, worker, beat, probe, analytics.
     """
-    process_metrics.say_what_runs(VERSION)
+    pulse.say_what_runs(VERSION)
     sentry.start(role)
     tracing.start(role)
     clocks.follow()

@@ -18,7 +18,6 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from chat import web_processes
 from chat.admin import drain_rates, room_watermarks, verification
 from chat.admin.doors import act, page, person, reason_of, render, render_part
 from chat.admin.records import acting, note
@@ -26,6 +25,7 @@ from chat.admin.room_lookup import find_room
 from chat.audit.permissions import Action
 from chat.event_bus import event_bus
 from chat.export import exporter
+from chat.hub import announcing
 from chat.models import AuditEntry, Room, ShardCursor
 from chat.monitoring import delivery_health, event_bus_state
 from chat.monitoring.shard_states import ShardState, shard_states
@@ -135,7 +135,7 @@ def _figures(room: Room | None) -> dict[str, Any]:
         "rooms": rooms,
         "rates": rates,
         "totals": _totals(states, rates),
-        "processes": or_none(web_processes.processes),
+        "processes": or_none(announcing.processes),
         "health": or_none(delivery_health.last_check),
         "bus_name": event_bus().name,
         "bus": or_none(event_bus_state.last),

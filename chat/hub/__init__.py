@@ -19,8 +19,7 @@ from contextvars import Context
 
 from django.conf import settings
 
-from chat import process_metrics, web_processes
-from chat.hub import heartbeat
+from chat.hub import announcing, heartbeat, pulse
 from chat.hub.core import Hub
 from chat.hub.source import LoggedRooms
 from chat.metrics import catalogue as metrics
@@ -54,8 +53,8 @@ def hub() -> Hub:
 def _start(hub: Hub) -> None:
     hub.start()
     hub.spawn(heartbeat.run(hub), "heartbeat")
-    hub.spawn(process_metrics.pulse(hub), "pulse")
-    hub.spawn(web_processes.announce(hub), "announcement")
+    hub.spawn(pulse.pulse(hub), "pulse")
+    hub.spawn(announcing.announce(hub), "announcement")
 
 
 def draining() -> bool:

@@ -25,10 +25,11 @@ from chat.hub.catch_up import CatchUp
 from chat.hub.feeds import RoomFeed, Timers
 from chat.hub.healing import Healer, RoomSource
 from chat.hub.layer import Subscription
+from chat.hub.presence import Presence
+from chat.hub.read_markers import Moved, ReadMarkers
 from chat.hub.sockets import HubSocket
 from chat.hub.stored_notices import StoredNotices
 from chat.metrics import catalogue as metrics
-from chat.presence import Presence
 from chat.protocol import (
     MAX_SYNC_EVENTS,
     Bye,
@@ -43,7 +44,6 @@ from chat.protocol import (
     UserInfo,
     encode,
 )
-from chat.read_markers import Moved, ReadMarkers
 from chat.resilience.rate_limit import BucketsByUser
 from chat.resilience.slices import Slices
 

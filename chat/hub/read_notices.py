@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chat.hints import to_hubs
+from chat.hub.read_markers import Moved
 from chat.hub.sockets import HubSocket
 from chat.protocol import ReadNotice
-from chat.read_markers import Moved
 
 # One message of the layer stays small, as those of events do.
 MARKERS_PER_MESSAGE = 500

@@ -6,10 +6,10 @@ import asyncio
 from typing import Protocol
 
 from chat.accounts.socket_auth import Identity
-from chat.flow_control import SeenWindow
+from chat.hub.read_markers import Moved
+from chat.hub.seen_window import SeenWindow
 from chat.metrics import catalogue as metrics
 from chat.protocol import AnyServerFrame, CloseCode, encode
-from chat.read_markers import Moved
 
 
 class Transport(Protocol):

@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from chat import process_metrics
 from chat.errors import Unavailable
+from chat.hub import pulse
 from chat.monitoring import installation_metrics
 from chat.servers import postgres, redis_bus, redis_log
 
@@ -104,7 +104,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus metrics, for this machine or for the holder of METRICS_TOKEN."""
     if not may_read_metrics(request):
         return HttpResponse("not found\n", status=404, content_type="text/plain")
-    process_metrics.refresh()
+    pulse.refresh()
     page = generate_latest(REGISTRY) + generate_latest(installation())
     return HttpResponse(page, content_type=CONTENT_TYPE_LATEST)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat.dead_letters import showing
-from chat.web_processes import WebProcess
+from chat.hub.announcing import WebProcess
 
 register = template.Library()
 

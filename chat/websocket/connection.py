@@ -14,10 +14,10 @@ from chat import access, history, room_log
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
-from chat.flow_control import NeverSent
 from chat.hints import to_hubs
 from chat.hints.to_hubs import wire_event
 from chat.hub.core import Hub
+from chat.hub.seen_window import NeverSent
 from chat.hub.sockets import HubSocket
 from chat.metrics import catalogue as metrics
 from chat.protocol import (

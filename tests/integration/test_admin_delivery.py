@@ -18,18 +18,19 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import dead_letters, web_processes
+from chat import dead_letters
 from chat.actions import messages
 from chat.admin import drain_rates, verification
 from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind, shard_of
 from chat.export import exporter
+from chat.hub import announcing
+from chat.hub.announcing import WebProcess
 from chat.models import Report, Room, RoomEvent, ShardCursor
 from chat.monitoring import delivery_health, event_bus_state, installation_metrics, probe_account
 from chat.monitoring.event_bus_state import EventBusState
 from chat.servers import redis_bus, redis_log
-from chat.web_processes import WebProcess
 from tests.integration.admin_world import (
     at_admin,
     recorded,
@@ -132,13 +133,13 @@ def test_web_processes_tell_their_sockets_and_breakers(browser: Client) -> None:
 
     client = redis_bus.blocking_client()
     for one in (process("web-1:10", 1), process("web-2:11", 1), process("gone:12", 60)):
-        client.hset(web_processes.KEY, one.name, msgspec.json.encode(one))
-    client.hset(web_processes.KEY, "other-version", b"{}")
+        client.hset(announcing.KEY, one.name, msgspec.json.encode(one))
+    client.hset(announcing.KEY, "other-version", b"{}")
 
     page = browser.get("/admin/delivery/")
 
     assert [one.name for one in page.context["processes"]] == ["web-1:10", "web-2:11"]
-    assert set(client.hkeys(web_processes.KEY)) == {b"web-1:10", b"web-2:11"}
+    assert set(client.hkeys(announcing.KEY)) == {b"web-1:10", b"web-2:11"}
     text = page.content.decode()
     assert "half-open" in text
     assert ">14<" in text
@@ -148,11 +149,11 @@ async def test_process_announces_itself_until_its_hub_ends() -> None:
     import asyncio
 
     hub = SimpleNamespace(sockets={1, 2}, feeds={5: None}, draining=False)
-    task = asyncio.create_task(web_processes.announce(cast(Any, hub)))
+    task = asyncio.create_task(announcing.announce(cast(Any, hub)))
 
     async with asyncio.timeout(30):
         # Between two looks at the bus.
-        while not (found := await asyncio.to_thread(web_processes.processes)):  # noqa: ASYNC110
+        while not (found := await asyncio.to_thread(announcing.processes)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -23,10 +23,11 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from chat import presence, room_log, task_expiry, tasks
+from chat import room_log, task_expiry, tasks
 from chat.actions import moderation
 from chat.events import shard_of
 from chat.hints import to_workers
+from chat.hub import presence
 from chat.models import Room
 from chat.servers import clocks
 from tests.integration.rooms import new_person, new_room, post

@@ -13,11 +13,12 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import history, read_markers, room_list, unread
+from chat import history, room_list, unread
 from chat.actions import messages, moderation
 from chat.audit.entries import By
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined, Role, shard_of
+from chat.hub import read_markers
 from chat.models import ReadMarker, Room, User
 from chat.protocol import RoomInfo
 from chat.room_log.unloading import unload_idle

@@ -17,8 +17,8 @@ from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.hints.to_hubs import events_message, runs
 from chat.hub.core import Hub
+from chat.hub.presence import Presence
 from chat.hub.sockets import HubSocket
-from chat.presence import Presence
 from chat.protocol import Position, RoomInfo
 from chat.room_log import RoomState
 from chat.room_log.changes import Mark, Unloaded

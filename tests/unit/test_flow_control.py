@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.flow_control import MAX_UNSEEN_FRAMES, NeverSent, SeenWindow
+from chat.hub.seen_window import MAX_UNSEEN_FRAMES, NeverSent, SeenWindow
 
 
 def test_frames_are_numbered_from_one() -> None:

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from chat import presence
 from chat.errors import Unavailable
 from chat.events import EventType
-from chat.hub import healing, heartbeat, members
+from chat.hub import healing, heartbeat, members, presence
 from chat.hub.feeds import COALESCE_SECONDS, HEAL_AFTER_SECONDS
 from chat.hub.stored_notices import EVERY_SECONDS
 from chat.protocol import MAX_SYNC_EVENTS, Position
