@@ -101,13 +101,14 @@ def make_rooms(people: int, rooms_of_each: int, together: bool) -> list[int]:
 
 
 async def measure(people: int, rooms_of_each: int, together: bool, beats: int) -> dict[str, Any]:
-    from chat import hub, room_list, room_log
+    from chat import hub, room_log
     from chat.accounts.socket_auth import Identity
     from chat.hub import heartbeat
     from chat.hub.core import Hub
     from chat.hub.sockets import HubSocket
     from chat.hub.source import LoggedRooms
     from chat.models import Membership
+    from chat.queries import room_list
     from chat.servers import redis_bus
 
     ids = await asyncio.to_thread(make_rooms, people, rooms_of_each, together)

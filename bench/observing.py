@@ -102,7 +102,7 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     from asgiref.sync import sync_to_async
 
     from chat import hub as hubs
-    from chat import room_list, room_log
+    from chat import room_log
     from chat.accounts import tokens
     from chat.accounts.revocation import token_origin
     from chat.accounts.socket_auth import Identity
@@ -110,6 +110,7 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     from chat.events import RoomKind
     from chat.hub.sockets import HubSocket
     from chat.models import User
+    from chat.queries import room_list
     from chat.resilience.rate_limit import TokenBucket
     from chat.websocket.connection import Connection
 

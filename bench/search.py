@@ -402,8 +402,8 @@ def old_search(text: str, rooms: list[int]) -> int | None:
 
 def new_search(text: str, rooms: list[int]) -> int | None:
     from chat.errors import ClientError
-    from chat.search import _find
-    from chat.search_query import parse
+    from chat.queries.search import _find
+    from chat.queries.search_query import parse
 
     try:
         return len(_find(parse(text), text, rooms, {}, LIMIT + 1))

@@ -82,7 +82,7 @@ def fill(rooms: int, messages: int) -> tuple[int, int]:
 
 
 async def measure(reader: int, rooms: int, messages: int) -> None:
-    from chat import room_list, unread
+    from chat.queries import room_list, unread
 
     async def as_they_are(lists: Any) -> Any:
         return lists

@@ -291,7 +291,7 @@ CELERY_BEAT_SCHEDULE = {
 # Under the same roof: the chat's API lets people in, limits them and answers their errors.
 API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.api.router"}
 # Who may see which numbers.
-ANALYTICS_HOST = "chat.directory"
+ANALYTICS_HOST = "chat.queries.analytics_host"
 # Where events go that the analytics cannot count, and who counts them when they are retried.
 ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
 DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}

@@ -8,7 +8,7 @@ known whether the event was logged; the same key may then be sent again.
 
 from __future__ import annotations
 
-from chat import access, events, history, reactions, room_log
+from chat import events, room_log
 from chat.actions import moderation
 from chat.audit.entries import By, Door
 from chat.broken_rules import Rule
@@ -24,6 +24,7 @@ from chat.events import (
 from chat.events.emoji import canonical
 from chat.persistence import stored_events
 from chat.protocol import KeyAge, check_body, check_emoji, check_key, check_reaction
+from chat.queries import access, history, reactions
 from chat.room_log import Appended, NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS, refused

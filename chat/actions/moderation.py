@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 from uuid_utils.compat import uuid7
 
-from chat import access, room_log
+from chat import room_log
 from chat.actions import ownership, settling
 from chat.audit import entries as audit
 from chat.audit.entries import Act, By, Door, Result, Target
@@ -46,6 +46,7 @@ from chat.events import (
 )
 from chat.models import AbsentMute, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.protocol import KeyAge, check_key
+from chat.queries import access
 from chat.resilience.crash_points import crash_point
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged

@@ -21,7 +21,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
-from chat import recent_rooms, room_log
+from chat import room_log
 from chat.actions import ownership, rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
 from chat.audit import entries as audit
@@ -31,6 +31,7 @@ from chat.errors import ClientError
 from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
 from chat.models import AuditEntry, AuditOutcome, Membership, User
 from chat.protocol import check_key
+from chat.queries import recent_rooms
 from chat.room_log import NewEvent, restrictions
 from chat.room_log.appender import Unchanged
 from chat.servers import clocks

@@ -3,8 +3,8 @@
 Who can read a message may report it, once while the report waits. Staff work on all reports,
 owners and moderators on those of their rooms, but for reports about themselves, and without
 learning who reported: they could take revenge. Closing a report is on record and tells the
-reporter (`chat.reports`), in PostgreSQL and by a hint to their open pages. Pages of the room's
-moderators get a hint when there is one more or less to work on.
+reporter (`chat.queries.reports`), in PostgreSQL and by a hint to their open pages. Pages of the
+room's moderators get a hint when there is one more or less to work on.
 
 All functions raise ClientError for what is refused and Unavailable when log or PostgreSQL is away.
 """
@@ -18,7 +18,6 @@ from typing import NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from chat import access
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import entries as audit
@@ -30,7 +29,8 @@ from chat.hints import to_hubs
 from chat.models import Report, User
 from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import check_text
-from chat.reports import moderators_who_see
+from chat.queries import access
+from chat.queries.reports import moderators_who_see
 from chat.room_log.targets import author_of
 from chat.servers.postgres import in_database
 

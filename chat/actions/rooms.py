@@ -18,7 +18,7 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import access, recent_rooms, room_limit, room_log
+from chat import room_limit, room_log
 from chat.accounts import people
 from chat.actions import ownership
 from chat.broken_rules import Rule
@@ -39,6 +39,7 @@ from chat.models import Room
 from chat.names.labels import check_room_name, check_topic, may_be_address, slug_of
 from chat.persistence import stored_events
 from chat.protocol import KeyAge, check_key
+from chat.queries import access, recent_rooms
 from chat.room_log import NewEvent
 from chat.room_log.appender import Unchanged
 from chat.room_log.codec import REFUSALS

@@ -48,8 +48,8 @@ from chat.models import (
     ShardCursor,
 )
 from chat.persistence import batch_times
-from chat.search_marks import marks
-from chat.search_query import parse
+from chat.queries.search_marks import marks
+from chat.queries.search_query import parse
 from chat.servers.statement_timeout import STATEMENT_TIMEOUT_MS, TooSlow, limited
 
 # Before and after a message: enough to see what it answers.

@@ -20,10 +20,10 @@ from chat.admin.moments import moment_of
 from chat.admin.records import record_private_reads
 from chat.admin.room_lookup import find_person, find_room
 from chat.events import RoomKind
-from chat.message_search import matching
 from chat.models import Message, Report, Room
-from chat.search import MAX_QUERY_CHARACTERS
-from chat.search_query import is_enough, parse
+from chat.queries.message_search import matching
+from chat.queries.search import MAX_QUERY_CHARACTERS
+from chat.queries.search_query import is_enough, parse
 
 READ_PRIVATE = "chat.view_private_rooms"
 MAX_CHOSEN = 500

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from chat.search_query import IN_RUNS
+from chat.queries.search_query import IN_RUNS
 
 EXCERPT_CHARACTERS = 400
 BEFORE_CHARACTERS = 120

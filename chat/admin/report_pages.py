@@ -28,7 +28,7 @@ from chat.admin.room_lookup import is_id
 from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
-from chat.reports import queue
+from chat.queries.reports import queue
 from chat.servers.statement_timeout import limited
 
 PERMISSION = "chat.resolve_reports"

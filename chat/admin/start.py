@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 from chat import dead_letters
 from chat.admin.delivery import or_none
 from chat.admin.site import analytics_url
-from chat.directory import own_traffic
 from chat.models import Report, ShardCursor, User
 from chat.monitoring import delivery_health, event_bus_state
 from chat.names.usernames import PROBE_USERNAME
+from chat.queries.analytics_host import own_traffic
 from chat.servers import clocks
 
 # From here on a lag is worth a look: thirty times what a drain takes, and a missed sweep or two.

@@ -18,7 +18,7 @@ from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
 from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
 from chat.protocol.text_forms import KEY, LABEL, LINES, of_body, of_emoji, of_label, of_lines
-from chat.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS
+from chat.queries.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS
 
 
 def _text(form: dict[str, Any], **more: Any) -> WithJsonSchema:

@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, history, reactions, room_list, search
 from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
@@ -19,6 +18,7 @@ from chat.broken_rules import Rule
 from chat.hints import to_hubs
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_reaction
 from chat.protocol.text_forms import KEY
+from chat.queries import access, history, reactions, room_list, search
 
 router = Router(tags=["messages"])
 

@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path, Query
 
-from chat import access
 from chat.accounts import people
 from chat.actions import moderation
 from chat.actions.moderation import Options
@@ -37,6 +36,7 @@ from chat.events import Role
 from chat.models import AuditEntry
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID
+from chat.queries import access
 from chat.servers.postgres import in_database
 
 router = Router(tags=["moderation"], auth=MODERATING)

@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path, Query
 
-from chat import reports
 from chat.actions import reports as actions
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -21,6 +20,7 @@ from chat.audit.permissions import Action
 from chat.broken_rules import Rule
 from chat.models import Report
 from chat.protocol import MAX_ID
+from chat.queries import reports
 from chat.servers.postgres import in_database
 
 router = Router(tags=["reports"])

@@ -10,7 +10,6 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat import access, room_list
 from chat.accounts import people
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
@@ -25,6 +24,7 @@ from chat.hints import to_hubs
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
 from chat.protocol.text_forms import KEY
+from chat.queries import access, room_list
 from chat.servers import clocks
 from chat.servers.postgres import in_database
 

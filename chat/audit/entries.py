@@ -218,7 +218,7 @@ def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEnt
     """What was done in a room, newest first, for `viewer`, one of its owners and moderators.
 
     What staff read or verified is not theirs to see, nor are reports about themselves (as in
-    `chat.reports.of_room`): with their reasons they tell who may have reported.
+    `chat.queries.reports.of_room`): with their reasons they tell who may have reported.
     """
     return list(
         AuditEntry.objects.filter(room_id=room, id__lt=before_id, action__in=list(IN_ROOM))

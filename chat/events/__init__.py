@@ -66,7 +66,7 @@ class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
     `seq` runs 1, 2, 3 … in the room; `n` is the number of messages posted up to and including
     this event. `at` is the log server's clock. `data` is the JSON object of the event type,
     kept as bytes so that it is passed on and not re-encoded. `redacted`: it is served as past, and
-    its text, which was deleted or replaced since, was left out (`chat.redaction`).
+    its text, which was deleted or replaced since, was left out (`chat.queries.redaction`).
     """
 
     room: int

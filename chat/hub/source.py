@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from chat import history, room_list, room_log
+from chat import room_log
 from chat.events import RoomEvent
 from chat.hub import members
 from chat.persistence import lost_log
 from chat.protocol import RoomInfo
+from chat.queries import history, room_list
 from chat.resilience.coalescing import Coalescer
 from chat.room_log import RoomState, changes, reading
 from chat.room_log.changes import Mark, Unloaded

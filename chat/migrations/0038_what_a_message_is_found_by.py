@@ -1,4 +1,4 @@
-"""What a message is found by: see `chat.message_search`. Functions are made, and no row is touched.
+"""What a message is found by: see `chat.queries.message_search`. Functions are made, and no row is touched.
 
 The index calls them, so each sets its own search_path: a restore, ANALYZE and REINDEX run without
 one. Another result for the same body needs new functions and a new index.

@@ -44,7 +44,7 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["room", "n"], name="messages_are_numbered_once"),
         ]
         indexes: ClassVar = [
-            # See `chat.message_search`.
+            # See `chat.queries.message_search`.
             GinIndex(
                 models.Func(
                     models.F("room_id"),
@@ -67,7 +67,8 @@ class Message(models.Model):
                 name="deleted_message",
                 condition=~models.Q(deleted_at=None),
             ),
-            # What of a room's messages after a marker is not new to its owner (`chat.unread`).
+            # What of a room's messages after a marker is not new to its owner
+            # (`chat.queries.unread`).
             models.Index(fields=["room", "author", "seq"], name="message_of_author_in_room"),
             models.Index(
                 fields=["room", "seq"],

@@ -3,7 +3,8 @@
 The account cannot sign in, is found by nobody, and is in one room only: a private one, of which
 it is the only member. All else about the room is ordinary: its messages are logged, stored,
 exported, verified and counted by the analytics like everybody's, or the probe would prove nothing.
-Only what people read about all rooms together leaves it out (`chat.directory.own_traffic`).
+Only what people read about all rooms together leaves it out
+(`chat.queries.analytics_host.own_traffic`).
 
 Functions use the ORM, except `ensure_room`.
 """

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from msgspec import UNSET
 
-from chat import access, history, room_log
+from chat import room_log
 from chat.actions import messages
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
@@ -48,6 +48,7 @@ from chat.protocol import (
     parse_frame,
 )
 from chat.protocol.scopes import Scope, check_scope, scope_of
+from chat.queries import access, history
 from chat.resilience import reading_budget
 from chat.resilience.rate_limit import TokenBucket
 from chat.resilience.reading_budget import BUDGET

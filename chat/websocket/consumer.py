@@ -19,7 +19,6 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from chat import hub as hubs
-from chat import room_list
 from chat.accounts import socket_auth
 from chat.actions import accounts
 from chat.audit import entries as audit
@@ -38,6 +37,7 @@ from chat.protocol import (
     encode,
     parse_frame,
 )
+from chat.queries import room_list
 from chat.resilience.reading_budget import BUDGET
 from chat.tracing.request_ids import id_of_headers
 from chat.websocket import welcome

@@ -11,12 +11,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.test import AsyncClient
 
-from chat import history
 from chat.audit.entries import By, Door
 from chat.errors import ClientError
 from chat.events import RoomEvent, shard_of
 from chat.models import User
 from chat.persistence import drain
+from chat.queries import history
 
 
 async def make_user(username: str, **fields: Any) -> User:

@@ -18,11 +18,11 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from chat import room_list
 from chat.accounts import tokens
 from chat.accounts.limit_cache import LimitCache
 from chat.hints import to_hubs
 from chat.models import Room, User
+from chat.queries import room_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,13 +17,14 @@ from django.test import AsyncClient
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from chat import protocol, room_list, search
+from chat import protocol
 from chat.accounts import tickets, tokens
 from chat.accounts.people import MemberInfo
 from chat.api import schemas
 from chat.api.routes import api as ninja_api
-from chat.history import HistoryPage
 from chat.models import ApiToken, Room, User
+from chat.queries import room_list, search
+from chat.queries.history import HistoryPage
 from tests.integration.chat_world import Api, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from django.test import AsyncClient
 from uuid_utils.compat import uuid7
 
-from chat import search
 from chat.actions import moderation, rooms
 from chat.events import RoomKind
 from chat.models import User
+from chat.queries import search
 from chat.servers.postgres import in_database
 from tests.integration.chat_world import Api, by, make_user, store
 

@@ -9,11 +9,12 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import history, room_log
+from chat import room_log
 from chat.actions import messages, moderation
 from chat.errors import ClientError
 from chat.events import shard_of
 from chat.models import Message
+from chat.queries import history
 from chat.room_log import keys
 from chat.room_log.unloading import unload_idle
 from tests.integration.chat_world import Api, by, code_of, log_of, store

@@ -24,13 +24,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chat import history, room_log
+from chat import room_log
 from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import EventType, MessagePosted, RoomEvent, decode_data
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain, projections
 from chat.protocol import KeyAge, check_key
+from chat.queries import history
 from chat.room_log import keys
 from chat.servers.redis_log import blocking_client
 from tests.integration.rooms import key_of_age, new_key, new_person, new_room

@@ -12,11 +12,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from chat import room_list, room_log
+from chat import room_log
 from chat.events import EventType, RoomArchived, RoomKind, shard_of
 from chat.hints import to_hubs
 from chat.models import Ban, Membership, Room, User
 from chat.persistence import drain
+from chat.queries import room_list
 from chat.websocket.welcome import MAX_PART_BYTES
 from tests.integration.chat_world import Api, store
 from tests.integration.rooms import log, new_person, new_room, post

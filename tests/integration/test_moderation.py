@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
-from chat import history, room_log
+from chat import room_log
 from chat.accounts import tokens
 from chat.actions import messages, moderation, people, preview, rooms, settling
 from chat.actions.moderation import Options, Outcome
@@ -28,6 +28,7 @@ from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
 from chat.export import exporter
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
+from chat.queries import history
 from chat.room_log import epochs, keys, restrictions, unloading
 from chat.servers.redis_log import blocking_client
 from tests.integration import buses

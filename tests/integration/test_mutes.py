@@ -11,11 +11,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection, transaction
 
-from chat import room_list, room_log
+from chat import room_log
 from chat.actions import messages, moderation, people, rooms
 from chat.errors import ClientError
 from chat.events import RoomKind, shard_of
 from chat.models import AbsentMute, Membership
+from chat.queries import room_list
 from chat.room_log import reading
 from chat.room_log.unloading import unload_idle
 from chat.servers.clocks import LOG

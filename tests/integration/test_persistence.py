@@ -19,7 +19,7 @@ import redis
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
-from chat import dead_letters, room_list, room_log
+from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.errors import ClientError, RetryableError
 from chat.events import EventType, MemberJoined, MemberRemoved, Role, RoomUpdated
@@ -27,6 +27,7 @@ from chat.models import Membership, Message, Room, RoomEvent, ShardCursor
 from chat.persistence import drain as persistence
 from chat.persistence import projections, sorting
 from chat.persistence.drain import Drained
+from chat.queries import room_list
 from chat.room_log import epochs, keys
 from chat.servers import streams
 from tests.integration.rooms import log, new_key, new_person, new_room, post

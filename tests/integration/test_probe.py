@@ -18,12 +18,13 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 
-from chat import room_list, room_log
+from chat import room_log
 from chat.accounts import people
 from chat.metrics import catalogue as metrics
 from chat.models import ApiToken, Membership, Room
 from chat.monitoring import probe, probe_account
 from chat.monitoring.probe import Measured
+from chat.queries import room_list
 from localstack.ports import free_port
 from tests.integration.rooms import new_person
 from tests.integration.test_metrics_worker import MeasuredWorker

@@ -18,13 +18,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from analytics.models import EmojiDay
-from chat import history, reactions, room_log
+from chat import room_log
 from chat.actions import messages
 from chat.errors import ClientError
 from chat.events import Reaction, RoomKind, decode_data, shard_of
 from chat.models import Message, Room, User
 from chat.models import Reaction as StoredReaction
 from chat.protocol import MAX_NAMED_PEOPLE
+from chat.queries import history, reactions
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
 from tests.integration.chat_world import Api, code_of, make_user, store
@@ -233,7 +234,7 @@ async def test_event_says_how_many_people_have_the_emoji(
 async def test_page_and_the_events_after_it_are_the_page_of_later(
     seed: int, names: Iterator[str]
 ) -> None:
-    """For a reader who folds as `chat.reactions.changed` and the web client do."""
+    """For a reader who folds as `chat.queries.reactions.changed` and the web client do."""
     dice = random.Random(seed)
     people = await crowd(names, 2 * MAX_NAMED_PEOPLE)
     room = await new_room(*people)

@@ -15,11 +15,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import OperationalError
 
-from chat import history, redaction, room_log, search
+from chat import room_log
 from chat.actions import messages, moderation
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MessageTarget, Role, RoomEvent, RoomKind, shard_of
 from chat.models import Room, User
+from chat.queries import history, redaction, search
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
 from tests.integration.chat_world import Api, by, make_user, store

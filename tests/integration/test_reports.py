@@ -12,7 +12,6 @@ from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.utils import timezone
 
-from chat import reports as queue
 from chat.accounts import tokens
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.moderation import Options, Outcome
@@ -21,6 +20,7 @@ from chat.audit.permissions import Action
 from chat.errors import Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import AuditEntry, Report, User
+from chat.queries import reports as queue
 from chat.servers.postgres import in_database
 from tests.integration.chat_world import Api, by, code_of, log_of, make_user, store
 from tests.integration.moderation_world import WHY, World, make_staff, make_world

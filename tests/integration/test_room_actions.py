@@ -10,11 +10,12 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from uuid_utils.compat import uuid7
 
-from chat import access, room_list, room_log
+from chat import room_log
 from chat.actions import accounts, moderation, rooms
 from chat.errors import ClientError
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
+from chat.queries import access, room_list
 from chat.servers import redis_bus
 from tests.integration.chat_world import by, code_of, log_of, make_user, store
 from tests.integration.moderation_world import WHY

@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django.fixtures import Settings
 
-from chat import dead_letters, history, room_log
+from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.errors import ClientError, Unavailable
 from chat.events import (
@@ -33,6 +33,7 @@ from chat.models import Message, Room, RoomEvent, ShardCursor, User
 from chat.persistence import drain as persistence
 from chat.persistence import lost_log
 from chat.persistence.drain import Drained
+from chat.queries import history
 from chat.room_log import Appended, appender, epochs, keys, loading
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle

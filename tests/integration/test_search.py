@@ -15,12 +15,12 @@ from django.db import connection
 from django.utils import timezone
 from uuid_utils import uuid7
 
-from chat import search
 from chat.actions import moderation
 from chat.actions.moderation import Options
-from chat.message_search import matching, without_order_of_time
 from chat.models import Message
-from chat.search_query import parse
+from chat.queries import search
+from chat.queries.message_search import matching, without_order_of_time
+from chat.queries.search_query import parse
 from tests.integration.chat_world import Api, by, make_user, store
 from tests.integration.test_api_rooms import a_private_room
 

@@ -13,16 +13,17 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from chat import room_log, search
+from chat import room_log
 from chat.actions import messages
-from chat.message_search import matching
 from chat.models import Message, Room, RoomEvent, User
 from chat.persistence import drain, projections
 from chat.persistence.drain import STATEMENT_CHARACTERS
 from chat.persistence.projections import Placed
 from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
-from chat.search_query import parse
+from chat.queries import search
+from chat.queries.message_search import matching
+from chat.queries.search_query import parse
 from tests.integration.chat_world import Api, make_user, store
 from tests.integration.rooms import new_key, new_room, post
 

@@ -13,7 +13,6 @@ import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from chat import history, room_list, unread
 from chat.actions import messages, moderation
 from chat.audit.entries import By
 from chat.errors import ClientError
@@ -21,6 +20,7 @@ from chat.events import EventType, MemberJoined, Role, shard_of
 from chat.hub import read_markers
 from chat.models import ReadMarker, Room, User
 from chat.protocol import RoomInfo
+from chat.queries import history, room_list, unread
 from chat.room_log.unloading import unload_idle
 from tests.integration.chat_world import Api, by, log_of, store
 from tests.integration.moderation_world import WHY

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from chat import history
 from chat.actions import messages
 from chat.errors import Unavailable
+from chat.queries import history
 from chat.resilience.rate_limit import BucketsByUser
 from chat.resilience.reading_budget import ReadingBudget
 from chat.websocket import connection as connections

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from chat import hub as hubs
-from chat import room_list
 from chat.accounts import socket_auth
 from chat.accounts.socket_auth import Identity
 from chat.actions import messages
+from chat.queries import room_list
 from chat.websocket.consumer import ChatConsumer
 from tests.integration.rooms import new_key
 from tests.unit.hub_world import ROOM, World

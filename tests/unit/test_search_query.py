@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.search_query import Piece, is_enough, parse
+from chat.queries.search_query import Piece, is_enough, parse
 
 
 def told(text: str) -> list[list[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chat.events import EventType, RoomEvent
-from chat.unread import NotNews, fold
+from chat.queries.unread import NotNews, fold
 
 ME, ANNA, MODERATOR = 1, 2, 3
 

@@ -12,11 +12,12 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from chat import recent_rooms, room_log, unread
+from chat import room_log
 from chat.accounts import people
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AbsentMute, Ban, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
+from chat.queries import recent_rooms, unread
 from chat.resilience.coalescing import Coalescer
 from chat.resilience.slices import Slices
 from chat.room_log import RoomState

@@ -17,14 +17,15 @@ import msgspec
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from chat import access, redaction, room_list, room_log
+from chat import room_log
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
-from chat.message_search import meant, without_order_of_time
 from chat.models import Message
 from chat.names.labels import check_label
-from chat.search_marks import marks
-from chat.search_query import Query, is_enough, parse
+from chat.queries import access, redaction, room_list
+from chat.queries.message_search import meant, without_order_of_time
+from chat.queries.search_marks import marks
+from chat.queries.search_query import Query, is_enough, parse
 from chat.servers.postgres import THREADS, in_database
 from chat.servers.statement_timeout import TooSlow, limited
 
@@ -77,8 +78,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
 async def search(user_id: int, text: str, room_id: int | None, limit: int) -> SearchResult:
     """Messages with all that is in `text`, in one room of the person or in all of them.
 
-    `text` is in the syntax of `chat.search_query`: quotes, `or`, `-`; and what was pasted is found
-    as it is. Only stored messages are found.
+    `text` is in the syntax of `chat.queries.search_query`: quotes, `or`, `-`; and what was pasted
+    is found as it is. Only stored messages are found.
 
     Raises: ClientError for a text that is too short or too long, a room that is not theirs, or
     (rate_limited) too many searches of others; Unavailable when log or PostgreSQL is away.

@@ -26,7 +26,7 @@ from django.db.models import BooleanField, F, Func, IntegerField, Q, QuerySet, T
 from django.db.models.lookups import GreaterThan
 
 from chat.models import Message
-from chat.search_query import IN_RUNS, Piece, Query, as_it_is
+from chat.queries.search_query import IN_RUNS, Piece, Query, as_it_is
 
 # With more rooms than this, most of what a word finds is theirs anyhow.
 MAX_ROOM_LEXEMES = 50

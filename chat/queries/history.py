@@ -10,7 +10,7 @@ import msgspec
 from django.db import connection, transaction
 from msgspec import structs
 
-from chat import events, reactions, redaction, room_log
+from chat import events, room_log
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent
 from chat.hints import to_hubs
@@ -18,6 +18,7 @@ from chat.models import Message as StoredMessage
 from chat.models import Room
 from chat.persistence import stored_events
 from chat.protocol import Event, Message
+from chat.queries import reactions, redaction
 from chat.servers.postgres import in_database
 
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
@@ -65,7 +66,7 @@ async def events_after(
     """Events after seq `after` without a gap: at most `limit`, and about `max_bytes` of data.
 
     [] when `after` is the head or beyond. There may be more; ask again from the last seq. Texts
-    that were deleted or replaced since are left out (`chat.redaction`).
+    that were deleted or replaced since are left out (`chat.queries.redaction`).
 
     Raises: Unavailable when the source that holds them is away.
     """

@@ -12,13 +12,13 @@ from datetime import datetime
 
 from django.http import HttpRequest
 
-from chat import access, room_list
 from chat.accounts import people, staff_access
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
 from chat.names.usernames import PROBE_USERNAME
 from chat.protocol import MAX_ID, RoomInfo
+from chat.queries import access, room_list
 from chat.servers.postgres import in_database
 
 __all__ = [

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from chat.message_search import meaning, words_that_match
-from chat.search_query import IN_RUNS, Query
+from chat.queries.message_search import meaning, words_that_match
+from chat.queries.search_query import IN_RUNS, Query
 
 WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
 # They are taken apart once more, in half a second at most. Fifty usual messages have fewer.
