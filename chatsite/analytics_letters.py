@@ -11,9 +11,9 @@ from analytics.errors import Away, NotAnEvent, NotYet, TooManyLetters
 from analytics.records import Bad, BadReason, Record
 from chat import dead_letters
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
+from chat.dead_letters.limit import LetterLimit
+from chat.dead_letters.limit import TooManyLetters as LimitReached
 from chat.errors import PermanentError
-from chat.letter_limit import LetterLimit
-from chat.letter_limit import TooManyLetters as LimitReached
 
 SOURCE = "analytics"
 MAX_KEY_CHARACTERS = 100

@@ -27,7 +27,7 @@ from chat.admin.moments import moment_of
 from chat.admin.records import by, note
 from chat.admin.room_lookup import find_room, is_id
 from chat.audit.permissions import Action
-from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, showing
+from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, rendering
 from chat.models import AuditEntry
 
 PAGE_LETTERS = 50
@@ -352,24 +352,24 @@ def line_of(letter: Letter) -> dict[str, Any]:
     error = letter.problem or letter.last_error or letter.error
     return {
         "id": letter.id,
-        "source": showing.escaped(letter.source, 60) or "?",
-        "reason": showing.escaped(letter.reason, 40) or "?",
+        "source": rendering.escaped(letter.source, 60) or "?",
+        "reason": rendering.escaped(letter.reason, 40) or "?",
         "room": letter.origin.room,
         "seq": letter.origin.seq,
         "shard": letter.origin.shard,
-        "stream_id": showing.escaped(letter.origin.stream_id or ""),
-        "key": showing.escaped(letter.origin.key or ""),
-        "task_id": showing.escaped(letter.origin.task_id or ""),
+        "stream_id": rendering.escaped(letter.origin.stream_id or ""),
+        "key": rendering.escaped(letter.origin.key or ""),
+        "task_id": rendering.escaped(letter.origin.task_id or ""),
         "first_at": letter.first_at,
         "state": letter.state.value,
         "attempts": letter.attempts,
         "failures": letter.failures,
         "last_at": letter.last_at,
         "next_at": letter.next_at,
-        "error": showing.escaped(error, 200),
-        "whole_error": showing.escaped(letter.error, 2_000),
-        "last_error": showing.escaped(letter.last_error or "", 2_000),
-        "problem": showing.escaped(letter.problem or ""),
+        "error": rendering.escaped(error, 200),
+        "whole_error": rendering.escaped(letter.error, 2_000),
+        "last_error": rendering.escaped(letter.last_error or "", 2_000),
+        "problem": rendering.escaped(letter.problem or ""),
         "hopeless": letter.hopeless or "",
         "payload_bytes": letter.payload_bytes,
     }
@@ -379,7 +379,7 @@ def payload_of(letter: Letter, *, show_words: bool) -> list[dict[str, Any]]:
     """The payload value by value; bytes that are no text as hexadecimal digits."""
     lines: list[dict[str, Any]] = [
         {"name": line.name, "text": line.text, "bytes": line.bytes, "hex": ""}
-        for line in showing.payload_lines(letter, show_words=show_words)
+        for line in rendering.payload_lines(letter, show_words=show_words)
     ]
     if show_words and len(lines) == 1 and lines[0]["name"] == "payload":
         lines[0]["hex"] = letter.payload[:HEX_BYTES].hex(" ", 2)

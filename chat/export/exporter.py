@@ -29,10 +29,10 @@ from redis.exceptions import RedisError
 
 from chat import dead_letters, events
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
+from chat.dead_letters.limit import LetterLimit, TooManyLetters
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
 from chat.events import EventQuarantined, EventType, RoomEvent
-from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
 from chat.persistence import batch_times

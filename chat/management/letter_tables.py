@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chat import dead_letters
-from chat.dead_letters import Letter, State, showing
+from chat.dead_letters import Letter, State, rendering
 
 COLOURS = {State.WAITING: "yellow", State.RETRYING: "cyan", State.PARKED: "red"}
 
@@ -60,7 +60,7 @@ def details_of(letter: Letter, *, show_words: bool) -> Table:
     for name, value in rows.items():
         if value:
             table.add_row(name, text(value, 2_000))
-    for line in showing.payload_lines(letter, show_words=show_words):
+    for line in rendering.payload_lines(letter, show_words=show_words):
         withheld = f"{line.bytes:,} bytes, see --show-payload"
         table.add_row(f"  {line.name}", Text(line.text if line.text is not None else withheld))
     return table
@@ -68,7 +68,7 @@ def details_of(letter: Letter, *, show_words: bool) -> Table:
 
 def text(value: str, limit: int) -> Text:
     """Text that is shown as it is: not as markup, not as control characters."""
-    return Text(showing.escaped(value, limit))
+    return Text(rendering.escaped(value, limit))
 
 
 def place_of(letter: Letter) -> str:

@@ -22,6 +22,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, connection,
 from redis.exceptions import RedisError
 
 from chat.dead_letters import Origin, Reason
+from chat.dead_letters.limit import LetterLimit, TooManyLetters
 from chat.errors import RetryableError
 from chat.events import (
     EventType,
@@ -33,7 +34,6 @@ from chat.events import (
     RoomKind,
 )
 from chat.hints import to_hubs
-from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.metrics import catalogue as metrics
 from chat.models import Room, ShardCursor
 from chat.persistence import batch_times, projections, sorting

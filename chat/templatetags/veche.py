@@ -10,7 +10,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chat.dead_letters import showing
+from chat.dead_letters import rendering
 from chat.hub.announcing import WebProcess
 
 register = template.Library()
@@ -67,7 +67,7 @@ def span(seconds: float | None) -> str:
 @register.filter
 def visible(text: str) -> str:
     """Text of unknown origin with everything that does not print as itself written out."""
-    return showing.escaped(text, 500)
+    return rendering.escaped(text, 500)
 
 
 @register.filter

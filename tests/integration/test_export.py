@@ -24,13 +24,13 @@ from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
 from chat import dead_letters, room_log, tasks
+from chat.dead_letters.limit import LetterLimit
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured, Record, envelope
 from chat.event_bus.kafka import KafkaBus
 from chat.events import EventType
 from chat.export import exporter
 from chat.export.exporter import Exported
-from chat.letter_limit import LetterLimit
 from chat.metrics import catalogue as metrics
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
 from chat.persistence import drain

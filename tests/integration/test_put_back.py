@@ -12,6 +12,7 @@ from django.conf import settings
 from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.dead_letters import Outcome, Reason, State
+from chat.dead_letters.limit import LetterLimit, TooManyLetters
 from chat.events import (
     EventType,
     MemberJoined,
@@ -21,7 +22,6 @@ from chat.events import (
     RoomUpdated,
     shard_of,
 )
-from chat.letter_limit import LetterLimit, TooManyLetters
 from chat.models import EventReplacement, Message, Reaction
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain as persistence

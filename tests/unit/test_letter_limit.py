@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.letter_limit import MAX_IN_A_ROW, MIN_FOR_SHARE, LetterLimit, TooManyLetters
+from chat.dead_letters.limit import MAX_IN_A_ROW, MIN_FOR_SHARE, LetterLimit, TooManyLetters
 
 
 def test_one_batch_of_nothing_but_letters_may_be_as_long_as_the_limit() -> None:

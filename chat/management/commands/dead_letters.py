@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chat import dead_letters
-from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, showing
+from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, rendering
 from chat.management.letter_tables import details_of, table_of
 from chat.management.moments import moment
 
@@ -85,7 +85,7 @@ class Command(BaseCommand):
         letters, following = self._page(options)
         if options["json"]:
             for letter in letters:
-                self._write_json(showing.as_json(letter, show_words=False))
+                self._write_json(rendering.as_json(letter, show_words=False))
             return DONE
         counts = dead_letters.counts()
         self._print(table_of(letters))
@@ -102,7 +102,7 @@ class Command(BaseCommand):
         if letter is None:
             return self._missing(options["id"])
         if options["json"]:
-            self._write_json(showing.as_json(letter, show_words=options["show_payload"]))
+            self._write_json(rendering.as_json(letter, show_words=options["show_payload"]))
         else:
             self._print(details_of(letter, show_words=options["show_payload"]))
         return DONE
@@ -135,7 +135,7 @@ class Command(BaseCommand):
         def write(output: TextIO) -> None:
             nonlocal written
             for letter in with_progress(letters, "exported", total):
-                line = msgspec.json.encode(showing.as_json(letter, show_words=show_words))
+                line = msgspec.json.encode(rendering.as_json(letter, show_words=show_words))
                 output.write(line.decode() + "\n")
                 written += 1
 
@@ -198,8 +198,8 @@ class Command(BaseCommand):
             interrupted = True  # what was not reached is as it was
         if not options["json"]:
             for result in failures:
-                detail = showing.escaped(result.detail)
-                self._print(f"{showing.escaped(result.id)}: {result.outcome} {detail}".rstrip())
+                detail = rendering.escaped(result.detail)
+                self._print(f"{rendering.escaped(result.id)}: {result.outcome} {detail}".rstrip())
             summary = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.items())
             self._print(f"{what}: {summary or 'nothing'}" + (" (stopped)" if interrupted else ""))
         if interrupted:
@@ -213,7 +213,7 @@ class Command(BaseCommand):
             raise CommandError("Nothing was discarded.")
 
     def _missing(self, letter_id: str) -> int:
-        self.stderr.write(f"There is no dead letter {showing.escaped(letter_id)} (any more).")
+        self.stderr.write(f"There is no dead letter {rendering.escaped(letter_id)} (any more).")
         return NOT_ALL
 
     def _print(self, what: Table | str) -> None:
