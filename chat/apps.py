@@ -9,7 +9,6 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
-        from chat import task_expiry, task_metrics
         from chat.accounts import (
             known_devices,
             notices,
@@ -20,6 +19,7 @@ class ChatConfig(AppConfig):
             shown_names,
         )
         from chat.actions.accounts import on_sign_up
+        from chat.task_queue import expiry, metrics
 
         revocation.connect()
         sessions.connect()
@@ -28,6 +28,6 @@ class ChatConfig(AppConfig):
         reauthentication.connect()
         known_devices.connect()
         notices.connect()
-        task_metrics.connect()
-        task_expiry.connect()
+        metrics.connect()
+        expiry.connect()
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")

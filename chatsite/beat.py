@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import beat
 
-from chat import beat_heartbeat
+from chat.task_queue import beat_heartbeat
 
 
 class Scheduler(beat.Scheduler):

@@ -26,7 +26,7 @@ if worker_metrics.is_worker(sys.argv) and env().metrics_port:
     worker_metrics.prepare()
 
 give_back_slots()
-app = Celery("veche", task_cls="chat.celery_task:WakeUp")
+app = Celery("veche", task_cls="chat.task_queue.base:WakeUp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -32,7 +32,7 @@ Retry = Callable[[Letter, str], Retried]
 # By path, because these modules need this package.
 _OWN = {
     "persist": "chat.persistence.put_back.retry",
-    "task": "chat.dead_letters.task_retry.retry",
+    "task": "chat.task_queue.letter_retry.retry",
     "export": "chat.export.exporter.retry_letter",
 }
 _registered: dict[str, Retry] = {}

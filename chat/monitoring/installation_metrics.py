@@ -27,7 +27,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import beat_heartbeat, task_runs
+from chat import task_runs
 from chat.dead_letters import store
 from chat.hints import queues
 from chat.metrics import catalogue as metrics
@@ -35,6 +35,7 @@ from chat.models import ShardCursor
 from chat.monitoring import delivery_health, event_bus_state
 from chat.room_log import epochs, keys
 from chat.servers import postgres_durability, redis_durability
+from chat.task_queue import beat_heartbeat
 from chat.verify import Check
 from chat.verify.lags import exported_lag
 

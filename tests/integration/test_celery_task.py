@@ -20,10 +20,10 @@ import redis
 from django.db import connection
 
 from chat import dead_letters, task_runs
-from chat.celery_task import LastingTask
 from chat.dead_letters import Letter, Origin, Outcome, Reason, State, store
 from chat.hints import queue_limit
 from chat.servers import redis_bus
+from chat.task_queue.base import LastingTask
 from tests.integration import worker_tasks
 from tests.integration.worker_tasks import AWAY, DONE, RUNS
 

@@ -23,13 +23,14 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from prometheus_client import REGISTRY
 
-from chat import room_log, task_expiry, tasks
+from chat import room_log, tasks
 from chat.actions import moderation
 from chat.events import shard_of
 from chat.hints import to_workers
 from chat.hub import presence
 from chat.models import Room
 from chat.servers import clocks
+from chat.task_queue import expiry
 from tests.integration.rooms import new_person, new_room, post
 from tests.integration.test_export import url_of_test_database
 from tests.integration.test_export_worker import QUIET, eventually
@@ -210,6 +211,6 @@ def test_processes_with_other_clocks_see_one_another_on_the_bus(
 
 @pytest.mark.parametrize("until", [None, "soon", [], float("nan")])
 def test_header_that_makes_no_sense_drops_no_task(until: object) -> None:
-    request = SimpleNamespace(**{task_expiry.UNTIL_HEADER: until})
+    request = SimpleNamespace(**{expiry.UNTIL_HEADER: until})
 
-    assert not task_expiry.is_over(request)
+    assert not expiry.is_over(request)

@@ -14,12 +14,13 @@ import redis
 from django.conf import settings
 from redis import Redis
 
-from chat import beat_heartbeat, tasks
+from chat import tasks
 from chat.hints import queue_limit, to_workers
 from chat.hints.queue_limit import MAX_QUEUED, QUEUE
 from chat.hints.queues import DRAINS, QUEUES
 from chat.room_log import keys
-from chat.task_expiry import UNTIL_HEADER
+from chat.task_queue import beat_heartbeat
+from chat.task_queue.expiry import UNTIL_HEADER
 from chatsite.beat import Scheduler
 from chatsite.celery import app
 from tests.integration import worker_tasks

@@ -8,9 +8,9 @@ import signal
 from celery import shared_task
 from django.db import OperationalError
 
-from chat.celery_task import LastingTask
 from chat.errors import PermanentError
 from chat.servers import redis_bus
+from chat.task_queue.base import LastingTask
 
 RUNS = "test:runs:"
 DONE = "test:done"

@@ -10,7 +10,7 @@ import pytest
 from celery import current_app, shared_task
 from django.conf import settings
 
-from chat.celery_task import LastingTask, WakeUp, check_arguments
+from chat.task_queue.base import LastingTask, WakeUp, check_arguments
 
 
 @shared_task(name="test.unit")

@@ -25,14 +25,15 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from chat import dead_letters, task_expiry, task_runs
+from chat import dead_letters, task_runs
 from chat.dead_letters import Origin, Reason
-from chat.dead_letters.task_retry import Ticket, ticket_of
 from chat.errors import PermanentError
 from chat.hints import queue_limit, queues
 from chat.metrics import catalogue as metrics
 from chat.resilience.backoff import delay_seconds
 from chat.servers.failures import is_infrastructure_error
+from chat.task_queue import expiry
+from chat.task_queue.letter_retry import Ticket, ticket_of
 from chat.task_runs import Call
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
 
     def _check_time(self) -> None:
         """Raises: Ignore when the task has waited for longer than it was to."""
-        if task_expiry.is_over(self.request):
+        if expiry.is_over(self.request):
             logger.debug("task %s waited too long and is dropped", self.name)
             raise Ignore
 

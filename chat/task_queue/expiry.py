@@ -22,7 +22,7 @@ CLOCKS_ARE_WITHIN = timedelta(hours=1)
 
 def connect() -> None:
     """For every task that this process sends. Calling it again changes nothing."""
-    before_task_publish.connect(_by_the_broker, dispatch_uid="chat.task_expiry")
+    before_task_publish.connect(_by_the_broker, dispatch_uid="chat.task_queue.expiry")
 
 
 def is_over(request: object) -> bool:

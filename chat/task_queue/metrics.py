@@ -26,10 +26,10 @@ _BEGAN = "veche_began"
 
 def connect() -> None:
     """Measures from now on. Calling it again changes nothing."""
-    before_task_publish.connect(_stamp, dispatch_uid="chat.task_metrics")
-    task_prerun.connect(_begin, dispatch_uid="chat.task_metrics")
-    task_postrun.connect(_end, dispatch_uid="chat.task_metrics")
-    worker_process_init.connect(_count_child, dispatch_uid="chat.task_metrics")
+    before_task_publish.connect(_stamp, dispatch_uid="chat.task_queue.metrics")
+    task_prerun.connect(_begin, dispatch_uid="chat.task_queue.metrics")
+    task_postrun.connect(_end, dispatch_uid="chat.task_queue.metrics")
+    worker_process_init.connect(_count_child, dispatch_uid="chat.task_queue.metrics")
 
 
 def _stamp(headers: dict[str, Any], **_: Any) -> None:
