@@ -18,7 +18,7 @@ class ChatConfig(AppConfig):
             sessions,
             shown_names,
         )
-        from chat.actions.accounts import on_sign_up
+        from chat.actions.onboarding import on_sign_up
         from chat.task_queue import expiry, metrics
 
         revocation.connect()
@@ -30,4 +30,4 @@ class ChatConfig(AppConfig):
         notices.connect()
         metrics.connect()
         expiry.connect()
-        user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.accounts")
+        user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.onboarding")

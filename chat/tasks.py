@@ -9,7 +9,7 @@ from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
 from chat import dead_letters, task_runs
-from chat.actions import ownership, settling
+from chat.actions import audit_outcomes, ownership
 from chat.errors import RetryableError
 from chat.export import exporter
 from chat.mail import queue
@@ -109,7 +109,7 @@ def agree_on_restrictions() -> None:
 @shared_task(name="chat.tasks.settle_audit_log", ignore_result=True)
 def settle_audit_log() -> None:
     """Finds out how acts ended that have no outcome on record; beat calls it every minute."""
-    settling.settle_open()
+    audit_outcomes.settle_open()
 
 
 @shared_task(name="chat.tasks.fill_vacancies", ignore_result=True)

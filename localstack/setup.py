@@ -54,7 +54,7 @@ def collect_static() -> None:
 
 def ensure_demo_accounts(path: Path) -> None:
     """Make the accounts that are missing; what people changed of the others stays as it is."""
-    from chat.actions.accounts import land_in_general
+    from chat.actions.onboarding import land_in_general
     from chat.errors import ClientError
     from chat.models import User
 

@@ -11,7 +11,7 @@ makes a repeat give the outcome of the first time; `report` and `batch` name wha
 
 They raise ClientError for what is refused (`not_found` where the actor must not know the room),
 and Unavailable when log or PostgreSQL is away: then the same call with the same key may be made
-again, and whether the event was logged is found out (`chat.actions.settling`).
+again, and whether the event was logged is found out (`chat.actions.audit_outcomes`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from chat import room_log
-from chat.actions import ownership, settling
+from chat.actions import audit_outcomes, ownership
 from chat.audit import entries as audit
 from chat.audit.entries import Act, By, Door, Result, Target
 from chat.audit.permissions import Action, check_staff, check_subject, role_may
@@ -444,7 +444,7 @@ async def _act(
     entry, outcome, _ = await in_database(audit.begin, act)
     if outcome is not None:
         return outcome_of(outcome)
-    if is_old and (seq := await in_database(settling.find_place, entry)) is not None:
+    if is_old and (seq := await in_database(audit_outcomes.find_place, entry)) is not None:
         return await _settle(entry.pk, Result.DONE, seq=seq)
     crash_point("moderation.before_append")
     assert target.room is not None
@@ -464,7 +464,7 @@ async def _act(
     except Unchanged:
         return await _settle(entry.pk, Result.UNCHANGED)
     except Unavailable:
-        raise  # nobody knows whether it was logged: see `chat.actions.settling`
+        raise  # nobody knows whether it was logged: see `chat.actions.audit_outcomes`
     except ClientError as refused:
         await _settle(entry.pk, Result.REFUSED, detail=refused.code)
         raise

@@ -18,9 +18,9 @@ import uuid
 from django.db import IntegrityError, transaction
 from uuid_utils.compat import uuid7
 
-from chat import room_limit, room_log
+from chat import room_log
 from chat.accounts import people
-from chat.actions import ownership
+from chat.actions import ownership, room_limit
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable
 from chat.events import (

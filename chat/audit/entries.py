@@ -4,7 +4,7 @@ Acts that change only PostgreSQL write both in their own transaction (`record`).
 an event in a room's log cannot: their entry is committed first (`begin`), the event carries the
 entry's idempotency key, and the outcome follows (`settle`). So an act is never without its entry;
 an entry whose process died is completed from the log or from PostgreSQL, which know the key (see
-`chat.actions.settling` and decision 0018).
+`chat.actions.audit_outcomes` and decision 0018).
 
 Functions use the ORM; call them through `chat.servers.postgres.in_database`.
 """

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import make_password
 
-from chat import room_limit, room_log
+from chat import room_log
 from chat.accounts import shown_names
-from chat.actions import accounts, rooms
+from chat.actions import onboarding, room_limit, rooms
 from chat.actions.rooms import derived_key
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberJoined, MessagePosted, Reaction, RoomKind
@@ -72,7 +72,7 @@ async def fill(amounts: Amounts, password: str | None, report: Report) -> int:
     """
     people = await in_database(_make_people, amounts.users, password)
     for batch in _batches(people, LANDING_BATCH):
-        await asyncio.gather(*(accounts.land_in_general(user.pk) for user in batch))
+        await asyncio.gather(*(onboarding.land_in_general(user.pk) for user in batch))
         report("People", len(batch))
     made = []
     added = 0

@@ -116,7 +116,8 @@ class Membership(models.Model):
 
 
 class RoomSeat(models.Model):
-    """A place among the rooms of a person, taken before they are let into one: `chat.room_limit`.
+    """A place among the rooms of a person, taken before they are let into one:
+    `chat.actions.room_limit`.
 
     It counts until `held_until`, and from then on while the log has the person in the room.
     """

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from chat import hub as hubs
 from chat.accounts import socket_auth
-from chat.actions import accounts
+from chat.actions import onboarding
 from chat.audit import entries as audit
 from chat.errors import ClientError, Unavailable
 from chat.hub.core import RECONNECT_AFTER_MS, RECONNECT_SPREAD_MS, Hub
@@ -195,7 +195,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
         rooms = await room_list.rooms_of(user_id)
         if not rooms:
             # Who signed up while the log was away; who left is not brought back.
-            await accounts.land_in_general(user_id)
+            await onboarding.land_in_general(user_id)
             rooms = await room_list.rooms_of(user_id)
         seen = {str(room.id) for room in rooms}
         resumed = {int(name) for name in hello.rooms.keys() - seen if is_room_id(name)}

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from chat import room_log
 from chat.accounts import tokens
-from chat.actions import messages, moderation, people, preview, rooms, settling
+from chat.actions import audit_outcomes, messages, moderation, people, preview, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.audit import entries as audit
 from chat.audit.entries import Act, By, Result
@@ -639,9 +639,9 @@ async def test_act_whose_process_died_after_the_append_gets_its_outcome_from_the
     entry = await half_done(world, key)
     now = timezone.now()
 
-    too_early = await sync_to_async(settling.settle_open)(now)
-    settled = await sync_to_async(settling.settle_open)(now + timedelta(minutes=2))
-    again = await sync_to_async(settling.settle_open)(now + timedelta(minutes=2))
+    too_early = await sync_to_async(audit_outcomes.settle_open)(now)
+    settled = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=2))
+    again = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=2))
 
     assert (too_early, settled, again) == (0, 1, 0)
     outcome = await AuditOutcome.objects.aget(entry=entry)
@@ -654,7 +654,7 @@ async def test_act_whose_event_has_left_the_log_gets_its_outcome_from_postgresql
     await store(world.room.pk)
     await sync_to_async(blocking_client().flushall)()
 
-    await sync_to_async(settling.settle_open)(timezone.now() + timedelta(minutes=2))
+    await sync_to_async(audit_outcomes.settle_open)(timezone.now() + timedelta(minutes=2))
 
     outcome = await AuditOutcome.objects.aget(entry=entry)
     assert (outcome.result, outcome.seq) == ("done", 6)
@@ -666,8 +666,8 @@ async def test_act_that_never_came_to_its_event_is_marked_as_not_done() -> None:
     entry = await half_done(world, key, log=False)
     now = timezone.now()
 
-    waits = await sync_to_async(settling.settle_open)(now + timedelta(minutes=2))
-    settled = await sync_to_async(settling.settle_open)(now + timedelta(minutes=11))
+    waits = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=2))
+    settled = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=11))
     later = await code_of(
         moderation.unmute_member(by(world.mod), world.room.pk, world.boris.pk, Options(key=key))
     )

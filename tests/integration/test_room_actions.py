@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from uuid_utils.compat import uuid7
 
 from chat import room_log
-from chat.actions import accounts, moderation, rooms
+from chat.actions import moderation, onboarding, rooms
 from chat.errors import ClientError
 from chat.events import EventType, Role, RoomKind
 from chat.models import Membership, Room, RoomEvent, User
@@ -281,12 +281,12 @@ async def test_repeat_with_a_key_from_yesterday_is_found_in_postgresql() -> None
 async def test_newcomer_lands_in_general_once_and_stays_out_after_leaving() -> None:
     anna = await make_user("anna")
 
-    landed = await asyncio.gather(*(accounts.land_in_general(anna.pk) for _ in range(5)))
+    landed = await asyncio.gather(*(onboarding.land_in_general(anna.pk) for _ in range(5)))
     general = landed[0]
     await rooms.leave_room(anna.pk, general)
-    await accounts.land_in_general(anna.pk)
+    await onboarding.land_in_general(anna.pk)
     await store(general)
-    await accounts.land_in_general(anna.pk)
+    await onboarding.land_in_general(anna.pk)
 
     assert set(landed) == {general}
     assert await room_log.roles(anna.pk, [general]) == {general: None}
@@ -297,7 +297,7 @@ async def test_newcomer_lands_in_general_once_and_stays_out_after_leaving() -> N
 async def test_general_is_made_once_by_many_at_the_same_time() -> None:
     people = [await make_user(f"user{number}") for number in range(8)]
 
-    await asyncio.gather(*(accounts.land_in_general(person.pk) for person in people))
+    await asyncio.gather(*(onboarding.land_in_general(person.pk) for person in people))
 
     general = await Room.objects.aget(slug="general")
     assert len(await log_of(general.pk)) == 9

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from chat import room_log
-from chat.actions import accounts, rooms
+from chat.actions import onboarding, rooms
 from chat.errors import ClientError
 from chat.events import RoomKind
 from chat.management import demo
@@ -115,8 +115,8 @@ async def test_general_takes_a_seat_before_it_is_stored() -> None:
     anna = await new_person("anna")
     *choice, last = await public_rooms(3)
 
-    await accounts.land_in_general(anna.pk)
-    await accounts.land_in_general(anna.pk)
+    await onboarding.land_in_general(anna.pk)
+    await onboarding.land_in_general(anna.pk)
     for room in choice:
         await rooms.join_room(anna.pk, room.pk)
 
@@ -128,7 +128,7 @@ async def test_newcomer_in_as_many_rooms_as_allowed_stays_out_of_general() -> No
     for room in await public_rooms(3):
         await rooms.join_room(anna.pk, room.pk)
 
-    general = await accounts.land_in_general(anna.pk)
+    general = await onboarding.land_in_general(anna.pk)
 
     assert await room_log.roles(anna.pk, [general]) == {general: None}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
-from chat import room_limit, room_log
-from chat.actions import rooms
+from chat import room_log
+from chat.actions import room_limit, rooms
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined
 from chat.models import User
