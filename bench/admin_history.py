@@ -314,13 +314,13 @@ def timed(browser: Any, address: str) -> str:
 
 
 def token(message: Any) -> str:
-    from chat.admin.keyset_paging import _token
+    from chat.admin.kit.keyset_paging import _token
 
     return _token(message, ("at", "id"), back=False)
 
 
 def token_of_seq(slug: str) -> str:
-    from chat.admin.keyset_paging import _token
+    from chat.admin.kit.keyset_paging import _token
     from chat.models import Message, Room
 
     room = Room.objects.get(slug=slug)

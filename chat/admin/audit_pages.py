@@ -13,12 +13,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
-from chat.admin import export
-from chat.admin.doors import act, page, render
-from chat.admin.keyset_paging import estimated, read_page, shown_count
-from chat.admin.moments import moment_of
-from chat.admin.records import note
-from chat.admin.room_lookup import find_person, find_room
+from chat.admin.kit import export
+from chat.admin.kit.guards import act, page, render
+from chat.admin.kit.keyset_paging import estimated, read_page, shown_count
+from chat.admin.kit.moments import moment_of
+from chat.admin.kit.records import note
+from chat.admin.kit.room_lookup import find_person, find_room
 from chat.audit.permissions import Action
 from chat.models import AuditEntry
 from chat.servers.statement_timeout import TooSlow, limited

@@ -22,10 +22,10 @@ from redis.exceptions import RedisError
 
 from chat import dead_letters
 from chat.admin import letter_jobs
-from chat.admin.doors import act, page, reason_of, render, render_part
-from chat.admin.moments import moment_of
-from chat.admin.records import by, note
-from chat.admin.room_lookup import find_room, is_id
+from chat.admin.kit.guards import act, page, reason_of, render, render_part
+from chat.admin.kit.moments import moment_of
+from chat.admin.kit.records import by, note
+from chat.admin.kit.room_lookup import find_room, is_id
 from chat.audit.permissions import Action
 from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, rendering
 from chat.models import AuditEntry

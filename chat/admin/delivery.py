@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from chat.admin import drain_rates, room_watermarks, verification
-from chat.admin.doors import act, page, person, reason_of, render, render_part
-from chat.admin.records import acting, note
-from chat.admin.room_lookup import find_room
+from chat.admin.kit.guards import act, page, person, reason_of, render, render_part
+from chat.admin.kit.records import acting, note
+from chat.admin.kit.room_lookup import find_room
 from chat.audit.permissions import Action
 from chat.event_bus import event_bus
 from chat.export import exporter

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin.read_only import ReadOnly
+from chat.admin.kit.read_only import ReadOnly
 from chat.audit.permissions import LOOK_AT_GROUPS
 
 

@@ -16,9 +16,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from chat.admin.moments import moment_of
-from chat.admin.records import record_private_reads
-from chat.admin.room_lookup import find_person, find_room
+from chat.admin.kit.moments import moment_of
+from chat.admin.kit.records import record_private_reads
+from chat.admin.kit.room_lookup import find_person, find_room
 from chat.events import RoomKind
 from chat.models import Message, Report, Room
 from chat.queries.message_search import matching

@@ -27,10 +27,10 @@ from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome
 from chat.actions.rooms import derived_key
 from chat.admin.act_effects import effects_of
-from chat.admin.doors import act, reason_of, render
 from chat.admin.history_filter import may_read, recorded
-from chat.admin.records import by
-from chat.admin.room_lookup import is_id
+from chat.admin.kit.guards import act, reason_of, render
+from chat.admin.kit.records import by
+from chat.admin.kit.room_lookup import is_id
 from chat.audit.entries import By, Kind, Result
 from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from allauth.account.adapter import get_adapter
 from django import forms
 
-from chat.admin import base
+from chat.admin.kit import base
 from chat.models import User
 from chat.names import usernames
 from chat.names.display_names import check_display_name

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chat.accounts.staff_access import SEES_ANALYTICS, lacks_second_factor, page_for_second_factor
-from chat.admin.base import AdminSite, without_inline_style
+from chat.admin.kit.base import AdminSite, without_inline_style
 from chat.audit.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
 
 View = Callable[..., HttpResponseBase]

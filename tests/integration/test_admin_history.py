@@ -17,8 +17,8 @@ from pytest_django.fixtures import Settings
 
 from chat.actions import messages
 from chat.admin import history as history_pages
-from chat.admin import keyset_paging
 from chat.admin.history_filter import HistoryFilter, messages_of
+from chat.admin.kit import keyset_paging
 from chat.audit.permissions import Action
 from chat.events import RoomKind
 from chat.export import exporter as chat_export
@@ -487,7 +487,7 @@ def export(browser: Client, format: str, **form: Any) -> str:
 def test_export_has_all_rows_once_whatever_the_size_of_a_stretch(
     here: World, moderator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.admin.export.STRETCH_ROWS", 2)
+    monkeypatch.setattr("chat.admin.kit.export.STRETCH_ROWS", 2)
     for number in range(5):
         said(here.room, here.anna, f"message {number}\nsecond line")
 

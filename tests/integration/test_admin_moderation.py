@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
 from chat.accounts import tokens
-from chat.admin import keyset_paging
+from chat.admin.kit import keyset_paging
 from chat.audit.permissions import Action
 from chat.events import EventType, RoomKind
 from chat.models import Ban, Membership, Message, Report, RoomEvent, User

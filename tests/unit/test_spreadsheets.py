@@ -11,7 +11,7 @@ import pytest
 
 from analytics.answers import table_answer
 from analytics.schemas import EmojiRow
-from chat.admin.export import as_csv
+from chat.admin.kit.export import as_csv
 from chat.spreadsheets import cell
 
 FORMULAS = [

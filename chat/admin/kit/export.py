@@ -27,7 +27,7 @@ from chat.spreadsheets import cell
 STRETCH_ROWS = 2_000
 FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl"}
 TICKET_SECONDS = 6 * 3600
-SALT = "chat.admin.export"
+SALT = "chat.admin.kit.export"
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest
 from django.utils.functional import cached_property
 
-from chat.admin.base import ModelAdmin
-from chat.admin.keyset_paging import estimated
+from chat.admin.kit.base import ModelAdmin
+from chat.admin.kit.keyset_paging import estimated
 
 # Below this an exact count costs nothing, and says more.
 EXACT_ROWS = 10_000
