@@ -9,8 +9,8 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 
 from chat.admin.groups import GroupAdmin
-from chat.admin.people import PersonAdmin
-from chat.admin.rooms import RoomAdmin
+from chat.admin.moderation.people import PersonAdmin
+from chat.admin.moderation.rooms import RoomAdmin
 from chat.admin.tokens import ApiTokenAdmin
 from chat.models import ApiToken, Room, User
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.accounts import tokens
 from chat.admin.kit.read_only import ReadOnly
-from chat.admin.people import may_end_sessions
+from chat.admin.moderation.people import may_end_sessions
 from chat.audit.permissions import LOOK_AT_TOKENS
 from chat.models import ApiToken
 

@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from chat import dead_letters
-from chat.admin.people import PersonAdmin
+from chat.admin.moderation.people import PersonAdmin
 from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind

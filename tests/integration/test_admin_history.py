@@ -16,9 +16,9 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from chat.actions import messages
-from chat.admin import history as history_pages
-from chat.admin.history_filter import HistoryFilter, messages_of
 from chat.admin.kit import keyset_paging
+from chat.admin.moderation import history as history_pages
+from chat.admin.moderation.history_filter import HistoryFilter, messages_of
 from chat.audit.permissions import Action
 from chat.events import RoomKind
 from chat.export import exporter as chat_export

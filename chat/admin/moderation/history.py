@@ -15,8 +15,13 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from msgspec import structs
 
-from chat.admin import event_log
-from chat.admin.history_filter import (
+from chat.admin.kit import export
+from chat.admin.kit.guards import act, page, reading_form, render
+from chat.admin.kit.keyset_paging import PAGE_ROWS, Page, estimated, read_page, shown_count
+from chat.admin.kit.records import note
+from chat.admin.kit.room_lookup import is_id
+from chat.admin.moderation import event_log
+from chat.admin.moderation.history_filter import (
     MAX_CHOSEN,
     READ_PRIVATE,
     HistoryFilter,
@@ -25,13 +30,8 @@ from chat.admin.history_filter import (
     read_filter,
     recorded,
 )
-from chat.admin.kit import export
-from chat.admin.kit.guards import act, page, reading_form, render
-from chat.admin.kit.keyset_paging import PAGE_ROWS, Page, estimated, read_page, shown_count
-from chat.admin.kit.records import note
-from chat.admin.kit.room_lookup import is_id
-from chat.admin.marked_words import marked
-from chat.admin.moderation import choices_for
+from chat.admin.moderation.marked_words import marked
+from chat.admin.moderation.moderation import choices_for
 from chat.audit.permissions import Action
 from chat.models import (
     AuditEntry,

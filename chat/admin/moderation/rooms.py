@@ -7,9 +7,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat.admin.history_filter import may_read
 from chat.admin.kit.read_only import ReadOnly
-from chat.admin.moderation import choices_for
+from chat.admin.moderation.history_filter import may_read
+from chat.admin.moderation.moderation import choices_for
 from chat.audit.permissions import LOOK_AT_ROOMS, STAFF, Action
 from chat.models import AuditEntry, Room
 

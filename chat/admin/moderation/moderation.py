@@ -26,11 +26,11 @@ from uuid_utils.compat import uuid7
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome
 from chat.actions.rooms import derived_key
-from chat.admin.act_effects import effects_of
-from chat.admin.history_filter import may_read, recorded
 from chat.admin.kit.guards import act, reason_of, render
 from chat.admin.kit.records import by
 from chat.admin.kit.room_lookup import is_id
+from chat.admin.moderation.act_effects import effects_of
+from chat.admin.moderation.history_filter import may_read, recorded
 from chat.audit.entries import By, Kind, Result
 from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError

@@ -18,13 +18,13 @@ from uuid_utils.compat import uuid7
 
 from chat.actions import reports as report_actions
 from chat.actions.moderation import Options
-from chat.admin.history import around
-from chat.admin.history_filter import may_read, recorded
 from chat.admin.kit.guards import act, page, person, reason_of, render
 from chat.admin.kit.keyset_paging import read_page, shown_count
 from chat.admin.kit.records import REASON_CHARACTERS, by
 from chat.admin.kit.room_lookup import is_id
-from chat.admin.moderation import ACTS, MUTES, refusal_text
+from chat.admin.moderation.history import around
+from chat.admin.moderation.history_filter import may_read, recorded
+from chat.admin.moderation.moderation import ACTS, MUTES, refusal_text
 from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report

@@ -17,8 +17,8 @@ from chat.accounts import notices, people
 from chat.admin.kit.base import AdminPasswordChangeForm
 from chat.admin.kit.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.kit.records import acting, note
-from chat.admin.moderation import choices_for
-from chat.admin.person_forms import UserChangeForm, UserCreationForm
+from chat.admin.moderation.moderation import choices_for
+from chat.admin.moderation.person_forms import UserChangeForm, UserCreationForm
 from chat.audit.permissions import LOOK_AT_PEOPLE, Action, check_subject
 from chat.errors import ClientError
 from chat.models import AuditEntry, User

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from chat.accounts import sessions, tokens
 from chat.admin.kit.guards import act, page, reason_of, render
 from chat.admin.kit.records import acting
-from chat.admin.people import may_end_sessions
+from chat.admin.moderation.people import may_end_sessions
 from chat.audit.permissions import Action
 from chat.models import AuditEntry, User
 
