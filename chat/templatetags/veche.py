@@ -77,8 +77,10 @@ def total(numbers: dict[str, int]) -> int:
 
 
 @register.filter
-def sockets(processes: list[WebProcess]) -> str:
-    """The connections of all web processes."""
+def sockets(processes: list[WebProcess] | None) -> str:
+    """The connections of all web processes; a dash where nobody knows these."""
+    if processes is None:
+        return grouped(None)
     return grouped(sum(process.sockets for process in processes))
 
 

@@ -7,9 +7,12 @@ import gettext
 import re
 from pathlib import Path
 
+from django.utils.translation.template import templatize
+
 CHAT = Path(__file__).parents[2] / "chat"
 RUSSIAN = CHAT / "locale/ru/LC_MESSAGES"
-TEMPLATE_TEXT = re.compile(r"""{%\s*translate\s+(?:"([^"]+)"|'([^']+)')""")
+# What `templatize`, which `makemessages` reads templates with, makes of a text in one of them.
+TEMPLATE_TEXT = re.compile(r"""(?:gettext|_)\(u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\)""")
 
 
 def source() -> dict[str, str]:
@@ -43,8 +46,8 @@ def compiled() -> dict[str, str]:
 def texts_of_templates() -> set[str]:
     found = set()
     for template in (*(CHAT / "templates").rglob("*.html"), *(CHAT / "templates").rglob("*.txt")):
-        for double, single in TEMPLATE_TEXT.findall(template.read_text()):
-            found.add(double or single)
+        for literal in TEMPLATE_TEXT.findall(templatize(template.read_text())):
+            found.add(ast.literal_eval(literal))
     return found
 
 
