@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from django.http import HttpResponseBase
 
-from chat.admin import audit_pages, dead_letter_pages, delivery
+from chat.admin import audit_pages
+from chat.admin.delivery import dead_letter_pages, delivery
 from chat.admin.moderation import history, moderation, person_sessions, report_pages
 
 View = Callable[..., HttpResponseBase]

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from chat import dead_letters
-from chat.admin.delivery import or_none
+from chat.admin.delivery.delivery import or_none
 from chat.admin.site import analytics_url
 from chat.models import Report, ShardCursor, User
 from chat.monitoring import delivery_health, event_bus_state

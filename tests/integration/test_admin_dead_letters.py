@@ -16,7 +16,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from chat import dead_letters
-from chat.admin import letter_jobs
+from chat.admin.delivery import letter_jobs
 from chat.audit.permissions import Action
 from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Retried, sources
 from chat.dead_letters.audit import person

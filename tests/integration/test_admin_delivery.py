@@ -20,7 +20,7 @@ from pytest_django.fixtures import Settings
 
 from chat import dead_letters
 from chat.actions import messages
-from chat.admin import drain_rates, verification
+from chat.admin.delivery import drain_rates, verification
 from chat.audit.permissions import Action
 from chat.dead_letters import Origin, Reason
 from chat.events import RoomKind, shard_of

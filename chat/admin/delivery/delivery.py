@@ -18,7 +18,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from chat.admin import drain_rates, room_watermarks, verification
+from chat.admin.delivery import drain_rates, room_watermarks, verification
 from chat.admin.kit.guards import act, page, person, reason_of, render, render_part
 from chat.admin.kit.records import acting, note
 from chat.admin.kit.room_lookup import find_room

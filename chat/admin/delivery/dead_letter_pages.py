@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from chat import dead_letters
-from chat.admin import letter_jobs
+from chat.admin.delivery import letter_jobs
 from chat.admin.kit.guards import act, page, reason_of, render, render_part
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import by, note
