@@ -8,10 +8,10 @@ from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
 
-from chat.admin.groups import GroupAdmin
 from chat.admin.moderation.people import PersonAdmin
 from chat.admin.moderation.rooms import RoomAdmin
-from chat.admin.tokens import ApiTokenAdmin
+from chat.admin.oversight.groups import GroupAdmin
+from chat.admin.oversight.tokens import ApiTokenAdmin
 from chat.models import ApiToken, Room, User
 
 # Second factors and sessions are secrets; each has a page that shows what may be shown.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from django.http import HttpResponseBase
 
-from chat.admin import audit_pages
 from chat.admin.delivery import dead_letter_pages, delivery
 from chat.admin.moderation import history, moderation, person_sessions, report_pages
+from chat.admin.oversight import audit_pages
 
 View = Callable[..., HttpResponseBase]
 

@@ -1,0 +1,1 @@
+"""Pages on which those who have rights are themselves looked at: the audit log, groups, tokens."""
