@@ -378,7 +378,7 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_SESSION_REMEMBER = True
 
-# A second factor for whoever wants one; STAFF_MFA asks it of staff (chat/admin/site.py).
+# A second factor for whoever wants one; STAFF_MFA asks it of staff (chat/admin/site/site.py).
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Veche"
 # Addresses are not verified here, so that must not keep anybody from a second factor.

@@ -83,7 +83,7 @@ class Site(AdminSite):
         self.login = secure_admin_login(super().login)  # type: ignore[method-assign]
 
     def get_urls(self) -> list[Any]:
-        from chat.admin import routes
+        from chat.admin.site import routes
 
         return [*self._guarded(routes.ROUTES), *super().get_urls()]
 
@@ -112,7 +112,7 @@ class Site(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        from chat.admin.start import overview
+        from chat.admin.site.start import overview
 
         return super().index(request, {**overview(request), **(extra_context or {})})
 
