@@ -30,7 +30,7 @@ export const ru: Words = {
 		`Не отправлено: ${count(n, "сообщение", "сообщения", "сообщений")}. Этот браузер не смог их сохранить. Выйти и потерять их?`,
 	changeName: "Сменить имя",
 	emailAddresses: "Адреса почты",
-	secondFactor: "Двухэтапный вход",
+	secondFactor: "Двухфакторная аутентификация",
 	sessions: "Сеансы",
 	changePassword: "Сменить пароль",
 	tokens: "Ключи API",
