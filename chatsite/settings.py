@@ -41,7 +41,7 @@ INSTALLED_APPS = [
     "analytics",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",
-    "chat.admin_config.AdminConfig",
+    "chat.admin.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

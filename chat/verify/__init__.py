@@ -6,7 +6,7 @@
 runs all of it.
 """
 
-from chat.verify.findings import Check, Finding
+from chat.verify.checks.findings import Check, Finding
 from chat.verify.verifier import Progress, Report, Verifier
 
 __all__ = ["Check", "Finding", "Progress", "Report", "Verifier"]

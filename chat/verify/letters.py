@@ -9,7 +9,7 @@ import msgspec
 from chat.dead_letters import store
 from chat.dead_letters.letters import Origin
 from chat.servers.redis_log import blocking_client
-from chat.verify.log_checks import IngestEntry
+from chat.verify.checks.log_checks import IngestEntry
 
 LOOK_UPS = 500
 

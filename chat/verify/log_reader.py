@@ -8,8 +8,8 @@ from typing import cast
 from chat.room_log import codec, epochs, keys
 from chat.servers import streams
 from chat.servers.redis_log import blocking_client
-from chat.verify.content import Content, content_of
-from chat.verify.log_checks import IngestEntry, RoomInLog
+from chat.verify.checks.content import Content, content_of
+from chat.verify.checks.log_checks import IngestEntry, RoomInLog
 
 # One step holds up the log server for about a millisecond.
 PAGE_ENTRIES = 500

@@ -9,13 +9,11 @@ from functools import partial
 from chat import events
 from chat.events import EventQuarantined, EventType
 from chat.verify import letters, log_reader, stored_reader
-from chat.verify.bus_checks import Exported
-from chat.verify.deadline import Deadline
-from chat.verify.findings import Check, Finding
-from chat.verify.log_checks import LogCheck
-from chat.verify.log_reader import IngestIndex
-from chat.verify.placeholders import Placeholder, check_placeholders
-from chat.verify.projection_checks import (
+from chat.verify.checks.bus_checks import Exported
+from chat.verify.checks.findings import Check, Finding
+from chat.verify.checks.log_checks import LogCheck
+from chat.verify.checks.placeholders import Placeholder, check_placeholders
+from chat.verify.checks.projection_checks import (
     RoomRow,
     check_bans,
     check_members,
@@ -23,8 +21,10 @@ from chat.verify.projection_checks import (
     check_reactions,
     check_room,
 )
-from chat.verify.replay import Replay
-from chat.verify.sequence import SequenceCheck, StoredRow, typed_data
+from chat.verify.checks.replay import Replay
+from chat.verify.checks.sequence import SequenceCheck, StoredRow, typed_data
+from chat.verify.deadline import Deadline
+from chat.verify.log_reader import IngestIndex
 
 DEADLINE_EACH_EVENTS = 1_000
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chat.room_log import epochs
 from chat.verify import letters, stored_reader
-from chat.verify.findings import Check, Finding
+from chat.verify.checks.findings import Check, Finding
 from chat.verify.log_reader import IngestIndex
 
 

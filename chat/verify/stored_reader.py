@@ -10,10 +10,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from chat.room_log import epochs
-from chat.verify.content import text_digest
-from chat.verify.log_checks import StoredUpTo
-from chat.verify.projection_checks import MemberRow, MessageRow, RoomRow
-from chat.verify.sequence import StoredRow
+from chat.verify.checks.content import text_digest
+from chat.verify.checks.log_checks import StoredUpTo
+from chat.verify.checks.projection_checks import MemberRow, MessageRow, RoomRow
+from chat.verify.checks.sequence import StoredRow
 
 BATCH_ROWS = 2_000
 

@@ -1,7 +1,7 @@
 """Whatever happens in a room: its tables are what a replay of its events gives, from any point on.
 
-`chat.persistence.projections` writes the tables in batches; `chat.verify.replay` folds the same
-events one by one without SQL. Each is the other's test.
+`chat.persistence.projections` writes the tables in batches; `chat.verify.checks.replay` folds the
+same events one by one without SQL. Each is the other's test.
 """
 
 from __future__ import annotations

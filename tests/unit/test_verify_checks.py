@@ -18,13 +18,13 @@ from chat.events import (
     MessagePosted,
     RoomEvent,
 )
-from chat.verify.bus_checks import BusCheck, BusRecord, Exported
-from chat.verify.content import Content, content_of, data_digest
-from chat.verify.findings import Check, Finding, Findings
-from chat.verify.log_checks import IngestEntry, LogCheck, RoomInLog, StoredUpTo
-from chat.verify.placeholders import Placeholder, check_placeholders
-from chat.verify.seq_ranges import SeqRanges
-from chat.verify.sequence import SequenceCheck, StoredRow, typed_data
+from chat.verify.checks.bus_checks import BusCheck, BusRecord, Exported
+from chat.verify.checks.content import Content, content_of, data_digest
+from chat.verify.checks.findings import Check, Finding, Findings
+from chat.verify.checks.log_checks import IngestEntry, LogCheck, RoomInLog, StoredUpTo
+from chat.verify.checks.placeholders import Placeholder, check_placeholders
+from chat.verify.checks.seq_ranges import SeqRanges
+from chat.verify.checks.sequence import SequenceCheck, StoredRow, typed_data
 
 ROOM, SHARD = 5, 1
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

@@ -33,7 +33,7 @@ LIMIT_SECONDS = 120.0
 KEPT_SECONDS = 3600
 # Nobody reads more on a page, and the command line gives them all.
 MAX_SHOWN = 50
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 RUNNING_KEY = "veche:verification:running"
 
 RUNNING, CLEAN, DIFFERENT, AWAY, TOO_LONG, FAILED = (

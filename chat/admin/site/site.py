@@ -13,12 +13,13 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chat.accounts.staff_access import SEES_ANALYTICS, lacks_second_factor, page_for_second_factor
+from chat.accounts.staff_access import lacks_second_factor, page_for_second_factor
+from chat.admin.kit.analytics_link import analytics_url
 from chat.admin.kit.base import AdminSite, without_inline_style
 from chat.audit.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS, LOOK_AT_TOKENS
 
@@ -185,15 +186,3 @@ def is_active(request: HttpRequest, page: Page) -> bool:
     if page.url == "admin:index":
         return request.path == address
     return request.path.startswith(address)
-
-
-def analytics_url(request: HttpRequest) -> str | None:
-    """Where the analytics are; None for who does not see them, or in an installation without."""
-    if not request.user.has_perm(SEES_ANALYTICS):
-        return None
-    for name in ("analytics:index", "analytics"):
-        try:
-            return reverse(name)
-        except NoReverseMatch:
-            continue
-    return None

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from chat import dead_letters
 from chat.admin.delivery.delivery import or_none
-from chat.admin.site.site import analytics_url
+from chat.admin.kit.analytics_link import analytics_url
 from chat.models import Report, ShardCursor, User
 from chat.monitoring import delivery_health, event_bus_state
 from chat.names.usernames import PROBE_USERNAME

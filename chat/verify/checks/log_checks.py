@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from chat import events
-from chat.verify.content import Content, differences
-from chat.verify.findings import Check, Finding
-from chat.verify.sequence import StoredRow, as_content
+from chat.verify.checks.content import Content, differences
+from chat.verify.checks.findings import Check, Finding
+from chat.verify.checks.sequence import StoredRow, as_content
 
 
 class IngestEntry(msgspec.Struct, frozen=True, gc=False):

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 import msgspec
 
 from chat.events import EventQuarantined, EventType
-from chat.verify.findings import Check, Finding
-from chat.verify.sequence import StoredRow
+from chat.verify.checks.findings import Check, Finding
+from chat.verify.checks.sequence import StoredRow
 
 
 class Placeholder(msgspec.Struct, frozen=True):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from chat.verify.findings import Check, Finding
-from chat.verify.replay import Replay, ReplayedMember, ReplayedMessage
+from chat.verify.checks.findings import Check, Finding
+from chat.verify.checks.replay import Replay, ReplayedMember, ReplayedMessage
 
 MESSAGE_FIELDS = ("n", "author", "key", "at", "reply_to", "edited_at", "deleted_at", "deleted_by")
 

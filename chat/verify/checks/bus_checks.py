@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from chat.events import RoomEvent
-from chat.verify.content import content_of, differences
-from chat.verify.findings import Check, Finding
-from chat.verify.seq_ranges import SeqRanges
-from chat.verify.sequence import StoredRow, as_content
+from chat.verify.checks.content import content_of, differences
+from chat.verify.checks.findings import Check, Finding
+from chat.verify.checks.seq_ranges import SeqRanges
+from chat.verify.checks.sequence import StoredRow, as_content
 
 
 class Exported(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from chat import events
 from chat.events import EventType, Role
-from chat.verify.content import text_digest
+from chat.verify.checks.content import text_digest
 
 
 class ReplayedMessage(msgspec.Struct, gc=False):

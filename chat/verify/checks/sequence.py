@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from chat import events
 from chat.events import EventType
-from chat.verify.content import Content, data_digest
-from chat.verify.findings import Check, Finding
+from chat.verify.checks.content import Content, data_digest
+from chat.verify.checks.findings import Check, Finding
 
 
 class StoredRow(Content, frozen=True, gc=False, kw_only=True):

@@ -1,0 +1,1 @@
+"""The checks, without any server: what they compare is given to them. Pure."""
