@@ -31,8 +31,8 @@ from chat.event_bus import event_bus
 from chat.servers import clocks, redis_bus
 from chat.verify import Check, Report, Verifier
 from chat.verify.deadline import Clock, Deadline
-from chat.verify.lags import Lag, exported_lag, stored_lag
-from chat.verify.log_reader import active_rooms
+from chat.verify.readers.lags import Lag, exported_lag, stored_lag
+from chat.verify.readers.log_reader import active_rooms
 
 logger = logging.getLogger(__name__)
 

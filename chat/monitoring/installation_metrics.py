@@ -37,7 +37,7 @@ from chat.room_log import epochs, keys
 from chat.servers import postgres_durability, redis_durability
 from chat.task_queue import beat_heartbeat
 from chat.verify import Check
-from chat.verify.lags import exported_lag
+from chat.verify.readers.lags import exported_lag
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import msgspec
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import Delivered, EventBus, Reader, envelope
 from chat.events import EventQuarantined, EventType, RoomEvent, decode_data
-from chat.verify import letters, stored_reader
 from chat.verify.checks.bus_checks import BusCheck, BusRecord, Exported
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.sequence import StoredRow
 from chat.verify.deadline import Deadline, NoTimeLeft
+from chat.verify.readers import letters, stored_reader
 
 BATCH_RECORDS = 2_000
 # A bus that gives nothing for so long, although it has said that there is more, is away.

@@ -16,9 +16,9 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from chat.events import EventType
-from chat.verify import stored_reader
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.deadline import Deadline
+from chat.verify.readers import stored_reader
 
 # Of which the analytics are asked together.
 ROOMS = 500

@@ -8,7 +8,6 @@ from functools import partial
 
 from chat import events
 from chat.events import EventQuarantined, EventType
-from chat.verify import letters, log_reader, stored_reader
 from chat.verify.checks.bus_checks import Exported
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.log_checks import LogCheck
@@ -24,7 +23,8 @@ from chat.verify.checks.projection_checks import (
 from chat.verify.checks.replay import Replay
 from chat.verify.checks.sequence import SequenceCheck, StoredRow, typed_data
 from chat.verify.deadline import Deadline
-from chat.verify.log_reader import IngestIndex
+from chat.verify.readers import letters, log_reader, stored_reader
+from chat.verify.readers.log_reader import IngestIndex
 
 DEADLINE_EACH_EVENTS = 1_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chat.room_log import epochs
-from chat.verify import letters, stored_reader
 from chat.verify.checks.findings import Check, Finding
-from chat.verify.log_reader import IngestIndex
+from chat.verify.readers import letters, stored_reader
+from chat.verify.readers.log_reader import IngestIndex
 
 
 def check_epoch(shard: int) -> Iterator[Finding]:

@@ -21,12 +21,12 @@ from redis.exceptions import RedisError
 from chat import events
 from chat.errors import RetryableError
 from chat.event_bus import EventBus
-from chat.verify import log_reader, stored_reader
 from chat.verify.bus_verification import check_bus
 from chat.verify.checks.bus_checks import Exported
 from chat.verify.checks.findings import Finding, Findings
 from chat.verify.deadline import Clock, Deadline, NoTimeLeft
-from chat.verify.log_reader import IngestIndex
+from chat.verify.readers import log_reader, stored_reader
+from chat.verify.readers.log_reader import IngestIndex
 from chat.verify.rollup_checks import ROOMS, check_rollups, check_totals
 from chat.verify.room_verification import RoomVerification
 from chat.verify.shard_checks import check_epoch, check_strays

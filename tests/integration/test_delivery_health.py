@@ -26,7 +26,7 @@ from chat.persistence import drain as persistence
 from chat.servers import redis_bus, streams
 from chat.tasks import verify_recent_rooms
 from chat.verify import bus_verification
-from chat.verify.lags import Lag, exported_lag, stored_lag
+from chat.verify.readers.lags import Lag, exported_lag, stored_lag
 from tests.integration.rooms import new_person, new_room, post
 
 # What one test left on the bus, the rooms that were wrong, would be looked at by the next.

@@ -29,7 +29,8 @@ from chat.event_bus import event_bus
 from chat.events.envelope import STREAM
 from chat.export import exporter
 from chat.models import RoomEvent
-from chat.verify import Finding, Verifier, stored_reader, verifier
+from chat.verify import Finding, Verifier, verifier
+from chat.verify.readers import stored_reader
 from chatsite.analytics_letters import AnalyticsLetters
 from tests.integration import analytics_truth
 from tests.integration.analytics_world import SHARDS, KeptLetters, World

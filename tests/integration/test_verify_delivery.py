@@ -42,7 +42,8 @@ from chat.persistence import drain as persistence
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
 from chat.servers import redis_log, streams
-from chat.verify import Check, Finding, Report, Verifier, stored_reader
+from chat.verify import Check, Finding, Report, Verifier
+from chat.verify.readers import stored_reader
 from tests.integration.buses import BusUnderTest
 from tests.integration.rooms import log, new_key, new_person, new_room, post
 
