@@ -1,8 +1,8 @@
 """What the analytics keep: numbers, and which events are in them.
 
-Only `analytics.rollups` writes these tables. Every row is a sum, a smallest, a largest or a union
-of what single events add, so the order in which events come makes no difference, and reading them
-all again into empty tables gives the same rows (docs/decisions/0017).
+Only `analytics.counting.rollups` writes these tables. Every row is a sum, a smallest, a largest or
+a union of what single events add, so the order in which events come makes no difference, and
+reading them all again into empty tables gives the same rows (docs/decisions/0017).
 
 **Rooms.** `room` is the room's id, or `ALL_ROOMS` where the row is about all rooms together. There
 are no foreign keys into the chat's tables: the analytics know what they were told.
@@ -146,7 +146,8 @@ class Counters(models.Model):
 
 
 class MinuteRollup(Counters):
-    """Of a minute. Kept for `analytics.pruning.MINUTES_KEPT`; older ones are in the others."""
+    """Of a minute. Kept for `analytics.counting.pruning.MINUTES_KEPT`; older ones are in the
+    others."""
 
     pk = models.CompositePrimaryKey("room", "start")
     start = models.DateTimeField(help_text="Beginning of the minute.")
@@ -264,7 +265,7 @@ class WordWeek(models.Model):
     Not for `ALL_ROOMS`, and not for direct conversations. `word` is null until the word was used
     in `WORD_FROM_MESSAGES` messages and by more than one person: until then, and so for what
     somebody wrote by mistake, there is only a digest that cannot be undone without the
-    installation's secret key. See `analytics.words` for what is a word at all.
+    installation's secret key. See `analytics.counting.words` for what is a word at all.
     """
 
     pk = models.CompositePrimaryKey("room", "week", "digest")
@@ -292,7 +293,7 @@ class WordWeek(models.Model):
 class PostedMessage(models.Model):
     """When and by whom a message was posted, to know how long its first reply took. No text.
 
-    Kept for `analytics.pruning.MESSAGES_KEPT`.
+    Kept for `analytics.counting.pruning.MESSAGES_KEPT`.
     """
 
     pk = models.CompositePrimaryKey("room", "seq")

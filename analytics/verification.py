@@ -9,10 +9,10 @@ from datetime import datetime
 import msgspec
 from django.db import connection, transaction
 
-from analytics.counting import COUNTERS
+from analytics.counting.batch_sums import COUNTERS
+from analytics.counting.places import MISSING
+from analytics.counting.statements import run
 from analytics.models import CountedRoom
-from analytics.places import MISSING
-from analytics.statements import run
 
 _SUMS = ", ".join(f"sum({name})::bigint" for name in COUNTERS)
 

@@ -123,8 +123,8 @@ def work(
 ) -> None:
     """One consumer process: counts until all processes together have counted everything."""
     set_up()
-    from analytics.bus_reader import open_reader
-    from analytics.consumer import Consumer
+    from analytics.counting.bus_reader import open_reader
+    from analytics.counting.consumer import Consumer
     from chatsite.analytics_letters import AnalyticsLetters
 
     consumer = Consumer(lambda: open_reader(f"bench-{number}"), AnalyticsLetters())

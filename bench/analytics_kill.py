@@ -51,8 +51,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     django.setup()
     from django.core.management import call_command
 
+    from analytics.counting.statements import run
     from analytics.models import ConsumedPartition, OpenPlaces
-    from analytics.statements import run
     from chat.event_bus import Record, envelope, event_bus
     from chat.verify import Verifier
     from tests.integration import analytics_truth

@@ -6,9 +6,9 @@ import copy
 
 from redis.exceptions import RedisError
 
-from analytics import letters
-from analytics.errors import Away, NotAnEvent, NotYet, TooManyLetters
-from analytics.records import Bad, BadReason, Record
+from analytics.counting import late_records
+from analytics.counting.errors import Away, NotAnEvent, NotYet, TooManyLetters
+from analytics.counting.records import Bad, BadReason, Record
 from chat import dead_letters
 from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
 from chat.dead_letters.limit import LetterLimit
@@ -25,7 +25,8 @@ REASONS = {
 
 
 class AnalyticsLetters:
-    """See `analytics.consumer.Letters`. The limit is the one of the drain and the export."""
+    """See `analytics.counting.consumer.Letters`. The limit is the one of the drain and the
+    export."""
 
     def __init__(self) -> None:
         self._limits: dict[int, LetterLimit] = {}
@@ -69,7 +70,7 @@ def retry(letter: Letter, token: str) -> Retried:
     """
     key = (letter.origin.key or "").encode()
     try:
-        letters.count(Record(position="", key=key, value=letter.payload))
+        late_records.count(Record(position="", key=key, value=letter.payload))
     except NotAnEvent as error:
         raise Unretryable(str(error)) from error
     except NotYet as error:

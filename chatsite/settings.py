@@ -298,11 +298,11 @@ DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
 # Who tells `verify_delivery` what was counted.
 DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
 # What `after_restore` calls when it has emptied the event bus: all of it is published again.
-BUS_EMPTIED = "analytics.rebuilding.read_all_again"
+BUS_EMPTIED = "analytics.counting.rebuilding.read_all_again"
 
 # --- Metrics ----------------------------------------------------------------------------------
 # The modules that define metrics: what docs/metrics.md lists.
-METRIC_MODULES = ["chat.metrics.catalogue", "analytics.metrics"]
+METRIC_MODULES = ["chat.metrics.catalogue", "analytics.counting.metrics"]
 # What a command that goes on for ever calls when it begins, with its role, so that it can be
 # watched: metrics on METRICS_PORT, traces, errors.
 BEGIN_PROCESS = "chatsite.observing.begin"

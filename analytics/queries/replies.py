@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analytics.counting.sketches import percentile
 from analytics.periods import Period
 from analytics.queries.rows import rows
-from analytics.sketches import percentile
 
 BY_STEP = """
     SELECT width_bucket(start, %(edges)s::timestamptz[]) AS slot, bucket, sum(replies)::bigint

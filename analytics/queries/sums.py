@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from analytics.counting import COUNTERS
+from analytics.counting.batch_sums import COUNTERS
 from analytics.models import QUARTER_SECONDS
 from analytics.periods import Period, changes_of_offset, whole_days
 from analytics.queries.rows import rows, without_own

@@ -11,8 +11,8 @@ from chat.metrics.types import DEFINITIONS, Definition, Where
 HEAD = """\
 # Metrics
 
-Made by `manage.py metrics_page` from `chat/metrics/catalogue.py` and `analytics/metrics.py`; a test
-compares the two.
+Made by `manage.py metrics_page` from `chat/metrics/catalogue.py` and
+`analytics/counting/metrics.py`; a test compares the two.
 
 Who shows them, and how Prometheus puts the values of several processes together:
 

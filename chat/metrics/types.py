@@ -1,7 +1,7 @@
 """How a metric is defined: once, with all that its page in the docs says.
 
-Those of the chat are in `chat.metrics.catalogue`, those of the analytics in `analytics.metrics`, as
-a process of one does not show what only the other counts.
+Those of the chat are in `chat.metrics.catalogue`, those of the analytics in
+`analytics.counting.metrics`, as a process of one does not show what only the other counts.
 
 Four kinds come from prometheus_client; a worker adds those of its children up (see
 `chatsite.worker_metrics`). Two are ours. A `Tally` is a counter for the event loop alone: an

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import msgspec
 from django.test import AsyncClient
 
-from analytics import rollups
-from analytics.records import Record, read
+from analytics.counting import rollups
+from analytics.counting.records import Record, read
 from chat.events import EventType, RoomEvent, encode_data, envelope
 from chat.models import User
 

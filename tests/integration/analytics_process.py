@@ -71,10 +71,10 @@ def main() -> None:
     import django
 
     django.setup()
-    from analytics.bus_reader import BusReader
-    from analytics.bus_reader.kafka import KafkaReader
-    from analytics.bus_reader.redis_stream import RedisStreamReader
-    from analytics.consumer import Consumer
+    from analytics.counting.bus_reader import BusReader
+    from analytics.counting.bus_reader.kafka import KafkaReader
+    from analytics.counting.bus_reader.redis_stream import RedisStreamReader
+    from analytics.counting.consumer import Consumer
     from chatsite.analytics_letters import AnalyticsLetters
 
     def work(name: str) -> None:

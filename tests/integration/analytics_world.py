@@ -11,12 +11,12 @@ from typing import Any
 
 from django.db.models import Max
 
-from analytics.bus_reader import BusReader
-from analytics.bus_reader.kafka import KafkaReader
-from analytics.bus_reader.redis_stream import RedisStreamReader
-from analytics.consumer import Consumer, Letters
-from analytics.errors import TooManyLetters
-from analytics.records import Bad
+from analytics.counting.bus_reader import BusReader
+from analytics.counting.bus_reader.kafka import KafkaReader
+from analytics.counting.bus_reader.redis_stream import RedisStreamReader
+from analytics.counting.consumer import Consumer, Letters
+from analytics.counting.errors import TooManyLetters
+from analytics.counting.records import Bad
 from chat.errors import RetryableError
 from chat.event_bus import Record, envelope
 from chat.events import EventType

@@ -108,9 +108,9 @@ def count_everything() -> None:
     from django.db import connections
 
     connections.settings["default"]["OPTIONS"].pop("pool", None)
-    from analytics import rollups
-    from analytics.bus_reader import open_reader
-    from analytics.consumer import Consumer
+    from analytics.counting import rollups
+    from analytics.counting.bus_reader import open_reader
+    from analytics.counting.consumer import Consumer
     from chatsite.analytics_letters import AnalyticsLetters
 
     reader = open_reader(group="what-is-to-be-counted")

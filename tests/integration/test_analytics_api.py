@@ -16,7 +16,7 @@ from django.contrib.auth.models import Permission
 from pytest_django.fixtures import Settings
 
 from analytics import schemas
-from analytics.counting import COUNTERS
+from analytics.counting.batch_sums import COUNTERS
 from analytics.models import CountedRoom
 from chat.events import (
     EventType,

@@ -18,10 +18,10 @@ import redis
 from django.core.management import call_command
 from django.db import connection
 
-from analytics.consumer import Consumer
+from analytics.counting.consumer import Consumer
+from analytics.counting.records import BadReason
 from analytics.models import ALL_ROOMS, ConsumedPartition, DayRollup, OpenPlaces
 from analytics.queries.freshness import freshness
-from analytics.records import BadReason
 from chat import dead_letters
 from chat.events.envelope import STREAM
 from chat.export import exporter

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from analytics import rebuilding
+from analytics.counting import rebuilding
 from chat.audit.permissions import Action
 from chat.models import AuditEntry
 from chat.servers.postgres_roles import CannotLetIn, let_in

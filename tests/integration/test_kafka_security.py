@@ -11,8 +11,8 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 
-from analytics.bus_reader.kafka import KafkaReader
-from analytics.errors import Away
+from analytics.counting.bus_reader.kafka import KafkaReader
+from analytics.counting.errors import Away
 from chat import dead_letters
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured

@@ -12,8 +12,11 @@ import msgspec
 import pytest
 from django.db import connection
 
-from analytics import letters, pruning, records, rollups, sketches
-from analytics.errors import NotAnEvent, NotYet
+from analytics.counting import late_records, pruning, records, rollups, sketches
+from analytics.counting.errors import NotAnEvent, NotYet
+from analytics.counting.places import MISSING, PLACEHOLDER, REFUSED
+from analytics.counting.records import Record
+from analytics.counting.rollups import Batch, Counted
 from analytics.models import (
     ALL_ROOMS,
     CountedRoom,
@@ -27,9 +30,6 @@ from analytics.models import (
     ReplyTimes,
     WordWeek,
 )
-from analytics.places import MISSING, PLACEHOLDER, REFUSED
-from analytics.records import Record
-from analytics.rollups import Batch, Counted
 from chat.events import (
     EventType,
     MemberJoined,
@@ -354,8 +354,8 @@ def test_whatever_may_stand_in_a_message_can_be_counted(feed: Feed, text: str) -
 def test_dead_letter_counts_when_it_is_retried_and_only_once(feed: Feed) -> None:
     feed.count_records([record_of(post(1)), bad_records(5)["other data"], record_of(post(3))])
 
-    first = letters.count(record_of(post(2)))
-    second = letters.count(record_of(post(2)))
+    first = late_records.count(record_of(post(2)))
+    second = late_records.count(record_of(post(2)))
 
     assert (first, second) == (True, False)
     assert (messages(), open_places()) == (3, [])
@@ -363,11 +363,11 @@ def test_dead_letter_counts_when_it_is_retried_and_only_once(feed: Feed) -> None
 
 def test_dead_letter_that_still_cannot_be_counted_says_whether_it_ever_can() -> None:
     with pytest.raises(NotYet):
-        letters.count(bad_records(5)["unknown version"])
+        late_records.count(bad_records(5)["unknown version"])
     with pytest.raises(NotYet):
-        letters.count(bad_records(5)["wrong key"])
+        late_records.count(bad_records(5)["wrong key"])
     with pytest.raises(NotAnEvent):
-        letters.count(bad_records(5)["not JSON"])
+        late_records.count(bad_records(5)["not JSON"])
 
     assert CountedRoom.objects.count() == 0
 

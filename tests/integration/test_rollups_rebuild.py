@@ -18,12 +18,12 @@ import redis
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from analytics import letters, rebuilding
-from analytics.bus_reader import open_reader
-from analytics.bus_reader.kafka import KafkaReader
-from analytics.consumer import Consumer
+from analytics.counting import late_records, rebuilding
+from analytics.counting.bus_reader import open_reader
+from analytics.counting.bus_reader.kafka import KafkaReader
+from analytics.counting.consumer import Consumer
+from analytics.counting.rebuilding import Lost, Rebuild
 from analytics.models import ConsumedPartition, CountedRoom, DayRollup, OpenPlaces
-from analytics.rebuilding import Lost, Rebuild
 from chat import dead_letters
 from chat.event_bus import event_bus
 from chat.events.envelope import STREAM
@@ -227,7 +227,7 @@ def test_dead_letter_that_is_retried_during_a_rebuild_is_in_the_new_numbers_too(
     count_all()
     rebuilding.ensure_tables()
 
-    letters.count(record_of(post(1, room=77)))
+    late_records.count(record_of(post(1, room=77)))
     rebuilding.swap()
 
     assert CountedRoom.objects.get(room=77).seq == 1

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from analytics.records import Record
+from analytics.counting.records import Record
 from chat.events import (
     EventQuarantined,
     EventType,

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analytics import records, sketches, statements, words
+from analytics.counting import records, sketches, statements, words
+from analytics.counting.places import MISSING, PLACEHOLDER, Places
+from analytics.counting.records import Bad, BadReason
 from analytics.models import REPLY_ERROR
-from analytics.places import MISSING, PLACEHOLDER, Places
-from analytics.records import Bad, BadReason
 from tests.support.analytics_events import bad_records, post, record_of
 
 HOPELESS = {"no value", "not JSON", "an array", "nested without end", "number of 5,000 digits"}

@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils.module_loading import import_string
 
-from analytics import pruning, rollups
-from analytics.bus_reader import open_reader
-from analytics.consumer import Consumer
+from analytics.counting import pruning, rollups
+from analytics.counting.bus_reader import open_reader
+from analytics.counting.consumer import Consumer
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from psycopg.errors import InsufficientPrivilege
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from analytics import rebuilding
-from analytics.bus_reader import BusReader, open_reader
-from analytics.errors import Away
-from analytics.rebuilding import Lost, Rebuild
+from analytics.counting import rebuilding
+from analytics.counting.bus_reader import BusReader, open_reader
+from analytics.counting.errors import Away
+from analytics.counting.rebuilding import Lost, Rebuild
 
 INTERRUPTED = 130
 SWAP_TRIES = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from analytics.records import Record
+from analytics.counting.records import Record
 
 
 class BusReader(Protocol):

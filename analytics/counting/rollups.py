@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 from django.db import connection, transaction
 
-from analytics import places, replies, statements
-from analytics.counting import DAY, MINUTE, QUARTER, RoomFacts, Sums
+from analytics.counting import places, replies, statements
+from analytics.counting.batch_sums import DAY, MINUTE, QUARTER, RoomFacts, Sums
+from analytics.counting.places import Places
+from analytics.counting.records import Bad, Countable, Read
+from analytics.counting.statements import run
+from analytics.counting.words import digest
 from analytics.models import ALL_ROOMS
-from analytics.places import Places
-from analytics.records import Bad, Countable, Read
-from analytics.statements import run
-from analytics.words import digest
 from chat.events import EventQuarantined
 
 # A process that was paused in the middle holds up every other one: PostgreSQL ends it.

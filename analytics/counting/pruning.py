@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
-from analytics import rollups
+from analytics.counting import rollups
+from analytics.counting.statements import run
 from analytics.models import SLOWEST_REPLY_DAYS
-from analytics.statements import run
 
 MINUTES_KEPT = timedelta(days=35)
 # First replies are looked for in `SLOWEST_REPLY_DAYS`; the rest is for events that come late.

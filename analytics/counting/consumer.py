@@ -20,11 +20,11 @@ from typing import Protocol
 import msgspec
 from django.db import DatabaseError, InterfaceError, connection
 
-from analytics import metrics, records, rollups
-from analytics.bus_reader import BusReader
-from analytics.errors import Away, TooManyLetters
-from analytics.records import Bad, BadReason
-from analytics.rollups import Batch, Counted
+from analytics.counting import metrics, records, rollups
+from analytics.counting.bus_reader import BusReader
+from analytics.counting.errors import Away, TooManyLetters
+from analytics.counting.records import Bad, BadReason
+from analytics.counting.rollups import Batch, Counted
 from chat.events import envelope
 
 logger = logging.getLogger(__name__)

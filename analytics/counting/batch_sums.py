@@ -1,7 +1,7 @@
 """What a number of events adds to the rollups. Pure.
 
-`Sums` is filled event by event and then written by `analytics.rollups`. All in it is added up,
-united, or the smallest or largest of its kind, so events may be counted in any order and in any
+`Sums` is filled event by event and then written by `analytics.counting.rollups`. All in it is added
+up, united, or the smallest or largest of its kind, so events may be counted in any order and in any
 batches.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from analytics import words
-from analytics.records import Countable
+from analytics.counting import words
+from analytics.counting.records import Countable
 from chat.events import (
     EventData,
     EventType,

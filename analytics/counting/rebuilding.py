@@ -18,13 +18,13 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import Model
 
-from analytics import statements
-from analytics.bus_reader import BusReader
-from analytics.consumer import Consumer, Letters
+from analytics.counting import statements
+from analytics.counting.bus_reader import BusReader
+from analytics.counting.consumer import Consumer, Letters
+from analytics.counting.places import MISSING
+from analytics.counting.rollups import set_up_transaction
+from analytics.counting.statements import run
 from analytics.models import CountedRoom, OpenPlaces
-from analytics.places import MISSING
-from analytics.rollups import set_up_transaction
-from analytics.statements import run
 
 SCHEMA = "analytics_rebuild"
 GROUP = "veche-analytics-rebuild"
@@ -174,7 +174,7 @@ def swap() -> None:
         live = connection.ops.quote_name(schema)
         run(f"SET LOCAL lock_timeout = {SWAP_LOCK_MS}")
         tables = [connection.ops.quote_name(model._meta.db_table) for model in models()]
-        # The order of `analytics.rollups`: the positions first, then the rooms.
+        # The order of `analytics.counting.rollups`: the positions first, then the rooms.
         run(f"LOCK TABLE {', '.join(f'{live}.{table}' for table in tables)}")
         for table in tables:
             run(f"DROP TABLE {live}.{table}")

@@ -18,8 +18,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from analytics.errors import Away
-from analytics.records import Record
+from analytics.counting.errors import Away
+from analytics.counting.records import Record
 from chat.events.envelope import STREAM
 
 logger = logging.getLogger(__name__)

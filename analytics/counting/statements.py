@@ -1,4 +1,4 @@
-"""The SQL of `analytics.rollups` and `analytics.replies`.
+"""The SQL of `analytics.counting.rollups` and `analytics.counting.replies`.
 
 Statements take whole batches as one array for each column, because a round trip costs more than
 a row. Table names are without a schema: `rebuild_rollups` fills tables of another one.
@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from analytics.counting import COUNTERS
+from analytics.counting.batch_sums import COUNTERS
 from analytics.models import WORD_FROM_MESSAGES
 
 

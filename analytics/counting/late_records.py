@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from analytics import rebuilding, records, rollups
-from analytics.errors import NotAnEvent, NotYet
-from analytics.records import Bad, BadReason, Record
+from analytics.counting import rebuilding, records, rollups
+from analytics.counting.errors import NotAnEvent, NotYet
+from analytics.counting.records import Bad, BadReason, Record
 
 
 def count(record: Record) -> bool:

@@ -28,8 +28,8 @@ from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, To
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from analytics.errors import Away
-from analytics.records import Record
+from analytics.counting.errors import Away
+from analytics.counting.records import Record
 from chat.events.envelope import TOPIC
 
 logger = logging.getLogger(__name__)

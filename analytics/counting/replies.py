@@ -1,7 +1,8 @@
 """Finds the first reply to each message, whatever order they are counted in.
 
 The first reply is the one with the lowest seq that is not by the message's own author, within
-`SLOWEST_REPLY_DAYS`. Called by `analytics.rollups` inside its transaction, with the rooms locked.
+`SLOWEST_REPLY_DAYS`. Called by `analytics.counting.rollups` inside its transaction, with the rooms
+locked.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from analytics import statements
-from analytics.counting import QUARTER, Posted, Reply, Sums
+from analytics.counting import statements
+from analytics.counting.batch_sums import QUARTER, Posted, Reply, Sums
+from analytics.counting.places import Places
+from analytics.counting.sketches import bucket_of
+from analytics.counting.statements import run
 from analytics.models import SLOWEST_REPLY_DAYS
-from analytics.places import Places
-from analytics.sketches import bucket_of
-from analytics.statements import run
 
 _SLOWEST = timedelta(days=SLOWEST_REPLY_DAYS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from analytics.bus_reader.interface import BusReader
+from analytics.counting.bus_reader.interface import BusReader
 
 __all__ = ["BusReader", "open_reader"]
 
@@ -23,7 +23,7 @@ def open_reader(instance: str | None = None, *, group: str | None = None) -> Bus
     """
     env = settings.ENV
     if env.kafka_bootstrap_servers:
-        from analytics.bus_reader.kafka import GROUP, KafkaReader
+        from analytics.counting.bus_reader.kafka import GROUP, KafkaReader
 
         return KafkaReader(
             env.kafka_bootstrap_servers,
@@ -31,6 +31,6 @@ def open_reader(instance: str | None = None, *, group: str | None = None) -> Bus
             instance=instance,
             security=env.kafka_security,
         )
-    from analytics.bus_reader.redis_stream import GROUP, RedisStreamReader, client_of
+    from analytics.counting.bus_reader.redis_stream import GROUP, RedisStreamReader, client_of
 
     return RedisStreamReader(client_of(env), group=group or GROUP)
