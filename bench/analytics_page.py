@@ -179,10 +179,10 @@ def processor_milliseconds() -> dict[str, dict[str, int]]:
     from django.db import connection
     from django.utils import timezone
 
-    from analytics import periods
     from analytics.models import ALL_ROOMS
-    from analytics.periods import Period, Step
-    from analytics.queries import people, ranks, replies, sums
+    from analytics.reading import periods
+    from analytics.reading.periods import Period, Step
+    from analytics.reading.queries import people, ranks, replies, sums
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")

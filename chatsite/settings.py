@@ -289,7 +289,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Applications beside the chat: neither imports the other ------------------------------------
 # Under the same roof: the chat's API lets people in, limits them and answers their errors.
-API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.api.router"}
+API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.reading.api.router"}
 # Who may see which numbers.
 ANALYTICS_HOST = "chat.queries.analytics_host"
 # Where events go that the analytics cannot count, and who counts them when they are retried.

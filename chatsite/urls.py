@@ -19,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
-    path("analytics/", include("analytics.urls")),
+    path("analytics/", include("analytics.reading.urls")),
     # Pages that name no icon, such as the admin's, make browsers ask for this one.
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("chat/img/mark.svg"))),
     path("", include("chat.urls")),

@@ -15,9 +15,9 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 from pytest_django.fixtures import Settings
 
-from analytics import schemas
 from analytics.counting.batch_sums import COUNTERS
 from analytics.models import CountedRoom
+from analytics.reading import schemas
 from chat.events import (
     EventType,
     MemberJoined,

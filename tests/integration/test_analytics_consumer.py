@@ -21,7 +21,7 @@ from django.db import connection
 from analytics.counting.consumer import Consumer
 from analytics.counting.records import BadReason
 from analytics.models import ALL_ROOMS, ConsumedPartition, DayRollup, OpenPlaces
-from analytics.queries.freshness import freshness
+from analytics.reading.queries.freshness import freshness
 from chat import dead_letters
 from chat.events.envelope import STREAM
 from chat.export import exporter

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import periods
-from analytics.periods import HALF_A_DAY, QUARTER, BadPeriod, Period, Recent, Step
+from analytics.reading import periods
+from analytics.reading.periods import HALF_A_DAY, QUARTER, BadPeriod, Period, Recent, Step
 
 NOON = datetime(2026, 11, 25, 12, 20, 33, tzinfo=UTC)
 ZONES = st.sampled_from(

@@ -42,7 +42,7 @@ def test_compiled_translations_are_those_of_the_source() -> None:
 
 
 def test_scripts_are_all_named_by_the_page() -> None:
-    from analytics.views import MODULES
+    from analytics.reading.views import MODULES
 
     scripts = {path.stem for path in (ANALYTICS / "static/analytics/js").glob("*.js")}
     imported = set()

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from analytics.answers import table_answer
-from analytics.schemas import EmojiRow
+from analytics.reading.responses import table_answer
+from analytics.reading.schemas import EmojiRow
 from chat.admin.kit.export import as_csv
 from chat.spreadsheets import cell
 

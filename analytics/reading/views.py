@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from analytics.host import NamedRoom, host
-from analytics.schemas import MAX_ID
+from analytics.reading.schemas import MAX_ID
 
 API = "/api/v1/analytics/"
 MODULE_FOLDER = "analytics/js/"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from analytics.models import ALL_ROOMS
-from analytics.periods import Period, Piece, pieces
-from analytics.queries.rows import distinct_rows, rows
+from analytics.reading.periods import Period, Piece, pieces
+from analytics.reading.queries.rows import distinct_rows, rows
 
 # What a stretch of time covers of each UTC day, as sets of quarters.
 _PIECES = """

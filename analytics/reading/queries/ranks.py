@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from analytics.models import ALL_ROOMS
-from analytics.periods import Period, pieces
-from analytics.queries.people import piece_parameters
-from analytics.queries.rows import rows
-from analytics.queries.sums import split
+from analytics.reading.periods import Period, pieces
+from analytics.reading.queries.people import piece_parameters
+from analytics.reading.queries.rows import rows
+from analytics.reading.queries.sums import split
 
 DIRECT = "direct"
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from analytics.counting.batch_sums import COUNTERS
 from analytics.models import QUARTER_SECONDS
-from analytics.periods import Period, changes_of_offset, whole_days
-from analytics.queries.rows import rows, without_own
+from analytics.reading.periods import Period, changes_of_offset, whole_days
+from analytics.reading.queries.rows import rows, without_own
 
 _SUMS = ", ".join(f"coalesce({without_own(name)}, 0) AS {name}" for name in COUNTERS)
 _NAMES = ", ".join(("room", *COUNTERS))

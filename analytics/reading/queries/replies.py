@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analytics.counting.sketches import percentile
-from analytics.periods import Period
-from analytics.queries.rows import rows
+from analytics.reading.periods import Period
+from analytics.reading.queries.rows import rows
 
 BY_STEP = """
     SELECT width_bucket(start, %(edges)s::timestamptz[]) AS slot, bucket, sum(replies)::bigint

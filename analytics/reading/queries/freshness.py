@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from analytics.queries.rows import rows
+from analytics.reading.queries.rows import rows
 
 # Of a bus that was left behind, or a topic that was deleted, nothing waits and nothing is stopped.
 PARTITIONS = """

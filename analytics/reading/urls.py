@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from analytics import views
+from analytics.reading import views
 
 urlpatterns: list[URLPattern] = [path("", views.index, name="analytics")]

@@ -6,7 +6,7 @@ from django.db.models import F
 
 from analytics.host import host
 from analytics.models import CountedRoom
-from analytics.queries.ranks import DIRECT
+from analytics.reading.queries.ranks import DIRECT
 
 
 def find_rooms(text: str, limit: int) -> list[CountedRoom]:

@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from analytics.broken_rules import Rule
 from analytics.models import QUARTER_SECONDS, QUARTERS_OF_HALF_A_DAY
+from analytics.reading.broken_rules import Rule
 
 EARLIEST = date(2000, 1, 1)
 LATEST = date(2099, 12, 31)
@@ -36,7 +36,8 @@ HALF_A_DAY = (1 << QUARTERS_OF_HALF_A_DAY) - 1
 class BadPeriod(ValueError):
     """What was asked for is no period; the text says why, for the person who asked.
 
-    `rule` names what no schema of the request tells (`analytics.broken_rules`); None for bad form.
+    `rule` names what no schema of the request tells (`analytics.reading.broken_rules`); None for
+    bad form.
     """
 
     def __init__(self, text: str, rule: Rule | None = None) -> None:

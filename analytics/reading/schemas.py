@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from ninja import Schema
 from pydantic import Field, WithJsonSchema
 
-from analytics.periods import EARLIEST, LATEST, MAX_DAYS, MAX_DAYS_BY_HOUR, Recent, Step
+from analytics.reading.periods import EARLIEST, LATEST, MAX_DAYS, MAX_DAYS_BY_HOUR, Recent, Step
 
 # As large as JavaScript's whole numbers: the largest id that there is.
 MAX_ID = 2**53 - 1

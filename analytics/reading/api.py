@@ -16,16 +16,16 @@ from django.utils.cache import get_conditional_response
 from ninja import Query, Router
 from ninja.errors import HttpError
 
-from analytics import periods, schemas
-from analytics.access import Scope, look_inside, scope_for
-from analytics.answers import json_answer, table_answer
-from analytics.broken_rules import PERIOD_RULES, BrokenRule, Rule, breaks
 from analytics.host import host
 from analytics.models import ALL_ROOMS
-from analytics.periods import BadPeriod, Period, Recent
-from analytics.queries import freshness as fresh
-from analytics.queries import people, ranks, replies, room_list, sums
-from analytics.turns import turn
+from analytics.reading import periods, schemas
+from analytics.reading.access import Scope, look_inside, scope_for
+from analytics.reading.broken_rules import PERIOD_RULES, BrokenRule, Rule, breaks
+from analytics.reading.periods import BadPeriod, Period, Recent
+from analytics.reading.queries import freshness as fresh
+from analytics.reading.queries import people, ranks, replies, room_list, sums
+from analytics.reading.reading_slots import turn
+from analytics.reading.responses import json_answer, table_answer
 
 router = Router(tags=["analytics"])
 
