@@ -80,7 +80,7 @@ def traced(ratio: float) -> Iterator[None]:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from chatsite import tracing
+    from chatsite.observability import tracing
 
     tracing.start_with(BatchSpanProcessor(InMemorySpanExporter()), "bench", ratio)
     try:

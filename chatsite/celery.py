@@ -15,9 +15,9 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from chatsite import worker_metrics
 from chatsite.broker_slots import give_back_slots
 from chatsite.env import env
+from chatsite.observability import worker_metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
@@ -41,14 +41,14 @@ def prepare_worker(**_: Any) -> None:
     from django.db import connections
 
     from chat import event_bus
-    from chatsite import metrics
     from chatsite.database_guard import refuse_weak_database
     from chatsite.log_guard import refuse_weak_log
+    from chatsite.observability import metrics_port
 
     refuse_weak_log()
     refuse_weak_database()
     if worker_metrics.prepared():
-        metrics.open_door(worker_metrics.registry(), tend=worker_metrics.sweep)
+        metrics_port.open_door(worker_metrics.registry(), tend=worker_metrics.sweep)
     event_bus.check_at_start()
     settings = connections.settings["default"]
     settings["OPTIONS"].pop("pool", None)
@@ -57,24 +57,24 @@ def prepare_worker(**_: Any) -> None:
 
 @worker_init.connect
 def name_tasks_in_logs(**_: Any) -> None:
-    from chatsite import logs
+    from chatsite.observability import logs
 
     logs.connect_tasks()
 
 
 @worker_process_init.connect
 def begin_child(**_: Any) -> None:
-    from chatsite import metrics, observing
+    from chatsite.observability import metrics_port, start
 
-    metrics.leave_door_to_parent()
-    observing.begin("worker", door=False)
+    metrics_port.leave_door_to_parent()
+    start.begin("worker", door=False)
 
 
 @beat_init.connect
 def begin_beat(**_: Any) -> None:
-    from chatsite import observing
+    from chatsite.observability import start
 
-    observing.begin("beat")
+    start.begin("beat")
 
 
 @worker_process_shutdown.connect
@@ -82,10 +82,10 @@ def begin_beat(**_: Any) -> None:
 def let_go(**_: Any) -> None:
     """Close the event bus of this process, so that its thread does not hold up the exit."""
     from chat import event_bus
-    from chatsite import observing
+    from chatsite.observability import start
 
     event_bus.close()
-    observing.end()
+    start.end()
 
 
 @worker_shutdown.connect

@@ -192,18 +192,18 @@ def main() -> int:
     # Sets Django up, so it comes before all that needs models.
     from chatsite.asgi import application  # isort:skip
     from chat.protocol import MAX_FRAME_BYTES
-    from chatsite import observing
     from chatsite.database_guard import refuse_weak_database
     from chatsite.log_guard import refuse_weak_log
+    from chatsite.observability import start
 
-    observing.begin("web", door=False)
+    start.begin("web", door=False)
     refuse_weak_log()
     refuse_weak_database()
     collect_rarely()
     env = settings.ENV
     run = {"daphne": run_daphne, "uvicorn": run_uvicorn}[env.asgi_server]
     code = run(application, env.bind, env.port, MAX_FRAME_BYTES + FRAME_MARGIN_BYTES)
-    observing.end()
+    start.end()
     return code
 
 

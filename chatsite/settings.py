@@ -12,8 +12,8 @@ from django.templatetags.static import static
 from kombu import Exchange, Queue
 
 from chat.hints import queues
-from chatsite import logs
 from chatsite.env import BASE_DIR, env
+from chatsite.observability import logs
 
 ENV = env()
 
@@ -62,7 +62,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "chatsite.request_log.request_log",
+    "chatsite.observability.request_log.request_log",
     "chatsite.asked_by_address.asked_by_address",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -305,7 +305,7 @@ BUS_EMPTIED = "analytics.counting.rebuilding.read_all_again"
 METRIC_MODULES = ["chat.metrics.catalogue", "analytics.counting.metrics"]
 # What a command that goes on for ever calls when it begins, with its role, so that it can be
 # watched: metrics on METRICS_PORT, traces, errors.
-BEGIN_PROCESS = "chatsite.observing.begin"
+BEGIN_PROCESS = "chatsite.observability.start.begin"
 # What a reader of the event bus calls when its work with some records is done: a list of their
 # `traceparent`s, and when the work began (`time.time_ns`).
 RECORDS_ROLLED_UP = "chat.tracing.tracing.rolled_up"

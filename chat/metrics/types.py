@@ -4,11 +4,11 @@ Those of the chat are in `chat.metrics.catalogue`, those of the analytics in
 `analytics.counting.metrics`, as a process of one does not show what only the other counts.
 
 Four kinds come from prometheus_client; a worker adds those of its children up (see
-`chatsite.worker_metrics`). Two are ours. A `Tally` is a counter for the event loop alone: an
-addition and no lock, for what happens tens of thousands of times a second. An `Installation`
-gauge is about log, bus or database and not about a process: it is read where it lies when a web
-process is asked for its metrics (`chat.monitoring.installation_metrics`), so every web process says
-the same and Prometheus takes the largest, never the sum.
+`chatsite.observability.worker_metrics`). Two are ours. A `Tally` is a counter for the event loop
+alone: an addition and no lock, for what happens tens of thousands of times a second. An
+`Installation` gauge is about log, bus or database and not about a process: it is read where it lies
+when a web process is asked for its metrics (`chat.monitoring.installation_metrics`), so every web
+process says the same and Prometheus takes the largest, never the sum.
 """
 
 from __future__ import annotations

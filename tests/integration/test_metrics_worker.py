@@ -18,7 +18,7 @@ import psutil
 import pytest
 from celery import current_app
 
-from chatsite import worker_metrics
+from chatsite.observability import worker_metrics
 from localstack.ports import free_port
 from tests.integration.web_process import test_database_url
 

@@ -13,7 +13,7 @@ import sentry_sdk
 from django.conf import LazySettings
 from django.db import IntegrityError
 
-from chatsite import sentry
+from chatsite.observability import sentry
 
 WORDS = "what Ann wrote"
 MAIL = "ann@example.org"

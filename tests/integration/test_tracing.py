@@ -21,7 +21,7 @@ from chat.event_bus import envelope, event_bus
 from chat.export import exporter as export
 from chat.persistence import drain
 from chat.tracing import tracing
-from chatsite import tracing as wiring
+from chatsite.observability import tracing as wiring
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.web_process import ChatClient, web_process
 

@@ -13,8 +13,8 @@ from django.db import IntegrityError
 
 from chat.errors import RetryableError
 from chat.tracing.request_ids import id_of_headers, request_id
-from chatsite import logs
 from chatsite.env import read_env
+from chatsite.observability import logs
 from tests.unit.test_env import GOOD
 
 WORDS = "what Ann wrote"

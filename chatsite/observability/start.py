@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.hub import pulse
 from chat.servers import clocks
-from chatsite import metrics, sentry, tracing
+from chatsite.observability import metrics_port, sentry, tracing
 from chatsite.version import VERSION
 
 
@@ -18,7 +18,7 @@ def begin(role: str, *, door: bool = True) -> None:
     tracing.start(role)
     clocks.follow()
     if door:
-        metrics.open_door()
+        metrics_port.open_door()
 
 
 def end() -> None:

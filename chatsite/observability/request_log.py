@@ -17,7 +17,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from chat.tracing.request_ids import HEADER, request_id
-from chatsite.logs import known_user_id, route_of
+from chatsite.observability.logs import known_user_id, route_of
 
 logger = logging.getLogger("veche.requests")
 

@@ -1,11 +1,11 @@
 """How log records become lines: JSON for programs, or one readable line for people.
 
-Each line carries the ids of what it is about: `request_id` and `user_id` (`chatsite.request_log`),
-`task_id` (`connect_tasks`), and what the place itself knows: `shard`, `room`, `seq`, given as
-`extra={"room": …}` or bound with structlog's context variables. Never what people wrote, nor a
-token, nor a mail address. So of an error only its class and where it was raised are written, as
-its text may quote what was refused; texts of Veche's own errors and of the operating system are
-ours and stay. With DEBUG all texts are shown.
+Each line carries the ids of what it is about: `request_id` and `user_id`
+(`chatsite.observability.request_log`), `task_id` (`connect_tasks`), and what the place itself
+knows: `shard`, `room`, `seq`, given as `extra={"room": …}` or bound with structlog's context
+variables. Never what people wrote, nor a token, nor a mail address. So of an error only its class
+and where it was raised are written, as its text may quote what was refused; texts of Veche's own
+errors and of the operating system are ours and stay. With DEBUG all texts are shown.
 
 django-structlog is not used: it writes addresses with their queries, and texts of errors.
 """
@@ -187,8 +187,8 @@ def known_user_id(request: Any) -> int | None:
 
 def connect_tasks() -> None:
     """Gives the lines of a Celery task its name and id. Calling it again changes nothing."""
-    task_prerun.connect(_bind_task, dispatch_uid="chatsite.logs")
-    task_postrun.connect(_unbind_task, dispatch_uid="chatsite.logs")
+    task_prerun.connect(_bind_task, dispatch_uid="chatsite.observability.logs")
+    task_postrun.connect(_unbind_task, dispatch_uid="chatsite.observability.logs")
 
 
 def _bind_task(task_id: str, task: Any, **_: Any) -> None:

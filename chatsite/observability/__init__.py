@@ -1,0 +1,1 @@
+"""Logs, traces, errors and metrics: how this installation sends them where they belong."""
