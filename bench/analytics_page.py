@@ -15,10 +15,8 @@ import argparse
 import functools
 import json
 import os
-import shutil
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -27,7 +25,10 @@ from typing import Any
 
 from bench.backlog import set_up
 from bench.servers import own_servers
+from localstack.chromium import chromium, find_chromium
 from localstack.ports import free_port
+from localstack.process import StartFailed
+from localstack.web_process import web_process
 
 PERIODS = ("24h", "7d", "30d", "365d")
 # Whose hours are not those of UTC, so that no shortcut for whole UTC days helps.
@@ -46,7 +47,6 @@ BOTH = (
 )
 OPERATIONS = {"all rooms": (*BOTH, "top-rooms"), "one room": (*BOTH, "words")}
 LOUD_ROOM = 1
-START_SECONDS = 60.0
 PAGE_SECONDS = 120.0
 ALL_DRAWN = """() => {
     const cards = [...document.querySelectorAll("[data-card]:not([hidden])")];
@@ -80,13 +80,10 @@ def measure(options: argparse.Namespace, port: int) -> dict[str, Any]:
     rows = fill_year(options.rooms, options.people, options.days)
     filled = time.monotonic() - begun
     cookie = administrator()
-    web = subprocess.Popen(
-        [sys.executable, "-m", "chatsite.server"],
-        env={**os.environ, "BIND": "127.0.0.1", "PORT": str(port), "STAFF_MFA": "no"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port)
+    with (
+        tempfile.TemporaryDirectory(prefix="veche-page-") as folder,
+        web_process(Path(folder) / "web.log", PORT=str(port), STAFF_MFA="no"),
+    ):
         return {
             "rows": rows,
             "filled_in_seconds": round(filled),
@@ -95,9 +92,6 @@ def measure(options: argparse.Namespace, port: int) -> dict[str, Any]:
             "postgres_processor_milliseconds": processor_milliseconds(),
             "load_average": round(os.getloadavg()[0], 1),
         }
-    finally:
-        web.terminate()
-        web.wait(30)
 
 
 def administrator() -> str:
@@ -113,18 +107,6 @@ def administrator() -> str:
     client = Client()
     client.force_login(boss)
     return client.cookies["sessionid"].value
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def operations(port: int, cookie: str, times: int) -> dict[str, Any]:
@@ -231,17 +213,13 @@ def worked(process: Path) -> float:
 
 def page(port: int, cookie: str) -> dict[str, int] | str:
     """From the address to the last chart, by period; the browser is warm."""
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        return "no Chromium"
-    from playwright.sync_api import sync_playwright
-
+    try:
+        find_chromium()
+    except StartFailed as problem:
+        return str(problem)
     found = {}
     root = f"http://127.0.0.1:{port}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+    with chromium() as browser:
         context = browser.new_context(timezone_id=ZONE, viewport={"width": 1280, "height": 800})
         context.add_cookies([{"name": "sessionid", "value": cookie, "url": root}])
         tab = context.new_page()
@@ -252,7 +230,6 @@ def page(port: int, cookie: str) -> dict[str, int] | str:
                 tab.goto(f"{root}/analytics/?period={period}{room}")
                 tab.wait_for_function(ALL_DRAWN, timeout=PAGE_SECONDS * 1000)
                 found[f"{period}, {scope}"] = round((time.perf_counter() - begun) * 1000)
-        browser.close()
     return found
 
 

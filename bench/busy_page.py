@@ -20,10 +20,8 @@ import argparse
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,11 +29,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Route
 
-from tests.acceptance.busy_room import Room, Seen, Watched, make_room, talk
-from tests.acceptance.people import Person
-from tests.acceptance.stack import RunningStack
+from bench.servers import own_stack
+from bench.watched_page import Room, Seen, Watched, make_room, talk
+from localstack.chromium import chromium, sign_in
+from localstack.running_stack import RunningStack
 
 BUSY_MEMBERS = 1_000
 BUSY_MESSAGES = 20_000
@@ -57,7 +56,6 @@ Results = dict[str, dict[str, float]]
 @dataclass(frozen=True)
 class Bench:
     stack: RunningStack
-    executable: str
     seconds: float
     patience_seconds: float
 
@@ -76,23 +74,13 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=30.0, help="seconds of each stretch")
     parser.add_argument("--before", type=Path, help="a built interface to compare with")
     options = parser.parse_args()
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-    if executable is None:
-        sys.exit("No Chromium found; CHROMIUM says where it is.")
-    folder = Path(tempfile.mkdtemp(prefix="veche-busy-"))
-    folder.chmod(0o755)  # PostgreSQL runs as another account where this is root
-    stack = RunningStack(folder, {"LOG_LEVEL": "WARNING"})
-    stack.start()
-    try:
-        bench = Bench(stack, executable, options.seconds, options.patience)
+    with own_stack() as stack:
+        bench = Bench(stack, options.seconds, options.patience)
         stretches = prepare(stack, options.members)
         found: dict[str, Results] = {}
         if options.before:
             found["before"] = measure(bench, stretches, options.before)
         found["now"] = measure(bench, stretches, None)
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     report(found, options.patience)
 
 
@@ -165,22 +153,16 @@ def end(process: multiprocessing.context.ForkProcess) -> None:
 
 def work(teller: Connection, bench: Bench, stretch: Stretch, build: Path | None) -> None:
     os.setsid()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=bench.executable,
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],
-        )
+    with chromium() as browser:
         context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
         if build:
             serve(build, context)
         page = context.new_page()
-        anna = Person("anna", context, page)
-        anna.sign_in(bench.stack.address, bench.stack.accounts()["anna"])
+        sign_in(page, bench.stack.address, "anna", bench.stack.accounts()["anna"])
         teller.send("signed in")
         page.set_default_timeout(2000 * bench.patience_seconds)  # who waits for this ends it before
         for figure in stretch(bench, Watched(page)):
             teller.send(figure)
-        browser.close()
 
 
 def typing_in(room: Room) -> Stretch:

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import sys
-import tempfile
-from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
-from tests.acceptance.people import Person
-from tests.acceptance.stack import RunningStack
+from bench.servers import own_stack
+from localstack.chromium import chromium, sign_in
+from localstack.running_stack import RunningStack
 
 PATIENCE_MS = 180_000
 # The page's own policy forbids what waits for a text that is evaluated.
@@ -39,24 +35,10 @@ def main() -> None:
     parser.add_argument("--bytes-per-second", type=int, default=15_000)
     parser.add_argument("--round-trip-ms", type=int, default=100)
     options = parser.parse_args()
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-    if executable is None:
-        sys.exit("No Chromium found; CHROMIUM says where it is.")
-    folder = Path(tempfile.mkdtemp(prefix="veche-paint-"))
-    folder.chmod(0o755)  # PostgreSQL runs as another account where this is root
-    stack = RunningStack(folder, {"LOG_LEVEL": "WARNING"})
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    try:
-        stack.start()
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=executable, args=arguments)
-            for run in range(1, options.runs + 1):
-                figures = one_run(browser, stack, options.bytes_per_second, options.round_trip_ms)
-                print(json.dumps({"run": run} | figures), flush=True)
-            browser.close()
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_stack() as stack, chromium() as browser:
+        for run in range(1, options.runs + 1):
+            figures = one_run(browser, stack, options.bytes_per_second, options.round_trip_ms)
+            print(json.dumps({"run": run} | figures), flush=True)
 
 
 def one_run(
@@ -112,7 +94,7 @@ def first_paint(page: Page, address: str) -> int:
 def signed_in(browser: Browser, stack: RunningStack) -> StorageState:
     """Anna's session, from a connection that is not slow."""
     context = browser.new_context()
-    Person("anna", context, context.new_page()).sign_in(stack.address, stack.accounts()["anna"])
+    sign_in(context.new_page(), stack.address, "anna", stack.accounts()["anna"])
     state = context.storage_state()
     context.close()
     return state

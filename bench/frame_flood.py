@@ -21,8 +21,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.chat_client import ORIGIN, ChatClient
 from bench.servers import own_servers
-from tests.integration.raw_sockets import (
+from localstack.raw_sockets import (
     CONTINUE,
     PING,
     PONG,
@@ -31,6 +32,7 @@ from tests.integration.raw_sockets import (
     frame,
     upgrade,
 )
+from localstack.web_process import web_process
 
 HELLO = frame(b'{"t":"hello","rooms":{}}')
 FLOODS = {
@@ -65,7 +67,7 @@ def main() -> None:
         return
     with (
         tempfile.TemporaryDirectory(prefix="veche-flood-") as folder,
-        own_servers(ALLOWED_ORIGINS="http://testserver"),
+        own_servers(ALLOWED_ORIGINS=ORIGIN),
     ):
         import django
 
@@ -81,7 +83,7 @@ async def flood_one(port: int, cookie: str, unit: bytes, given: Any) -> None:
     """Until this process is ended."""
     part = unit * max(1, given.rate // TURNS_A_SECOND // len(unit))
     headers = upgrade(
-        (b"Origin", b"http://testserver"),
+        (b"Origin", ORIGIN.encode()),
         (b"Sec-WebSocket-Protocol", b"veche.v1"),
         (b"Cookie", cookie.encode()),
     )
@@ -104,18 +106,17 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
     from asgiref.sync import sync_to_async
     from django.core.management import call_command
 
+    from bench.people import new_person, new_room, session_cookie
     from chat import room_log
-    from tests.integration.rooms import new_person, new_room
-    from tests.integration.web_process import ChatClient, session_cookie, web_process
 
     await sync_to_async(call_command)("migrate", verbosity=0)
     people = [await new_person(f"writer-{number}") for number in range(WRITERS)]
     flooder = await new_person("flooder")
-    room = (await new_room(*people)).pk
-    cookie = await sync_to_async(session_cookie)(flooder)
+    room = await new_room(*people)
+    cookie = await session_cookie(flooder)
     settings = {"ASGI_SERVER": given.server, "SENDS_PER_SECOND": "1000", "SENDS_BURST": "1000"}
     with web_process(folder / "web.log", **settings) as server:
-        clients = [await ChatClient.hello(server, one) for one in people]
+        clients = [await ChatClient.hello(server.url, await session_cookie(one)) for one in people]
         await acks(clients, room, 2.0)
         quiet = await acks(clients, room, given.seconds)
         print(f"{given.server}, {given.sockets} flooding sockets, {given.rate:,} bytes/s each")
@@ -143,13 +144,13 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
     await room_log.close()
 
 
-async def acks(clients: list[Any], room: int, seconds: float) -> list[float]:
+async def acks(clients: list[ChatClient], room: int, seconds: float) -> list[float]:
     """Seconds from sending to `ok`."""
     end = time.monotonic() + seconds
     taken: list[float] = []
 
-    async def write(client: Any) -> None:
-        from tests.integration.rooms import new_key
+    async def write(client: ChatClient) -> None:
+        from bench.people import new_key
 
         while time.monotonic() < end:
             began = time.monotonic()
@@ -157,7 +158,7 @@ async def acks(clients: list[Any], room: int, seconds: float) -> list[float]:
             text = {"t": "send", "id": key, "room": room, "key": key, "body": "Good day"}
             await client.connection.send(json.dumps(text))
             async with asyncio.timeout(60):
-                while (await client._next()).get("id") != key:
+                while (await client.next_frame()).get("id") != key:
                     pass
             taken.append(time.monotonic() - began)
             await asyncio.sleep(PAUSE_SECONDS)

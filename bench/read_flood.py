@@ -23,7 +23,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.chat_client import ORIGIN, open_socket
 from bench.servers import own_servers
+from localstack.web_process import web_process
 
 FLOODS = {
     "history of 1": {"t": "history", "before": 1_000_000, "limit": 1},
@@ -56,7 +58,7 @@ def main() -> None:
         return
     with (
         tempfile.TemporaryDirectory(prefix="veche-reads-") as folder,
-        own_servers(ALLOWED_ORIGINS="http://testserver"),
+        own_servers(ALLOWED_ORIGINS=ORIGIN),
     ):
         import django
 
@@ -88,19 +90,11 @@ def ask_on(port: int, path: str, token: str) -> None:
 
 
 async def flood_one(port: str, cookie: str, text: str, in_flight: int) -> None:
-    from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed
 
     while True:
         try:
-            async with connect(
-                f"ws://127.0.0.1:{port}/ws/chat/",
-                origin="http://testserver",  # type: ignore[arg-type]
-                subprotocols=["veche.v1"],  # type: ignore[list-item]
-                additional_headers={"Cookie": cookie},
-                compression=None,
-                max_size=None,
-            ) as socket:
+            async with await open_socket(f"ws://127.0.0.1:{port}/ws/chat/", cookie) as socket:
                 await socket.send('{"t":"hello","rooms":{}}')
                 for _ in range(in_flight):
                     await socket.send(text)
@@ -118,13 +112,15 @@ async def flood_one(port: str, cookie: str, text: str, in_flight: int) -> None:
 async def measure(folder: Path, given: argparse.Namespace) -> None:
     # Models can be imported only now.
     from asgiref.sync import sync_to_async
+    from django.conf import settings
     from django.core.management import call_command
 
+    from bench.people import new_key, new_person, new_room, session_cookie
     from chat import room_log
     from chat.accounts import tokens
-    from tests.integration.chat_world import store
-    from tests.integration.rooms import new_person, new_room, post
-    from tests.integration.web_process import session_cookie, web_process
+    from chat.actions import messages
+    from chat.events import shard_of
+    from chat.persistence import drain
 
     await sync_to_async(call_command)("migrate", verbosity=0)
     people = [await new_person(f"reader-{number}") for number in range(READERS)]
@@ -133,11 +129,12 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
     for owner in (people[0], flooder):
         room = await new_room(owner, *(people[1:] if owner is people[0] else ()))
         for _ in range(MESSAGES):
-            await post(room, owner, "Good day. " * random.randrange(1, 20))
-        await store(room.pk)
-        rooms.append(room.pk)
+            text = "Good day. " * random.randrange(1, 20)
+            await messages.post_message(owner.pk, room, new_key(), text)
+        await sync_to_async(drain.drain)(shard_of(room, settings.ENV.shards))
+        rooms.append(room)
     issued = [(await sync_to_async(tokens.issue)(one.pk, "bench"))[1] for one in people]
-    cookie = await sync_to_async(session_cookie)(flooder)
+    cookie = await session_cookie(flooder)
     flooders_token = (await sync_to_async(tokens.issue)(flooder.pk, "bench"))[1]
     path = f"/api/v1/rooms/{rooms[0]}/messages?limit=50"
     with web_process(folder / "web.log", ASGI_SERVER=given.server) as server:

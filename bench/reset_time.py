@@ -19,7 +19,8 @@ from contextlib import closing
 from pathlib import Path
 
 from bench.servers import own_servers
-from tests.integration.smtp_server import smtp_server
+from localstack.smtp_server import smtp_server
+from localstack.web_process import web_process
 
 PAGE = "/accounts/password/reset/"
 
@@ -37,7 +38,6 @@ def main() -> None:
         from django.core.management import call_command
 
         from chat.models import User
-        from tests.integration.web_process import web_process
 
         call_command("migrate", verbosity=0)
         for number in range(given.times + 1):

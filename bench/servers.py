@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from localstack.running_stack import RunningStack
 from localstack.servers import LocalServers
 
 
@@ -43,3 +44,17 @@ def own_servers(
     finally:
         if folder is None:
             shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def own_stack() -> Iterator[RunningStack]:
+    """All of Veche, with a web process that says little."""
+    with tempfile.TemporaryDirectory(prefix="veche-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL runs as another account where this is root
+        stack = RunningStack(folder, {"LOG_LEVEL": "WARNING"})
+        stack.start()
+        try:
+            yield stack
+        finally:
+            stack.stop()

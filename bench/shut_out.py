@@ -1,4 +1,4 @@
-"""Seconds until somebody who is shut out is out: with the bus, and while the bus is away.
+"""Seconds until somebody who is shut out is out: with the bus, and while the bus is down.
 
 Starts servers of its own and one web process with the default settings, connects people, and
 deactivates each of them, or bans them from a room, from another process, as the admin does.
@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from localstack.servers import LocalServers
-from tests.integration.servers import OwnServer
+from bench.chat_client import ORIGIN, ChatClient
+from bench.servers import own_servers
+from localstack.web_process import web_process
 
 # Twice the longest heartbeat, after which sessions and memberships are asked for, and a reserve.
 LONGEST_SECONDS = 90.0
@@ -29,40 +30,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--times", type=int, default=20, help="people for each figure (20)")
     times = parser.parse_args().times
-    with tempfile.TemporaryDirectory(prefix="veche-shut-out-") as name:
-        folder = Path(name)
-        given = LocalServers(folder / "var", durable=False)
-        servers = {server.name: OwnServer(server) for server in given.all}
-        os.environ |= {**given.environment, "ALLOWED_ORIGINS": "http://testserver"}
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
-        try:
-            for server in servers.values():
-                server.start()
-            import django
+    with own_servers(durable=False, ALLOWED_ORIGINS=ORIGIN) as servers:
+        import django
 
-            django.setup()
-            asyncio.run(measure(folder, servers["bus"], times))
-        finally:
-            for server in servers.values():
-                server.stop()
+        django.setup()
+        asyncio.run(measure(servers.running["bus"], times))
 
 
-async def measure(folder: Path, bus: OwnServer, times: int) -> None:
+async def measure(bus: subprocess.Popen[bytes], times: int) -> None:
     # Models can be imported only now.
     from asgiref.sync import sync_to_async
     from django.core.management import call_command
 
     from chat import room_log
-    from tests.integration.web_process import web_process
 
     await sync_to_async(call_command)("migrate", verbosity=0)
-    with web_process(folder / "web.log") as server:
-        for state in ("up", "away"):
+    with (
+        tempfile.TemporaryDirectory(prefix="veche-shut-out-") as folder,
+        web_process(Path(folder) / "web.log") as server,
+    ):
+        for state in ("up", "down"):
             deactivated = await people_of(times)
             banned = await people_of(times)
-            clients = await asyncio.gather(*(connect(server, one) for one in deactivated + banned))
-            if state == "away":
-                await sync_to_async(bus.kill)()
+            clients = await asyncio.gather(
+                *(connect(server.url, one) for one in deactivated + banned)
+            )
+            if state == "down":
+                bus.kill()
+                bus.wait()
             print(f"bus {state}:")
             say("deactivated → 4403", await shut_out(deactivated, clients[:times], "deactivate"))
             say("banned → told     ", await shut_out(banned, clients[times:], "ban"))
@@ -73,34 +68,29 @@ async def measure(folder: Path, bus: OwnServer, times: int) -> None:
 
 async def people_of(times: int) -> list[tuple[Any, int]]:
     """People, each a member of a room of their own."""
-    from chat.actions import rooms
-    from chat.events import RoomKind
-    from tests.integration.chat_world import make_user
-    from tests.integration.rooms import new_key
+    from bench.people import new_key, new_person, new_room
 
-    owner = await make_user(f"owner-{new_key()}")
+    owner = await new_person(f"owner-{new_key()}")
     made = []
     for _ in range(times):
-        person = await make_user(f"person-{new_key()}")
-        room = await rooms.create_room(owner.pk, "Room", RoomKind.PRIVATE)
-        await rooms.invite(owner.pk, room.pk, person.pk)
-        made.append((person, room.pk))
+        person = await new_person(f"person-{new_key()}")
+        made.append((person, await new_room(owner, person)))
     return made
 
 
-async def connect(server: Any, one: tuple[Any, int]) -> Any:
-    from tests.integration.web_process import ChatClient
+async def connect(url: str, one: tuple[Any, int]) -> ChatClient:
+    from bench.people import session_cookie
 
-    return await ChatClient.hello(server, one[0])
+    return await ChatClient.hello(url, await session_cookie(one[0]))
 
 
-async def shut_out(people_and_rooms: list[Any], clients: list[Any], how: str) -> list[float]:
+async def shut_out(people_and_rooms: list[Any], clients: list[ChatClient], how: str) -> list[float]:
     """Seconds for each, from the call to what their connection shows."""
+    from bench.people import new_key
     from chat.actions import moderation, people
     from chat.actions.moderation import Options
     from chat.audit.entries import By, Door
     from chat.models import User
-    from tests.integration.rooms import new_key
 
     chief = await User.objects.acreate(
         username=f"chief-{new_key()}", password="!", is_staff=True, is_superuser=True
@@ -108,7 +98,7 @@ async def shut_out(people_and_rooms: list[Any], clients: list[Any], how: str) ->
     by = By(user_id=chief.pk, name=chief.username, door=Door.ADMIN, staff=True)
     why = Options(reason="Measured")
 
-    async def one(person: Any, room: int, client: Any) -> float:
+    async def one(person: Any, room: int, client: ChatClient) -> float:
         began = time.monotonic()
         if how == "deactivate":
             shown = asyncio.create_task(closed(client))
@@ -128,7 +118,7 @@ async def shut_out(people_and_rooms: list[Any], clients: list[Any], how: str) ->
     )
 
 
-async def closed(client: Any) -> None:
+async def closed(client: ChatClient) -> None:
     from websockets.exceptions import ConnectionClosed
 
     code = None
@@ -140,9 +130,9 @@ async def closed(client: Any) -> None:
     assert code == 4403, code
 
 
-async def removed(client: Any, room: int) -> None:
+async def removed(client: ChatClient, room: int) -> None:
     while not any(event["type"] == "member.removed" for event in client.events.get(room, ())):
-        await client._next()
+        await client.next_frame()
 
 
 def say(what: str, seconds: list[float]) -> None:

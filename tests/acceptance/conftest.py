@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from localstack.chromium import chromium
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import PATIENCE_MS, People, SignedIn
-from tests.acceptance.stack import RunningStack
 
 HERE = Path(__file__).parent
 # A test has dozens of steps, and on a machine with other work each takes many times as long.
@@ -34,18 +34,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
-    if executable is None:
-        pytest.fail("No Chromium found; `make test` says how to get one.")
-    # Chromium's own start-up requests go nowhere on a machine without a network and only delay it.
-    arguments = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # it cannot make one as root
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.acceptance.stack import RunningStack
+from localstack.chromium import sign_in
+from localstack.running_stack import RunningStack
 
 # Restarts of a part take the supervisor's pause and the part's own start. All that tests wait for
 # has so long: what takes a moment alone takes seconds on a machine with other work.
@@ -27,19 +28,11 @@ class Person:
         page.set_default_timeout(PATIENCE_MS)
 
     def sign_in(self, address: str, password: str) -> None:
-        self.page.goto(f"{address}/accounts/login/")
-        self.page.locator("input[name=login]").fill(self.name)
-        self.page.locator("input[name=password]").fill(password)
-        self.page.locator("form button[type=submit]").first.click()
-        self.page.wait_for_url(f"{address}/**")
-        self._is_in()
+        sign_in(self.page, address, self.name, password)
 
     def open(self, address: str) -> None:
         """The chat, with the cookies of somebody signed in."""
         self.page.goto(address)
-        self._is_in()
-
-    def _is_in(self) -> None:
         expect(self.page.get_by_test_id("room-list")).to_be_visible(timeout=PATIENCE_MS)
 
     def enter(self, room_slug: str) -> None:

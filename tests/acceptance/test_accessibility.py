@@ -9,9 +9,9 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.axe import faults
 from tests.acceptance.people import PATIENCE_MS, People, Person
-from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_analytics import ALL_DRAWN
 from tests.acceptance.test_conversation import said
 from tests.acceptance.test_moderation_ui import act_on, choose, found

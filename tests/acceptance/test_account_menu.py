@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import People
-from tests.acceptance.stack import RunningStack
 
 
 @pytest.mark.parametrize(

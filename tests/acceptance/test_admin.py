@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import PATIENCE_MS, People, SignedIn
-from tests.acceptance.stack import RunningStack
 
 SHOTS = Path("var/screenshots")
 WIDE, PHONE = {"width": 1280, "height": 850}, {"width": 390, "height": 844}

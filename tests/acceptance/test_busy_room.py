@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.acceptance.busy_room import Seen, Watched, make_room, talk
+from bench.watched_page import Seen, Watched, make_room, talk
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import PATIENCE_MS, People
-from tests.acceptance.stack import RunningStack
 
 MEMBERS = 1_000
 MESSAGES = 20_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import People
-from tests.acceptance.stack import RunningStack
 
 
 def said(what: str) -> str:

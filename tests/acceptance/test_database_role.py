@@ -6,7 +6,7 @@ import json
 
 import psycopg
 
-from tests.acceptance.stack import RunningStack
+from localstack.running_stack import RunningStack
 
 
 def test_nothing_that_runs_for_people_connects_as_the_owner_of_the_tables(

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from playwright.sync_api import expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.axe import faults
 from tests.acceptance.people import PATIENCE_MS, People, Person
-from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
 from tests.acceptance.test_writing import new_room
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.conftest import SHOTS
 from tests.acceptance.people import PATIENCE_MS, People, Person
-from tests.acceptance.stack import RunningStack
 
 PHONE = {"is_mobile": True, "has_touch": True}
 # The demo accounts are two people.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import People
-from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
 
 

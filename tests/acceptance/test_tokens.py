@@ -9,8 +9,8 @@ import urllib.request
 
 from playwright.sync_api import Page, expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import People, told
-from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
 
 NO_SIDEWAYS_SCROLLING = (

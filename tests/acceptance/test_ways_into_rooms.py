@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from localstack.running_stack import RunningStack
 from tests.acceptance.people import PATIENCE_MS, People
-from tests.acceptance.stack import RunningStack
 from tests.acceptance.test_conversation import said
 from tests.acceptance.test_writing import new_room
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from localstack.servers import LocalServers
+from localstack.web_process import WebProcess
 from tests.integration.servers import OwnServer
-from tests.integration.web_process import ORIGIN, ChatClient, WebProcess, web_process
+from tests.integration.web_process import ORIGIN, ChatClient, web_process
 
 SETUP_SECONDS = 120.0
 POLL_SECONDS = 0.05

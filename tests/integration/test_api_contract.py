@@ -34,10 +34,11 @@ from schemathesis.specs.openapi.checks import (
 from chat.accounts import tokens
 from chat.actions.reports import report_message
 from chat.models import User
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import store
 from tests.integration.contract_values import EXAMPLES, IS_LONG, RUN, SEED, register_formats
 from tests.integration.rooms import new_person, new_room, post
-from tests.integration.web_process import WebProcess, web_process
+from tests.integration.web_process import web_process
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -25,9 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from chat.actions import moderation, rooms
 from chat.models import RoomEvent, User
 from chat.protocol import MAX_FRAME_BYTES
-from tests.integration.chat_world import by, log_of, store
-from tests.integration.moderation_world import WHY
-from tests.integration.raw_sockets import (
+from localstack.raw_sockets import (
     BINARY,
     CLOSE,
     CONTINUE,
@@ -37,15 +35,11 @@ from tests.integration.raw_sockets import (
     frame,
     upgrade,
 )
+from localstack.web_process import WebProcess
+from tests.integration.chat_world import by, log_of, store
+from tests.integration.moderation_world import WHY
 from tests.integration.rooms import key_at, new_key, new_person, new_room
-from tests.integration.web_process import (
-    ORIGIN,
-    ChatClient,
-    Frame,
-    WebProcess,
-    session_cookie,
-    web_process,
-)
+from tests.integration.web_process import ORIGIN, ChatClient, Frame, session_cookie, web_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 

@@ -15,9 +15,10 @@ import redis
 
 from chat.hints import to_hubs
 from localstack.servers import LocalServers
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import store
 from tests.integration.rooms import new_person, new_room
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 

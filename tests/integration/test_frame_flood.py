@@ -25,7 +25,7 @@ from chat.websocket.frame_gate import (
     UNITS_BURST,
     UNITS_PER_SECOND,
 )
-from tests.integration.raw_sockets import (
+from localstack.raw_sockets import (
     CONTINUE,
     PING,
     PONG,
@@ -34,14 +34,9 @@ from tests.integration.raw_sockets import (
     frame,
     upgrade,
 )
+from localstack.web_process import WebProcess
 from tests.integration.rooms import new_person, new_room
-from tests.integration.web_process import (
-    ORIGIN,
-    ChatClient,
-    WebProcess,
-    session_cookie,
-    web_process,
-)
+from tests.integration.web_process import ORIGIN, ChatClient, session_cookie, web_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 

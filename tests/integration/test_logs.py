@@ -22,9 +22,10 @@ from chat.accounts import tokens
 from chat.models import RoomEvent
 from chat.room_log import keys
 from chat.servers.redis_log import blocking_client
+from localstack.web_process import WebProcess
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.test_metrics_worker import MeasuredWorker
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 # Several processes have to start, on whatever else the machine does.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]

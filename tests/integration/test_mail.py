@@ -31,8 +31,8 @@ from chat.mail import queue as mail_queue
 from chat.models import QueuedMail, User
 from chat.tasks import send_mail
 from localstack.ports import free_port
+from localstack.smtp_server import SmtpServer, smtp_server
 from tests.integration.account_world import person
-from tests.integration.smtp_server import SmtpServer, smtp_server
 from tests.integration.web_process import test_database_url, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,9 +19,10 @@ from chat.models import Ban, Membership, Room, User
 from chat.persistence import drain
 from chat.queries import room_list
 from chat.websocket.welcome import MAX_PART_BYTES
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import Api, store
 from tests.integration.rooms import log, new_person, new_room, post
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

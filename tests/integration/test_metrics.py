@@ -33,10 +33,11 @@ from chat.servers.redis_log import blocking_client
 from chatsite.version import VERSION
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
+from localstack.web_process import WebProcess
 from tests.integration.rooms import new_key, new_person, new_room
 from tests.integration.servers import OwnServer
 from tests.integration.test_metrics_worker import MeasuredWorker
-from tests.integration.web_process import ChatClient, WebProcess, test_database_url, web_process
+from tests.integration.web_process import ChatClient, test_database_url, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

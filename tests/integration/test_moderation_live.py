@@ -12,10 +12,11 @@ from chat.actions import moderation, people, reports
 from chat.audit.permissions import Action
 from chat.events import Role
 from chat.models import AuditEntry
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import by, store
 from tests.integration.moderation_world import WHY, make_world
 from tests.integration.rooms import new_key, post
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

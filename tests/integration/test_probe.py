@@ -26,9 +26,10 @@ from chat.monitoring import probe, probe_account
 from chat.monitoring.probe import Measured
 from chat.queries import room_list
 from localstack.ports import free_port
+from localstack.web_process import WebProcess
 from tests.integration.rooms import new_person
 from tests.integration.test_metrics_worker import MeasuredWorker
-from tests.integration.web_process import WebProcess, test_database_url, web_process
+from tests.integration.web_process import test_database_url, web_process
 
 # Several processes have to start, on whatever else the machine does.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]

@@ -20,9 +20,10 @@ from chat.accounts import tokens
 from chat.middleware.unpaid_requests import PERSON_BURST, PERSON_PER_SECOND
 from chat.models import User
 from chat.resilience.reading_budget import UNITS_BURST, UNITS_PER_SECOND
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import store
 from tests.integration.rooms import new_person, new_room, post
-from tests.integration.web_process import ChatClient, Frame, WebProcess, web_process
+from tests.integration.web_process import ChatClient, Frame, web_process
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 

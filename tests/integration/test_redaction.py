@@ -23,10 +23,11 @@ from chat.models import Room, User
 from chat.queries import history, redaction, search
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import Api, by, make_user, store
 from tests.integration.moderation_world import WHY
 from tests.integration.rooms import key_of_age, log, new_key, new_room, post
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,10 +15,11 @@ from pytest_django.fixtures import Settings
 
 from chat.accounts import people, shown_names
 from chat.models import User
+from localstack.web_process import WebProcess
 from tests.integration.account_world import PASSWORD, person, signed_in
 from tests.integration.admin_world import at_admin, staff, without_second_factor
 from tests.integration.chat_world import Api, make_user
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,10 +22,11 @@ from schemathesis.core.result import Ok
 
 from chat.models import User
 from chat.protocol import CloseCode, asyncapi
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import store
 from tests.integration.contract_values import IS_LONG, RUN, SEED, register_formats
 from tests.integration.rooms import new_person, new_room, post
-from tests.integration.web_process import ChatClient, Frame, WebProcess, web_process
+from tests.integration.web_process import ChatClient, Frame, web_process
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -24,12 +24,13 @@ from chat.events import RoomKind
 from chat.models import ApiToken, User
 from chat.protocol import scopes
 from chat.protocol.scopes import Scope
+from localstack.web_process import WebProcess
 from tests.integration.account_world import confirm_password, give_factor, left_alone
 from tests.integration.admin_world import at_admin, recorded, staff, without_second_factor
 from tests.integration.chat_world import Api, by, make_user
 from tests.integration.moderation_world import WHY, make_world
 from tests.integration.rooms import new_key
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,10 +22,11 @@ from chat.models import ReadMarker, Room, User
 from chat.protocol import RoomInfo
 from chat.queries import history, room_list, unread
 from chat.room_log.unloading import unload_idle
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import Api, by, log_of, store
 from tests.integration.moderation_world import WHY
 from tests.integration.rooms import log, new_key, new_person, new_room, post
-from tests.integration.web_process import ChatClient, WebProcess, web_process
+from tests.integration.web_process import ChatClient, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -25,10 +25,11 @@ from chat.events import RoomKind, shard_of
 from chat.hints import to_hubs
 from chat.models import ReadMarker, Room, User
 from chat.room_log import epochs
+from localstack.web_process import WebProcess
 from tests.integration.chat_world import by, log_of, store
 from tests.integration.moderation_world import WHY
 from tests.integration.rooms import key_of_age, new_key, new_person, new_room, post
-from tests.integration.web_process import ChatClient, WebProcess, session_cookie, web_process
+from tests.integration.web_process import ChatClient, session_cookie, web_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,33 +19,15 @@ from django.test import Client
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+import localstack.web_process
 from chat.models import User
+from localstack.web_process import WebProcess
 from tests.integration.rooms import new_key
 
 ORIGIN = "http://testserver"
-# On a machine that does many other things.
-START_SECONDS = 90.0
 ANSWER_SECONDS = 10.0
 
 Frame = dict[str, Any]
-
-
-class WebProcess:
-    """`python -m chatsite.server` with this test process's servers and database."""
-
-    def __init__(self, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.port = port
-        self.process = process
-        self.log = log
-        self.url = f"ws://127.0.0.1:{port}/ws/chat/"
-
-    def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
-            return str(answer.read().decode())
-
-    def resident_bytes(self) -> int:
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_database_url() -> str:
@@ -67,50 +44,12 @@ def owner_url_of_test_database() -> str:
 test_database_url.__test__ = False  # type: ignore[attr-defined]
 
 
-@contextmanager
 def web_process(
     log: Path, *, module: str = "chatsite.server", **environment: str
-) -> Iterator[WebProcess]:
-    """A web process that is ready to serve; it is stopped at the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    variables = {
-        **os.environ,
-        "DATABASE_URL": test_database_url(),
-        "BIND": "127.0.0.1",
-        "PORT": str(port),
-        **environment,
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            env=variables,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_until_healthy(port, process, log)
-            yield WebProcess(port, process, log)
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def wait_until_healthy(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2):
-                return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the web process did not start:\n{log.read_text()}") from None
-            time.sleep(0.05)
+) -> AbstractContextManager[WebProcess]:
+    """A web process with this test process's servers and database."""
+    variables = {"DATABASE_URL": test_database_url(), **environment}
+    return localstack.web_process.web_process(log, module=module, **variables)
 
 
 def session_cookie(user: User) -> str:

@@ -13,9 +13,10 @@ from typing import cast
 
 from websockets.exceptions import WebSocketException
 
-from tests.acceptance.stack import RunningStack
+from localstack.running_stack import RunningStack
+from localstack.web_process import WebProcess
 from tests.integration.rooms import new_key
-from tests.integration.web_process import ChatClient, WebProcess
+from tests.integration.web_process import ChatClient
 
 PAUSE_SECONDS = 0.1
 

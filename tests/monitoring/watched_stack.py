@@ -21,7 +21,7 @@ from chatsite.settings import CELERY_DATABASE
 from localstack.monitor import NodeExporter, Prometheus, local_configuration
 from localstack.ports import free_port
 from localstack.process import start, stop, wait_until_ready
-from tests.acceptance.stack import RunningStack
+from localstack.running_stack import RunningStack
 
 READY_SECONDS = 60.0
 # Half a minute is what the slowest alerts take; the rest is for machines with much else to do.

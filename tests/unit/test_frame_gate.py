@@ -14,7 +14,7 @@ from chat.websocket.frame_gate import (
     UNITS_PER_SECOND,
     FrameGate,
 )
-from tests.integration.raw_sockets import CLOSE, CONTINUE, PING, PONG, TEXT, frame
+from localstack.raw_sockets import CLOSE, CONTINUE, PING, PONG, TEXT, frame
 from tests.unit.test_rate_limit import FakeClock
 
 EMPTY_PING = frame(b"", PING)

@@ -14,11 +14,12 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Request
 
-from tests.acceptance.stack import PROJECT, RunningStack
+from localstack.installation import PROJECT
+from localstack.running_stack import RunningStack
 
 MAKE_SECONDS = 500.0
 WHEEL_PX = 4_000
-CROWD = [sys.executable, "-m", "tests.acceptance.crowd"]
+CROWD = [sys.executable, "-m", "bench.crowd"]
 
 
 @dataclass(frozen=True)

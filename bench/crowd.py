@@ -1,7 +1,7 @@
 """Fills a room with people and messages, and says much in it: a process beside a running stack.
 
-    python -m tests.acceptance.crowd make NAME OWNER MEMBERS MESSAGES
-    python -m tests.acceptance.crowd talk ROOM RATE
+    python -m bench.crowd make NAME OWNER MEMBERS MESSAGES
+    python -m bench.crowd talk ROOM RATE
 
 `make` prints a line of JSON, {"room": id, "slug": slug}, when all of it is in PostgreSQL. `talk`
 posts RATE messages a second, as the first of the members in turn, until its input ends; it prints

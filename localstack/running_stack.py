@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from localstack.installation import LOOPBACK, PROJECT, check_ready
 from localstack.ports import free_port
 
-PROJECT = Path(__file__).resolve().parents[2]
 # On a busy machine compressing the static files alone takes a minute, the first time.
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
 COMMAND_SECONDS = 300.0
-# What pytest's own servers put into the environment; the stack under test has servers of its own.
+# What servers that run already put into the environment; this stack has servers of its own.
 NOT_INHERITED = (
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
@@ -42,7 +41,7 @@ class RunningStack:
         self.folder = folder
         self.settings = dict(settings or {})
         self.port = free_port()
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.address = f"http://{LOOPBACK}:{self.port}"
         self.output = folder / "terminal.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._terminal: IO[bytes] | None = None
@@ -118,10 +117,10 @@ class RunningStack:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.address}/readyz", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+            check_ready(LOOPBACK, self.port)
+        except (http.client.HTTPException, OSError):
             return False
+        return True
 
 
 def _own_environment() -> dict[str, str]:

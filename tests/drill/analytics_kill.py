@@ -1,7 +1,7 @@
 """Kills consumers again and again while events flow, and compares the rollups with SQL.
 
-    python -m bench.analytics_kill --seconds 120 --kafka
-    python -m bench.analytics_kill --seconds 120
+    python -m tests.drill.analytics_kill --seconds 120 --kafka
+    python -m tests.drill.analytics_kill --seconds 120
 
 Two `consume_events` share the work; every 5 s one of them, in turn, gets SIGKILL and is started
 again. Meanwhile events are published, some of them a second time and late, and at half-time all
@@ -36,7 +36,7 @@ def main() -> None:
 
     with own_servers(kafka=options.kafka, LOG_LEVEL="ERROR"):
         report = measure(options)
-    print(json.dumps(report, indent=1, ensure_ascii=False))
+    sys.stdout.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     sys.exit(1 if report["differences"] else 0)
 
 

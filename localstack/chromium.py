@@ -1,0 +1,44 @@
+"""Chromium as tests and measurements drive it, and the way in through the form."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from localstack.process import StartFailed
+
+
+def find_chromium() -> str:
+    """Its path. Raises: StartFailed."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    if found is None:
+        raise StartFailed("No Chromium found; CHROMIUM says where it is, `.ci/chromium` gets one.")
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Raises: StartFailed."""
+    executable = find_chromium()
+    # Chromium's own start-up requests go nowhere on a machine without a network and only delay it.
+    arguments = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")  # it cannot make one as root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+def sign_in(page: Page, address: str, username: str, password: str) -> None:
+    """Returns when the chat shows the rooms."""
+    page.goto(f"{address}/accounts/login/")
+    page.locator("input[name=login]").fill(username)
+    page.locator("input[name=password]").fill(password)
+    page.locator("form button[type=submit]").first.click()
+    page.wait_for_url(f"{address}/**")
+    page.get_by_test_id("room-list").wait_for()
