@@ -15,9 +15,9 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from chatsite.broker_slots import give_back_slots
 from chatsite.env import env
 from chatsite.observability import worker_metrics
+from chatsite.worker.broker_slots import give_back_slots
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 

@@ -186,7 +186,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_step": 0.2,
     "interval_max": 0.5,
     "visibility_timeout": 3600,
-    "queue_order_strategy": "chatsite.queue_order:QueueOrder",
+    "queue_order_strategy": "chatsite.worker.queue_order:QueueOrder",
 }
 # Each with an exchange of its own: messages for one must not reach the other.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in queues.QUEUES]
@@ -206,7 +206,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 100
-CELERY_WORKER_CONSUMER = "chatsite.worker_consumer:Consumer"
+CELERY_WORKER_CONSUMER = "chatsite.worker.consumer:Consumer"
 CELERY_WORKER_CONCURRENCY = ENV.worker_concurrency
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8.0
@@ -219,7 +219,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # In memory: every schedule here is short or harmless to run twice, and a schedule file would have
 # to survive, and be writable, everywhere.
-CELERY_BEAT_SCHEDULER = "chatsite.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "chatsite.worker.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     # A wake-up that is lost costs two seconds, not a message. It expires, so that a worker which
     # was away does not find a heap of them.

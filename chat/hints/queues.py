@@ -2,7 +2,7 @@
 
 A drain gives a message its second tick and hands it to everything behind. In one queue it would
 wait for exports (up to 20 s while Kafka is away) and for the check of recent rooms (up to 55 s).
-`chatsite.queue_order` keeps a process of each worker free for this queue.
+`chatsite.worker.queue_order` keeps a process of each worker free for this queue.
 
 | Queue (Redis list, database of Celery) | Tasks |
 |---|---|

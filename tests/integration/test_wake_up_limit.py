@@ -21,8 +21,8 @@ from chat.hints.queues import DRAINS, QUEUES
 from chat.room_log import keys
 from chat.task_queue import beat_heartbeat
 from chat.task_queue.expiry import UNTIL_HEADER
-from chatsite.beat import Scheduler
 from chatsite.celery import app
+from chatsite.worker.beat import Scheduler
 from tests.integration import worker_tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from typing import Any
 from celery.worker import consumer
 from vine import promise
 
-from chatsite import queue_order
+from chatsite.worker import queue_order
 
 logger = logging.getLogger(__name__)
 

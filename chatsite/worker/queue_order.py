@@ -15,7 +15,7 @@ from chat.hints.queues import DRAINS
 
 
 class Limit:
-    """How many processes this worker has; set by `chatsite.worker_consumer` when it begins."""
+    """How many processes this worker has; set by `chatsite.worker.consumer` when it begins."""
 
     processes = 1
 
