@@ -1,8 +1,8 @@
 """A day in the life of Veche as a list of steps that any process can do, leave and take up again.
 
-`python -m tests.integration.crash_work PLAN JOURNAL` does it in a process of its own, which may
-die at a crash point; the journal says which steps are done and which places were acknowledged.
-Another process goes on from there with the same keys, as clients do.
+`python -m tests.integration.crash_work` does plans in processes of their own, each of which dies at
+a crash point; the journal says which steps are done and which places were acknowledged. Another
+process goes on from there with the same keys, as clients do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,15 @@ def until_not_busy(is_busy: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def load() -> None:
+    """Imports what the steps import when they begin."""
+    import chat.actions.moderation
+    import chat.export.exporter
+    import chat.hints.to_hubs
+    import chat.persistence.drain
+    import chat.room_log.unloading  # noqa: F401
+
+
 def shorten_waits() -> None:
     from chat.dead_letters import store
     from chat.event_bus import redis_stream
@@ -294,13 +304,50 @@ def shorten_waits() -> None:
     redis_stream.MAX_RECORD_BYTES = RECORD_BYTES
 
 
+class Order(msgspec.Struct, frozen=True):
+    """A plan, and the crash point at which who does it dies; what it says goes into `said`."""
+
+    plan: str
+    journal: str
+    crash_point: str
+    said: str
+
+
+def carry_out(order: Order) -> None:
+    from chat.resilience import crash_points
+
+    os.dup2(os.open(order.said, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+    crash_points._armed = crash_points._Armed(order.crash_point)
+    Worker(
+        msgspec.json.decode(Path(order.plan).read_bytes(), type=Plan), Path(order.journal)
+    ).work()
+
+
 def main() -> None:
+    """Carries out each order that comes on a line, and answers with the exit code.
+
+    Each has a process of its own, which begins as a copy of this one: it opens its own connections,
+    but need not load Django and Veche again.
+    """
     import django
 
     django.setup()
+    load()
     shorten_waits()
-    plan_file, journal = map(Path, sys.argv[1:])
-    Worker(msgspec.json.decode(plan_file.read_bytes(), type=Plan), journal).work()
+    for line in sys.stdin.buffer:
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                carry_out(msgspec.json.decode(line, type=Order))
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -63,34 +63,51 @@ def new_plan() -> Plan:
     return crash_work.plan(ids, [person.pk for person in people], new_key)
 
 
-def run_until_it_dies(plan: Plan, journal: Path, point: str, hit: int) -> str:
-    """Works in another process, which must die at that point; what it wrote to stderr."""
-    file = journal.with_suffix(".plan")
-    file.write_bytes(msgspec.json.encode(plan))
-    environment = {
-        **os.environ,
-        # What goes wrong is arranged in the tables.
-        "DATABASE_OWNER_URL": owner_url_of_test_database(),
-        "VECHE_CRASH_POINT": f"{point}:{hit}",
-    }
-    died = subprocess.run(
-        [sys.executable, "-m", "tests.integration.crash_work", str(file), str(journal)],
-        env=environment,
-        capture_output=True,
-        timeout=90,
-        check=False,
-        text=True,
-    )
-    assert died.returncode == -signal.SIGKILL, f"{point} was never hit: {died.stderr[-2000:]}"
-    return died.stderr
+class Nursery:
+    """Does plans in processes that die."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.crash_work"],
+            # What goes wrong is arranged in the tables.
+            env={**os.environ, "DATABASE_OWNER_URL": owner_url_of_test_database()},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def work(self, plan: Plan, journal: Path, point: str, hit: int) -> str:
+        """Works in another process, which must die at that point; what it wrote to stderr."""
+        file, said = journal.with_suffix(".plan"), journal.with_suffix(".said")
+        file.write_bytes(msgspec.json.encode(plan))
+        order = crash_work.Order(str(file), str(journal), f"{point}:{hit}", str(said))
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(msgspec.json.encode(order) + b"\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        told = said.read_text()
+        assert code == -signal.SIGKILL, f"{point} was never hit: {told[-2000:]}"
+        return told
+
+    def end(self) -> None:
+        self._process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def nursery(django_db_setup: None) -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.end()
 
 
 @pytest.mark.parametrize(("point", "hit"), CASES, ids=[f"{point}-{hit}" for point, hit in CASES])
-def test_process_that_dies_there_costs_nothing(point: str, hit: int, tmp_path: Path) -> None:
+def test_process_that_dies_there_costs_nothing(
+    nursery: Nursery, point: str, hit: int, tmp_path: Path
+) -> None:
     plan = new_plan()
     journal = tmp_path / "journal"
 
-    told = run_until_it_dies(plan, journal, point, hit)
+    told = nursery.work(plan, journal, point, hit)
     # Before anybody goes on, everything is somewhere; a lost log shows until it is noticed.
     assert [one for one in verify().findings if not one.what.startswith("epoch of shard")] == []
     left = Worker(plan, journal)
@@ -151,21 +168,30 @@ def test_every_registered_point_is_one_place_in_the_code() -> None:
     assert places_in_the_code() == Counter(CRASH_POINTS.keys())
 
 
-def test_point_that_does_not_exist_prevents_the_start() -> None:
-    environment = {**os.environ, "VECHE_CRASH_POINT": "persist.after_lunch"}
-
-    refused = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import django; django.setup(); import chat.resilience.crash_points",
-        ],
-        env=environment,
+def start(program: str, point: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(); {program}"],
+        env={**os.environ, "VECHE_CRASH_POINT": point},
         capture_output=True,
         timeout=60,
         check=False,
         text=True,
     )
+
+
+def test_process_dies_where_the_environment_says() -> None:
+    program = (
+        "from chat.resilience.crash_points import crash_point\n"
+        "for number in range(5): crash_point('persist.after_read'); print(number, flush=True)"
+    )
+
+    died = start(program, "persist.after_read:3")
+
+    assert (died.returncode, died.stdout) == (-signal.SIGKILL, "0\n1\n")
+
+
+def test_point_that_does_not_exist_prevents_the_start() -> None:
+    refused = start("import chat.resilience.crash_points", "persist.after_lunch")
 
     assert refused.returncode == 1
     assert "VECHE_CRASH_POINT: there is no point 'persist.after_lunch'" in refused.stderr
