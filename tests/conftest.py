@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "ALLOWED_ORIGINS": "http://testserver,http://localhost",
     "SHARDS": "4",
     "REDIS_TIMEOUT_SECONDS": "2",
+    # A Kafka of a test lives for seconds: half of what it costs is Java's second compiler.
+    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
 }
 
 
