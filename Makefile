@@ -13,8 +13,8 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null) python3)
 PY := .venv/bin/python
 NPM := $(PY) -m localstack.node --prefix chat/ui --no-audit --no-fund --no-update-notifier
-# Test processes: one for each core, four at most.
-JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
+# Test processes: two for each core, as they wait for half of their time; eight at most.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 
 INSTALLED := .venv/installed
 MODULES := chat/ui/node_modules/.installed
