@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import redis
@@ -59,9 +59,13 @@ class Worker:
         return self._log.read_text(errors="replace")
 
 
-@pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    worker = Worker(tmp_path / "worker.log")
+@pytest.fixture(scope="module")
+def worker(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    """One for all tests: each ends when its tasks are done, and what is kept of them is flushed."""
+    with django_db_blocker.unblock():
+        worker = Worker(tmp_path_factory.mktemp("celery") / "worker.log")
     yield worker
     worker.kill()
 
