@@ -69,7 +69,7 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
     from twisted.internet import reactor
 
     from chat.websocket.frame_gate import EXTENSION
-    from chatsite.daphne_protocol import BoundedWebSocketProtocol
+    from chatsite.web.daphne_protocol import BoundedWebSocketProtocol
 
     WebSocketFactory.protocol = BoundedWebSocketProtocol
 
@@ -143,7 +143,7 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
     """Serve until a signal; returns the exit code."""
     import uvicorn
 
-    from chatsite.uvicorn_protocol import BoundedWebSocketProtocol
+    from chatsite.web.uvicorn_protocol import BoundedWebSocketProtocol
 
     class DrainingServer(uvicorn.Server):
         async def shutdown(self, sockets: Any = None) -> None:

@@ -22,7 +22,7 @@ DEBUG = ENV.debug
 
 # --- Who may reach us -------------------------------------------------------------------------
 # One list of exact origins gives all the rest. Loopback names are for whoever asks from here;
-# health checks and Prometheus may ask by any (chatsite/asked_by_address.py).
+# health checks and Prometheus may ask by any (chatsite/web/asked_by_address.py).
 HTTPS = bool(ENV.allowed_origins) and all(
     origin.startswith("https://") for origin in ENV.allowed_origins
 )
@@ -63,7 +63,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "chatsite.observability.request_log.request_log",
-    "chatsite.asked_by_address.asked_by_address",
+    "chatsite.web.asked_by_address.asked_by_address",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -486,7 +486,7 @@ SERVESTATIC_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 SERVESTATIC_AUTOREFRESH = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "chatsite.static_storage.StaticStorage"},
+    "staticfiles": {"BACKEND": "chatsite.web.static_storage.StaticStorage"},
 }
 DJANGO_VITE = {
     "default": {

@@ -2,7 +2,7 @@
 
 uvicorn makes the sender wait for a slow network, so frames are queued and one task hands them
 over. The `seen` window bounds `events` frames; this bounds the rest. Daphne takes every frame at
-once: there `chatsite.daphne_protocol` has the limit.
+once: there `chatsite.web.daphne_protocol` has the limit.
 """
 
 from __future__ import annotations
