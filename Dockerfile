@@ -24,6 +24,7 @@ COPY chatsite chatsite
 COPY analytics analytics
 COPY chat chat
 COPY --from=ui /src/chat/static/chat/build chat/static/chat/build
+COPY --from=ui /src/analytics/static/analytics/build analytics/static/analytics/build
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -18,7 +18,8 @@ JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 
 INSTALLED := .venv/installed
 MODULES := chat/ui/node_modules/.installed
-BUILT := chat/static/chat/build/manifest.json
+# The one that is built last.
+BUILT := analytics/static/analytics/build/manifest.json
 UI_SOURCES := $(shell find chat/ui -path '*/node_modules' -prune -o -type f -print 2>/dev/null)
 
 .PHONY: help
@@ -155,7 +156,7 @@ lock: $(INSTALLED) ## Compile the requirements with hashes again
 
 .PHONY: clean
 clean: ## Remove what was installed and built; the data in var/ stays
-	rm -rf .venv chat/ui/node_modules chat/static/chat/build staticfiles
+	rm -rf .venv chat/ui/node_modules chat/static/chat/build analytics/static/analytics/build staticfiles
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

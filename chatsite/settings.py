@@ -493,7 +493,12 @@ DJANGO_VITE = {
         "dev_mode": False,
         "manifest_path": BASE_DIR / "chat/static/chat/build/manifest.json",
         "static_url_prefix": "chat/build",
-    }
+    },
+    "analytics": {
+        "dev_mode": False,
+        "manifest_path": BASE_DIR / "analytics/static/analytics/build/manifest.json",
+        "static_url_prefix": "analytics/build",
+    },
 }
 
 # --- Language and time ------------------------------------------------------------------------

@@ -19,25 +19,6 @@ from analytics.host import NamedRoom, host
 from analytics.reading.schemas import MAX_ID
 
 API = "/api/v1/analytics/"
-MODULE_FOLDER = "analytics/js/"
-# What the scripts import from each other, by the names `analytics/<module>`.
-MODULES = (
-    "api",
-    "cards",
-    "counters",
-    "dom",
-    "format",
-    "heat-map",
-    "live",
-    "page",
-    "plot",
-    "ranks",
-    "room-picker",
-    "subjects",
-    "table",
-    "weeks",
-    "words",
-)
 
 
 @dataclass(frozen=True)
@@ -108,8 +89,7 @@ async def index(request: HttpRequest) -> HttpResponse:
         "room": None if room is None else _shown(room),
         "signIn": f"{reverse('account_login')}?next={reverse('analytics')}",
     }
-    context = {"page": page, "cards": CARDS, "modules": MODULES, "module_folder": MODULE_FOLDER}
-    return render(request, "analytics/index.html", context)
+    return render(request, "analytics/index.html", {"page": page, "cards": CARDS})
 
 
 async def _room(request: HttpRequest, asked: str | None) -> NamedRoom | None:

@@ -1,21 +1,10 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
+import { builtPage } from "./built-page.ts";
 
 export default defineConfig({
+	...builtPage("chat", "src/main.ts"),
 	plugins: [svelte()],
-	base: "/static/chat/build/",
-	build: {
-		outDir: "../static/chat/build",
-		emptyOutDir: true,
-		manifest: "manifest.json",
-		target: "es2022",
-		rolldownOptions: {
-			input: "src/main.ts",
-			// One file: Django renames static files by content, and a chunk that imports the entry
-			// by its first name would load and run it a second time.
-			output: { codeSplitting: false },
-		},
-	},
 	// Vitest's "browser" condition picks Svelte's client runtime.
 	resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
 	test: {

@@ -1,10 +1,9 @@
-"""The analytics page says everything in Russian, too, and names all of its scripts."""
+"""The analytics page says everything in Russian, too."""
 
 from __future__ import annotations
 
 import ast
 import gettext
-import re
 from pathlib import Path
 
 from tests.unit.test_translations import TEMPLATE_TEXT, entries_of
@@ -39,17 +38,3 @@ def test_compiled_translations_are_those_of_the_source() -> None:
 
     compiled = {text: translated for text, translated in catalogue.items() if text}
     assert compiled == entries_of(RUSSIAN / "django.po")
-
-
-def test_scripts_are_all_named_by_the_page() -> None:
-    from analytics.reading.views import MODULES
-
-    scripts = {path.stem for path in (ANALYTICS / "static/analytics/js").glob("*.js")}
-    imported = set()
-    for path in (ANALYTICS / "static/analytics/js").glob("*.js"):
-        imported |= set(
-            re.findall(r'^import .* from "analytics/([\w-]+)";$', path.read_text(), re.MULTILINE)
-        )
-
-    assert imported <= set(MODULES)
-    assert set(MODULES) <= scripts

@@ -1,0 +1,4 @@
+import { defineConfig } from "vite";
+import { builtPage } from "./built-page.ts";
+
+export default defineConfig(builtPage("analytics", "src/analytics/main.ts"));
