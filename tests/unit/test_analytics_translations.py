@@ -6,17 +6,14 @@ import ast
 import gettext
 from pathlib import Path
 
-from tests.unit.test_translations import TEMPLATE_TEXT, entries_of
+from tests.unit.test_translations import entries_of, texts_of_templates
 
 ANALYTICS = Path(__file__).parents[2] / "analytics"
 RUSSIAN = ANALYTICS / "locale/ru/LC_MESSAGES"
 
 
 def texts_of_the_page() -> set[str]:
-    found = set()
-    for template in (ANALYTICS / "templates").rglob("*.html"):
-        for double, single in TEMPLATE_TEXT.findall(template.read_text()):
-            found.add(double or single)
+    found = texts_of_templates(ANALYTICS / "templates")
     for node in ast.walk(ast.parse((ANALYTICS / "views.py").read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
             assert isinstance(node.args[0], ast.Constant)

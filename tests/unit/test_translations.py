@@ -43,9 +43,9 @@ def compiled() -> dict[str, str]:
     return {text: translated for text, translated in catalogue.items() if text}
 
 
-def texts_of_templates() -> set[str]:
+def texts_of_templates(folder: Path) -> set[str]:
     found = set()
-    for template in (*(CHAT / "templates").rglob("*.html"), *(CHAT / "templates").rglob("*.txt")):
+    for template in (*folder.rglob("*.html"), *folder.rglob("*.txt")):
         for literal in TEMPLATE_TEXT.findall(templatize(template.read_text())):
             found.add(ast.literal_eval(literal))
     return found
@@ -67,7 +67,7 @@ def texts_of_code() -> set[str]:
 
 
 def test_every_text_is_translated_and_no_translation_is_left_over() -> None:
-    texts = texts_of_templates() | texts_of_code()
+    texts = texts_of_templates(CHAT / "templates") | texts_of_code()
 
     assert len(texts) > 30
     assert texts == set(source())
