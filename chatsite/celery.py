@@ -41,9 +41,9 @@ def prepare_worker(**_: Any) -> None:
     from django.db import connections
 
     from chat import event_bus
-    from chatsite.database_guard import refuse_weak_database
-    from chatsite.log_guard import refuse_weak_log
     from chatsite.observability import metrics_port
+    from chatsite.startup_checks.database import refuse_weak_database
+    from chatsite.startup_checks.log import refuse_weak_log
 
     refuse_weak_log()
     refuse_weak_database()

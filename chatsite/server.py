@@ -192,9 +192,9 @@ def main() -> int:
     # Sets Django up, so it comes before all that needs models.
     from chatsite.asgi import application  # isort:skip
     from chat.protocol import MAX_FRAME_BYTES
-    from chatsite.database_guard import refuse_weak_database
-    from chatsite.log_guard import refuse_weak_log
     from chatsite.observability import start
+    from chatsite.startup_checks.database import refuse_weak_database
+    from chatsite.startup_checks.log import refuse_weak_log
 
     start.begin("web", door=False)
     refuse_weak_log()
