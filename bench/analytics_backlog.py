@@ -125,7 +125,7 @@ def work(
     set_up()
     from analytics.counting.bus_reader import open_reader
     from analytics.counting.consumer import Consumer
-    from chatsite.analytics_letters import AnalyticsLetters
+    from chatsite.analytics_wiring.letters import AnalyticsLetters
 
     consumer = Consumer(lambda: open_reader(f"bench-{number}"), AnalyticsLetters())
     profiler = cProfile.Profile()

@@ -293,10 +293,10 @@ API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.reading.api.router"}
 # Who may see which numbers.
 ANALYTICS_HOST = "chat.queries.analytics_host"
 # Where events go that the analytics cannot count, and who counts them when they are retried.
-ANALYTICS_DEAD_LETTERS = "chatsite.analytics_letters.AnalyticsLetters"
-DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_letters.retry"}
+ANALYTICS_DEAD_LETTERS = "chatsite.analytics_wiring.letters.AnalyticsLetters"
+DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_wiring.letters.retry"}
 # Who tells `verify_delivery` what was counted.
-DELIVERY_ROLLUPS = "chatsite.analytics_delivery"
+DELIVERY_ROLLUPS = "chatsite.analytics_wiring.delivery"
 # What `after_restore` calls when it has emptied the event bus: all of it is published again.
 BUS_EMPTIED = "analytics.counting.rebuilding.read_all_again"
 

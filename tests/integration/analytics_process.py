@@ -75,7 +75,7 @@ def main() -> None:
     from analytics.counting.bus_reader.kafka import KafkaReader
     from analytics.counting.bus_reader.redis_stream import RedisStreamReader
     from analytics.counting.consumer import Consumer
-    from chatsite.analytics_letters import AnalyticsLetters
+    from chatsite.analytics_wiring.letters import AnalyticsLetters
 
     def work(name: str) -> None:
         def open_reader() -> BusReader:

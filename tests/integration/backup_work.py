@@ -111,7 +111,7 @@ def count_everything() -> None:
     from analytics.counting import rollups
     from analytics.counting.bus_reader import open_reader
     from analytics.counting.consumer import Consumer
-    from chatsite.analytics_letters import AnalyticsLetters
+    from chatsite.analytics_wiring.letters import AnalyticsLetters
 
     reader = open_reader(group="what-is-to-be-counted")
     name, ends = reader.name, reader.ends()

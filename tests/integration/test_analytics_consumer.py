@@ -25,7 +25,7 @@ from analytics.reading.queries.freshness import freshness
 from chat import dead_letters
 from chat.events.envelope import STREAM
 from chat.export import exporter
-from chatsite.analytics_letters import AnalyticsLetters
+from chatsite.analytics_wiring.letters import AnalyticsLetters
 from tests.integration import analytics_truth, buses
 from tests.integration.analytics_process import Nursery, kill
 from tests.integration.analytics_world import (

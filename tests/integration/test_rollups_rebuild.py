@@ -31,7 +31,7 @@ from chat.export import exporter
 from chat.models import RoomEvent
 from chat.verify import Finding, Verifier, verifier
 from chat.verify.readers import stored_reader
-from chatsite.analytics_letters import AnalyticsLetters
+from chatsite.analytics_wiring.letters import AnalyticsLetters
 from tests.integration import analytics_truth
 from tests.integration.analytics_world import SHARDS, KeptLetters, World
 from tests.integration.buses import BusUnderTest, record
