@@ -14,7 +14,7 @@ RUSSIAN = ANALYTICS / "locale/ru/LC_MESSAGES"
 
 def texts_of_the_page() -> set[str]:
     found = texts_of_templates(ANALYTICS / "templates")
-    for node in ast.walk(ast.parse((ANALYTICS / "views.py").read_text())):
+    for node in ast.walk(ast.parse((ANALYTICS / "reading/views.py").read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
             assert isinstance(node.args[0], ast.Constant)
             found.add(str(node.args[0].value))
