@@ -29,6 +29,7 @@ from uuid_utils.compat import uuid7  # noqa: E402
 
 from chat import room_log  # noqa: E402
 from chat.actions import rooms  # noqa: E402
+from chat.actions.event_loop import run_actions  # noqa: E402
 from chat.events import (  # noqa: E402
     EventData,
     EventType,
@@ -37,7 +38,6 @@ from chat.events import (  # noqa: E402
     RoomKind,
 )
 from chat.management import seed_texts  # noqa: E402
-from chat.management.event_loop import run_actions  # noqa: E402
 from chat.models import Membership, Room, User  # noqa: E402
 from chat.names import look_alikes  # noqa: E402
 from chat.room_log import NewEvent  # noqa: E402

@@ -10,10 +10,10 @@ from structlog.contextvars import bound_contextvars
 
 from chat import dead_letters, task_runs
 from chat.actions import audit_outcomes, ownership
+from chat.actions.event_loop import run_actions
 from chat.errors import RetryableError
 from chat.export import exporter
 from chat.mail import queue
-from chat.management.event_loop import run_actions
 from chat.monitoring import delivery_health, event_bus_state
 from chat.persistence import batch_times, drain
 from chat.room_log import epochs, keys, restrictions

@@ -23,9 +23,8 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 Of a room's hash, `slow` is in seconds, `loaded` the ticket of its load, `owners` their number, and
 `members` names the state of the ACL: the seq of the last event that brought somebody in or took
 somebody out, or the ticket of the load that none has followed yet. Another state, another name.
-`veche:proof`, a string of a minute, belongs to no shard: see `durability`.
-
-Dead letters have keys of their own: see `chat.dead_letters`.
+Dead letters have keys of their own (`chat.dead_letters`), and so has the proof that the log is on
+disk, which belongs to no shard (`chat.servers.redis_durability`).
 """
 
 from __future__ import annotations
@@ -34,8 +33,6 @@ from __future__ import annotations
 KEY_LIFETIME_MS = 6 * 3600 * 1000
 # A drain that was asked for and never came is asked for again after this time.
 WAKE_LIFETIME_MS = 2_000
-PROOF = "veche:proof"
-PROOF_LIFETIME_MS = 60_000
 # A room of a million people takes some seconds.
 LOADING_LIFETIME_MS = 60_000
 HOT_TAIL_EVENTS = 256

@@ -7,16 +7,24 @@ which nothing is at risk, looks the same. So then the server is asked for a proo
 written, and `WAITAOF` says whether it has reached the file.
 
 Source: the persistence chapter of the Redis manual; docs/decisions/0001 and 0032.
+
+| Key on the log server | Type | Expiry | Meaning |
+|---|---|---|---|
+| `veche:proof` | string | 1 min | what is written for `WAITAOF`; it belongs to no shard |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from redis import Redis
 
-from chat.room_log import keys
-from chat.room_log.scripts import PROVE
+from chat.servers.lua import Script
+
+PROVE = Script(Path(__file__).parent / "prove.lua")
+PROOF = "veche:proof"
+PROOF_LIFETIME_MS = 60_000
 
 Command = Sequence[str | bytes | int]
 
@@ -63,7 +71,7 @@ def needs_proof(persistence: Mapping[str, str]) -> bool:
 def proof() -> list[Command]:
     """Commands whose answers `is_proof` judges, for one connection and in this order."""
     return [
-        ("EVAL", PROVE.text, 1, keys.PROOF, keys.PROOF_LIFETIME_MS),
+        ("EVAL", PROVE.text, 1, PROOF, PROOF_LIFETIME_MS),
         ("WAITAOF", 1, 0, PROOF_MS),
     ]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from chat.actions.event_loop import run_actions
 from chat.actions.rooms import ensure_general
 from chat.errors import ClientError
-from chat.management.event_loop import run_actions
 
 
 class Command(BaseCommand):

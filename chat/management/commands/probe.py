@@ -14,8 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 from django.utils.module_loading import import_string
 
+from chat.actions.event_loop import run_actions
 from chat.errors import ClientError
-from chat.management.event_loop import run_actions
 from chat.metrics import catalogue as metrics
 from chat.monitoring import probe, probe_account
 from chat.monitoring.probe import Measured

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from chat.actions.event_loop import run_actions
 from chat.errors import ClientError
 from chat.management.demo import Amounts, fill
-from chat.management.event_loop import run_actions
 
 
 def number_between(low: int, high: int) -> Callable[[str], int]:
