@@ -89,13 +89,13 @@ async def shut_out(people_and_rooms: list[Any], clients: list[ChatClient], how: 
     from bench.people import new_key
     from chat.actions import moderation, people
     from chat.actions.moderation import Options
-    from chat.audit.entries import By, Door
+    from chat.audit.entries import Actor, Channel
     from chat.models import User
 
     chief = await User.objects.acreate(
         username=f"chief-{new_key()}", password="!", is_staff=True, is_superuser=True
     )
-    by = By(user_id=chief.pk, name=chief.username, door=Door.ADMIN, staff=True)
+    by = Actor(user_id=chief.pk, name=chief.username, channel=Channel.ADMIN, staff=True)
     why = Options(reason="Measured")
 
     async def one(person: Any, room: int, client: ChatClient) -> float:

@@ -109,7 +109,7 @@ def agree_on_restrictions() -> None:
 @shared_task(name="chat.tasks.settle_audit_log", ignore_result=True)
 def settle_audit_log() -> None:
     """Finds out how acts ended that have no outcome on record; beat calls it every minute."""
-    audit_outcomes.settle_open()
+    audit_outcomes.complete()
 
 
 @shared_task(name="chat.tasks.fill_vacancies", ignore_result=True)

@@ -48,7 +48,7 @@ def prepare_worker(**_: Any) -> None:
     refuse_weak_log()
     refuse_weak_database()
     if worker_metrics.prepared():
-        metrics_port.open_door(worker_metrics.registry(), tend=worker_metrics.sweep)
+        metrics_port.serve_metrics(worker_metrics.registry(), tend=worker_metrics.sweep)
     event_bus.check_at_start()
     settings = connections.settings["default"]
     settings["OPTIONS"].pop("pool", None)

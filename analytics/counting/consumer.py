@@ -22,7 +22,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from analytics.counting import metrics, records, rollups
 from analytics.counting.bus_reader import BusReader
-from analytics.counting.errors import Away, TooManyLetters
+from analytics.counting.errors import Away, DeadLetterLimitReached
 from analytics.counting.records import Bad, BadReason
 from analytics.counting.rollups import Batch, Counted
 from chat.events import envelope
@@ -213,7 +213,7 @@ class Consumer:
         bad = _bad(batch)
         try:
             self._letters.check(batch.partition, len(bad), len(batch.read))
-        except TooManyLetters as error:
+        except DeadLetterLimitReached as error:
             logger.error("partition %s stopped at %r: %s", batch.partition, batch.begin, error)
             rollups.stop(reader.name, batch.partition, batch.begin, str(error), self._schema)
             self._rest(reader, batch.partition)

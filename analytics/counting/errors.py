@@ -11,7 +11,7 @@ class Away(AnalyticsError):
     """The bus, PostgreSQL or the dead letters do not answer: back off, read the positions again."""
 
 
-class TooManyLetters(AnalyticsError):
+class DeadLetterLimitReached(AnalyticsError):
     """So much is bad that the fault is hardly in the events: stop, until a person has looked."""
 
 

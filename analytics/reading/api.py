@@ -24,7 +24,7 @@ from analytics.reading.broken_rules import PERIOD_RULES, BrokenRule, Rule, break
 from analytics.reading.periods import BadPeriod, Period, Recent
 from analytics.reading.queries import freshness as fresh
 from analytics.reading.queries import people, ranks, replies, room_list, sums
-from analytics.reading.reading_slots import turn
+from analytics.reading.reading_slots import slot
 from analytics.reading.responses import json_answer, table_answer
 
 router = Router(tags=["analytics"])
@@ -89,7 +89,7 @@ async def _at_once(call: Callable[..., Any], *arguments: Any) -> Any:
 
 async def _in_database(call: Callable[..., Any], *arguments: Any) -> Any:
     """What a reading returns that may take long."""
-    async with turn():
+    async with slot():
         return await host().in_database(call, *arguments)
 
 

@@ -1,4 +1,4 @@
-"""Long readings take turns: nobody's year takes all the database threads of a process.
+"""Long readings wait for a slot: nobody's year takes all the database threads of a process.
 
 The chat reads its history through the same threads.
 """
@@ -12,20 +12,20 @@ from weakref import WeakKeyDictionary
 
 from django.db import OperationalError
 
-AT_A_TIME = 2
+READ_SLOTS = 2
 # Somebody who waits longer has long reloaded the page.
 LONGEST_WAIT_SECONDS = 15.0
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def turn() -> AsyncIterator[None]:
-    """One of `AT_A_TIME` turns in this process.
+async def slot() -> AsyncIterator[None]:
+    """One of `READ_SLOTS` slots of this process.
 
     Raises: OperationalError, as the database does when it is away, after `LONGEST_WAIT_SECONDS`.
     """
-    semaphore = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_A_TIME))
+    semaphore = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(READ_SLOTS))
     try:
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             await semaphore.acquire()

@@ -49,7 +49,7 @@ class Identity(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope] = scopes.ALL
 
 
-class Claim(NamedTuple):
+class Credential(NamedTuple):
     """What somebody came with: a session's key or a token; and, for tickets, whose it is."""
 
     user_id: int | None
@@ -81,7 +81,7 @@ async def identify(headers: Headers, subprotocols: Collection[str]) -> Identity 
     if not is_allowed_origin(headers, settings.ENV.allowed_origins):
         raise Rejected
     session_key = _session_key(headers)
-    return None if session_key is None else await _identities.get(Claim(None, session_key))
+    return None if session_key is None else await _identities.get(Credential(None, session_key))
 
 
 async def _identify_by_ticket(offered: Collection[str]) -> Identity | None:
@@ -89,15 +89,17 @@ async def _identify_by_ticket(offered: Collection[str]) -> Identity | None:
         raise Rejected
     [name] = offered
     ticket = await tickets.redeem(name.removeprefix(TICKET_SUBPROTOCOL_PREFIX))
-    return None if ticket is None else await _identities.get(Claim(ticket.user_id, ticket.origin))
+    return (
+        None if ticket is None else await _identities.get(Credential(ticket.user_id, ticket.origin))
+    )
 
 
-async def _identify_all(claims: Collection[Claim]) -> dict[Claim, Identity]:
-    found = await in_database(_people_behind, set(claims))
-    return {claim: _identity(one, claim.origin) for claim, one in found.items()}
+async def _identify_all(credentials: Collection[Credential]) -> dict[Credential, Identity]:
+    found = await in_database(_people_behind, set(credentials))
+    return {credential: _identity(one, credential.origin) for credential, one in found.items()}
 
 
-_identities: Coalescer[Claim, Identity] = Coalescer(_identify_all, at_most=64, at_once=2)
+_identities: Coalescer[Credential, Identity] = Coalescer(_identify_all, at_most=64, at_once=2)
 
 
 def _session_key(headers: Headers) -> str | None:
@@ -117,7 +119,7 @@ def _identity(found: Found, origin: str) -> Identity:
     )
 
 
-async def those_who_may_not_stay(identities: Iterable[Identity]) -> set[Identity]:
+async def revoked_identities(identities: Iterable[Identity]) -> set[Identity]:
     """Those whose session, token or account is no longer in force; three queries for all.
 
     Raises: Unavailable.
@@ -126,37 +128,37 @@ async def those_who_may_not_stay(identities: Iterable[Identity]) -> set[Identity
 
 
 def _not_allowed(identities: set[Identity]) -> set[Identity]:
-    in_force = _people_behind({Claim(one.user_id, one.origin) for one in identities})
-    return {one for one in identities if Claim(one.user_id, one.origin) not in in_force}
+    in_force = _people_behind({Credential(one.user_id, one.origin) for one in identities})
+    return {one for one in identities if Credential(one.user_id, one.origin) not in in_force}
 
 
-def _people_behind(claims: Collection[Claim]) -> dict[Claim, Found]:
+def _people_behind(credentials: Collection[Credential]) -> dict[Credential, Found]:
     """The active person behind each claim that is in force; at most three queries for all."""
-    sessions = _sessions({one.origin for one in claims if not _is_program(one)})
+    sessions = _sessions({one.origin for one in credentials if not _is_program(one)})
     claimed = {
-        claim: _signed_in(sessions.get(claim.origin, {}))
-        if claim.user_id is None
-        else claim.user_id
-        for claim in claims
+        credential: _signed_in(sessions.get(credential.origin, {}))
+        if credential.user_id is None
+        else credential.user_id
+        for credential in credentials
     }
     users = User.objects.filter(is_active=True).in_bulk(set(claimed.values()) - {None})
-    granted_to = _tokens({one.origin for one in claims if _is_program(one)})
+    granted_to = _tokens({one.origin for one in credentials if _is_program(one)})
     found = {}
-    for claim, user_id in claimed.items():
+    for credential, user_id in claimed.items():
         user = None if user_id is None else users.get(user_id)
         if user is None:
             continue
-        if _is_program(claim):
-            granted = granted_to.get((user.pk, claim.origin))
+        if _is_program(credential):
+            granted = granted_to.get((user.pk, credential.origin))
             if granted is not None and Scope.READ in granted:
-                found[claim] = Found(user, granted)
-        elif _is_in_force(sessions.get(claim.origin, {}), user):
-            found[claim] = Found(user, scopes.ALL)
+                found[credential] = Found(user, granted)
+        elif _is_in_force(sessions.get(credential.origin, {}), user):
+            found[credential] = Found(user, scopes.ALL)
     return found
 
 
-def _is_program(claim: Claim) -> bool:
-    return claim.origin.startswith(TOKEN_ORIGIN)
+def _is_program(credential: Credential) -> bool:
+    return credential.origin.startswith(TOKEN_ORIGIN)
 
 
 def _tokens(origins: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]:

@@ -30,7 +30,7 @@ MAX_ENTRIES = 500
 DONE_WITH_THEIR_ENTRY = frozenset({Action.PERSON_MUTE, Action.PERSON_UNMUTE})
 
 
-def settle_open(now: datetime | None = None) -> int:
+def complete(now: datetime | None = None) -> int:
     """Writes the missing outcomes of entries that are old enough; how many it wrote.
 
     Raises: redis.RedisError; OperationalError. Entries that were not reached are taken up by the

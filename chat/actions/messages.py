@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from chat import events, room_log
 from chat.actions import moderation
-from chat.audit.entries import By, Door
+from chat.audit.entries import Actor, Channel
 from chat.broken_rules import Rule
 from chat.errors import ClientError
 from chat.events import (
@@ -73,7 +73,7 @@ async def delete_message(
     if own_only:
         await access.as_member(actor_id, room)  # a stranger learns nothing, not even from a refusal
         raise ClientError("forbidden", "This token lacks the scope moderate.")
-    by = By(user_id=actor_id, door=Door.SOCKET, address=address)
+    by = Actor(user_id=actor_id, channel=Channel.SOCKET, address=address)
     outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
     if outcome.seq is None:  # it was deleted already
         raise refused("deleted")

@@ -4,7 +4,7 @@ Every act is on record before it is done (`chat.audit.entries`), and the event h
 entry. Owners and moderators act with their role, which the append checks once more in the step that
 logs the event. Staff act from outside: their right is checked here and the event is trusted.
 
-Common to all functions: `by` says who acts and through which door; `reason` is for the audit log
+Common to all functions: `by` says who acts and through which channel; `reason` is for the audit log
 alone, since what is in the room's log goes to all of the room and to the bus, and is needed for
 what takes something away from somebody (`TAKES_AWAY`), and in the admin for all; a `key` (UUIDv7)
 makes a repeat give the outcome of the first time; `report` and `batch` name what it belongs to.
@@ -27,7 +27,7 @@ from uuid_utils.compat import uuid7
 from chat import room_log
 from chat.actions import audit_outcomes, ownership
 from chat.audit import entries as audit
-from chat.audit.entries import Act, By, Door, Result, Target
+from chat.audit.entries import Act, Actor, Channel, Result, Target
 from chat.audit.permissions import Action, check_staff, check_subject, role_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
@@ -89,7 +89,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 NO_OPTIONS = Options()
 
 
-async def delete_message(by: By, room_id: int, seq: int, options: Options = NO_OPTIONS) -> Outcome:
+async def delete_message(
+    by: Actor, room_id: int, seq: int, options: Options = NO_OPTIONS
+) -> Outcome:
     """Hides a message; its text stays in the event log."""
     author = await _author(by, Action.MESSAGE_DELETE, room_id, seq)
     return await _act(
@@ -104,7 +106,9 @@ async def delete_message(by: By, room_id: int, seq: int, options: Options = NO_O
     )
 
 
-async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_OPTIONS) -> Outcome:
+async def restore_message(
+    by: Actor, room_id: int, seq: int, options: Options = NO_OPTIONS
+) -> Outcome:
     """Shows a deleted message again, unless its author deleted it: that is theirs to decide.
 
     Nobody does so with their own: what somebody took from them because of what it says is not
@@ -137,7 +141,7 @@ async def restore_message(by: By, room_id: int, seq: int, options: Options = NO_
 
 
 async def mute_member(
-    by: By, room_id: int, user_id: int, seconds: int, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, user_id: int, seconds: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Keeps somebody from writing in a room for 1 s to 366 days from now.
 
@@ -160,7 +164,7 @@ async def mute_member(
 
 
 async def unmute_member(
-    by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Lets a muted member write again."""
     before = await _member(by, Action.MEMBER_UNMUTE, room_id, user_id)
@@ -177,7 +181,7 @@ async def unmute_member(
 
 
 async def remove_member(
-    by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Puts a member out of a room. Into a public room they may come back: see `ban_member`.
 
@@ -196,7 +200,9 @@ async def remove_member(
     )
 
 
-async def ban_member(by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+async def ban_member(
+    by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
+) -> Outcome:
     """Puts somebody out of a room, or keeps them out who are not in it, until the ban is lifted."""
     before = await _member(by, Action.MEMBER_BAN, room_id, user_id, for_good=True)
     return await _act(
@@ -212,7 +218,7 @@ async def ban_member(by: By, room_id: int, user_id: int, options: Options = NO_O
 
 
 async def unban_member(
-    by: By, room_id: int, user_id: int, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Lets somebody into a room again who was banned; does not bring them in."""
     before = await _member(by, Action.MEMBER_UNBAN, room_id, user_id, for_good=True)
@@ -229,7 +235,7 @@ async def unban_member(
 
 
 async def set_role(
-    by: By, room_id: int, user_id: int, role: Role, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, user_id: int, role: Role, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Gives a member another role. Owners may do it to each other and step down themselves.
 
@@ -255,7 +261,7 @@ async def set_role(
 
 
 async def set_slow_mode(
-    by: By, room_id: int, seconds: int, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, seconds: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Makes members wait so long between two messages, up to 6 h; 0 ends it.
 
@@ -277,7 +283,7 @@ async def set_slow_mode(
 
 
 async def archive_room(
-    by: By, room_id: int, archived: bool, options: Options = NO_OPTIONS
+    by: Actor, room_id: int, archived: bool, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Closes a room for writing, or opens it again. Its history stays readable."""
     action = Action.ROOM_ARCHIVE if archived else Action.ROOM_UNARCHIVE
@@ -305,7 +311,7 @@ def check_mute(seconds: int) -> datetime:
 # Rights
 
 
-async def _room(by: By, action: Action, room_id: int, *, not_direct: bool = False) -> Room:
+async def _room(by: Actor, action: Action, room_id: int, *, not_direct: bool = False) -> Room:
     """The room, if the actor has the right to do it there.
 
     Raises: ClientError `not_found` or `not_member` for who must not look in, `forbidden`.
@@ -334,7 +340,7 @@ def _staff_room(user_id: int, action: Action, room_id: int) -> Room:
 
 
 async def _member(
-    by: By,
+    by: Actor,
     action: Action,
     room_id: int,
     user_id: int,
@@ -354,7 +360,7 @@ async def _member(
     return before | {"role": None if role is None else str(role)}
 
 
-def _member_state(by: By, room_id: int, user_id: int) -> Values:
+def _member_state(by: Actor, room_id: int, user_id: int) -> Values:
     subject = User.objects.filter(pk=user_id).first()
     if subject is None:
         raise ClientError("not_found", "There is no such person.")
@@ -375,7 +381,7 @@ def _member_state(by: By, room_id: int, user_id: int) -> Values:
     }
 
 
-async def _author(by: By, action: Action, room_id: int, seq: int) -> int:
+async def _author(by: Actor, action: Action, room_id: int, seq: int) -> int:
     """Who wrote the message, if the actor may act on it; 0 for nobody."""
     await _room(by, action, room_id)
     author = await author_of(room_id, seq)
@@ -394,7 +400,7 @@ def _message_state(room_id: int, seq: int) -> Values:
     return {"deleted": deleted_at is not None, "deleted_by": deleted_by}
 
 
-async def _earlier(by: By, options: Options) -> bool:
+async def _earlier(by: Actor, options: Options) -> bool:
     """Whether the same request was made before; then its own effect must not stop it."""
     if options.key is None:
         return False
@@ -405,7 +411,7 @@ async def _earlier(by: By, options: Options) -> bool:
 
 
 async def _act(
-    by: By,
+    by: Actor,
     action: Action,
     target: Target,
     options: Options,
@@ -478,9 +484,9 @@ def _was(entry: AuditEntry) -> Role | None:
     return None if role is None else Role(role)
 
 
-def _needs_reason(by: By, action: Action, target: Target) -> bool:
+def _needs_reason(by: Actor, action: Action, target: Target) -> bool:
     takes_away = action in TAKES_AWAY and target.user != by.user_id
-    return by.door == Door.ADMIN or (takes_away and by.door != Door.SOCKET)
+    return by.channel == Channel.ADMIN or (takes_away and by.channel != Channel.SOCKET)
 
 
 async def _settle(

@@ -25,7 +25,7 @@ from chat import room_log
 from chat.actions import ownership, rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Begun, By, Door, Result
+from chat.audit.entries import Act, Actor, Begun, Channel, Result
 from chat.audit.permissions import Action, check_staff, check_subject
 from chat.errors import ClientError
 from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
@@ -43,7 +43,9 @@ logger = logging.getLogger(__name__)
 ROOMS_AT_A_TIME = 100
 
 
-async def mute_person(by: By, user_id: int, seconds: int, options: Options = NO_OPTIONS) -> Outcome:
+async def mute_person(
+    by: Actor, user_id: int, seconds: int, options: Options = NO_OPTIONS
+) -> Outcome:
     """Keeps somebody from writing in any room for 1 s to 366 days from now."""
     until = check_mute(seconds)
     entry, outcome, _ = await in_database(
@@ -58,7 +60,7 @@ async def mute_person(by: By, user_id: int, seconds: int, options: Options = NO_
     )
 
 
-async def unmute_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+async def unmute_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
     """Ends a mute everywhere. Mutes in single rooms stay."""
     entry, outcome, _ = await in_database(
         _change, by, Action.PERSON_UNMUTE, user_id, options, {"muted_until": None}
@@ -70,7 +72,7 @@ async def unmute_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> 
     )
 
 
-async def deactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+async def deactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
     """Shuts somebody out: no sign-in, no sockets, no programs. What they wrote stays.
 
     Rooms that nobody else owns get the next in line as their owner (`ownership`).
@@ -83,7 +85,7 @@ async def deactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS)
     return outcome_of(outcome)
 
 
-async def reactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
+async def reactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
     """Lets somebody sign in again, with the rooms they were in. What was ended stays so."""
     _, outcome, _ = await in_database(
         _change, by, Action.PERSON_REACTIVATE, user_id, options, {"active": True}
@@ -92,9 +94,11 @@ async def reactivate_person(by: By, user_id: int, options: Options = NO_OPTIONS)
     return outcome_of(outcome)
 
 
-def _change(by: By, action: Action, user_id: int, options: Options, after: dict[str, Any]) -> Begun:
+def _change(
+    by: Actor, action: Action, user_id: int, options: Options, after: dict[str, Any]
+) -> Begun:
     """Entry and change in one transaction; then the log is told. A repeat changes nothing."""
-    reason = audit.check_reason(options.reason, needed=by.door == Door.ADMIN)
+    reason = audit.check_reason(options.reason, needed=by.channel == Channel.ADMIN)
     if options.key is not None:
         check_key(options.key, clocks.LOG.now())
     with transaction.atomic():

@@ -21,7 +21,7 @@ from django.utils import timezone
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import entries as audit
-from chat.audit.entries import Act, By, Door
+from chat.audit.entries import Act, Actor, Channel
 from chat.audit.permissions import Action, check_staff, role_may, staff_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
@@ -117,7 +117,7 @@ def _insert(
     return made, True
 
 
-async def assign(by: By, report_id: int, assignee_id: int | None, reason: str = "") -> Report:
+async def assign(by: Actor, report_id: int, assignee_id: int | None, reason: str = "") -> Report:
     """Gives a waiting report to somebody who may work on it, or to nobody.
 
     Owners and moderators of a room take reports themselves.
@@ -128,7 +128,7 @@ async def assign(by: By, report_id: int, assignee_id: int | None, reason: str = 
     return await in_database(_assign, by, report_id, assignee_id, reason)
 
 
-def _assign(by: By, report_id: int, assignee_id: int | None, reason: str) -> Report:
+def _assign(by: Actor, report_id: int, assignee_id: int | None, reason: str) -> Report:
     with transaction.atomic():
         report = _locked(report_id)
         if by.staff and assignee_id is not None:
@@ -147,13 +147,13 @@ def _assign(by: By, report_id: int, assignee_id: int | None, reason: str) -> Rep
     return report
 
 
-async def dismiss(by: By, report_id: int, reason: str = "", answer: str = "") -> list[Report]:
+async def dismiss(by: Actor, report_id: int, reason: str = "", answer: str = "") -> list[Report]:
     """Closes a report without an act, and those of others about the same message.
 
     `reason` is for the audit log, `answer` for the reporters. Raises ClientError as `resolve` does.
     """
     await _check_right(by, Action.REPORT_DISMISS, report_id)
-    why = audit.check_reason(reason, needed=by.door == Door.ADMIN)
+    why = audit.check_reason(reason, needed=by.channel == Channel.ADMIN)
     closed = await in_database(
         _close, by, report_id, Action.REPORT_DISMISS, None, why, _answer(answer)
     )
@@ -162,7 +162,7 @@ async def dismiss(by: By, report_id: int, reason: str = "", answer: str = "") ->
 
 
 async def resolve(
-    by: By,
+    by: Actor,
     report_id: int,
     action: Action,
     *,
@@ -205,7 +205,7 @@ async def resolve(
     return closed, outcome
 
 
-async def _do(by: By, report: Report, action: Action, seconds: int, options: Options) -> Outcome:
+async def _do(by: Actor, report: Report, action: Action, seconds: int, options: Options) -> Outcome:
     room, author = report.room_id, report.author_id
     if action == Action.MESSAGE_DELETE:
         return await moderation.delete_message(by, room, report.seq, options)
@@ -226,7 +226,7 @@ async def _do(by: By, report: Report, action: Action, seconds: int, options: Opt
     return await people.deactivate_person(by, author, options)
 
 
-async def _check_right(by: By, action: Action, report_id: int) -> Report:
+async def _check_right(by: Actor, action: Action, report_id: int) -> Report:
     """The report, if the actor may work on it.
 
     Raises: ClientError `not_found` alike for a report that is not there, or not theirs to see.
@@ -266,7 +266,7 @@ class _Claim(NamedTuple):
     assigned_at: datetime | None
 
 
-def _claim(by: By, report_id: int) -> _Claim:
+def _claim(by: Actor, report_id: int) -> _Claim:
     now = timezone.now()
     with transaction.atomic():
         reports = _all_locked(report_id)
@@ -291,7 +291,7 @@ def _give_back(claim: _Claim) -> None:
     ).update(state=claim.state, assignee_id=claim.assignee, assigned_at=claim.assigned_at)
 
 
-def _check_free(by: By, reports: list[Report], now: datetime) -> None:
+def _check_free(by: Actor, reports: list[Report], now: datetime) -> None:
     """Raises: ClientError while somebody else is at one of these reports of a message."""
     for report in reports:
         if report.assigned_at is None or report.assignee_id in (None, by.user_id):
@@ -302,7 +302,7 @@ def _check_free(by: By, reports: list[Report], now: datetime) -> None:
 
 
 def _close(
-    by: By,
+    by: Actor,
     report_id: int,
     act: Action,
     resolution: Action | None,
@@ -324,7 +324,7 @@ def _close(
     return reports
 
 
-def _end(by: By, report: Report, resolution: Action | None, answer: str, now: datetime) -> None:
+def _end(by: Actor, report: Report, resolution: Action | None, answer: str, now: datetime) -> None:
     report.state = Report.State.DISMISSED if resolution is None else Report.State.RESOLVED
     report.resolution = "" if resolution is None else resolution
     report.answer = answer
@@ -373,7 +373,7 @@ def _closed() -> ClientError:
 
 
 def _act(
-    by: By,
+    by: Actor,
     action: Action,
     report: Report,
     reason: str,

@@ -18,7 +18,7 @@ from ninja.throttling import BaseThrottle
 from ninja.utils import check_csrf
 
 from chat.accounts import revocation, tokens
-from chat.audit.entries import By, Door, address_of
+from chat.audit.entries import Actor, Channel, address_of
 from chat.middleware import unpaid_requests
 from chat.protocol import MAX_ID, scopes
 from chat.protocol.rules import is_storable
@@ -47,11 +47,11 @@ class SignedInRequest(HttpRequest):
     auth: Caller
 
 
-def by(request: SignedInRequest) -> By:
+def by(request: SignedInRequest) -> Actor:
     """Who acts, for the audit log."""
-    return By(
+    return Actor(
         user_id=request.auth.user_id,
-        door=Door.API if request.auth.by_token else Door.WEB,
+        channel=Channel.API if request.auth.by_token else Channel.WEB,
         address=address_of(request),
     )
 
@@ -198,7 +198,7 @@ class Reading(BaseThrottle):
 
 
 def in_turn(view: Callable[..., Awaitable[HttpResponse]]) -> Callable[..., Awaitable[HttpResponse]]:
-    """`view`, with every GET in one of its person's turns to read."""
+    """`view`, with every GET in one of its person's reading slots."""
 
     async def read(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         async with BUDGET.paid_turn(request.auth.user_id):
@@ -210,7 +210,7 @@ def in_turn(view: Callable[..., Awaitable[HttpResponse]]) -> Callable[..., Await
     async def taking_turns(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "GET":
             return await view(request, *args, **kwargs)
-        # Who gives up waiting does not free the turn: the database goes on with the question.
+        # A caller that gives up does not free the slot: the database goes on with the question.
         return await asyncio.shield(asyncio.ensure_future(read(request, *args, **kwargs)))
 
     return taking_turns

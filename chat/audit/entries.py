@@ -34,20 +34,20 @@ logger = logging.getLogger("chat.audit")
 
 MAX_REASON_CHARACTERS = 500
 
-Door = AuditEntry.Door
+Channel = AuditEntry.Channel
 Kind = AuditEntry.TargetKind
 Result = AuditOutcome.Result
 
 
-class By(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts, through which door.
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acts, through which channel.
 
     `staff`: with the rights of staff, in all rooms; otherwise with their role in the room.
     `name` is looked up for people who have an account and give none.
     """
 
     user_id: int | None
-    door: Door
+    channel: Channel
     name: str = ""
     address: str | None = None
     staff: bool = False
@@ -73,7 +73,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody is about to do. `after` is what they ask for, `before` what is there."""
 
-    by: By
+    by: Actor
     action: Action
     target: Target
     reason: str = ""
@@ -108,13 +108,13 @@ def letter_target(letter: str) -> Target:
     return Target(kind=Kind.DEAD_LETTER, id=letter[:64])
 
 
-def by_request(request: HttpRequest, door: Door, *, staff: bool = False) -> By:
+def actor_of_request(request: HttpRequest, channel: Channel, *, staff: bool = False) -> Actor:
     """Who makes a request of Django's; they are signed in."""
     assert isinstance(request.user, User)
-    return By(
+    return Actor(
         user_id=request.user.pk,
         name=request.user.username,
-        door=door,
+        channel=channel,
         address=address_of(request),
         staff=staff,
     )
@@ -201,7 +201,7 @@ def settle(entry: int, result: Result, *, seq: int | None = None, detail: str = 
     )
 
 
-def record_private_read(by: By, room: int, what: str) -> None:
+def record_private_read(by: Actor, room: int, what: str) -> None:
     """Puts on record that staff read a private room or conversation; before it is shown.
 
     `what` says which part, such as "history from 120": positions, no words.
@@ -243,7 +243,7 @@ def _insert(act: Act) -> AuditEntry:
         at=clocks.DATABASE.now(),
         actor_id=by.user_id,
         actor_name=name or "Veche",
-        door=by.door,
+        door=by.channel,
         address=by.address,
         action=act.action,
         target_kind=target.kind,

@@ -10,15 +10,15 @@ from chat.dead_letters.audit import AuditLine
 from chat.dead_letters.audit import lines as audit_lines
 from chat.dead_letters.discarding import Discarded, discard, discarded
 from chat.dead_letters.letters import (
+    DeadLetterOrigin,
     Letter,
-    Origin,
     Reason,
     State,
     describe,
     pack_entry,
     unpack_entry,
 )
-from chat.dead_letters.listing import Filter, Page, every, page
+from chat.dead_letters.listing import Filter, LetterPage, every, page
 from chat.dead_letters.retrying import Outcome, Result, release, retry, retry_due
 from chat.dead_letters.sources import Retried, Unretryable, register
 from chat.dead_letters.store import MAX_ATTEMPTS, STREAM, Counts, Entered, add, counts, enter, get
@@ -28,13 +28,13 @@ __all__ = [
     "STREAM",
     "AuditLine",
     "Counts",
+    "DeadLetterOrigin",
     "Discarded",
     "Entered",
     "Filter",
     "Letter",
-    "Origin",
+    "LetterPage",
     "Outcome",
-    "Page",
     "Reason",
     "Result",
     "Retried",

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from chat.audit import entries as audit
-from chat.audit.entries import Act, By, Door, Kind, Result
+from chat.audit.entries import Act, Actor, Channel, Kind, Result
 from chat.audit.permissions import Action
 from chat.models import AuditEntry
 
@@ -32,14 +32,14 @@ class AuditLine(msgspec.Struct, frozen=True):
     why: str
 
 
-def person(by: By | str) -> By:
+def person(by: Actor | str) -> Actor:
     """Who acts. A mere name is that of somebody at the command line."""
-    if isinstance(by, By):
+    if isinstance(by, Actor):
         return by
-    return By(user_id=None, name=by, door=Door.COMMAND, staff=True)
+    return Actor(user_id=None, name=by, channel=Channel.COMMAND, staff=True)
 
 
-def begin(action: str, letter: str, *, by: By, why: str = "", batch: str | None = None) -> int:
+def begin(action: str, letter: str, *, by: Actor, why: str = "", batch: str | None = None) -> int:
     """Writes down what a person does with a letter, before it is done; the id of the entry.
 
     Raises: OperationalError.

@@ -13,9 +13,9 @@ from typing import cast
 
 import msgspec
 
-from chat.audit.entries import By
+from chat.audit.entries import Actor
 from chat.dead_letters import audit, store
-from chat.dead_letters.letters import Origin
+from chat.dead_letters.letters import DeadLetterOrigin
 from chat.dead_letters.retrying import Outcome, Result
 from chat.dead_letters.store import Refused
 from chat.protocol.rules import is_storable
@@ -30,14 +30,14 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     reason: str
-    origin: Origin
+    origin: DeadLetterOrigin
     why: str
     by: str
     at: datetime
 
 
 def discard(
-    ids: Iterable[str], *, why: str, by: By | str, batch: str | None = None
+    ids: Iterable[str], *, why: str, by: Actor | str, batch: str | None = None
 ) -> Iterator[Result]:
     """Gives letters up one by one; `DONE` for each that is gone now.
 
@@ -56,7 +56,7 @@ def discard(
     return (_discard_one(one, why, who, batch) for one in ids)
 
 
-def _discard_one(id: str, why: str, by: By, batch: str | None) -> Result:
+def _discard_one(id: str, why: str, by: Actor, batch: str | None) -> Result:
     claim = store.claim(id, asked=True) if store.is_id(id) else Refused.GONE
     if isinstance(claim, Refused):
         return Result(id, Outcome(claim.value))

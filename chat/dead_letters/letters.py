@@ -51,7 +51,7 @@ class State(StrEnum):
     PARKED = "parked"  # it stays until a person retries or discards it
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DeadLetterOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a dead letter comes from; enough to put it back."""
 
     shard: int | None = None
@@ -76,7 +76,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     failures: int  # attempts that failed before it became a dead letter
     first_at: datetime
-    origin: Origin
+    origin: DeadLetterOrigin
     payload: bytes
     payload_bytes: int
     state: State
@@ -106,9 +106,9 @@ def read_letter(
 ) -> Letter:
     """The letter in a stream entry, whatever the entry is."""
     problem = None
-    origin = Origin()
+    origin = DeadLetterOrigin()
     try:
-        origin = msgspec.json.decode(fields[b"origin"], type=Origin)
+        origin = msgspec.json.decode(fields[b"origin"], type=DeadLetterOrigin)
         missing = [name for name in ("source", "reason", "payload") if name.encode() not in fields]
         if missing:
             problem = f"The entry has no {' and no '.join(missing)}."

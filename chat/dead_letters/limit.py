@@ -12,7 +12,7 @@ MAX_SHARE = 0.05
 MIN_FOR_SHARE = 20
 
 
-class TooManyLetters(Exception):
+class DeadLetterLimitReached(Exception):
     """What is under way is to be rolled back and the shard stopped."""
 
 
@@ -34,4 +34,4 @@ class LetterLimit:
         self._in_a_row = self._in_a_row + letters if letters == entries else letters
         share = self.count / max(self._entries, 1)
         if self._in_a_row > MAX_IN_A_ROW or (self.count >= MIN_FOR_SHARE and share > MAX_SHARE):
-            raise TooManyLetters
+            raise DeadLetterLimitReached

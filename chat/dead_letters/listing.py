@@ -52,7 +52,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 ALL = Filter()
 
 
-class Page(msgspec.Struct, frozen=True):
+class LetterPage(msgspec.Struct, frozen=True):
     """Letters in order of their ids. `next` continues, None at the end.
 
     May have fewer letters than were asked for, or none, and still a `next`: the page looked at
@@ -71,7 +71,7 @@ def page(
     after: str | None = None,
     newest_first: bool = False,
     value_bytes: int = VALUE_BYTES,
-) -> Page:
+) -> LetterPage:
     """At most `limit` letters that `wanted` matches, after letter `after`, oldest first.
 
     Looks at `PAGE_LETTERS` at most, whatever matches, so that a page costs the same among a
@@ -99,10 +99,10 @@ def page(
             if wanted.matches(letter):
                 found.append(letter)
                 if len(found) == limit:
-                    return Page(found, after, looked_at)
+                    return LetterPage(found, after, looked_at)
         if len(stretch) < size:
-            return Page(found, None, looked_at)
-    return Page(found, after, looked_at)
+            return LetterPage(found, None, looked_at)
+    return LetterPage(found, after, looked_at)
 
 
 def every(wanted: Filter = ALL, *, value_bytes: int = VALUE_BYTES) -> Iterator[Letter]:

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chat.audit.entries import By
+from chat.audit.entries import Actor
 from chat.dead_letters import audit, sources, store
 from chat.dead_letters.letters import describe
 from chat.dead_letters.sources import Retried, Unretryable
@@ -55,7 +55,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def retry(
-    ids: Iterable[str], *, by: By | str | None = None, why: str = "", batch: str | None = None
+    ids: Iterable[str], *, by: Actor | str | None = None, why: str = "", batch: str | None = None
 ) -> Iterator[Result]:
     """Retries letters that somebody chose, due or not, parked or not, one by one.
 
@@ -70,7 +70,7 @@ def retry(
         yield _retry_asked(one, who, why, batch)
 
 
-def release(ids: Iterable[str], *, by: By | str) -> Iterator[Result]:
+def release(ids: Iterable[str], *, by: Actor | str) -> Iterator[Result]:
     """Makes letters due now, with all their attempts before them, and retries none itself.
 
     For many at once: `WAITING` is the outcome, the periodic task does the work.
@@ -114,7 +114,7 @@ def report_failed(id: str, token: str, attempts: int, error: BaseException) -> R
     return _settle(id, token, attempts, error)
 
 
-def _retry_asked(id: str, by: By | None, why: str, batch: str | None) -> Result:
+def _retry_asked(id: str, by: Actor | None, why: str, batch: str | None) -> Result:
     if by is None or not store.is_id(id):
         return _retry_one(id, asked=True)
     # Before it is claimed: one whose record cannot be written is not held up by that either.

@@ -29,8 +29,8 @@ import msgspec
 
 from chat.dead_letters.letters import (
     HOPELESS,
+    DeadLetterOrigin,
     Letter,
-    Origin,
     Reason,
     Standing,
     State,
@@ -113,14 +113,24 @@ class Entered(NamedTuple):
 
 
 def add(
-    *, source: str, reason: Reason, error: BaseException | str, origin: Origin, payload: bytes
+    *,
+    source: str,
+    reason: Reason,
+    error: BaseException | str,
+    origin: DeadLetterOrigin,
+    payload: bytes,
 ) -> str:
     """As `enter`, for who does not count: the id of the dead letter."""
     return enter(source=source, reason=reason, error=error, origin=origin, payload=payload).id
 
 
 def enter(
-    *, source: str, reason: Reason, error: BaseException | str, origin: Origin, payload: bytes
+    *,
+    source: str,
+    reason: Reason,
+    error: BaseException | str,
+    origin: DeadLetterOrigin,
+    payload: bytes,
 ) -> Entered:
     """Enters a failure once; the same (source, origin) keeps its first entry.
 

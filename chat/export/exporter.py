@@ -28,8 +28,8 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
 from chat import dead_letters, events
-from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
-from chat.dead_letters.limit import LetterLimit, TooManyLetters
+from chat.dead_letters import DeadLetterOrigin, Letter, Reason, Retried, Unretryable
+from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
 from chat.events import EventQuarantined, EventType, RoomEvent
@@ -183,7 +183,7 @@ def export(shard: int, bus: EventBus | None = None) -> Exported:
         ensure_cursor(shard)
         while time.monotonic() < deadline and _export_batch(shard, bus, bus_id, result, letters):
             pass
-    except TooManyLetters:
+    except DeadLetterLimitReached:
         result.stopped = True
         _stop(shard, letters.count)
     except RedisError as error:
@@ -359,7 +359,7 @@ def _publish(
             still_missing.append(i)
             if isinstance(outcome, PermanentError):
                 if i in refused:  # even the placeholder: then the bus takes nothing at all
-                    raise TooManyLetters
+                    raise DeadLetterLimitReached
                 refused.add(i)
                 records[i], new = _placeholder(shard, rows[i].event, records[i], outcome)
                 new_letters += new
@@ -406,7 +406,7 @@ def _placeholder(
         source=SOURCE,
         reason=Reason.REFUSED,
         error=error,
-        origin=Origin(shard=shard, room=event.room, seq=event.seq, key=event.key),
+        origin=DeadLetterOrigin(shard=shard, room=event.room, seq=event.seq, key=event.key),
         payload=record.value,
     )
     data = EventQuarantined(

@@ -18,7 +18,7 @@ QUEUE = queues.DEFAULT
 MAX_QUEUED = 1_000
 
 
-def is_reached(queue: str = QUEUE) -> bool:
+def is_full(queue: str = QUEUE) -> bool:
     """Whether nothing more may be sent to `queue` now.
 
     Processes that ask at once may all send one more.

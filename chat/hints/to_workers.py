@@ -60,7 +60,7 @@ class _Waker:
 def ask(shard: int) -> None:
     """Asks for a drain of `shard` now, waiting for the broker. Never raises."""
     try:
-        if not queue_limit.is_reached(queues.DRAINS):
+        if not queue_limit.is_full(queues.DRAINS):
             current_app.send_task(TASK, args=[shard], ignore_result=True, expires=60)
     except Exception as error:
         # Any broker failure means the same: the sweep will come. The class name is all that is

@@ -45,13 +45,13 @@ class CatchUp:
         self,
         socket: HubSocket,
         events_after: EventsAfter,
-        turns: asyncio.Semaphore,
+        slots: asyncio.Semaphore,
         too_slow: Callable[[HubSocket], None],
         left: Callable[[RoomFeed, int, int], None],
     ) -> None:
         self._socket = socket
         self._events_after = events_after
-        self._turns = turns
+        self._slots = slots
         self._too_slow = too_slow
         self._left = left
         self._positions: dict[RoomFeed, int] = {}
@@ -125,8 +125,8 @@ class CatchUp:
         elif after > feed.delivered:
             await self._wait_for_the_hub(feed, after)
         elif await self._may_send():
-            # One's own turn first: whoever waits for it holds up nobody else.
-            async with reading_budget.BUDGET.turn(self._socket.user_id), self._turns:
+            # One's own slot first: whoever waits for it holds up nobody else.
+            async with reading_budget.BUDGET.slot(self._socket.user_id), self._slots:
                 events = await self._events_after(feed.room, after, MAX_SYNC_EVENTS)
             if self._positions.get(feed) == after:
                 self._send(feed, after, events)

@@ -50,7 +50,7 @@ from chat.resilience.slices import Slices
 logger = logging.getLogger(__name__)
 
 # Readers of the log or of PostgreSQL at a time: who is behind and rooms that are healed share it.
-TURNS = 16
+READ_SLOTS = 16
 # Clients come back spread over this time after a `bye`, and have missed less than 5 s.
 RECONNECT_SPREAD_MS = 2_500
 RECONNECT_AFTER_MS = 500
@@ -88,8 +88,8 @@ class Hub:
         self._timers = timers or asyncio.get_running_loop()
         self._of_user: dict[int, set[HubSocket]] = {}
         self._catch_ups: dict[HubSocket, CatchUp] = {}
-        self._turns = asyncio.Semaphore(TURNS)
-        self.healer = Healer(self, self._turns)
+        self._slots = asyncio.Semaphore(READ_SLOTS)
+        self.healer = Healer(self, self._slots)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stored = StoredNotices(self._timers)
         self._subscription = Subscription(self.on_message, self._on_joined_groups)
@@ -220,7 +220,7 @@ class Hub:
     def _catch_up_of(self, socket: HubSocket) -> CatchUp:
         found = self._catch_ups.get(socket)
         if found is None:
-            found = CatchUp(socket, self.source.events_after, self._turns, self.too_slow, self.left)
+            found = CatchUp(socket, self.source.events_after, self._slots, self.too_slow, self.left)
             self._catch_ups[socket] = found
         return found
 

@@ -54,9 +54,9 @@ class RoomSource(Protocol):
 class Healer:
     """Brings the feeds of one hub to where their rooms are."""
 
-    def __init__(self, hub: Hub, turns: asyncio.Semaphore) -> None:
+    def __init__(self, hub: Hub, slots: asyncio.Semaphore) -> None:
         self._hub = hub
-        self._turns = turns
+        self._slots = slots
         self._healing: set[RoomFeed] = set()
         self._resetting: set[RoomFeed] = set()
 
@@ -192,7 +192,7 @@ class Healer:
     async def _step(self, feed: RoomFeed) -> None:
         before = feed.position
         try:
-            async with self._turns:
+            async with self._slots:
                 events = await self._hub.source.events_after(feed.room, before, MAX_SYNC_EVENTS)
         except ClientError:
             events = []
@@ -204,7 +204,7 @@ class Healer:
     async def _reset(self, feed: RoomFeed) -> None:
         try:
             # After a loss nobody may have used the room yet, and then the log does not hold it.
-            async with self._turns:
+            async with self._slots:
                 await self._hub.source.ensure_loaded([feed.room])
             await self.look_at([feed.room])
         finally:

@@ -114,7 +114,7 @@ async def check_sessions(hub: Hub) -> None:
     by_identity: defaultdict[socket_auth.Identity, list[HubSocket]] = defaultdict(list)
     for socket in hub.sockets:
         by_identity[socket.identity].append(socket)
-    for identity in await socket_auth.those_who_may_not_stay(by_identity):
+    for identity in await socket_auth.revoked_identities(by_identity):
         for socket in by_identity[identity]:
             hub.close(socket, CloseCode.REVOKED)
 

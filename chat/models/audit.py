@@ -2,7 +2,7 @@
 
 Both tables are append-only: a trigger in PostgreSQL refuses UPDATE and DELETE, whoever asks. An
 entry is written before the thing is done, and its outcome after it, so whatever breaks in between
-leaves an entry without an outcome, which `chat.audit.entries.settle_open` completes. See
+leaves an entry without an outcome, which `chat.audit.entries.complete` completes. See
 docs/decisions/0018-an-act-is-on-record-before-it-is-done.md.
 """
 
@@ -27,7 +27,7 @@ class AuditEntry(models.Model):
     In a bulk act every target has an entry of its own; `batch` holds them together.
     """
 
-    class Door(models.TextChoices):
+    class Channel(models.TextChoices):
         ADMIN = "admin", _("Admin pages")
         WEB = "web", _("Web page")
         API = "api", _("API token")
@@ -60,7 +60,7 @@ class AuditEntry(models.Model):
         max_length=150,
         help_text="Their user name at that time; on the command line that of the system.",
     )
-    door = models.CharField(max_length=10, choices=Door.choices)
+    door = models.CharField(max_length=10, choices=Channel.choices)
     address = models.GenericIPAddressField(
         null=True, blank=True, help_text="Where the request came from, where there was one."
     )

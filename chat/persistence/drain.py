@@ -21,8 +21,8 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
-from chat.dead_letters import Origin, Reason
-from chat.dead_letters.limit import LetterLimit, TooManyLetters
+from chat.dead_letters import DeadLetterOrigin, Reason
+from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
 from chat.errors import RetryableError
 from chat.events import (
     EventType,
@@ -87,7 +87,7 @@ def drain(shard: int) -> Drained:
                 break
         result.letters = letters.count
         return result
-    except TooManyLetters:
+    except DeadLetterLimitReached:
         result.letters = letters.count
         result.stopped = True
         _stop(shard, letters.count)
@@ -207,7 +207,7 @@ def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> tuple[Pl
         # The same key may have been stored by another shard at the same moment.
         for first in sorting.stored_under_keys([event]).values():
             return sorting.repeated(shard, candidate, first)
-    origin = Origin(
+    origin = DeadLetterOrigin(
         shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
     )
     return sorting.quarantine(

@@ -102,7 +102,7 @@ def _store(event: RoomEvent, letter: str) -> bool:
     now = datetime.now(UTC)
     try:
         with transaction.atomic():
-            reprojection.take_place(row, placed, letter, now)
+            reprojection.replace_placeholder(row, placed, letter, now)
     except IntegrityError as error:
         first = _same_key(event)
         if not is_data_error(error) or first is None:

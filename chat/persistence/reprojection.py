@@ -37,7 +37,7 @@ TO_MEMBERSHIP = (
 )
 
 
-def take_place(row: Row, placed: Placed, letter: str, now: datetime) -> None:
+def replace_placeholder(row: Row, placed: Placed, letter: str, now: datetime) -> None:
     """Turns the locked placeholder `row` into the event it stands for.
 
     The event keeps the row, and so its (room, seq), and is published once more (see
@@ -61,10 +61,10 @@ def take_place(row: Row, placed: Placed, letter: str, now: datetime) -> None:
         )
         assert cursor.rowcount == 1
     EventReplacement.objects.create(shard=row.shard, event=row, letter=letter, replaced_at=now)
-    project_late(placed)
+    reproject(placed)
 
 
-def project_late(placed: Placed) -> None:
+def reproject(placed: Placed) -> None:
     """Makes the projections what they would be had the event been projected in its turn.
 
     Its row, and those of all events after it, are in the table.

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from chat import dead_letters, events
-from chat.dead_letters import Origin, Reason
+from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.events import EventQuarantined, EventType, RoomEvent
 from chat.models import Room
 from chat.models import RoomEvent as StoredEvent
@@ -185,7 +185,7 @@ class Sorter:
             source="persist",
             reason=Reason.MISSING,
             error=f"The log gave out the places {first} to {last} and lost them.",
-            origin=Origin(shard=self._shard, room=room, seq=first),
+            origin=DeadLetterOrigin(shard=self._shard, room=room, seq=first),
             payload=dead_letters.pack_entry({}),
         )
         self.letters += letter.new
@@ -201,7 +201,7 @@ class Sorter:
         seq: int,
         n: int,
     ) -> Candidate:
-        origin = Origin(
+        origin = DeadLetterOrigin(
             shard=self._shard, stream_id=stream_id, room=event.room, seq=seq, key=event.key
         )
         placed, new = quarantine(event, reason, error, origin, fields, seq=seq, n=n)
@@ -257,9 +257,9 @@ class Sorter:
         fields: Fields,
         event: RoomEvent | None = None,
     ) -> None:
-        origin = Origin(shard=self._shard, stream_id=stream_id)
+        origin = DeadLetterOrigin(shard=self._shard, stream_id=stream_id)
         if event is not None:
-            origin = Origin(
+            origin = DeadLetterOrigin(
                 shard=self._shard,
                 stream_id=stream_id,
                 room=event.room,
@@ -294,7 +294,7 @@ def quarantine(
     event: RoomEvent,
     reason: Reason,
     error: BaseException | str,
-    origin: Origin,
+    origin: DeadLetterOrigin,
     fields: Fields,
     *,
     seq: int,
@@ -344,7 +344,7 @@ def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> tuple[Placed
     place = (first.room, first.seq)
     if same_request(first, event):
         return duplicate(event, place), False
-    origin = Origin(
+    origin = DeadLetterOrigin(
         shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
     )
     letter = dead_letters.enter(

@@ -18,7 +18,7 @@ from chat.models import Membership, Report
 MODERATING = (Role.MODERATOR, Role.OWNER)
 
 
-class Page(msgspec.Struct, frozen=True):
+class ReportPage(msgspec.Struct, frozen=True):
     """Reports, newest first; `more` tells whether older ones exist."""
 
     reports: list[Report]
@@ -39,7 +39,7 @@ def queue(
     return found.order_by("id")
 
 
-def of_room(room: int, viewer: int, *, waiting: bool, before: int, limit: int) -> Page:
+def of_room(room: int, viewer: int, *, waiting: bool, before: int, limit: int) -> ReportPage:
     """Reports of a room for one of its moderators: none about themselves."""
     found = _for_moderator(viewer).filter(room_id=room, id__lt=before)
     found = (
@@ -50,7 +50,7 @@ def of_room(room: int, viewer: int, *, waiting: bool, before: int, limit: int) -
     return _page(found, limit)
 
 
-def made_by(reporter: int, *, before: int, limit: int) -> Page:
+def made_by(reporter: int, *, before: int, limit: int) -> ReportPage:
     return _page(Report.objects.filter(reporter_id=reporter, id__lt=before), limit)
 
 
@@ -86,6 +86,6 @@ def _for_moderator(viewer: int) -> QuerySet[Report]:
     return Report.objects.filter(Q(author=None) | ~Q(author_id=viewer))
 
 
-def _page(found: QuerySet[Report], limit: int) -> Page:
+def _page(found: QuerySet[Report], limit: int) -> ReportPage:
     rows = list(found.order_by("-id")[: limit + 1])
-    return Page(rows[:limit], len(rows) > limit)
+    return ReportPage(rows[:limit], len(rows) > limit)

@@ -53,8 +53,8 @@ ONE_PROCESS = "SET LOCAL max_parallel_workers_per_gather = 0"
 AT_ONCE = THREADS // 2
 LONGEST_WAIT_SECONDS = 5.0
 
-# The free turns of a process, which has one event loop.
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+# The free slots of a process, which has one event loop.
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,8 +115,8 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
 
 @asynccontextmanager
 async def _turn() -> AsyncIterator[None]:
-    """One of the `AT_ONCE` turns of this process. Raises: ClientError (rate_limited)."""
-    free = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+    """One of the `AT_ONCE` slots of this process. Raises: ClientError (rate_limited)."""
+    free = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
     try:
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             await free.acquire()

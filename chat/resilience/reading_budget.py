@@ -41,7 +41,7 @@ LONGEST_WAIT_SECONDS = 15.0
 LEAST_RETRY_SECONDS = 1.0
 
 
-class _Turns:
+class _Slots:
     def __init__(self) -> None:
         self.free = asyncio.Semaphore(AT_ONCE)
         self.asking = 0
@@ -53,7 +53,7 @@ class ReadingBudget:
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._buckets = BucketsByUser(UNITS_PER_SECOND, UNITS_BURST, clock=clock)
         self._least_fed = BucketsByUser(LEAST_FED_PER_SECOND, 1.0, clock=clock)
-        self._turns: dict[int, _Turns] = {}  # of those who ask at the moment
+        self._slots: dict[int, _Slots] = {}  # of those who ask at the moment
 
     def take(self, user_id: int, units: float = 1.0) -> float:
         """Pay for a question: 0.0, or the seconds to wait, and then nothing is paid."""
@@ -89,38 +89,38 @@ class ReadingBudget:
             await asyncio.sleep(wait)
 
     @asynccontextmanager
-    async def turn(self, user_id: int) -> AsyncIterator[None]:
-        """One of the person's `AT_ONCE` turns, in the order in which they asked.
+    async def slot(self, user_id: int) -> AsyncIterator[None]:
+        """One of the person's `AT_ONCE` slots, in the order in which they asked.
 
         Raises: ClientError (rate_limited) when too many wait already, or for too long.
         """
-        turns = self._turns.setdefault(user_id, _Turns())
-        if turns.asking >= MAX_ASKING:
+        slots = self._slots.setdefault(user_id, _Slots())
+        if slots.asking >= MAX_ASKING:
             raise refusal(LEAST_RETRY_SECONDS)
-        turns.asking += 1
+        slots.asking += 1
         try:
             try:
                 async with asyncio.timeout(LONGEST_WAIT_SECONDS):
-                    await turns.free.acquire()
+                    await slots.free.acquire()
             except TimeoutError:
                 raise refusal(LEAST_RETRY_SECONDS) from None
             try:
                 yield
             finally:
-                turns.free.release()
+                slots.free.release()
         finally:
-            turns.asking -= 1
-            if turns.asking == 0:
-                del self._turns[user_id]
+            slots.asking -= 1
+            if slots.asking == 0:
+                del self._slots[user_id]
 
     @asynccontextmanager
     async def paid_turn(self, user_id: int) -> AsyncIterator[None]:
-        """`turn` for a question that was paid for when it came.
+        """`slot` for a question that was paid for when it came.
 
         Raises: also ClientError (rate_limited) when the answers before it were so long that the
         person owes something.
         """
-        async with self.turn(user_id):
+        async with self.slot(user_id):
             owed = self._buckets.debt_seconds(user_id)
             if owed > 0:
                 raise refusal(max(owed, LEAST_RETRY_SECONDS))

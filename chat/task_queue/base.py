@@ -26,14 +26,14 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
 from chat import dead_letters, task_runs
-from chat.dead_letters import Origin, Reason
+from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.errors import PermanentError
 from chat.hints import queue_limit, queues
 from chat.metrics import catalogue as metrics
 from chat.resilience.backoff import delay_seconds
 from chat.servers.failures import is_infrastructure_error
 from chat.task_queue import expiry
-from chat.task_queue.letter_retry import Ticket, ticket_of
+from chat.task_queue.letter_retry import RetryToken, retry_token_of
 from chat.task_runs import Call
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
         if self.request.called_directly or self.request.is_eager:
             return self.run(*args, **kwargs)
         self._check_time()
-        ticket = ticket_of(self.request.headers)
+        ticket = retry_token_of(self.request.headers)
         try:
             result = self.run(*args, **kwargs)
         except (Ignore, Reject, Retry):
@@ -81,7 +81,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
         check_arguments(args, kwargs)
         self._check_countdown(options)
         queue = options.get("queue") or queues.queue_of(self.name)
-        if self.may_be_dropped and queue_limit.is_reached(queue):
+        if self.may_be_dropped and queue_limit.is_full(queue):
             return None
         return super().apply_async(args, kwargs, *more, **options)
 
@@ -92,7 +92,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
             raise Ignore
 
     def _failed(
-        self, error: Exception, ticket: Ticket | None, args: Any, kwargs: dict[str, Any]
+        self, error: Exception, ticket: RetryToken | None, args: Any, kwargs: dict[str, Any]
     ) -> None:
         if ticket is not None:
             self._report(ticket, error)
@@ -100,13 +100,13 @@ class WakeUp(Task):  # type: ignore[type-arg]
             self._log(error, "left_to_sweep")
         else:
             call = Call(task=self.name, args=list(args), kwargs=kwargs)
-            origin = Origin(call=msgspec.json.encode(call).decode())
+            origin = DeadLetterOrigin(call=msgspec.json.encode(call).decode())
             try:
                 self._dead_letter(error, Reason.TASK_FAILED, origin, call)
             except RedisError:
                 self._log(error, "left_to_sweep")
 
-    def _succeeded(self, ticket: Ticket | None) -> None:
+    def _succeeded(self, ticket: RetryToken | None) -> None:
         if ticket is None:
             return
         try:
@@ -115,7 +115,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
             # The letter is due again when its claim ends, and the task is safe to run twice.
             self._log(error, "unreported")
 
-    def _report(self, ticket: Ticket, error: BaseException) -> None:
+    def _report(self, ticket: RetryToken, error: BaseException) -> None:
         try:
             ticket.report_failed(error)
         except RedisError:
@@ -124,7 +124,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
             self._log(error, "reported")
 
     def _dead_letter(
-        self, error: BaseException, reason: Reason, origin: Origin, call: Call
+        self, error: BaseException, reason: Reason, origin: DeadLetterOrigin, call: Call
     ) -> None:
         letter = dead_letters.add(
             source=f"task:{self.name}",
@@ -181,7 +181,7 @@ class LastingTask(WakeUp):
         except RedisError as error:
             # Uncounted, it could go round for ever; its message is on the same server.
             raise Reject(type(error).__name__, requeue=True) from None
-        ticket = ticket_of(self.request.headers)
+        ticket = retry_token_of(self.request.headers)
         if starts > (1 if ticket else self.max_attempts):
             self._give_up(WorkerLost(), Reason.WORKER_LOST, ticket, args, kwargs)
             raise Ignore
@@ -200,7 +200,7 @@ class LastingTask(WakeUp):
         self,
         error: Exception,
         starts: int,
-        ticket: Ticket | None,
+        ticket: RetryToken | None,
         args: Any,
         kwargs: dict[str, Any],
     ) -> None:
@@ -217,7 +217,7 @@ class LastingTask(WakeUp):
         self,
         error: BaseException,
         reason: Reason,
-        ticket: Ticket | None,
+        ticket: RetryToken | None,
         args: Any,
         kwargs: dict[str, Any],
     ) -> None:
@@ -226,7 +226,7 @@ class LastingTask(WakeUp):
         else:
             call = Call(task=self.name, args=list(args), kwargs=kwargs)
             try:
-                self._dead_letter(error, reason, Origin(task_id=self.request.id), call)
+                self._dead_letter(error, reason, DeadLetterOrigin(task_id=self.request.id), call)
             except RedisError:
                 self._put_off(error, self._waits + 1, args, kwargs, counts=True)
                 return

@@ -18,7 +18,7 @@ from chat.task_runs import Call
 HEADER = "veche_dead_letter"
 
 
-class Ticket(msgspec.Struct, frozen=True):
+class RetryToken(msgspec.Struct, frozen=True):
     """Travels with the task: which letter it retries, and the proof of the claim."""
 
     letter: str
@@ -43,7 +43,7 @@ def retry(letter: Letter, token: str) -> Retried:
         call = msgspec.json.decode(letter.payload, type=Call)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unretryable("The payload does not say which task it was.") from error
-    ticket = Ticket(letter.id, token, letter.attempts)
+    ticket = RetryToken(letter.id, token, letter.attempts)
     again = Call(
         task=call.task,
         args=call.args,
@@ -55,7 +55,7 @@ def retry(letter: Letter, token: str) -> Retried:
     return Retried.SENT
 
 
-def ticket_of(headers: object) -> Ticket | None:
+def retry_token_of(headers: object) -> RetryToken | None:
     """The ticket among a task's headers; None for a task that retries no letter."""
     raw = headers.get(HEADER) if isinstance(headers, dict) else None
-    return None if raw is None else msgspec.json.decode(raw, type=Ticket)
+    return None if raw is None else msgspec.json.decode(raw, type=RetryToken)

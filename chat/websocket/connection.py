@@ -294,7 +294,7 @@ class Connection:
             self._reads -= 1
 
     async def _in_turn(self, work: Coroutine[None, None, None]) -> None:
-        with contextlib.closing(work):  # it does not begin if the turn is refused
+        with contextlib.closing(work):  # it does not begin if the slot is refused
             async with BUDGET.paid_turn(self._socket.user_id):
                 await work
 

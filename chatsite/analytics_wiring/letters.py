@@ -7,12 +7,12 @@ import copy
 from redis.exceptions import RedisError
 
 from analytics.counting import late_records
-from analytics.counting.errors import Away, NotAnEvent, NotYet, TooManyLetters
+from analytics.counting.errors import Away, DeadLetterLimitReached, NotAnEvent, NotYet
 from analytics.counting.records import Bad, BadReason, Record
 from chat import dead_letters
-from chat.dead_letters import Letter, Origin, Reason, Retried, Unretryable
+from chat.dead_letters import DeadLetterOrigin, Letter, Reason, Retried, Unretryable
+from chat.dead_letters.limit import DeadLetterLimitReached as LimitReached
 from chat.dead_letters.limit import LetterLimit
-from chat.dead_letters.limit import TooManyLetters as LimitReached
 from chat.errors import PermanentError
 
 SOURCE = "analytics"
@@ -36,7 +36,7 @@ class AnalyticsLetters:
         try:
             limit.add(bad, entries)
         except LimitReached:
-            raise TooManyLetters(f"{bad} of {entries} records are bad") from None
+            raise DeadLetterLimitReached(f"{bad} of {entries} records are bad") from None
 
     def passed(self, partition: int, bad: int, entries: int) -> None:
         try:
@@ -51,7 +51,7 @@ class AnalyticsLetters:
                 source=SOURCE,
                 reason=REASONS[bad.reason],
                 error=bad.error,
-                origin=Origin(
+                origin=DeadLetterOrigin(
                     stream_id=f"{bus}/{partition}/{bad.position}",
                     room=bad.room,
                     seq=bad.seq,

@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing: a line every 15 s says nothing."""
 
 
-class Door(ThreadingHTTPServer):
+class MetricsServer(ThreadingHTTPServer):
     """`tend` is called every `TEND_SECONDS`, whether anybody asks or not."""
 
     daemon_threads = True
@@ -76,10 +76,10 @@ class Door(ThreadingHTTPServer):
                 logger.warning("metrics could not be tended: %s", type(error).__name__)
 
 
-_door: Door | None = None
+_server: MetricsServer | None = None
 
 
-def open_door(
+def serve_metrics(
     registry: CollectorRegistry = REGISTRY, tend: Callable[[], None] = lambda: None
 ) -> None:
     """Shows `registry` on METRICS_PORT, from a thread; does nothing when that is 0."""
@@ -90,21 +90,21 @@ def open_door(
 
 def leave_door_to_parent() -> None:
     """Closes the listening socket that a child was born with."""
-    if _door is not None:
-        _door.socket.close()
+    if _server is not None:
+        _server.socket.close()
 
 
 def _serve(handler: type[Handler], tend: Callable[[], None]) -> None:
-    global _door
+    global _server
     address = (settings.ENV.metrics_bind, settings.ENV.metrics_port)
     said = False
     while True:
         try:
-            _door = Door(address, handler, tend)
+            _server = MetricsServer(address, handler, tend)
             break
         except OSError as error:
             if not said:
                 logger.error("no metrics on port %s yet: %s", address[1], error.strerror)
             said = True
             time.sleep(RETRY_SECONDS)
-    _door.serve_forever()
+    _server.serve_forever()

@@ -18,7 +18,7 @@ def begin(role: str, *, door: bool = True) -> None:
     tracing.start(role)
     clocks.follow()
     if door:
-        metrics_port.open_door()
+        metrics_port.serve_metrics()
 
 
 def end() -> None:

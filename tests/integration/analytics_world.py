@@ -15,7 +15,7 @@ from analytics.counting.bus_reader import BusReader
 from analytics.counting.bus_reader.kafka import KafkaReader
 from analytics.counting.bus_reader.redis_stream import RedisStreamReader
 from analytics.counting.consumer import Consumer, Letters
-from analytics.counting.errors import TooManyLetters
+from analytics.counting.errors import DeadLetterLimitReached
 from analytics.counting.records import Bad
 from chat.errors import RetryableError
 from chat.event_bus import Record, envelope
@@ -171,7 +171,7 @@ class KeptLetters:
 
     def check(self, partition: int, bad: int, entries: int) -> None:
         if bad >= self._limit:
-            raise TooManyLetters(f"{bad} of {entries}")
+            raise DeadLetterLimitReached(f"{bad} of {entries}")
 
     def passed(self, partition: int, bad: int, entries: int) -> None:
         pass

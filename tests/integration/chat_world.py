@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.test import AsyncClient
 
-from chat.audit.entries import By, Door
+from chat.audit.entries import Actor, Channel
 from chat.errors import ClientError
 from chat.events import RoomEvent, shard_of
 from chat.models import User
@@ -24,9 +24,9 @@ async def make_user(username: str, **fields: Any) -> User:
     return await User.objects.acreate(username=username, **{"password": "!", **fields})
 
 
-def by(user: User, *, staff: bool = False) -> By:
+def by(user: User, *, staff: bool = False) -> Actor:
     """The person as somebody who acts: with their role in the room, or as staff."""
-    return By(user_id=user.pk, door=Door.ADMIN if staff else Door.API, staff=staff)
+    return Actor(user_id=user.pk, channel=Channel.ADMIN if staff else Channel.API, staff=staff)
 
 
 async def log_of(room: int) -> list[RoomEvent]:

@@ -162,12 +162,12 @@ class Worker:
     async def _moderate(self, said: list[Said]) -> None:
         """The owner deletes messages of others, on record."""
         from chat.actions import moderation
-        from chat.audit.entries import By, Door
+        from chat.audit.entries import Actor, Channel
 
         for one in said:
             assert one.target is not None
             outcome = await moderation.delete_message(
-                By(user_id=one.actor, door=Door.API),
+                Actor(user_id=one.actor, channel=Channel.API),
                 one.room,
                 self.journal.acknowledged[one.target],
                 moderation.Options(reason="Spam", key=one.key),

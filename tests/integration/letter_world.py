@@ -12,7 +12,7 @@ import redis
 from asgiref.sync import sync_to_async
 
 from chat import dead_letters
-from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Result, store
+from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Result, store
 from chat.events import EventType, RoomEvent
 from chat.models import Room, User
 from chat.models import RoomEvent as StoredEvent
@@ -80,7 +80,7 @@ def add_letter(source: str = "test", **origin: Any) -> str:
         source=source,
         reason=Reason.REFUSED,
         error="refused",
-        origin=Origin(**(origin or {"stream_id": new_key()})),
+        origin=DeadLetterOrigin(**(origin or {"stream_id": new_key()})),
         payload=b"payload",
     )
 

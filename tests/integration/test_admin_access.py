@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from chat import dead_letters
 from chat.admin.moderation.people import PersonAdmin
 from chat.audit.permissions import Action
-from chat.dead_letters import Origin, Reason
+from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.events import RoomKind
 from chat.hints import to_hubs
 from chat.models import AuditEntry, Room, RoomEvent, User
@@ -253,7 +253,11 @@ def test_link_to_an_act_does_nothing(password_alone: None) -> None:
     here = world()
     browser = at_admin(staff("mara", *ROLES))
     letter = dead_letters.add(
-        source="persist", reason=Reason.REFUSED, error="e", origin=Origin(seq=1), payload=b""
+        source="persist",
+        reason=Reason.REFUSED,
+        error="e",
+        origin=DeadLetterOrigin(seq=1),
+        payload=b"",
     )
     addresses = [
         f"/admin/act/?action=room.archive&rooms={here.room.pk}&why=x&confirmed=1",
@@ -680,4 +684,4 @@ def test_password_that_an_administrator_sets_is_on_record(password_alone: None) 
     boris.refresh_from_db()
     assert boris.check_password(PASSWORD)
     [entry] = recorded(action=Action.PERSON_PASSWORD)
-    assert (entry.user_id, entry.door) == (boris.pk, AuditEntry.Door.ADMIN)
+    assert (entry.user_id, entry.door) == (boris.pk, AuditEntry.Channel.ADMIN)

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from chat import dead_letters
 from chat.admin.delivery import letter_jobs
 from chat.audit.permissions import Action
-from chat.dead_letters import Filter, Letter, Origin, Outcome, Reason, Retried, sources
+from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Retried, sources
 from chat.dead_letters.audit import person
 from chat.servers import redis_log
 from tests.integration.admin_world import at_admin, recorded, staff, without_second_factor
@@ -57,7 +57,7 @@ def add(number: int = 1, source: str = "mended", reason: Reason = Reason.REFUSED
         source=source,
         reason=reason,
         error=f"IntegrityError: {SCRIPT}",
-        origin=Origin(shard=1, room=5, seq=number),
+        origin=DeadLetterOrigin(shard=1, room=5, seq=number),
         payload=dead_letters.pack_entry(
             {b"room": b"5", b"data": f'{{"body":"{SCRIPT} words"}}'.encode()}
         ),

@@ -22,7 +22,7 @@ from chat import dead_letters
 from chat.actions import messages
 from chat.admin.delivery import drain_rates, verification
 from chat.audit.permissions import Action
-from chat.dead_letters import Origin, Reason
+from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.events import RoomKind, shard_of
 from chat.export import exporter
 from chat.hub import announcing
@@ -331,7 +331,11 @@ def test_start_page_says_what_needs_a_person(
         created_at=message.at,
     )
     dead_letters.add(
-        source="persist", reason=Reason.NO_ROOM, error="e", origin=Origin(seq=1), payload=b""
+        source="persist",
+        reason=Reason.NO_ROOM,
+        error="e",
+        origin=DeadLetterOrigin(seq=1),
+        payload=b"",
     )
     delivery_health.check_recent_rooms()
 

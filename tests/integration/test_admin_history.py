@@ -375,7 +375,7 @@ def test_opening_a_message_of_a_private_room_is_on_record(
 
     assert "the secret plan" in page.content.decode()
     [entry] = recorded(action=Action.ROOM_READ)
-    assert (entry.room_id, entry.door) == (private_room.pk, AuditEntry.Door.ADMIN)
+    assert (entry.room_id, entry.door) == (private_room.pk, AuditEntry.Channel.ADMIN)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import redis
 from django.db import connection
 
 from chat import dead_letters, task_runs
-from chat.dead_letters import Letter, Origin, Outcome, Reason, State, store
+from chat.dead_letters import DeadLetterOrigin, Letter, Outcome, Reason, State, store
 from chat.hints import queue_limit
 from chat.servers import redis_bus
 from chat.task_queue.base import LastingTask
@@ -131,7 +131,7 @@ def test_retried_task_that_kills_its_worker_runs_once_and_goes_back_to_its_lette
         source="task:test.killer",
         reason=Reason.WORKER_LOST,
         error="",
-        origin=Origin(task_id="killed"),
+        origin=DeadLetterOrigin(task_id="killed"),
         payload=b'{"task":"test.killer","args":[1]}',
     )
 

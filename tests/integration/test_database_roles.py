@@ -54,7 +54,7 @@ def an_entry() -> AuditEntry:
     return AuditEntry.objects.create(
         at=timezone.now(),
         actor_name="anna",
-        door=AuditEntry.Door.COMMAND,
+        door=AuditEntry.Channel.COMMAND,
         action=Action.ROOM_VERIFY,
         target_kind=AuditEntry.TargetKind.ROOM,
         target_id="5",

@@ -13,7 +13,7 @@ import redis
 
 from bench.dead_letters import fill
 from chat import dead_letters
-from chat.dead_letters import Filter, Origin, Outcome, Reason, State, store
+from chat.dead_letters import DeadLetterOrigin, Filter, Outcome, Reason, State, store
 from tests.integration.letter_world import add_letter
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +65,11 @@ def test_filters_find_letters_by_what_they_are(log_redis: redis.Redis) -> None:
     held = add_letter("export", room=8, seq=1)
     store.claim(held, asked=True)
     parked = dead_letters.add(
-        source="persist", reason=Reason.NO_ROOM, error="", origin=Origin(room=9), payload=b""
+        source="persist",
+        reason=Reason.NO_ROOM,
+        error="",
+        origin=DeadLetterOrigin(room=9),
+        payload=b"",
     )
 
     def found(**wanted: Any) -> list[str]:
@@ -88,7 +92,7 @@ def test_long_payloads_are_cut_off_in_listings_and_whole_for_one(log_redis: redi
         source="test",
         reason=Reason.REFUSED,
         error="",
-        origin=Origin(stream_id="1-1"),
+        origin=DeadLetterOrigin(stream_id="1-1"),
         payload=b"x" * 1_000_000,
     )
 

@@ -13,7 +13,7 @@ import redis
 from django.core.management import CommandError, call_command
 
 from chat import dead_letters
-from chat.dead_letters import Letter, Origin, Outcome, Reason, Retried, store
+from chat.dead_letters import DeadLetterOrigin, Letter, Outcome, Reason, Retried, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +42,7 @@ def add_letter(
         source=source,
         reason=reason,
         error=error,
-        origin=Origin(**(origin or {"room": 7, "seq": 1})),
+        origin=DeadLetterOrigin(**(origin or {"room": 7, "seq": 1})),
         payload=dead_letters.pack_entry(fields),
     )
 
@@ -219,7 +219,7 @@ def test_payload_that_is_no_entry_is_withheld_and_escaped() -> None:
         source="export",
         reason=Reason.REFUSED,
         error="",
-        origin=Origin(room=7, seq=1),
+        origin=DeadLetterOrigin(room=7, seq=1),
         payload=b"hello \x1b\xff",
     )
 

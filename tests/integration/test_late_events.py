@@ -119,4 +119,4 @@ def put_back(history: Sequence[Placed], late: set[int], chance: random.Random) -
     for one in waiting:
         row = Row.objects.get(room_id=one.event.room, seq=one.event.seq)
         with transaction.atomic():
-            reprojection.take_place(row, one, "1-1", START)
+            reprojection.replace_placeholder(row, one, "1-1", START)

@@ -48,7 +48,7 @@ TOKEN = "only-who-knows-this-may-read"
 Samples = dict[str, float]
 
 
-class Door:
+class MetricsServer:
     """A process with a METRICS_PORT: beat, the probe, or the analytics."""
 
     def __init__(self, log: Path, *command: str, **environment: str) -> None:
@@ -88,12 +88,14 @@ def stack(tmp_path: Path) -> Iterator[dict[str, int]]:
         web = parts.enter_context(web_process(tmp_path / "web.log"))
         worker = MeasuredWorker(tmp_path)
         parts.callback(worker.end, signal.SIGKILL)
-        beat = Door(tmp_path / "beat.log", "-m", "celery", "-A", "chatsite", "beat")
+        beat = MetricsServer(tmp_path / "beat.log", "-m", "celery", "-A", "chatsite", "beat")
         parts.callback(beat.end)
         url = f"http://127.0.0.1:{web.port}"
-        probe = Door(tmp_path / "probe.log", "manage.py", "probe", "--every", "10", PROBE_URL=url)
+        probe = MetricsServer(
+            tmp_path / "probe.log", "manage.py", "probe", "--every", "10", PROBE_URL=url
+        )
         parts.callback(probe.end)
-        analytics = Door(tmp_path / "analytics.log", "manage.py", "consume_events")
+        analytics = MetricsServer(tmp_path / "analytics.log", "manage.py", "consume_events")
         parts.callback(analytics.end)
         doors = {"beat": beat, "probe": probe, "analytics": analytics}
         ports = {name: door.port for name, door in doors.items()}

@@ -22,7 +22,7 @@ from chat.accounts import tokens
 from chat.actions import audit_outcomes, messages, moderation, people, preview, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.audit import entries as audit
-from chat.audit.entries import Act, By, Result
+from chat.audit.entries import Act, Actor, Result
 from chat.audit.permissions import Action, staff_may
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
@@ -60,7 +60,7 @@ async def post(room: Room, user: User, body: str = "hello") -> int:
 # Every act, from the call to the bus
 
 
-Do = Callable[[By, World, int], Awaitable[Outcome]]
+Do = Callable[[Actor, World, int], Awaitable[Outcome]]
 
 ACTS: dict[str, tuple[Do, EventType, dict[str, Any]]] = {
     Action.MESSAGE_DELETE: (
@@ -131,7 +131,11 @@ async def test_act_becomes_an_event_on_the_bus_and_an_entry_on_record(
     assert found == {name: found[name] if one is ... else one for name, one in expected.items()}
     entry = await sync_to_async(last_entry)()
     assert (entry.action, entry.actor_id, entry.actor_name) == (action, who.user_id, "staff")
-    assert (entry.reason, entry.room_id, entry.door) == ("Somebody asked", world.room.pk, who.door)
+    assert (entry.reason, entry.room_id, entry.door) == (
+        "Somebody asked",
+        world.room.pk,
+        who.channel,
+    )
     assert str(entry.key) == event.key
     assert (entry.outcome.result, entry.outcome.seq) == ("done", 7)
     assert (outcome.entry, outcome.result, outcome.seq) == (entry.pk, Result.DONE, 7)
@@ -639,9 +643,9 @@ async def test_act_whose_process_died_after_the_append_gets_its_outcome_from_the
     entry = await half_done(world, key)
     now = timezone.now()
 
-    too_early = await sync_to_async(audit_outcomes.settle_open)(now)
-    settled = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=2))
-    again = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=2))
+    too_early = await sync_to_async(audit_outcomes.complete)(now)
+    settled = await sync_to_async(audit_outcomes.complete)(now + timedelta(minutes=2))
+    again = await sync_to_async(audit_outcomes.complete)(now + timedelta(minutes=2))
 
     assert (too_early, settled, again) == (0, 1, 0)
     outcome = await AuditOutcome.objects.aget(entry=entry)
@@ -654,7 +658,7 @@ async def test_act_whose_event_has_left_the_log_gets_its_outcome_from_postgresql
     await store(world.room.pk)
     await sync_to_async(blocking_client().flushall)()
 
-    await sync_to_async(audit_outcomes.settle_open)(timezone.now() + timedelta(minutes=2))
+    await sync_to_async(audit_outcomes.complete)(timezone.now() + timedelta(minutes=2))
 
     outcome = await AuditOutcome.objects.aget(entry=entry)
     assert (outcome.result, outcome.seq) == ("done", 6)
@@ -666,8 +670,8 @@ async def test_act_that_never_came_to_its_event_is_marked_as_not_done() -> None:
     entry = await half_done(world, key, log=False)
     now = timezone.now()
 
-    waits = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=2))
-    settled = await sync_to_async(audit_outcomes.settle_open)(now + timedelta(minutes=11))
+    waits = await sync_to_async(audit_outcomes.complete)(now + timedelta(minutes=2))
+    settled = await sync_to_async(audit_outcomes.complete)(now + timedelta(minutes=11))
     later = await code_of(
         moderation.unmute_member(by(world.mod), world.room.pk, world.boris.pk, Options(key=key))
     )

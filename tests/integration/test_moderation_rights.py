@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from chat.actions import messages, moderation, people, reports, rooms
 from chat.actions.moderation import Options
 from chat.audit import permissions
-from chat.audit.entries import By
+from chat.audit.entries import Actor
 from chat.audit.permissions import GROUPS, IN_ROOM, STAFF, Action
 from chat.errors import ClientError
 from chat.events import Role, RoomKind
@@ -139,7 +139,7 @@ async def make_actor(actor: str, owner: User, room: int) -> User:
     return await make_staff("actor", *chosen, is_superuser=actor == "root")
 
 
-Do = Callable[[By, Scene, str], Awaitable[object]]
+Do = Callable[[Actor, Scene, str], Awaitable[object]]
 
 ACTS: dict[str, Do] = {
     "message.delete": lambda w, s, a: moderation.delete_message(w, s.room, s.seqs[a], WHY),

@@ -12,7 +12,7 @@ from django.conf import settings
 from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.dead_letters import Outcome, Reason, State
-from chat.dead_letters.limit import LetterLimit, TooManyLetters
+from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
 from chat.events import (
     EventType,
     MemberJoined,
@@ -386,4 +386,4 @@ async def test_letter_whose_drain_was_rolled_back_waits_until_its_place_is_store
 
 class StopsAtOnce(LetterLimit):
     def add(self, letters: int, entries: int) -> None:
-        raise TooManyLetters
+        raise DeadLetterLimitReached

@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from chat.actions import messages, moderation
-from chat.audit.entries import By
+from chat.audit.entries import Actor
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined, Role, shard_of
 from chat.hub import read_markers
@@ -145,7 +145,7 @@ async def mark(user: User, room: Room, seq: int) -> None:
     await sync_to_async(read_markers.store)({(user.pk, room.pk): seq})
 
 
-async def moderator_of(room: Room, owner: User) -> By:
+async def moderator_of(room: Room, owner: User) -> Actor:
     """Somebody who came into the room to keep order."""
     carl = await new_person("carl")
     joined = MemberJoined(user=carl.pk, role=Role.MODERATOR)

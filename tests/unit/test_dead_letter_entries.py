@@ -6,8 +6,8 @@ import pytest
 from django.db import IntegrityError
 
 from chat.dead_letters.letters import (
+    DeadLetterOrigin,
     Letter,
-    Origin,
     Standing,
     describe,
     pack_entry,
@@ -37,7 +37,7 @@ def test_letter_is_read_from_its_entry() -> None:
     letter = read(ENTRY)
 
     assert letter.problem is None
-    assert letter.origin == Origin(room=5, seq=7)
+    assert letter.origin == DeadLetterOrigin(room=5, seq=7)
     assert (letter.source, letter.failures, letter.payload) == ("persist", 1, b"\x00\xff")
 
 

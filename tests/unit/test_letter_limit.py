@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.dead_letters.limit import MAX_IN_A_ROW, MIN_FOR_SHARE, LetterLimit, TooManyLetters
+from chat.dead_letters.limit import MAX_IN_A_ROW, MIN_FOR_SHARE, DeadLetterLimitReached, LetterLimit
 
 
 def test_one_batch_of_nothing_but_letters_may_be_as_long_as_the_limit() -> None:
@@ -12,7 +12,7 @@ def test_one_batch_of_nothing_but_letters_may_be_as_long_as_the_limit() -> None:
 
     limit.add(letters=MIN_FOR_SHARE - 1, entries=MIN_FOR_SHARE - 1)
 
-    with pytest.raises(TooManyLetters):
+    with pytest.raises(DeadLetterLimitReached):
         LetterLimit().add(letters=MAX_IN_A_ROW + 1, entries=MAX_IN_A_ROW + 1)
 
 
@@ -23,7 +23,7 @@ def test_letters_in_a_row_are_counted_across_batches() -> None:
     for _ in range(MAX_IN_A_ROW):
         limit.add(letters=1, entries=1)
 
-    with pytest.raises(TooManyLetters):
+    with pytest.raises(DeadLetterLimitReached):
         limit.add(letters=1, entries=1)
 
 
@@ -45,6 +45,6 @@ def test_more_than_one_in_twenty_stops_the_shard_once_there_are_enough_to_tell()
     many.add(letters=MIN_FOR_SHARE, entries=20 * MIN_FOR_SHARE)
 
     assert few.count == MIN_FOR_SHARE - 1
-    with pytest.raises(TooManyLetters):
+    with pytest.raises(DeadLetterLimitReached):
         many.add(letters=1, entries=1)
     assert many.count == MIN_FOR_SHARE + 1

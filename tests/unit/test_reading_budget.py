@@ -90,7 +90,7 @@ async def test_person_has_only_so_many_turns_and_holds_up_nobody_else(
 
     async def read() -> None:
         nonlocal at_work, most
-        async with budget.turn(ANNA):
+        async with budget.slot(ANNA):
             at_work += 1
             most = max(most, at_work)
             await release.wait()
@@ -98,14 +98,14 @@ async def test_person_has_only_so_many_turns_and_holds_up_nobody_else(
 
     reading = [asyncio.create_task(read()) for _ in range(50)]
     await asyncio.sleep(0)
-    async with budget.turn(BORIS):
+    async with budget.slot(BORIS):
         busy = at_work
     release.set()
     await asyncio.gather(*reading)
 
     assert busy == AT_ONCE
     assert most == AT_ONCE
-    assert budget._turns == {}
+    assert budget._slots == {}
 
 
 async def test_nobody_waits_for_a_turn_without_end(
@@ -114,19 +114,19 @@ async def test_nobody_waits_for_a_turn_without_end(
     monkeypatch.setattr(reading_budget, "LONGEST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(reading_budget, "MAX_ASKING", AT_ONCE + 1)
 
-    async def code_of_turn() -> Any:
+    async def code_of_slot() -> Any:
         try:
-            async with budget.turn(ANNA):
-                return "a turn"
+            async with budget.slot(ANNA):
+                return "a slot"
         except ClientError as error:
             return error.code
 
-    async with budget.turn(ANNA), budget.turn(ANNA):
-        outcomes = await asyncio.gather(code_of_turn(), code_of_turn())
+    async with budget.slot(ANNA), budget.slot(ANNA):
+        outcomes = await asyncio.gather(code_of_slot(), code_of_slot())
 
     assert set(outcomes) == {"rate_limited"}
-    assert await code_of_turn() == "a turn"
-    assert budget._turns == {}
+    assert await code_of_slot() == "a slot"
+    assert budget._slots == {}
 
 
 PAGE_BYTES = 8 * BYTES_PER_UNIT

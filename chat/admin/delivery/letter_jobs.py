@@ -26,7 +26,7 @@ from typing import cast
 import msgspec
 
 from chat import dead_letters
-from chat.audit.entries import By
+from chat.audit.entries import Actor
 from chat.dead_letters import Filter, Outcome, Result
 from chat.servers import redis_bus
 
@@ -51,7 +51,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     wanted: Filter
     why: str
-    by: By
+    by: Actor
     begun_at: datetime
     total: int  # letters that there were when it was begun, whether they match or not
     state: str = RUNNING
@@ -70,7 +70,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return min(99, 100 * self.looked_at // max(self.total, 1))
 
 
-def begin(id: str, *, action: str, wanted: Filter, why: str, by: By) -> tuple[Job, bool]:
+def begin(id: str, *, action: str, wanted: Filter, why: str, by: Actor) -> tuple[Job, bool]:
     """The job `id`, and whether this call made it: a form that is sent twice makes one.
 
     Letters that come in later are not meant.

@@ -30,7 +30,7 @@ TICKET_SECONDS = 6 * 3600
 SALT = "chat.admin.kit.export"
 
 
-class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is exported: which list, its filter as a form gave it, the format, and for whom."""
 
     id: str
@@ -46,7 +46,7 @@ def issue(
 ) -> str:
     """A ticket for `TICKET_SECONDS`; the caller has checked the right and put it on record."""
     assert format in FORMATS
-    ticket = Ticket(
+    wanted = ExportRequest(
         id=str(uuid4()),
         what=what,
         form=dict(form),
@@ -54,29 +54,34 @@ def issue(
         user=int(request.user.pk or 0),
         **more,
     )
-    return signing.dumps(msgspec.to_builtins(ticket), salt=SALT, compress=True)
+    return signing.dumps(msgspec.to_builtins(wanted), salt=SALT, compress=True)
 
 
-def redeem(request: HttpRequest, what: str) -> Ticket:
+def redeem(request: HttpRequest, what: str) -> ExportRequest:
     """The ticket that a request for rows carries. Raises: PermissionDenied."""
     try:
         plain = signing.loads(request.GET.get("ticket", ""), salt=SALT, max_age=TICKET_SECONDS)
-        ticket = msgspec.convert(plain, type=Ticket)
+        wanted = msgspec.convert(plain, type=ExportRequest)
     except (signing.BadSignature, msgspec.ValidationError) as error:
         raise PermissionDenied from error
-    if ticket.what != what or ticket.user != request.user.pk:
+    if wanted.what != what or wanted.user != request.user.pk:
         raise PermissionDenied
-    return ticket
+    return wanted
 
 
 def stretch(
-    ticket: Ticket, rows: Iterable[Mapping[str, Any]], *, first: bool, next: str | None, count: int
+    wanted: ExportRequest,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    first: bool,
+    next: str | None,
+    count: int,
 ) -> HttpResponse:
     """The answer with `count` rows; headers say how many they are and where the next begin."""
-    text = as_csv(rows, head=first) if ticket.format == "csv" else as_lines(rows)
-    response = HttpResponse(text, content_type=f"{FORMATS[ticket.format]}; charset=utf-8")
+    text = as_csv(rows, head=first) if wanted.format == "csv" else as_lines(rows)
+    response = HttpResponse(text, content_type=f"{FORMATS[wanted.format]}; charset=utf-8")
     # Opened by itself it is a download too, never a page.
-    response["Content-Disposition"] = f'attachment; filename="{ticket.what}.{ticket.format}"'
+    response["Content-Disposition"] = f'attachment; filename="{wanted.what}.{wanted.format}"'
     response["X-Export-Rows"] = str(count)
     if next is not None:
         response["X-Export-Next"] = next

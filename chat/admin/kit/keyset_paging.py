@@ -21,7 +21,7 @@ PAGE_ROWS = 50
 MAX_TOKEN_CHARACTERS = 300
 
 
-class Page(msgspec.Struct, frozen=True):
+class RowPage(msgspec.Struct, frozen=True):
     """Rows in their order. `next` and `previous` are tokens; None where there is nothing."""
 
     rows: list[Any]
@@ -38,7 +38,7 @@ def read_page(
     size: int = PAGE_ROWS,
     *,
     oldest_first: bool = False,
-) -> Page:
+) -> RowPage:
     """The page of `rows` that `token` names, newest first; the first one without a token.
 
     `key` are the fields of the order, largest first; together they are unique. The token comes
@@ -55,7 +55,7 @@ def read_page(
     found = list(rows.order_by(*order)[: size + 1])
     more, found = len(found) > size, found[:size][:: -1 if back else 1]
     is_next, is_previous = (True, more) if back else (more, token is not None)
-    return Page(
+    return RowPage(
         rows=found,
         next=_token(found[-1], key, back=False) if found and is_next else None,
         previous=_token(found[0], key, back=True) if found and is_previous else None,
@@ -121,7 +121,7 @@ def estimated(rows: QuerySet[Any]) -> int:
     return int(plan[0]["Plan"]["Plan Rows"])
 
 
-def shown_count(rows: QuerySet[Any], page: Page) -> tuple[int, bool]:
+def shown_count(rows: QuerySet[Any], page: RowPage) -> tuple[int, bool]:
     """How many rows a list has, and whether that is exact: it is when the list is one page."""
     if page.first and page.next is None:
         return len(page.rows), True

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from chat.audit import entries as audit
 from chat.audit.entries import MAX_REASON_CHARACTERS as REASON_CHARACTERS
-from chat.audit.entries import Act, By, Door, Kind, Result, Target
+from chat.audit.entries import Act, Actor, Channel, Kind, Result, Target
 from chat.audit.permissions import Action
 from chat.models import Room, User
 
@@ -24,9 +24,9 @@ class Open:
     detail = ""
 
 
-def by(request: HttpRequest) -> By:
+def by(request: HttpRequest) -> Actor:
     """Who acts: a member of the staff, through the admin."""
-    return audit.by_request(request, Door.ADMIN, staff=True)
+    return audit.actor_of_request(request, Channel.ADMIN, staff=True)
 
 
 def note(request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any) -> None:

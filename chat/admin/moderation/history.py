@@ -17,7 +17,7 @@ from msgspec import structs
 
 from chat.admin.kit import export
 from chat.admin.kit.guards import act, page, reading_form, render
-from chat.admin.kit.keyset_paging import PAGE_ROWS, Page, estimated, read_page, shown_count
+from chat.admin.kit.keyset_paging import PAGE_ROWS, RowPage, estimated, read_page, shown_count
 from chat.admin.kit.records import note
 from chat.admin.kit.room_lookup import is_id
 from chat.admin.moderation import event_log
@@ -89,7 +89,7 @@ def history(request: HttpRequest) -> HttpResponse:
 
 def page_of(
     wanted: HistoryFilter, found: QuerySet[Message], token: str | None, size: int = PAGE_ROWS
-) -> Page:
+) -> RowPage:
     """The page of `found`. Words are looked for in their index and, where that would read too much
     of them, in the order of the list, where what is frequent soon fills a page.
 

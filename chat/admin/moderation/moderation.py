@@ -31,7 +31,7 @@ from chat.admin.kit.records import by
 from chat.admin.kit.room_lookup import is_id
 from chat.admin.moderation.act_effects import effects_of
 from chat.admin.moderation.history_filter import may_read, recorded
-from chat.audit.entries import By, Kind, Result
+from chat.audit.entries import Actor, Kind, Result
 from chat.audit.permissions import STAFF, Action
 from chat.errors import ClientError
 from chat.events import Role
@@ -64,7 +64,7 @@ ROLES = (
 
 Choices = Sequence[tuple[Any, Any]]
 Place = tuple[int, ...]  # (room, seq), (room, user), (user,) or (room,)
-Call = Callable[[By, Place, Any, Options], Awaitable[Outcome]]
+Call = Callable[[Actor, Place, Any, Options], Awaitable[Outcome]]
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -282,7 +282,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
 
 
 def carry_out(
-    who: By,
+    who: Actor,
     action: Action,
     targets: Sequence[Target],
     value: Any,
@@ -311,7 +311,7 @@ def carry_out(
     return async_to_sync(one_after_the_other)()
 
 
-async def _do(who: By, action: Action, target: Target, value: Any, options: Options) -> Ended:
+async def _do(who: Actor, action: Action, target: Target, value: Any, options: Options) -> Ended:
     try:
         outcome = await ACTS[action].call(who, target.place, value, options)
     except ClientError as refused:

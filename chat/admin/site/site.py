@@ -31,7 +31,7 @@ POLICY = {"script-src": ["'unsafe-eval'"]}
 
 
 @dataclass(frozen=True)
-class Page:
+class SidebarPage:
     """A page in the sidebar. Its view asks for one of `permissions`; (): staff is enough."""
 
     title: Any
@@ -40,33 +40,35 @@ class Page:
     permissions: tuple[str, ...] = ()
 
 
-PAGES: tuple[tuple[Any, tuple[Page, ...]], ...] = (
+PAGES: tuple[tuple[Any, tuple[SidebarPage, ...]], ...] = (
     (
         None,
-        (Page(_("Overview"), "dashboard", "admin:index"),),
+        (SidebarPage(_("Overview"), "dashboard", "admin:index"),),
     ),
     (
         _("Moderation"),
         (
-            Page(_("Reports"), "flag", "admin:reports", ("chat.resolve_reports",)),
-            Page(_("History"), "history", "admin:history", ("chat.view_history",)),
-            Page(_("People"), "group", "admin:chat_user_changelist", LOOK_AT_PEOPLE),
-            Page(_("Rooms"), "forum", "admin:chat_room_changelist", LOOK_AT_ROOMS),
+            SidebarPage(_("Reports"), "flag", "admin:reports", ("chat.resolve_reports",)),
+            SidebarPage(_("History"), "history", "admin:history", ("chat.view_history",)),
+            SidebarPage(_("People"), "group", "admin:chat_user_changelist", LOOK_AT_PEOPLE),
+            SidebarPage(_("Rooms"), "forum", "admin:chat_room_changelist", LOOK_AT_ROOMS),
         ),
     ),
     (
         _("Delivery"),
         (
-            Page(_("Delivery"), "conveyor_belt", "admin:delivery", ("chat.view_delivery",)),
-            Page(_("Dead letters"), "mail_off", "admin:dead_letters", ("chat.view_dead_letters",)),
+            SidebarPage(_("Delivery"), "conveyor_belt", "admin:delivery", ("chat.view_delivery",)),
+            SidebarPage(
+                _("Dead letters"), "mail_off", "admin:dead_letters", ("chat.view_dead_letters",)
+            ),
         ),
     ),
     (
         _("Oversight"),
         (
-            Page(_("Audit log"), "fact_check", "admin:audit", ("chat.view_audit",)),
-            Page(_("Groups"), "badge", "admin:auth_group_changelist", LOOK_AT_GROUPS),
-            Page(_("API tokens"), "key", "admin:chat_apitoken_changelist", LOOK_AT_TOKENS),
+            SidebarPage(_("Audit log"), "fact_check", "admin:audit", ("chat.view_audit",)),
+            SidebarPage(_("Groups"), "badge", "admin:auth_group_changelist", LOOK_AT_GROUPS),
+            SidebarPage(_("API tokens"), "key", "admin:chat_apitoken_changelist", LOOK_AT_TOKENS),
         ),
     ),
 )
@@ -181,7 +183,7 @@ def check_no_nul(request: HttpRequest) -> None:
         raise BadRequest("NUL is not allowed.")
 
 
-def is_active(request: HttpRequest, page: Page) -> bool:
+def is_active(request: HttpRequest, page: SidebarPage) -> bool:
     address = reverse(page.url)
     if page.url == "admin:index":
         return request.path == address

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from chat.audit import entries as audit
-from chat.audit.entries import Act, By, Door
+from chat.audit.entries import Act, Actor, Channel
 from chat.audit.permissions import GROUPS, Action
 from chat.models import User
 
@@ -39,7 +39,9 @@ class Command(BaseCommand):
             user.groups.add(group)
             audit.record(
                 Act(
-                    by=By(user_id=None, name=getpass.getuser(), door=Door.COMMAND, staff=True),
+                    by=Actor(
+                        user_id=None, name=getpass.getuser(), channel=Channel.COMMAND, staff=True
+                    ),
                     action=Action.PERSON_GROUPS,
                     target=audit.person_target(user.pk),
                     reason=audit.check_reason(options["why"], needed=False),

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from chat.accounts import tokens
 from chat.audit import entries as audit
-from chat.audit.entries import Act, By, Door
+from chat.audit.entries import Act, Actor, Channel
 from chat.audit.permissions import Action
 from chat.errors import ClientError
 from chat.models import ApiToken, User
@@ -45,7 +45,12 @@ class Command(BaseCommand):
                 revoked += len(ended)
                 audit.record(
                     Act(
-                        by=By(user_id=None, name=getpass.getuser(), door=Door.COMMAND, staff=True),
+                        by=Actor(
+                            user_id=None,
+                            name=getpass.getuser(),
+                            channel=Channel.COMMAND,
+                            staff=True,
+                        ),
                         action=Action.TOKEN_REVOKE,
                         target=audit.person_target(user_id),
                         reason=why,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from chat.dead_letters import store
-from chat.dead_letters.letters import Origin
+from chat.dead_letters.letters import DeadLetterOrigin
 from chat.servers.redis_log import blocking_client
 from chat.verify.checks.log_checks import IngestEntry
 
@@ -17,9 +17,9 @@ LOOK_UPS = 500
 def has_letter(shard: int, entry: IngestEntry) -> bool:
     """Whether the drain set this ingest entry apart."""
     stream_id = "{}-{}".format(*entry.stream_id)
-    origin = Origin(shard=shard, stream_id=stream_id)
+    origin = DeadLetterOrigin(shard=shard, stream_id=stream_id)
     if entry.content is not None:
-        origin = Origin(
+        origin = DeadLetterOrigin(
             shard=shard,
             stream_id=stream_id,
             room=entry.content.room,
