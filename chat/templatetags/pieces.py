@@ -40,6 +40,13 @@ def alert(text: Any, level: str = "danger") -> SafeString:
     return format_html('<p class="ad-note ad-note--{}" role="alert">{}</p>', level, text)
 
 
+@register.simple_tag
+def written(text: Any, look: str = "") -> SafeString:
+    """What somebody wrote, line breaks kept; `look`: "small", "whole", "before" or "after"."""
+    classes = f"ad-text ad-text--{look}" if look else "ad-text"
+    return format_html('<div class="{}" dir="auto">{}</div>', classes, text)
+
+
 @register.inclusion_tag(f"{PIECES}/figure.html")
 def figure(title: str, value: Any, *says: Any) -> dict[str, Any]:
     """A card with one number, and a line below it that says more."""
