@@ -19,7 +19,7 @@ from chat.room_log import keys
 from chatsite.env import BASE_DIR, Env
 
 OURS = [*BASE_DIR.glob("*.md"), *(BASE_DIR / "docs").rglob("*.md")]
-DECISIONS = sorted((BASE_DIR / "docs" / "decisions").glob("*.md"))
+DECISIONS = sorted((BASE_DIR / "docs" / "decisions").glob("[0-9]*.md"))
 
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 # Markdown links, and the pictures that are written in HTML.
@@ -28,6 +28,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 # A variable has an underscore, or a value: PORT=8123. Constants are written with their module.
 VARIABLE = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9]+(?==))(?![\w(])")
+FILE = re.compile(r"(?:analytics|bench|chat|chatsite|deploy|docs|localstack|tests)/[\w./-]+")
 SHARD_KEY = re.compile(r"veche:\{s\}:([\w<>:]+)")
 JSON_BLOCK = re.compile(r"^```json\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SECTIONS = ["Context", "Decision", "Consequences", "Rejected alternatives"]
@@ -133,3 +134,26 @@ def test_decision_record_has_its_parts(record: Path) -> None:
 
 def test_decision_records_are_numbered_without_a_gap() -> None:
     assert [int(record.name[:4]) for record in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+def test_index_of_the_decisions_names_each_by_its_title() -> None:
+    index = (BASE_DIR / "docs" / "decisions" / "README.md").read_text()
+    titles = {record.name: record.read_text().partition("\n")[0][2:] for record in DECISIONS}
+
+    assert [name for name, title in titles.items() if f"- [{title}]({name})" not in index] == []
+
+
+def test_map_of_the_code_shows_every_street() -> None:
+    shown = set(CODE.findall((BASE_DIR / "docs" / "code.md").read_text()))
+    chat = BASE_DIR / "chat"
+    folders = {f"{path.name}/" for path in chat.iterdir() if path.is_dir()} - {"__pycache__/"}
+    modules = {path.name for path in chat.glob("*.py")} - {"__init__.py"}
+
+    assert folders | modules <= shown
+
+
+@pytest.mark.parametrize("document", [one for one in OURS if one not in DECISIONS], ids=name)
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    named = {code for code in code_in(document) if FILE.fullmatch(code)}
+
+    assert {one for one in named if not (BASE_DIR / one).exists()} == set()
