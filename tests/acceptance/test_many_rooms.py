@@ -21,11 +21,12 @@ PASSWORD = "tall-Oak-42-river"
 MAKE_ROOMS = """
 import asyncio
 import time
-from chat import room_list, room_log
+from chat import room_log
 from chat.actions import moderation, rooms
 from chat.audit.entries import By, Door
 from chat.events import RoomKind
 from chat.models import Membership, Room, User
+from chat.queries import room_list
 
 carla = User.objects.create_user("{name}", password="{password}")
 

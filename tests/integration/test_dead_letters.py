@@ -205,10 +205,11 @@ async def test_worker_killed_in_a_retry_leaves_it_to_the_next(
     room = await new_room(ann)
     lost = (await post(room, ann, "once")).event
     [letter_id] = await set_apart(room, lost.seq)
-    function = {"before": "late_events.take_place", "after": "dead_letters.store.remove"}[moment]
+    function = {"before": "reprojection.take_place", "after": "dead_letters.store.remove"}[moment]
     code = (
         "import django, os, signal; django.setup()\n"
-        "from chat import dead_letters, late_events\n"
+        "from chat import dead_letters\n"
+        "from chat.persistence import reprojection\n"
         f"call = {function}\n"
         "def die(*args):\n"
         f"    {'call(*args); ' if moment == 'before' else ''}os.kill(os.getpid(), signal.SIGKILL)\n"

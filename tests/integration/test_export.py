@@ -152,11 +152,11 @@ def test_exporter_killed_after_publishing_publishes_again_and_readers_can_tell(
         import django, os, signal
         django.setup()
         from redis import Redis
-        from chat import export
+        from chat.export import exporter
         from chat.event_bus.kafka import KafkaBus
         from chat.event_bus.redis_stream import RedisStreamBus
-        export._move = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-        export.export({room.pk % SHARDS}, {made})
+        exporter._move = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        exporter.export({room.pk % SHARDS}, {made})
     """
 
     died = subprocess.run(

@@ -27,9 +27,10 @@ import asyncio, json, os, signal, sys
 import django; django.setup()
 from django.core.management import call_command
 from django.db import connections
-from chat import persistence, projections, room_log
+from chat import room_log
 from chat.errors import RetryableError
 from chat.models import Message
+from chat.persistence import drain, projections
 from tests.integration import rooms
 
 connections.settings["default"]["OPTIONS"].pop("pool")  # as a worker does
@@ -56,13 +57,13 @@ def store_without_postgres(*arguments):
 projections.store = store_without_postgres
 for _ in range(3):
     try:
-        persistence.drain(shard)
+        drain.drain(shard)
     except RetryableError as error:
         said["errors"].append(str(error))
     connections.close_all()
 print(json.dumps(said), flush=True)
 sys.stdin.readline()  # PostgreSQL is back
-said["stored"] = persistence.drain(shard).stored
+said["stored"] = drain.drain(shard).stored
 said["messages"] = Message.objects.filter(room=room).count()
 print(json.dumps(said), flush=True)
 """

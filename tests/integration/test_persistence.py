@@ -142,12 +142,12 @@ async def test_drainer_killed_before_its_commit_stores_nothing_and_the_next_stor
     room = await new_room(ann)
     code = (
         "import django, os, signal; django.setup()\n"
-        "from chat import persistence, projections\n"
+        "from chat.persistence import drain, projections\n"
         "store = projections.store\n"
         "def store_and_die(*args):\n"
         "    store(*args); os.kill(os.getpid(), signal.SIGKILL)\n"
         "projections.store = store_and_die\n"
-        f"persistence.drain({room.pk % SHARDS})\n"
+        f"drain.drain({room.pk % SHARDS})\n"
     )
     environment = {**os.environ, "DATABASE_URL": await sync_to_async(url_of_test_database)()}
 
