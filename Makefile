@@ -89,7 +89,7 @@ EXAMPLES ?= 30
 .PHONY: contract
 contract: $(INSTALLED) ## Ask all that the OpenAPI and AsyncAPI documents allow, for long (EXAMPLES)
 	CONTRACT_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -n 2 \
-		tests/integration/test_api_contract.py tests/integration/test_socket_contract.py
+		tests/integration/api/test_api_contract.py tests/integration/websocket/test_socket_contract.py
 
 MINUTES ?= 5
 SEED ?= 1

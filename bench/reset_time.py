@@ -2,7 +2,7 @@
 
 Starts servers of its own, a mail server that takes its time for each mail, and one web process;
 then asks by turns for addresses that somebody has and for others, each once. For an older commit,
-copy this file and tests/integration/smtp_server.py into it.
+copy this file and localstack/smtp_server.py into it.
 
     .venv/bin/python -m bench.reset_time --times 20
 """

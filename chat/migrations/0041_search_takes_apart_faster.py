@@ -1,7 +1,7 @@
 """The functions of migration 0038 with the same results in less time; the index stays as it is.
 
 `translate` compares each character with each that it may replace, and the text search parser reads
-twice what is apart already. tests/integration/test_search_limits.py compares both versions.
+twice what is apart already. tests/integration/queries/test_search_limits.py compares both versions.
 """
 
 from django.db import migrations

@@ -2,7 +2,8 @@
 
 `VECHE_CRASH_POINT=persist.after_commit:3` makes the process kill itself, as kill -9 does, when it
 comes to that place for the third time. Without the setting a call is a comparison and no more.
-`tests/integration/test_crash_points.py` dies at each of these places and verifies what is left.
+`tests/integration/resilience/test_crash_points.py` dies at each of these places and verifies what
+is left.
 """
 
 from __future__ import annotations

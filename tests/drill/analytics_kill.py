@@ -55,8 +55,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from analytics.models import ConsumedPartition, OpenPlaces
     from chat.event_bus import Record, envelope, event_bus
     from chat.verify import Verifier
-    from tests.integration import analytics_truth
-    from tests.integration.analytics_world import World
+    from tests.support import analytics_truth
+    from tests.support.analytics_world import World
 
     def counted() -> int:
         [(found,)] = run("SELECT COALESCE(sum(seq), 0)::bigint FROM analytics_countedroom")

@@ -8,8 +8,8 @@ import redis
 
 if TYPE_CHECKING:
     # Not at run time: this file is read before the servers run and Django is set up.
-    from tests.integration.buses import BusUnderTest
-    from tests.integration.servers import OwnServer
+    from tests.support.buses import BusUnderTest
+    from tests.support.servers import OwnServer
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def closed_circuit_breakers() -> None:
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
     """A real Kafka broker, one for each test process; see `buses.kafka_or_skip`."""
-    from tests.integration import buses
+    from tests.support import buses
 
     yield from buses.new_kafka_server(tmp_path_factory.mktemp("kafka"))
 
@@ -37,7 +37,7 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer
 @pytest.fixture(scope="session")
 def bus_log_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
     """A log server of its own, so that a test may kill it."""
-    from tests.integration import buses
+    from tests.support import buses
 
     yield from buses.new_log_server(tmp_path_factory.mktemp("bus-log"))
 
@@ -45,7 +45,7 @@ def bus_log_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServ
 @pytest.fixture(params=["kafka", "redis-stream"])
 def on(request: pytest.FixtureRequest) -> Iterator[BusUnderTest]:
     """An event bus with nothing on it: the test runs on Kafka and on a Redis Stream."""
-    from tests.integration import buses
+    from tests.support import buses
 
     if request.param == "kafka":
         yield from buses.kafka_bus(request.getfixturevalue("kafka_server"))
@@ -55,6 +55,6 @@ def on(request: pytest.FixtureRequest) -> Iterator[BusUnderTest]:
 
 @pytest.fixture
 def on_kafka(kafka_server: OwnServer) -> Iterator[BusUnderTest]:
-    from tests.integration import buses
+    from tests.support import buses
 
     yield from buses.kafka_bus(kafka_server)

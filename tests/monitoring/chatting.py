@@ -15,8 +15,8 @@ from websockets.exceptions import WebSocketException
 
 from localstack.running_stack import RunningStack
 from localstack.web_process import WebProcess
-from tests.integration.rooms import new_key
-from tests.integration.web_process import ChatClient
+from tests.support.rooms import new_key
+from tests.support.web_process import ChatClient
 
 PAUSE_SECONDS = 0.1
 

@@ -5,7 +5,7 @@
  * replaced by the one that stands for all that look like it, and case, accents, spaces and punctuation do not count.
  */
 
-/** Letter or digit → letters of other alphabets that look like it; `tests/unit/test_look_alikes.py` compares. */
+/** Letter or digit → letters of other alphabets that look like it; `tests/unit/names/test_look_alikes.py` compares. */
 const LETTERS: Record<string, string> = {
 	2: "ƧƻϨꙄꝚ",
 	3: "ƷȜЗҘӠⳌꝪꞫ",

@@ -1,0 +1,80 @@
+"""When an event was stored and exported, for whoever looks into a message."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from chat.events import RoomKind
+from chat.export import exporter
+from chat.models import BatchEnd, Message, RoomEvent, ShardCursor
+from chat.persistence import batch_times
+from tests.support.admin_world import at_admin, said, staff, stored, without_second_factor, world
+from tests.support.buses import BusUnderTest
+from tests.support.moderation_world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def here() -> World:
+    return world(kind=RoomKind.PUBLIC)
+
+
+def times(message: Message) -> tuple[datetime | None, datetime | None]:
+    event = RoomEvent.objects.get(room=message.room, seq=message.seq)
+    stored_at, exported_at = [
+        batch_times.time_of(kind, event.shard, event.pk)
+        for kind in (ShardCursor.Kind.PERSIST, ShardCursor.Kind.EXPORT)
+    ]
+    return stored_at, exported_at
+
+
+def test_each_event_has_the_times_of_its_own_batch(here: World, on: BusUnderTest) -> None:
+    began = timezone.now()
+    first = said(here.room, here.anna, "first")
+    between = timezone.now()
+    second = said(here.room, here.anna, "second")
+    before_export = times(second)
+    exporter.export(RoomEvent.objects.get(room=here.room, seq=second.seq).shard, on.bus)
+
+    first_stored, first_exported = times(first)
+    second_stored, second_exported = times(second)
+    assert first_stored is not None
+    assert second_stored is not None
+    assert second_exported is not None
+    assert began < first_stored < between < second_stored < second_exported
+    assert before_export == (second_stored, None)
+    assert first_exported == second_exported
+
+
+def test_drain_without_events_notes_nothing(here: World) -> None:
+    said(here.room, here.anna, "hello")
+    before = BatchEnd.objects.count()
+
+    stored(here.room)
+
+    assert BatchEnd.objects.count() == before
+
+
+def test_page_of_a_message_shows_them_for_as_long_as_they_are_kept(
+    here: World, settings: Settings
+) -> None:
+    without_second_factor(settings)
+    moderator = at_admin(staff("mara", "moderator"))
+    message = said(here.room, here.anna, "hello")
+    page = f"/admin/history/{here.room.pk}/{message.seq}/"
+    stored_at = times(message)[0]
+
+    known = moderator.get(page).context["stored_at"]
+    batch_times.forget()
+    still_known = moderator.get(page).context["stored_at"]
+    BatchEnd.objects.update(at=timezone.now() - batch_times.KEPT)
+    batch_times.forget()
+    forgotten = moderator.get(page).context["stored_at"]
+
+    assert known == still_known == stored_at
+    assert forgotten is None

@@ -1,0 +1,170 @@
+"""Event buses for tests: every one real, with a server that the test may kill."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from chat.event_bus import Delivered, EventBus, Record, envelope
+from chat.event_bus.kafka import KafkaBus, Limits
+from chat.event_bus.redis_stream import RedisStreamBus
+from chat.events import RoomEvent
+from localstack.kafka import missing_tool, new_kafka
+from localstack.ports import free_port
+from localstack.valkey import LOG_SETTINGS, Valkey
+from tests.support.servers import OwnServer
+
+PARTITIONS = 3
+# Short, because the tests wait for every one of them to be over.
+LIMITS = Limits(connect_ms=2_000, block_ms=1_000, request_ms=800, delivery_ms=1_500, linger_ms=500)
+# No call to a bus that is away may take longer, whatever it waits for inside.
+BOUND_SECONDS = 12.0
+WARM_UP_SECONDS = 100.0
+
+
+@dataclass
+class BusUnderTest:
+    """A bus with an empty topic, and the server behind it."""
+
+    kind: str
+    bus: EventBus
+    server: OwnServer
+    topic: str
+    another: Callable[[], EventBus]  # as a second process would have it
+    closed: list[EventBus] = field(default_factory=list)
+
+    def read_all(self, after: Mapping[int, str] | None = None) -> list[Delivered]:
+        """Everything that is on the bus now, each partition in order."""
+        ends = self.bus.ends()
+        positions = self.bus.starts() | dict(after or {})
+        reader = self.bus.reader(after)
+        found: list[Delivered] = []
+        try:
+            while any(_is_before(positions.get(at, "0"), end) for at, end in ends.items()):
+                for one in reader.read(500, 1.0):
+                    found.append(one)
+                    positions[one.partition] = one.position
+        finally:
+            reader.close()
+        return found
+
+    def events(self) -> list[RoomEvent]:
+        return [envelope.decode(one.value or b"") for one in self.read_all()]
+
+    def seqs(self, room: int) -> list[int]:
+        """Every seq of `room` on the bus, in the order of the bus, repeats included."""
+        return [event.seq for event in self.events() if event.room == room]
+
+
+def _is_before(position: str, end: str) -> bool:
+    def as_numbers(text: str) -> tuple[int, int]:
+        first, _, second = text.partition("-")
+        return int(first), int(second or 0)
+
+    return as_numbers(position) < as_numbers(end)
+
+
+def delete(on: BusUnderTest) -> None:
+    """Takes the topic or the stream away, with all that is on it, under whoever uses it."""
+    if on.kind == "redis-stream":
+        Redis.from_url(on.server.url).delete(on.topic)
+        return
+    with closing(KafkaAdminClient(bootstrap_servers=[on.server.url])) as admin:
+        admin.delete_topics([on.topic])
+
+
+def first_occurrences(seqs: list[int]) -> list[int]:
+    return list(dict.fromkeys(seqs))
+
+
+def record(room: int, seq: int, value: bytes = b"{}") -> Record:
+    return Record(room, seq, value)
+
+
+def kafka_or_skip() -> None:
+    """Skips at home, with the reason, where Kafka cannot run; in CI that is a failure."""
+    problem = missing_tool()
+    if problem is None:
+        return
+    if os.environ.get("CI", "").lower() in {"1", "true", "yes"}:
+        pytest.fail(f"{problem}, and CI must test with a real Kafka")
+    pytest.skip(problem)
+
+
+def new_kafka_server(folder: Path) -> Iterator[OwnServer]:
+    kafka_or_skip()
+    server = OwnServer(new_kafka(folder))
+    server.start()
+    try:
+        _warm_up(server.url)
+        yield server
+    finally:
+        server.stop()
+
+
+def _warm_up(url: str) -> None:
+    """The first record that a broker takes costs it seconds, which `LIMITS` does not give it."""
+    bus = KafkaBus([url], 1, topic="test.warm-up")
+    try:
+        deadline = time.monotonic() + WARM_UP_SECONDS
+        while bus.publish([record(1, 1)], 20) != [None]:
+            assert time.monotonic() < deadline, "Kafka takes nothing"
+    finally:
+        bus.close()
+
+
+def new_log_server(folder: Path) -> Iterator[OwnServer]:
+    password = secrets.token_urlsafe(16)
+    server = OwnServer(Valkey("bus-log", folder, free_port(), password, LOG_SETTINGS))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def kafka_bus(server: OwnServer) -> Iterator[BusUnderTest]:
+    topic = f"test.{secrets.token_hex(8)}"
+    made: list[KafkaBus] = []
+
+    def another() -> KafkaBus:
+        made.append(KafkaBus([server.url], PARTITIONS, topic=topic, limits=LIMITS))
+        return made[-1]
+
+    server.start()
+    first = another()
+    first.prepare()
+    try:
+        yield BusUnderTest("kafka", first, server, topic, another)
+    finally:
+        server.start()
+        for bus in made:
+            bus.close()
+
+
+def redis_stream_bus(server: OwnServer, max_bytes: int = 2**30) -> Iterator[BusUnderTest]:
+    stream = f"test:{secrets.token_hex(8)}"
+
+    def another() -> RedisStreamBus:
+        client = Redis.from_url(
+            server.url,
+            socket_timeout=1.5,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),
+        )
+        return RedisStreamBus(max_bytes=max_bytes, stream=stream, client=lambda: client)
+
+    server.start()
+    yield BusUnderTest("redis-stream", another(), server, stream, another)
+    server.start()
