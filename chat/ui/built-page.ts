@@ -15,7 +15,12 @@ export function builtPage(app: string, entry: string): UserConfig {
 			// Notices that the licences of the packages ask for; the scripts themselves have no comments.
 			license: { fileName: "licenses.md" },
 			target: "es2022",
-			rolldownOptions: { input: entry, output: { codeSplitting: false } },
+			rolldownOptions: {
+				input: entry,
+				output: { codeSplitting: false },
+				// A slow machine is no fault of the build.
+				checks: { bundlerTimings: false },
+			},
 		},
 	};
 }
