@@ -81,11 +81,13 @@ def django_db_keepdb(django_db_keepdb: bool) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def what_is_done_between_tests_is_quick() -> None:
-    from tests.support import quick_clients, quick_flush  # import what needs the settings
+def what_proves_nothing_is_quick() -> None:
+    # import what needs the settings
+    from tests.support import quick_clients, quick_flush, quick_passwords
 
     quick_clients.install()
     quick_flush.install()
+    quick_passwords.install()
 
 
 @pytest.fixture(scope="session")
