@@ -57,6 +57,10 @@ def hands_tests_out(config: pytest.Config) -> bool:
     return bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
 
 
+# A file system in memory, and what has to be free there.
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 2**30
+
 servers_are_ours = False
 
 
@@ -66,11 +70,24 @@ def prepare_environment() -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(ENVIRONMENT, STATIC_ROOT=str(folder / "staticfiles"))
     if not all(os.environ.get(variable) for variable in CONNECTIONS):
+        put_log_into_memory(folder / "var" / "data")
         servers = LocalServers(folder / "var", durable=False)
         servers.start()
         atexit.register(servers.stop)
         servers_are_ours = True
         os.environ.update(servers.environment, SECRET_KEY=ENVIRONMENT["SECRET_KEY"])
+
+
+def put_log_into_memory(data: Path) -> None:
+    """The log waits for its disk at each append: here too, but for one that does not keep it.
+
+    What it has written outlives its process there as well.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
+        folder = tempfile.mkdtemp(prefix="veche-tests-", dir=MEMORY)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        data.mkdir(parents=True)
+        (data / "log").symlink_to(folder)
 
 
 @pytest.fixture(scope="session")
