@@ -93,7 +93,8 @@ async def test_every_operation_asks_for_the_scope_that_the_document_names() -> N
     seen = set()
     for path, operations in paths.items():
         for method, operation in operations.items():
-            asked = re.sub(r"\{\w+\}", "1", path).removeprefix("/v1/")
+            # One of these tokens may be the first that was ever made: none is revoked here.
+            asked = re.sub(r"\{\w+\}", "1", path.replace("{token_id}", "0")).removeprefix("/v1/")
             needed = needed_for(method, asked)
             seen.add(needed)
             assert operation["description"].endswith(f"scope `{needed}`."), (method, asked)
