@@ -22,11 +22,11 @@ WIDE, PHONE = {"width": 1280, "height": 850}, {"width": 390, "height": 844}
 SCRIPT = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 MAKE_LETTERS = """
 from chat import dead_letters
-from chat.dead_letters import Origin, Reason
+from chat.dead_letters import DeadLetterOrigin, Reason
 for number in range(120):
     dead_letters.add(
         source="persist", reason=Reason.NO_ROOM, error={script!r}, payload={script!r}.encode(),
-        origin=Origin(shard=1, room=999999, seq=number + 1, key={key!r}),
+        origin=DeadLetterOrigin(shard=1, room=999999, seq=number + 1, key={key!r}),
     )
 """
 
