@@ -1,6 +1,6 @@
-# Two images. `veche` is for every role, and the command decides: chatsite.server, celery worker,
-# celery beat, manage.py. `gateway` is nginx with the static files. Pinned by version; renew them
-# with the dependencies.
+# Two images. `veche` serves every role, and the command decides which: chatsite.server, celery worker,
+# celery beat, manage.py. `gateway` is nginx with the static files. Base images are pinned by version;
+# update them together with the dependencies.
 
 FROM node:24-bookworm-slim AS ui
 WORKDIR /src/chat/ui
@@ -31,7 +31,7 @@ ENV PATH=/venv/bin:$PATH \
     STATIC_ROOT=/srv/veche/staticfiles \
     BIND=0.0.0.0 \
     PORT=8000
-# Placeholders for this one command, which reaches no server; nothing of them stays in the image.
+# Placeholders for this one command, which connects to no server; they do not stay in the image.
 RUN DATABASE_URL=postgresql://build@127.0.0.1:1/none \
     LOG_REDIS_URL=redis://127.0.0.1:1/0 \
     BUS_REDIS_URL=redis://127.0.0.1:1/0 \

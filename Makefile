@@ -1,19 +1,19 @@
-# Everything a person does with this repository. `make` lists it.
+# Everything that people do with this repository. `make` lists it.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# Two at a time: the packages of Python and of the UI come in together.
+# Two jobs at a time: the packages of Python and of the UI are installed in parallel.
 MAKEFLAGS += --no-builtin-rules -j2
 
-# Where a machine's environment forbids it to keep bytecode, every process would compile a thousand
-# modules again at its start: two seconds of it.
+# If the environment forbids bytecode files, every process compiles a thousand modules again when it
+# starts, which takes two seconds.
 export PYTHONDONTWRITEBYTECODE :=
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 2>/dev/null) python3)
 PY := .venv/bin/python
 NPM := $(PY) -m localstack.node --prefix chat/ui --no-audit --no-fund --no-update-notifier
-# Test processes: two for each core, as they wait for half of their time; eight at most.
+# Test processes: two per core, because they wait for half of their time; at most eight.
 JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 8 : 2 * n)))
 
 INSTALLED := .venv/installed
@@ -38,11 +38,11 @@ cluster: $(INSTALLED) $(BUILT) ## The same with nginx in front of three web proc
 	@exec $(PY) -m localstack cluster
 
 .PHONY: kafka
-kafka: $(INSTALLED) ## Start an Apache Kafka alone; its jars come through Maven (run KAFKA=1 uses one)
+kafka: $(INSTALLED) ## Start only an Apache Kafka; Maven fetches its jars (make run KAFKA=1 starts one too)
 	@exec $(PY) -m localstack.kafka
 
 .PHONY: monitor
-monitor: $(INSTALLED) ## Watch what make run has started with a Prometheus (PROMETHEUS_PORT=9090)
+monitor: $(INSTALLED) ## Start a Prometheus that watches make run (PROMETHEUS_PORT=9090)
 	@.ci/prometheus >/dev/null
 	@exec $(PY) -m localstack.monitor
 
@@ -53,7 +53,7 @@ setup: $(INSTALLED) $(BUILT) ## Install what is needed and build the UI
 ORDER := $(or $(ORDER),$(shell date +%s))
 PYTEST := $(PY) -m pytest -q --randomly-seed=$(ORDER)
 
-# Half of the work of the acceptance tests: always the same modules, so that an order can be repeated.
+# Each half of the acceptance tests has always the same modules, so that an order can be repeated.
 HALF := $(patsubst %,tests/acceptance/test_%.py,accessibility admin analytics busy_room conversation)
 REST := $(filter-out $(HALF),$(wildcard tests/acceptance/test_*.py))
 
@@ -87,7 +87,7 @@ test-fast: $(INSTALLED) ## Unit and integration tests only
 
 EXAMPLES ?= 30
 .PHONY: contract
-contract: $(INSTALLED) ## Ask all that the OpenAPI and AsyncAPI documents allow, for long (EXAMPLES)
+contract: $(INSTALLED) ## Test at length everything that the OpenAPI and AsyncAPI documents allow (EXAMPLES)
 	CONTRACT_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -n 2 \
 		tests/integration/api/test_api_contract.py tests/integration/websocket/test_socket_contract.py
 
@@ -98,11 +98,11 @@ drill: $(INSTALLED) ## Kill, freeze and cut off parts while people chat, and jud
 	@exec $(PY) -m tests.drill run --minutes $(MINUTES) --seed $(SEED) $(if $(filter 1,$(KAFKA)),--kafka)
 
 .PHONY: drill-control
-drill-control: $(INSTALLED) ## Show that the judge finds losses: power cuts under a weak and a strong log
+drill-control: $(INSTALLED) ## Show that the judge finds losses: cut the power under a weak and a strong log
 	@exec $(PY) -m tests.drill control --seed $(SEED)
 
 .PHONY: drill-lost-log
-drill-lost-log: $(INSTALLED) ## Empty the log, and bring back an old copy: the loss must be told
+drill-lost-log: $(INSTALLED) ## Empty the log, then restore an old copy: the loss must be reported
 	@exec $(PY) -m tests.drill lost-log --seed $(SEED)
 
 WATCHERS ?= 240
@@ -137,16 +137,16 @@ format: $(INSTALLED) $(MODULES) ## Format the code
 	$(NPM) run format
 
 .PHONY: dashboards
-dashboards: $(INSTALLED) ## Make Grafana's dashboards again
+dashboards: $(INSTALLED) ## Generate Grafana's dashboards
 	$(PY) -m deploy.grafana.generator
 
 .PHONY: audit
-audit: $(INSTALLED) ## Ask for known holes in the packages (1: there are some, 3: the registry is silent)
+audit: $(INSTALLED) ## Ask for known vulnerabilities in the packages (1: there are some, 3: the registry does not answer)
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(PY) -m localstack.audit
 
 .PHONY: lock
-lock: $(INSTALLED) ## Compile the requirements with hashes again
+lock: $(INSTALLED) ## Compile the requirements again, with hashes
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
 	@for name in requirements requirements-dev requirements-node; do \
 	    echo "$$name.txt"; \

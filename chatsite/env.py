@@ -137,10 +137,10 @@ class Env:
         "",
         secret=True,
         check=check_owner_url,
-        help="The same database as the role that owns the tables, for migrate and rebuild_rollups "
-        "alone: what is given it connects with it. migrate then makes the role of DATABASE_URL, "
-        "which reads and writes rows and can change nothing else. Web processes and workers do "
-        "not need it and should not have it.",
+        help="The same database, as the role that owns the tables, for migrate and rebuild_rollups "
+        "only: a process that has this URL connects with it. migrate then creates the role of "
+        "DATABASE_URL, which reads and writes rows and can change nothing else. Web processes "
+        "and workers do not need it and should not have it.",
     )
     log_redis_url: str = setting(
         help="The log: Redis >= 7 or Valkey >= 8; appendonly yes, appendfsync always, noeviction.",
@@ -171,31 +171,32 @@ class Env:
         low=1,
         high=10_000,
         unit="partitions",
-        help="Partitions of the topic chat.events.v1. Fixed per topic: changing it breaks order.",
+        help="Partitions of the topic chat.events.v1. Fixed per topic: changing it breaks the "
+        "order.",
     )
     kafka_security_protocol: str = setting(
         "PLAINTEXT",
         choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-        help="How to talk to Kafka: SASL_ with user and password, SSL encrypted. PLAINTEXT is for "
-        "a network that only Veche reaches.",
+        help="How to connect to Kafka: with SASL_ by user and password, with SSL encrypted. "
+        "PLAINTEXT is for a network that only Veche can reach.",
     )
     kafka_sasl_mechanism: str = setting(
         "SCRAM-SHA-512",
         choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
-        help="How the password is shown to Kafka; PLAIN sends it as it is.",
+        help="How the password is proved to Kafka; PLAIN sends it as it is.",
     )
     kafka_username: str = setting("", help="Veche's user at Kafka, with SASL.")
     kafka_password: str = setting("", secret=True, help="Its password.")
     kafka_ca_file: str = setting(
         "",
         check=check_file,
-        help="Certificates (PEM) that sign the brokers' ones. When empty, those that the system "
+        help="CA certificates (PEM) for those of the brokers. When empty, those that the system "
         "trusts.",
     )
     kafka_certificate_file: str = setting(
         "",
         check=check_file,
-        help="Veche's own certificate (PEM), where the brokers ask for one.",
+        help="Veche's own certificate (PEM), if the brokers ask for one.",
     )
     kafka_key_file: str = setting(
         "", check=check_file, help="The key (PEM, without a password) of that certificate."
@@ -205,7 +206,7 @@ class Env:
         low=1,
         high=1_048_576,
         unit="MiB",
-        help="Memory that the event bus may take of the log server while there is no Kafka.",
+        help="Memory of the log server that the event bus may take if there is no Kafka.",
     )
 
     # What the world sees
@@ -220,18 +221,19 @@ class Env:
         0,
         low=0,
         high=5,
-        help="Number of reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto. "
-        "A request that came past fewer of them counts as coming from the one that passed it on.",
+        help="Number of reverse proxies in front that set X-Forwarded-For and X-Forwarded-Proto. A "
+        "request that passed fewer of them counts as coming from the last one that passed it "
+        "on.",
     )
     asgi_server: str = setting(
-        "daphne", choices=("daphne", "uvicorn"), help="Server of the web process."
+        "daphne", choices=("daphne", "uvicorn"), help="ASGI server of the web process."
     )
-    sign_up_open: bool = setting(True, help="Whether anybody who reaches the site may sign up.")
+    sign_up_open: bool = setting(True, help="Whether anybody who can reach the site may sign up.")
     staff_mfa: bool = setting(
         True,
         help="Whether staff must have set up a second factor (an authenticator app) before the "
-        "admin opens. Who has one is asked for it either way. make run switches this off for its "
-        "demo administrator.",
+        "admin opens. Staff who have one are asked for it either way. make run switches this "
+        "off for its demo administrator.",
     )
     # Not LANGUAGE, which many desktops set for gettext.
     default_language: str = setting(
@@ -242,28 +244,28 @@ class Env:
         secret=True,
         check=check_email_url,
         help="Where mail goes: smtp+tls://user:password@host:587. filemail:///folder keeps it in "
-        "files for their owner alone, filemail:// in var/mail; consolemail:// prints it, with "
-        "links that reset passwords, into the log of the worker.",
+        "files that only their owner can read, filemail:// in var/mail; consolemail:// prints "
+        "it, with password reset links, into the log of the worker.",
     )
     email_from: str = setting("veche@localhost", help="Sender of Veche's mail.")
     metrics_token: str = setting(
         "",
         secret=True,
         check=check_metrics_token,
-        help="Bearer token for /metrics and METRICS_PORT; when empty, only this machine may read "
+        help="Bearer token for /metrics and METRICS_PORT; when empty, only this machine can read "
         "them.",
     )
     metrics_port: int = setting(
         0,
         low=0,
         high=65535,
-        help="Port on which a worker, beat, the probe or the analytics show their metrics, each "
-        "its own; 0: none. Web processes have /metrics.",
+        help="Port on which a worker, beat, the probe or the analytics expose metrics, a different "
+        "one for each; 0: none. Web processes have /metrics.",
     )
     metrics_bind: str = setting("127.0.0.1", help="Address of METRICS_PORT.")
     debug: bool = setting(False, help="Development only: shows source code in error pages.")
     log_level: str = setting(
-        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="Least level that is logged."
+        "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="Lowest level that is logged."
     )
     log_format: str = setting(
         "auto",
@@ -280,17 +282,17 @@ class Env:
         16, low=1, high=1024, help="Shards of the log. Fixed per installation: never change it."
     )
     allow_weak_log: bool = setting(
-        False, help="Start although the log server may lose acknowledged messages. Pages say so."
+        False, help="Start even if the log server may lose acknowledged messages. Pages say so."
     )
     allow_weak_database: bool = setting(
         False,
-        help="Start although PostgreSQL may lose what it has committed: fsync, full_page_writes or "
+        help="Start even if PostgreSQL may lose what it has committed: fsync, full_page_writes or "
         "synchronous_commit is off.",
     )
 
     # Time limits
     redis_timeout_seconds: float = setting(
-        5.0, low=0.1, high=60, unit="seconds", help="Longest wait for an answer of log or bus."
+        5.0, low=0.1, high=60, unit="seconds", help="Longest wait for an answer from log or bus."
     )
     redis_connect_timeout_seconds: float = setting(
         2.0, low=0.1, high=60, unit="seconds", help="Longest wait for a connection to log or bus."
@@ -299,24 +301,40 @@ class Env:
         3, low=1, high=60, unit="seconds", help="Longest wait for a connection to PostgreSQL."
     )
     db_statement_timeout_ms: int = setting(
-        15_000, low=100, high=600_000, unit="ms", help="PostgreSQL ends a longer statement."
+        15_000,
+        low=100,
+        high=600_000,
+        unit="ms",
+        help="PostgreSQL ends statements that take longer.",
     )
     db_lock_timeout_ms: int = setting(
-        5_000, low=100, high=600_000, unit="ms", help="PostgreSQL ends a longer wait for a lock."
+        5_000,
+        low=100,
+        high=600_000,
+        unit="ms",
+        help="PostgreSQL ends statements that wait longer for a lock.",
     )
     db_idle_in_transaction_timeout_ms: int = setting(
         30_000,
         low=1_000,
         high=600_000,
         unit="ms",
-        help="PostgreSQL ends a transaction that does nothing for so long, so that a paused "
-        "worker lets its shard go.",
+        help="PostgreSQL ends a transaction that is idle for this long, so that a paused worker "
+        "releases its shard.",
     )
     db_pool_max: int = setting(
-        10, low=1, high=500, unit="connections", help="PostgreSQL connections of one web process."
+        10,
+        low=1,
+        high=500,
+        unit="connections",
+        help="Most PostgreSQL connections of one web process.",
     )
     drain_seconds: float = setting(
-        5.0, low=0, high=300, unit="seconds", help="How long a stopping web process lets people go."
+        5.0,
+        low=0,
+        high=300,
+        unit="seconds",
+        help="How long a stopping web process takes to close its connections.",
     )
 
     # Limits for people and processes
@@ -329,24 +347,30 @@ class Env:
         "two or more.",
     )
     sends_per_second: float = setting(
-        5.0, low=0.1, high=10_000, unit="frames/s", help="Steady rate of sends of one person."
+        5.0, low=0.1, high=10_000, unit="frames/s", help="Steady rate of sends per person."
     )
     sends_burst: int = setting(
-        20, low=1, high=100_000, unit="frames", help="Sends that may come at once before the rate."
+        20,
+        low=1,
+        high=100_000,
+        unit="frames",
+        help="Sends that may come at once before the rate applies.",
     )
     rooms_per_person: int = setting(
         1_000,
         low=1,
         high=100_000,
         unit="rooms",
-        help="Rooms that one person may be in, archived ones too; direct ones do not count.",
+        help="Rooms that one person may be in, including archived ones; direct conversations do "
+        "not count.",
     )
     invitations_per_day: int = setting(
         500,
         low=0,
         high=1_000_000,
         unit="people",
-        help="People whom one person may bring into rooms a day (UTC), or write to anew.",
+        help="People whom one person may bring into rooms, or start a conversation with, in a day "
+        "(UTC).",
     )
     unseen_bytes: int = setting(
         1_048_576,
@@ -360,28 +384,32 @@ class Env:
         low=1,
         high=25,
         unit="seconds",
-        help="How often clients hear where their rooms are, so that they notice a lost hint.",
+        help="How often clients are told how far their rooms are, so that they notice a lost hint.",
     )
     max_sockets_per_user: int = setting(
-        20, low=1, high=100_000, unit="connections", help="Sockets of one person in one process."
+        20,
+        low=1,
+        high=100_000,
+        unit="connections",
+        help="Most sockets of one person in one web process.",
     )
     max_sockets: int = setting(
-        5_000, low=1, high=1_000_000, unit="connections", help="Sockets of one web process."
+        5_000, low=1, high=1_000_000, unit="connections", help="Most sockets of one web process."
     )
 
     # Watching it work
     probe_url: str = setting(
         "",
         check=check_probe_url,
-        help="Address through which manage.py probe writes, as people do: https://chat.example.org."
-        " When empty, the first of ALLOWED_ORIGINS.",
+        help="Address at which manage.py probe connects, the one that people use: "
+        "https://chat.example.org. When empty, the first of ALLOWED_ORIGINS.",
     )
     probe_stage_seconds: float = setting(
         30.0,
         low=1,
         high=600,
         unit="seconds",
-        help="How long after sending a stage of the probe may end before it counts as failed.",
+        help="How long after sending a stage of the probe may take before it counts as failed.",
     )
     otel_exporter_otlp_endpoint: str = setting(
         "",
@@ -391,7 +419,7 @@ class Env:
         "nothing is traced.",
     )
     traces_sample_ratio: float = setting(
-        0.05, low=0, high=1, help="Part of all messages that are traced, 0 to 1."
+        0.05, low=0, high=1, help="Share of all messages that are traced, 0 to 1."
     )
     sentry_dsn: str = setting(
         "",

@@ -1,4 +1,4 @@
--- The role of the exporter (docker-compose.yml), which may be told of again.
+-- The exporter's role (docker-compose.yml). This file can be run again at any time.
 \set ON_ERROR_STOP on
 \set password `cat /run/secrets/monitor_password`
 SELECT 'CREATE ROLE veche_monitor LOGIN'

@@ -1,4 +1,4 @@
-"""Who chats, how much, and what they are refused."""
+"""How many people chat, how much, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ NOW = Row(
     [
         number(
             "People writing",
-            "People and programs who wrote something in the last five minutes, as far as it is "
-            "stored. It falls to 0 when storing stands still: look at Delivery then.",
+            "People and programs that wrote something in the last five minutes, as far as it is "
+            "stored. It falls to 0 when storing stands still: then look at Delivery.",
             "max(veche_people_active)",
         ),
         number(
@@ -29,13 +29,13 @@ NOW = Row(
         ),
         number(
             "Messages a minute",
-            "Messages that got their place in the log, averaged over the last moments.",
+            "Messages that got their place in the log, as an average over the last moments.",
             'sum(rate(veche_events_logged_total{type="message.posted"}[$__rate_interval])) * 60',
         ),
         number(
             "Refused",
-            "Share of frames that were answered with an error. Some are normal (rate limits, "
-            "rooms that one has left). Many at once: see below which error it is.",
+            "Share of frames that were answered with an error. Some are normal (rate limits, rooms "
+            "that the person has left). If there are many at once, see below which error it is.",
             f"sum(rate(veche_frames_refused_total{WEB}[$__rate_interval]))"
             f" / sum(rate(veche_frames_received_total{WEB}[$__rate_interval]))",
             unit="percentunit",
@@ -43,9 +43,9 @@ NOW = Row(
         ),
         number(
             "Slow readers closed, 1 h",
-            "Connections that did not take what they were sent and were ended; they come back and "
-            "catch up. A few are phones in tunnels. Many: one room says more than people's "
-            "networks carry, or a program reads and never confirms.",
+            "Connections that did not take what they were sent and were closed; they come back and "
+            "catch up. A few are phones in tunnels. If there are many, a room gets more messages "
+            "than people's networks can carry, or a program reads and never confirms.",
             f"sum(increase(veche_slow_readers_total{WEB}[1h]))",
             limits=Limits(20, 200),
         ),
@@ -56,8 +56,8 @@ MESSAGES = Row(
     [
         lines(
             "Events by type",
-            "What got a place in the log, each second. Flat at 0 with people connected: nobody can "
-            "send, see Delivery.",
+            "Events that got a place in the log, per second. Flat at 0 with people connected: "
+            "nobody can send, see Delivery.",
             Query("sum by (type) (rate(veche_events_logged_total[$__rate_interval]))", "{{type}}"),
             unit="cps",
             stacked=True,
@@ -65,9 +65,9 @@ MESSAGES = Row(
         ),
         lines(
             "Requests to append, by outcome",
-            "`repeat`: a request came again and kept its place, as after a lost answer. "
-            "`refused`: the room's rules. `unavailable`: the log did not answer, and the outbox "
-            "sends it again; more than a moment of it is an outage.",
+            "`repeat`: a request came again and kept its place, as after a lost answer. `refused`: "
+            "by the room's rules. `unavailable`: the log did not answer, and the outbox sends the "
+            "request again; if it lasts more than a moment, it is an outage.",
             Query("sum by (outcome) (rate(veche_appends_total[$__rate_interval]))", "{{outcome}}"),
             unit="cps",
             runbook="breaker-open",
@@ -75,9 +75,9 @@ MESSAGES = Row(
         ),
         lines(
             "Refused frames, by error",
-            "`rate_limited` of one person is a program; of many, the limits are too narrow "
-            "(SENDS_PER_SECOND). `unavailable` is an outage. `bad_request` after an upgrade: old "
-            "pages, which a reload mends.",
+            "`rate_limited` for one person means a program; for many, the limits are too tight "
+            "(SENDS_PER_SECOND). `unavailable` is an outage. `bad_request` after an upgrade comes "
+            "from old pages; a reload fixes it.",
             Query(
                 f"sum by (code) (rate(veche_frames_refused_total{WEB}[$__rate_interval]))",
                 "{{code}}",
@@ -87,9 +87,9 @@ MESSAGES = Row(
         ),
         lines(
             "Refused requests",
-            "Requests to the API that were answered 429 before anybody looked whose they were, as "
-            "too many of the same person or address had been refused before: a program that does "
-            "not wait when it is told to. They are in no other count.",
+            "API requests that were answered 429 before their sender was identified, because too "
+            "many of the same person or address had been refused before: a program does not wait "
+            "when told to. They are in no other count.",
             Query(f"sum(rate(veche_requests_refused_total{WEB}[$__rate_interval]))", "refused"),
             unit="reqps",
             width=6,
@@ -101,21 +101,21 @@ CONNECTIONS = Row(
     [
         lines(
             "Connections of each process",
-            "Should be about the same for all. After a restart they even out as people come and "
-            "go; the limit of a process is MAX_SOCKETS.",
+            "Should be about the same for all processes. After a restart the numbers even out as "
+            "people come and go; the limit of a process is MAX_SOCKETS.",
             Query(f"veche_sockets{WEB}", "{{instance}}"),
             width=6,
         ),
         lines(
             "People and rooms connected",
-            "Summed over the processes: who is connected to two of them counts twice.",
+            "The sum over all processes: people who are connected to two of them count twice.",
             Query(f"sum(veche_people_connected{WEB})", "people"),
             Query(f"sum(veche_rooms_open{WEB})", "rooms"),
             width=6,
         ),
         lines(
             "Opened",
-            "Connections that were let in, each second. A peak is a reconnect storm, as after a "
+            "Connections that were accepted, per second. A peak is a reconnect storm, as after a "
             "restart; it should be over within ten seconds.",
             Query(f"sum(rate(veche_sockets_opened_total{WEB}[$__rate_interval]))", "opened"),
             unit="cps",
@@ -124,7 +124,7 @@ CONNECTIONS = Row(
         lines(
             "Ended by the server, by close code",
             "1012 restart, 4400 protocol violation, 4401 not signed in, 4403 revoked, 4408 slow "
-            "reader, 4429 too many. 4400 is a client with a mistake in it; 4429 is MAX_SOCKETS.",
+            "reader, 4429 too many. 4400 is a bug in a client; 4429 is MAX_SOCKETS.",
             Query(
                 f"sum by (code) (rate(veche_sockets_closed_total{WEB}[$__rate_interval]))",
                 "{{code}}",
@@ -139,8 +139,8 @@ FRAMES = Row(
     [
         lines(
             "Frames of clients, by type",
-            "`sync` in quantity means that many had gaps to fill: a bus that loses hints, or "
-            "people coming back.",
+            "Many `sync` frames mean that many clients had gaps to fill: the bus loses hints, or "
+            "people are coming back.",
             Query(
                 f"sum by (type) (rate(veche_frames_received_total{WEB}[$__rate_interval]))",
                 "{{type}}",
@@ -149,14 +149,14 @@ FRAMES = Row(
         ),
         lines(
             "Frames to clients",
-            "Each second, of all processes. This is what a web process's CPU goes into.",
+            "Per second, of all processes. This is what a web process spends its CPU on.",
             Query(f"sum(rate(veche_frames_sent_total{WEB}[$__rate_interval]))", "sent"),
             unit="cps",
         ),
         lines(
             "Events in a frame",
-            "How many events the hub put into one frame, on average. Near 1 when it is quiet; "
-            "more under load, which is what keeps the load bearable.",
+            "How many events the hub put into one frame, on average. Near 1 when it is quiet; more "
+            "under load, which keeps the load bearable.",
             Query(
                 f"sum(rate(veche_hub_batch_events_sum{WEB}[$__rate_interval]))"
                 f" / sum(rate(veche_hub_batch_events_count{WEB}[$__rate_interval]))",
@@ -170,8 +170,8 @@ PAGES = Row(
     [
         lines(
             "Answers, by status",
-            "Everything over HTTP. Any 5xx is a mistake or an outage: the web process's log has "
-            "the request id.",
+            "Everything over HTTP. Any 5xx is a bug or an outage: the web process's log has the "
+            "request id.",
             Query(
                 "sum by (status) (rate("
                 f"django_http_responses_total_by_status_total{WEB}[$__rate_interval]))",
@@ -182,8 +182,8 @@ PAGES = Row(
         ),
         lines(
             "Time to answer",
-            "From the first middleware to the answer, WebSockets not included. Slow while the "
-            "chat is quick: PostgreSQL, see Infrastructure.",
+            "From the first middleware to the answer, without WebSockets. If this is slow while "
+            "the chat is quick, it is PostgreSQL: see Infrastructure.",
             *percentiles(
                 "django_http_requests_latency_including_middlewares_seconds", matchers=WEB
             ),
@@ -195,8 +195,8 @@ PAGES = Row(
 ACTIVITY = Board(
     "activity",
     "Chat activity",
-    "Who chats, how much, and what they are refused. Start here when somebody says that the chat "
-    "is strange; go on with Delivery when something does not arrive.",
+    "How many people chat, how much, and what is refused. Start here when somebody says that the "
+    "chat behaves strangely; go on with Delivery when something does not arrive.",
     [NOW, MESSAGES, CONNECTIONS, FRAMES, PAGES],
     choices=[Choice("instance", "Web process", 'up{job="web"}', "instance")],
 )

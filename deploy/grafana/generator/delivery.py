@@ -1,4 +1,4 @@
-"""Whether all comes through: the watermarks, the waits, the probe, the check, the letters."""
+"""Whether everything gets through: watermarks, waits, the probe, the check, dead letters."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ PROMISE = Row(
             limits=Limits(1, 1),
         ),
         number(
-            "Probe came through",
-            "How long ago the probe's message went all the way. It does so once a minute or "
-            "oftener; after minutes, something that people notice is broken.",
+            "Probe got through",
+            "How long ago the probe's message last got all the way through. It should do so at "
+            "least once a minute; if it was minutes ago, something that people notice is broken.",
             "time() - max(veche_probe_last_success_timestamp_seconds)",
             "s",
             width=3,
@@ -37,8 +37,9 @@ PROMISE = Row(
         ),
         number(
             "Violations",
-            "Differences that the last check of recent rooms found. Anything but 0: something was "
-            "lost, repeated, swapped or changed. Touch nothing before you have read the runbook.",
+            "Differences that the last check of recent rooms found. Anything but 0 means that "
+            "something was lost, duplicated, reordered or changed. Change nothing before you have "
+            "read the runbook.",
             "sum(max by (check) (veche_delivery_violations))",
             width=3,
             limits=Limits(1, 1),
@@ -46,8 +47,8 @@ PROMISE = Row(
         ),
         number(
             "Oldest not stored",
-            "How long the oldest acknowledged event waits for PostgreSQL. Over a minute: people "
-            "see one tick only. It is safe in the log.",
+            "How long the oldest acknowledged event has waited for PostgreSQL. Over a minute, "
+            "people see only one tick. The event is safe in the log.",
             'max(veche_watermark_lag_seconds{stage="stored"})',
             "s",
             width=3,
@@ -56,8 +57,8 @@ PROMISE = Row(
         ),
         number(
             "Oldest not exported",
-            "How long the oldest stored event waits for the event bus. The chat does not notice; "
-            "analytics fall behind.",
+            "How long the oldest stored event has waited for the event bus. The chat is not "
+            "affected; analytics fall behind.",
             'max(veche_watermark_lag_seconds{stage="exported"})',
             "s",
             width=3,
@@ -66,8 +67,8 @@ PROMISE = Row(
         ),
         number(
             "Dead letters",
-            "What could not be stored, exported or carried out and is still open. Each is kept "
-            "with its bytes; those that are parked wait for a decision.",
+            "What could not be stored, exported or carried out and is still open. Each dead letter "
+            "is kept with its bytes; parked ones wait for a decision.",
             "sum(max by (state) (veche_dead_letters_waiting))",
             width=3,
             limits=Limits(1, 100),
@@ -75,8 +76,8 @@ PROMISE = Row(
         ),
         number(
             "Stopped shards",
-            "Shards that stand still until somebody has mended the cause and says `manage.py "
-            "shards resume`.",
+            "Shards that stand still until somebody has fixed the cause and runs `manage.py shards "
+            "resume`.",
             "sum(max by (stage) (veche_shards_stopped))",
             width=3,
             limits=Limits(1, 1),
@@ -84,8 +85,8 @@ PROMISE = Row(
         ),
         number(
             "Log",
-            "Whether the log server's settings keep the promise. “Weak”: it may lose what it "
-            "acknowledged.",
+            "Whether the log server's settings are strong enough. “Weak” means that it may lose "
+            "what it acknowledged.",
             "max(veche_weak_log)",
             width=3,
             words={0: ("strong", GREEN), 1: ("weak", RED)},
@@ -98,8 +99,8 @@ WATERMARKS = Row(
     [
         lines(
             "Events a second, at each watermark",
-            "The three lines lie on each other when all is well. Stored below logged: a backlog "
-            "grows in the log. Exported below stored: one grows in PostgreSQL.",
+            "The three lines coincide when all is well. If stored is below logged, a backlog grows "
+            "in the log; if exported is below stored, one grows in PostgreSQL.",
             Query("sum(rate(veche_events_logged_total[$__rate_interval]))", "logged ✓"),
             Query("sum(rate(veche_events_stored_total[$__rate_interval]))", "stored ✓✓"),
             Query("sum(rate(veche_events_exported_total[$__rate_interval]))", "exported"),
@@ -107,8 +108,8 @@ WATERMARKS = Row(
         ),
         lines(
             "Events that wait",
-            "Logged and not stored, stored and not exported. A backlog that shrinks needs patience "
-            "only; one that grows needs workers, or what they depend on.",
+            "Logged but not stored, or stored but not exported. A shrinking backlog only needs "
+            "patience; a growing one needs more workers, or a look at what they depend on.",
             Query("max by (stage) (veche_watermark_lag_events)", "not {{stage}}"),
             Query("max(veche_ingest_largest_shard_events)", "not stored, fullest shard"),
             runbook="stored-lag",
@@ -128,8 +129,8 @@ WAITS = Row(
     [
         lines(
             "Acknowledged",
-            "From a frame to its `ok`, so with the fsync of the log. Usually a few milliseconds; "
-            "what grows here is the log's disk or a web process that is too busy.",
+            "From a frame to its `ok`, including the fsync of the log. Usually a few milliseconds; "
+            "if it grows, the log's disk is slow or a web process is too busy.",
             *percentiles("veche_ack_seconds"),
             unit="s",
             width=6,
@@ -137,15 +138,15 @@ WAITS = Row(
         ),
         lines(
             "Delivered",
-            "From an event's place in the log to the frame for others. Up to the heartbeat when "
-            "the bus is away. Clocks of two machines are compared.",
+            "From an event's time in the log to the frame for others. Up to a heartbeat while the "
+            "bus is down. The clocks of two machines are compared.",
             *percentiles("veche_delivery_seconds"),
             unit="s",
             width=6,
         ),
         lines(
             "Stored",
-            "From an event's place in the log to its commit in PostgreSQL.",
+            "From an event's time in the log to its commit in PostgreSQL.",
             *percentiles("veche_stored_seconds"),
             unit="s",
             width=6,
@@ -153,7 +154,7 @@ WAITS = Row(
         ),
         lines(
             "Exported",
-            "From an event's place in the log to the event bus's acknowledgement.",
+            "From an event's time in the log to the event bus's acknowledgement.",
             *percentiles("veche_exported_seconds"),
             unit="s",
             width=6,
@@ -166,8 +167,7 @@ PROBE = Row(
     [
         lines(
             "From sending to the end of each stage, 95 %",
-            "The probe's own message in a hidden room. The stage that rises first is where to "
-            "look.",
+            "The probe's own message in a hidden room. Look first at the stage that rises first.",
             Query(
                 "histogram_quantile(0.95, sum by (le, stage) "
                 "(rate(veche_probe_seconds_bucket[$__rate_interval])))",
@@ -178,7 +178,7 @@ PROBE = Row(
         ),
         lines(
             "Runs, by result",
-            "No runs at all: the probe itself is gone, and nobody watches.",
+            "If there are no runs at all, the probe itself is down, and nothing is being watched.",
             Query("sum by (result) (increase(veche_probe_runs_total[5m]))", "{{result}}"),
             runbook="probe-failing",
         ),
@@ -191,28 +191,29 @@ PROBE = Row(
     ],
 )
 CHECK = Row(
-    "The minutely check of recent rooms",
+    "The check of recent rooms, once a minute",
     [
         lines(
             "Violations, by what was compared",
-            "Rooms that were wrong are looked at until they are right. `manage.py verify_delivery` "
-            "names each place.",
+            "Rooms with violations are checked again until they are right. `manage.py "
+            "verify_delivery` names each place.",
             Query("max by (check) (veche_delivery_violations)", "{{check}}"),
             limits=Limits(1, 1),
             runbook="delivery-violations",
         ),
         lines(
             "Age of the last check",
-            "A check begins every minute. Older than ten: nobody knows whether something was lost.",
+            "A check begins every minute. If the last one is more than ten minutes old, it is "
+            "unknown whether anything was lost.",
             Query("time() - max(veche_delivery_checked_timestamp_seconds)", "age"),
             unit="s",
             limits=Limits(180, 600),
             runbook="delivery-unchecked",
         ),
         lines(
-            "Rooms looked at",
-            "`left` are rooms that it had no time for; others are chosen each time. Always many: "
-            "give the workers more processes.",
+            "Rooms checked",
+            "`left` are rooms that the check had no time for; it chooses others each time. If "
+            "there are always many, give the workers more processes.",
             Query("max by (state) (veche_delivery_rooms)", "{{state}}"),
         ),
     ],
@@ -222,7 +223,7 @@ LETTERS = Row(
     [
         lines(
             "Open, by source",
-            "`persist` leaves a placeholder in the room, `export` one on the bus.",
+            "`persist` leaves a placeholder in the room, `export` one on the event bus.",
             Query("max by (source) (veche_dead_letters_open)", "{{source}}"),
             width=6,
             runbook="dead-letters-growing",
@@ -236,8 +237,8 @@ LETTERS = Row(
         ),
         lines(
             "New, by source and reason",
-            "In the last five minutes. One reason for all of them: a mistake in a new version, or "
-            "a change to the database.",
+            "In the last five minutes. If all have the same reason, it is a bug in a new version "
+            "or a change to the database.",
             Query(
                 or_none(
                     "sum by (source, reason) (increase(veche_dead_letters_total[5m]))", "source"
@@ -249,7 +250,8 @@ LETTERS = Row(
         ),
         lines(
             "Retries, by how they ended",
-            "In the last five minutes. `done`: it is where it belongs and the letter is gone.",
+            "In the last five minutes. `done`: it is where it belongs, and the dead letter is "
+            "gone.",
             Query(
                 or_none(
                     "sum by (outcome) (increase(veche_dead_letter_retries_total[5m]))", "outcome"
@@ -261,12 +263,12 @@ LETTERS = Row(
     ],
 )
 HINTS = Row(
-    "Hints that were lost and made good",
+    "Hints that were lost and made up for",
     [
         lines(
             "Gaps filled from the log, and hints dropped",
-            "Live push is a hint; what it loses is read from the log. Always some: the bus drops "
-            "what it carries, because it is too small or far away.",
+            "Live push is a hint; what it loses is read from the log. A constant rate means that "
+            "the bus drops hints, because it is too small or too slow to reach.",
             Query("sum(rate(veche_hub_gaps_total[$__rate_interval]))", "gaps filled"),
             Query("sum(rate(veche_hints_dropped_total[$__rate_interval]))", "hints dropped"),
             unit="cps",
@@ -274,7 +276,7 @@ HINTS = Row(
         ),
         lines(
             "Presence and read markers that were dropped",
-            "Both are worth little and are given up first when the bus or PostgreSQL is slow.",
+            "Both matter little and are given up first when the bus or PostgreSQL is slow.",
             Query("sum(rate(veche_presence_failures_total[$__rate_interval]))", "presence"),
             Query("sum(rate(veche_read_markers_dropped_total[$__rate_interval]))", "read markers"),
             unit="cps",
@@ -286,6 +288,6 @@ DELIVERY = Board(
     "delivery",
     "Delivery",
     "Whether everything that was acknowledged is stored and exported, how long it takes, and what "
-    "could not be. The first row should be green.",
+    "failed. The first row should be green.",
     [PROMISE, WATERMARKS, WAITS, PROBE, CHECK, LETTERS, HINTS],
 )

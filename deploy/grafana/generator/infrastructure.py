@@ -1,4 +1,4 @@
-"""What Veche stands on: its processes, PostgreSQL, the log, the bus, Kafka, the machine."""
+"""What Veche runs on: its processes, PostgreSQL, the log, the bus, Kafka, the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEB = '{job="web", instance=~"$instance"}'
 # Pseudo file systems never fill up, and one device may be mounted many times.
 FILE_SYSTEMS = '{job="node", fstype!~"tmpfs|ramfs|squashfs|iso9660"}'
 
-AWAY_OR_THERE = {0: ("away", RED), 1: ("there", GREEN)}
+DOWN_OR_UP = {0: ("down", RED), 1: ("up", GREEN)}
 
 
 NOW = Row(
@@ -40,30 +40,32 @@ NOW = Row(
         ),
         number(
             "Log",
-            "Whether the log server answers. Away: nobody can send, outboxes keep what is written.",
+            "Whether the log server answers. Down: nobody can send, and outboxes keep what people "
+            "write.",
             'min(veche_source_up{source="log"})',
-            words=AWAY_OR_THERE,
+            words=DOWN_OR_UP,
             runbook="breaker-open",
         ),
         number(
             "PostgreSQL",
-            "Whether it answers. Away: sending and live reading go on, connecting and storing "
-            "do not.",
+            "Whether it answers. Down: sending and live reading go on, connecting and storing do "
+            "not.",
             'min(veche_source_up{source="database"})',
-            words=AWAY_OR_THERE,
+            words=DOWN_OR_UP,
             runbook="breaker-open",
         ),
         number(
             "Bus",
-            "Whether it answers. Away: messages of others come with the heartbeat, storing waits.",
+            "Whether it answers. Down: other people's messages come with the heartbeat, and "
+            "storing waits.",
             'min(veche_source_up{source="bus"})',
-            words=AWAY_OR_THERE,
+            words=DOWN_OR_UP,
             runbook="breaker-open",
         ),
         number(
             "Versions",
-            "How many versions of Veche run at once. More than one: an upgrade is under way, or "
-            "was left half-way.",
+            "How many versions of Veche run at once. More than one: an upgrade is in progress, or "
+            "was left unfinished.",
             "count(count by (version) (veche_build_info))",
             limits=Limits(2, 3),
         ),
@@ -83,16 +85,16 @@ PROCESSES = Row(
         ),
         lines(
             "Memory",
-            "Grows with the connections and stays. If it grows without end, restart the process: "
-            "people are back within seconds.",
+            "Grows with the connections and stays there. If it grows without end, restart the "
+            "process: people are back within seconds.",
             Query(f"process_resident_memory_bytes{WEB}", "{{instance}}"),
             unit="bytes",
             width=6,
         ),
         lines(
             "Event-loop lag, 99 %",
-            "How late the loop comes round that serves all connections of the process. Over 250 ms "
-            "people feel it.",
+            "How late the event loop is that serves all connections of the process. People notice "
+            "more than 250 ms.",
             Query(
                 "histogram_quantile(0.99, sum by (le, instance) "
                 f"(rate(veche_event_loop_lag_seconds_bucket{WEB}[$__rate_interval])))",
@@ -105,7 +107,7 @@ PROCESSES = Row(
         ),
         lines(
             "Open files and sockets",
-            "Of each process, and the most that it may open.",
+            "Open per process, and the most that it may open.",
             Query(f"process_open_fds{WEB}", "{{instance}}"),
             Query(f"max(process_max_fds{WEB})", "limit"),
             width=6,
@@ -113,7 +115,7 @@ PROCESSES = Row(
         lines(
             "Clocks",
             "How far the clock of each process's machine is from those of log, bus and database; "
-            "the worst of the three. Nothing is lost by it, but shown times are wrong.",
+            "the worst of the three. Nothing is lost, but displayed times are wrong.",
             Query("max by (job, instance) (abs(veche_clock_skew_seconds))", "{{job}} {{instance}}"),
             unit="s",
             width=24,
@@ -127,14 +129,14 @@ BREAKERS = Row(
     [
         lines(
             "State, the worst of all processes",
-            "0 closed, 1 half-open, 2 open. Not closed for a minute: the dependency is away.",
+            "0 closed, 1 half-open, 2 open. Not closed for a minute: the dependency is down.",
             Query(f"max by (dependency) (veche_breaker_state{WEB})", "{{dependency}}"),
             limits=Limits(1, 2),
             runbook="breaker-open",
         ),
         lines(
             "Calls refused at once",
-            "What an open breaker keeps from waiting, each second.",
+            "Calls per second that an open breaker refused instead of letting them wait.",
             Query(
                 f"sum by (dependency) (rate(veche_breaker_refusals_total{WEB}[$__rate_interval]))",
                 "{{dependency}}",
@@ -143,9 +145,9 @@ BREAKERS = Row(
             runbook="breaker-open",
         ),
         lines(
-            "Draining, and appends that wait",
+            "Stopping, and appends that wait",
             "Processes that let their connections go before they stop, and events that wait for "
-            "the log in all of them (at most 10,000 in each).",
+            "the log in all processes (at most 10,000 in each).",
             Query(f"sum(veche_draining{WEB})", "draining"),
             Query(f"sum(veche_appends_waiting{WEB})", "appends waiting"),
         ),
@@ -156,8 +158,8 @@ LOG = Row(
     [
         lines(
             "Memory in use",
-            "The log holds what is not stored yet, the newest events of rooms in use and the dead "
-            "letters. At its limit it refuses appends; a limit of 0 is none.",
+            "The log holds what is not stored yet, the newest events of rooms in use, and dead "
+            "letters. At its limit it refuses appends; 0 means no limit.",
             Query("max by (server) (veche_server_memory_bytes)", "{{server}}"),
             Query("max by (server) (veche_server_memory_max_bytes)", "{{server}} limit"),
             unit="bytes",
@@ -165,23 +167,23 @@ LOG = Row(
         ),
         lines(
             "Append-only file",
-            "Size on the log's disk. It is rewritten when it has doubled, and needs room for a "
-            "second copy then.",
+            "Size on the log's disk. The file is rewritten when it has doubled, and then needs "
+            "space for a second copy.",
             Query("max(veche_log_file_bytes)", "file"),
             unit="bytes",
             runbook="log-disk",
         ),
         lines(
             "Time of an append",
-            "One call that appends a batch, its fsync included. This is the log's disk: tens of "
-            "milliseconds mean a slow one, or a noisy neighbour.",
+            "One call that appends a batch, including its fsync. This depends on the log's disk: "
+            "tens of milliseconds mean a slow one, or a noisy neighbour.",
             *percentiles("veche_append_seconds"),
             unit="s",
             runbook="log-disk",
         ),
         lines(
             "Events in an append",
-            "On average. Under load many share one fsync.",
+            "On average. Under load, many events share one fsync.",
             Query(
                 "sum(rate(veche_append_batch_events_sum[$__rate_interval]))"
                 " / sum(rate(veche_append_batch_events_count[$__rate_interval]))",
@@ -191,7 +193,7 @@ LOG = Row(
         ),
         lines(
             "Waiting in the ingest streams",
-            "Events that the log keeps until PostgreSQL has them; it takes memory of the log.",
+            "Events that the log keeps until PostgreSQL has them. They take the log's memory.",
             Query("max(veche_ingest_events)", "events"),
             width=6,
             runbook="stored-lag",
@@ -217,7 +219,7 @@ DATABASE = Row(
     [
         lines(
             "Pools of the web processes",
-            "Connections in use and idle, summed, and how many there may be (DB_POOL_MAX).",
+            "Connections in use and idle, in total, and how many there may be (DB_POOL_MAX).",
             Query(
                 f"sum by (state) (veche_database_pool_connections{WEB})",
                 "{{state}}",
@@ -226,21 +228,22 @@ DATABASE = Row(
         ),
         lines(
             "Waiting for a connection",
-            "Callers that wait. Steadily above 0: raise DB_POOL_MAX, or find the slow statement.",
+            "Callers that wait. If it stays above 0, raise DB_POOL_MAX, or find the slow "
+            "statement.",
             Query(f"sum(veche_database_pool_waiting{WEB})", "waiting"),
             width=6,
             limits=Limits(1, 10),
         ),
         lines(
             "Connections to the server",
-            "All of them, and the most that PostgreSQL allows. Near it: fewer processes, smaller "
-            "pools, or a pooler in front.",
+            "All connections, and the most that PostgreSQL allows. Near the limit: use fewer "
+            "processes, smaller pools, or a pooler in front.",
             Query("max by (state) (veche_database_connections)", "{{state}}"),
             width=6,
         ),
         lines(
             "Size of the database",
-            "Events are kept for good, so this grows with what people write.",
+            "Events are kept permanently, so this grows with what people write.",
             Query("max(veche_database_bytes)", "size"),
             unit="bytes",
             width=6,
@@ -253,8 +256,8 @@ KAFKA = Row(
     [
         lines(
             "Errors of the Kafka client",
-            "In the last five minutes, by class. A few while brokers restart; always some: the "
-            "brokers or the way to them.",
+            "In the last five minutes, by class. A few are normal while brokers restart; if they "
+            "persist, look at the brokers or the network to them.",
             Query(
                 or_none("sum by (error) (increase(veche_kafka_errors_total[5m]))", "error"),
                 "{{error}}",
@@ -263,8 +266,8 @@ KAFKA = Row(
             runbook="exported-lag",
         ),
         lines(
-            "Acknowledged by the bus",
-            "Events each second, on Kafka or the Redis Stream.",
+            "Acknowledged by the event bus",
+            "Events per second, on Kafka or the Redis Stream.",
             Query("sum(rate(veche_events_exported_total[$__rate_interval]))", "events"),
             unit="cps",
             width=12,
@@ -277,7 +280,7 @@ MACHINE = Row(
     [
         lines(
             "CPU in use",
-            "Of all cores of each machine. Full for long: everything above is slow, whatever it "
+            "Of all cores of each machine. If it stays full, everything above is slow, whatever it "
             "says.",
             Query(
                 "1 - avg by (instance) "
@@ -289,7 +292,7 @@ MACHINE = Row(
         ),
         lines(
             "Memory in use",
-            "Of each machine, without caches that it can give back. Full: the kernel ends "
+            "Of each machine, without reclaimable caches. When it is full, the kernel kills "
             "processes.",
             Query(
                 '1 - node_memory_MemAvailable_bytes{job="node"}'
@@ -316,8 +319,7 @@ MACHINE = Row(
 INFRASTRUCTURE = Board(
     "infrastructure",
     "Infrastructure",
-    "What Veche stands on: its processes, the log, the bus, PostgreSQL, the event bus, the "
-    "machine.",
+    "What Veche runs on: its processes, the log, the bus, PostgreSQL, the event bus, the machine.",
     [NOW, PROCESSES, BREAKERS, LOG, DATABASE, KAFKA, MACHINE],
     choices=[Choice("instance", "Web process", 'up{job="web"}', "instance")],
 )

@@ -1,4 +1,4 @@
-"""What works behind the web processes: tasks, storing, exporting, counting."""
+"""What happens behind the web processes: tasks, storing, exporting, counting."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ NOW = Row(
         ),
         number(
             "Tasks in the queue",
-            "Tasks only say “look”, so a long queue is no backlog of messages; but it does mean "
-            "that the workers do not keep up.",
+            "Tasks only tell a worker to look, so a long queue is no backlog of messages; but it "
+            "does mean that the workers do not keep up.",
             "max(veche_tasks_queued)",
             limits=Limits(100, 1000),
             width=6,
         ),
         number(
             "Drains in the queue",
-            "Of the tasks in the queue those that store what was said. A process of each worker is "
-            "kept free for them: a few that come and go are normal; where they stay, the workers "
-            "do not keep up, and second ticks come late.",
+            "The queued tasks that store messages. One process of each worker is kept free for "
+            "them: a few that come and go are normal; if they stay, the workers do not keep up, "
+            "and second ticks come late.",
             "max(veche_drains_queued)",
             limits=Limits(50, 500),
             width=6,
         ),
         number(
             "Put off",
-            "Tasks whose dependency was away, and which are sent again later.",
+            "Tasks whose dependency was down; they are sent again later.",
             "max(veche_tasks_put_off)",
             limits=Limits(10, 100),
             width=6,
         ),
         number(
             "Beat sent a task",
-            "How long ago. It sends one every 2 s; after 30 s nothing periodic is done any more.",
+            "How long ago. Beat sends one every 2 s; after 30 s nothing periodic is done any more.",
             "time() - max(veche_beat_heartbeat_timestamp_seconds)",
             "s",
             limits=Limits(10, 30),
@@ -53,16 +53,16 @@ NOW = Row(
         ),
         number(
             "Failed runs, 1 h",
-            "Runs of tasks that failed. Some while a server restarts are normal; what they leave "
-            "is taken up by the sweep.",
+            "Runs of tasks that failed. Some are normal while a server restarts; the sweep takes "
+            "up what they leave.",
             "sum(increase(veche_task_failures_total[1h])) or vector(0)",
             limits=Limits(50, 500),
             width=8,
         ),
         number(
             "Busy",
-            "Share of the workers' processes that is at work. Near 100 % for long: more processes "
-            "(WORKER_CONCURRENCY) or more workers.",
+            "Share of the workers' processes that are busy. If it stays near 100 %, use more "
+            "processes (WORKER_CONCURRENCY) or more workers.",
             "sum(rate(veche_task_seconds_sum[$__rate_interval])) / sum(veche_worker_children)",
             unit="percentunit",
             limits=Limits(0.7, 0.9),
@@ -75,7 +75,7 @@ TASKS = Row(
     [
         lines(
             "Runs, by task",
-            "Each second. The sweeps run every 2 s, so all of them at 0 means no beat, no worker "
+            "Per second. The sweeps run every 2 s, so if all are at 0, there is no beat, no worker "
             "or no bus.",
             Query(
                 f"sum by (task) (rate(veche_task_seconds_count{TASK}[$__rate_interval]))",
@@ -87,8 +87,8 @@ TASKS = Row(
         ),
         lines(
             "Failed runs, by task and what became of them",
-            "In the last five minutes. `left_to_sweep` and `later` take care of themselves; "
-            "`dead_letter` is there to be looked at.",
+            "In the last five minutes. `left_to_sweep` and `later` resolve themselves; a "
+            "`dead_letter` should be looked at.",
             Query(
                 or_none(
                     f"sum by (task, outcome) (increase(veche_task_failures_total{TASK}[5m]))",
@@ -101,7 +101,7 @@ TASKS = Row(
         ),
         lines(
             "Time of a run, 95 %, by task",
-            "A drain or an export works for at most 10 s and then lets others have the worker.",
+            "A drain or an export works for at most 10 s and then leaves the worker to others.",
             Query(
                 "histogram_quantile(0.95, sum by (le, task) "
                 f"(rate(veche_task_seconds_bucket{TASK}[$__rate_interval])))",
@@ -112,8 +112,8 @@ TASKS = Row(
         ),
         lines(
             "Wait in the queue, 95 %, by task",
-            "From sending to the start. Seconds of it: too few processes, or one long task holds "
-            "them.",
+            "From sending to the start. If it takes seconds, there are too few processes, or one "
+            "long task occupies them.",
             Query(
                 "histogram_quantile(0.95, sum by (le, task) "
                 f"(rate(veche_task_wait_seconds_bucket{TASK}[$__rate_interval])))",
@@ -129,7 +129,7 @@ STORING = Row(
     [
         lines(
             "Events stored",
-            "Each second, of all workers. With a backlog this is as fast as it goes.",
+            "Per second, of all workers. With a backlog this is the highest possible rate.",
             Query("sum(rate(veche_events_stored_total[$__rate_interval]))", "stored"),
             unit="cps",
             runbook="stored-lag",
@@ -142,7 +142,7 @@ STORING = Row(
         ),
         lines(
             "Events in a batch",
-            "On average, at most 500. It grows with the load, and each event costs less then.",
+            "On average, at most 500. It grows with the load, which makes each event cheaper.",
             Query(
                 "sum(rate(veche_drain_batch_events_sum[$__rate_interval]))"
                 " / sum(rate(veche_drain_batch_events_count[$__rate_interval]))",
@@ -156,7 +156,7 @@ EXPORTING = Row(
     [
         lines(
             "Events exported",
-            "Each second. Events that are published again after a crash count again.",
+            "Per second. Events that are published again after a crash count again.",
             Query("sum(rate(veche_events_exported_total[$__rate_interval]))", "exported"),
             unit="cps",
             width=6,
@@ -164,8 +164,7 @@ EXPORTING = Row(
         ),
         lines(
             "Time of a batch",
-            "All acknowledgements included: at most 12 s, then the batch has failed and is tried "
-            "again.",
+            "All acknowledgements included. After 12 s the batch has failed and is tried again.",
             *percentiles("veche_export_batch_seconds"),
             unit="s",
             width=6,
@@ -181,7 +180,7 @@ EXPORTING = Row(
             width=6,
         ),
         lines(
-            "Not taken by the bus",
+            "Not taken by the event bus",
             "In the last five minutes. `unacknowledged` and `away` are tried again; `refused` is a "
             "dead letter.",
             Query("sum by (kind) (increase(veche_export_failures_total[5m]))", "{{kind}}"),
@@ -205,19 +204,19 @@ COUNTING = Row(
         ),
         lines(
             "Time of a batch",
-            "Reading, counting and the commit of figures and position together.",
+            "Reading, counting, and the commit of numbers and position together.",
             *percentiles("veche_analytics_batch_seconds"),
             unit="s",
         ),
         lines(
             "Records that wait",
-            "Of all partitions. When it climbs, the consumer does not keep up, or stands still.",
+            "Of all partitions. If it climbs, the consumer does not keep up, or stands still.",
             Query("sum(veche_analytics_waiting_records)", "records"),
             runbook="analytics-lag",
         ),
         lines(
             "How late",
-            "From an event to its place in the figures, for the newest one of a batch.",
+            "From an event to its commit in the rollups, for the newest event of a batch.",
             Query("max(veche_analytics_delay_seconds)", "delay"),
             unit="s",
             width=12,
@@ -225,8 +224,9 @@ COUNTING = Row(
         ),
         lines(
             "Stopped, dropped and failed",
-            "Partitions that stand still for too many bad records (a person must look); batches "
-            "that another process had counted, and calls without an answer, in five minutes.",
+            "Partitions that stand still because of too many bad records (somebody must look); "
+            "batches that another process had counted; and calls without an answer, in five "
+            "minutes.",
             Query("sum(veche_analytics_stopped_partitions)", "stopped"),
             Query("sum(increase(veche_analytics_fenced_total[5m]))", "dropped"),
             Query("sum(increase(veche_analytics_failures_total[5m]))", "failed"),
@@ -238,7 +238,7 @@ COUNTING = Row(
 WORKERS = Board(
     "workers",
     "Workers",
-    "What works behind the web processes: tasks, storing, exporting, counting, beat.",
+    "What happens behind the web processes: tasks, storing, exporting, counting, beat.",
     [NOW, TASKS, STORING, EXPORTING, COUNTING],
     choices=[Choice("task", "Task", "veche_task_seconds_count", "task")],
 )
