@@ -76,7 +76,7 @@ def test_conversation_with_a_deactivated_person_says_that_nobody_reads_it(
     stack.manage("shell", "-c", switch + "u.is_active = False; u.save()")
 
     notice = anna.page.get_by_test_id("deactivated-notice")
-    expect(notice).to_contain_text("nobody reads what is written here")
+    expect(notice).to_contain_text("nobody will read what you write here")
     expect(anna.page.get_by_test_id("composer")).to_have_count(0)
     anna.page.reload()
     expect(notice).to_be_visible()

@@ -140,7 +140,7 @@ describe("the panel of members", () => {
 		expect(root.querySelectorAll("[data-testid=more-members]")).toHaveLength(0);
 		await type("nobody");
 		expect(names()).toHaveLength(0);
-		expect(byTestId(root, "members-found").textContent).toContain("Nobody found");
+		expect(byTestId(root, "members-found").textContent).toContain("No people found");
 		await type("Member");
 		expect(byTestId(root, "members-found").textContent).toContain("There are more");
 		const asked = members.mock.calls.length;

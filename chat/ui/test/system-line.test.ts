@@ -15,9 +15,9 @@ describe("systemLine", () => {
 	it.each([
 		["member.removed", { user: 2 }, "Anna removed Boris"],
 		["member.removed", { user: 2, banned: true }, "Anna banned Boris"],
-		["member.removed", { user: 2, banned: false }, "Anna lifted the ban of Boris"],
+		["member.removed", { user: 2, banned: false }, "Anna lifted the ban on Boris"],
 		["member.joined", { user: 2, role: "member" }, "Anna added Boris"],
-		["member.joined", { user: 2, role: "moderator" }, "Anna made Boris moderator"],
+		["member.joined", { user: 2, role: "moderator" }, "Anna made Boris a moderator"],
 		["room.updated", { slow_mode_seconds: 30 }, "Anna turned on slow mode: one message every 30 seconds"],
 		["room.updated", { slow_mode_seconds: 0 }, "Anna turned slow mode off"],
 	])("says what %s with %j was", (type, data, line) => {
@@ -27,7 +27,7 @@ describe("systemLine", () => {
 	it("tells another role from coming in", () => {
 		const joined = system("member.joined", { user: 2, role: "member" });
 
-		expect(systemLine(joined, en, nameOf, true)).toBe("Anna made Boris member");
+		expect(systemLine(joined, en, nameOf, true)).toBe("Anna made Boris a member");
 		expect(systemLine(joined, ru, nameOf, true)).toBe("Anna назначает роль «участник»: Boris");
 	});
 });

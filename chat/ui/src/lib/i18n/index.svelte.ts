@@ -9,8 +9,8 @@ export const LANGUAGES: { code: Language; name: string }[] = [
 ];
 
 /**
- * The words with every name that a sentence holds isolated, so that one that reads from right to left does not
- * turn what stands beside it.
+ * The words, with every name inside a sentence isolated, so that a right-to-left name does not reorder the text
+ * beside it.
  */
 function withNames<T>(words: T): T {
 	if (typeof words === "function") {
@@ -34,7 +34,7 @@ function initial(): Language {
 
 class Choice {
 	code = $state<Language>(initial());
-	/** The words, with the reader's own country for dates and times where the browser names one. */
+	/** The words, with the reader's country for dates and times if the browser names one. */
 	words: Words = $derived({
 		...DICTIONARIES[this.code],
 		locale: navigator.languages.find((tag) => tag.startsWith(this.code)) ?? this.code,
