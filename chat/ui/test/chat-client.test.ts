@@ -53,7 +53,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 	return ScriptedSocket.latest;
 }
 
-/** Opens room 5 and answers its first page. */
+/** Opens room 5 and answers the request for its first page. */
 async function open(
 	socket: ScriptedSocket,
 	messages = [{ ...posted(10, 8), author: 2, body: "latest" }],
@@ -117,7 +117,7 @@ describe("ChatClient", () => {
 		socket.says({ t: "read", room: 5, seq: 6, n: 5 });
 		socket.says({ t: "read", room: 77, seq: 6, n: 5 });
 		const back = unread();
-		// It may come before the events that it is about.
+		// It may come before the events to which it refers.
 		socket.says({ t: "read", room: 5, seq: 12, n: 10 });
 		const ahead = unread();
 		socket.says({ t: "events", f: 1, room: 5, events: [11, 12, 13].map((seq) => posted(seq, seq - 2)) });

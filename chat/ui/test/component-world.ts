@@ -1,4 +1,4 @@
-/** What components need around them: a chat without a server. */
+/** The surroundings that components need: a chat without a server. */
 
 import { type Component, flushSync, mount, tick, unmount } from "svelte";
 import { afterEach } from "vitest";
@@ -49,7 +49,7 @@ export function show<P extends Record<string, unknown>>(
 	return target;
 }
 
-/** What promises and effects do until nothing is left to do. */
+/** Runs promises and effects until nothing is left to do. */
 export async function settled(): Promise<void> {
 	for (let turn = 0; turn < 5; turn++) {
 		await tick();

@@ -1,4 +1,4 @@
-/** A person, a room and a message as they are where a test does not care. */
+/** A person, a room and a message for tests to which their details do not matter. */
 
 import type { RoomInfo, UserInfo } from "../src/lib/client/frames";
 import type { MessageItem } from "../src/lib/client/history";
@@ -29,7 +29,7 @@ export function roomInfo(changes: Partial<RoomInfo> = {}): RoomInfo {
 	};
 }
 
-/** The message at `seq`; messages one after the other were posted a second apart. */
+/** The message at `seq`; consecutive messages are one second apart. */
 export function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
 	return {
 		kind: "message",

@@ -15,7 +15,7 @@ function shape(source: string): string[] {
 	return [...parsed(source).children].map((child) => `${child.tagName.toLowerCase()} ${child.textContent}`);
 }
 
-/** The same before it is sanitised, which takes long on jsdom; now and then it is made sure that nothing goes then. */
+/** The same before sanitising, which is slow on jsdom; now and then the test checks that sanitising removes nothing. */
 function made(source: string, at: number): HTMLElement {
 	const element = document.createElement("div");
 	element.innerHTML = toHtml(source).html ?? "";
@@ -25,7 +25,7 @@ function made(source: string, at: number): HTMLElement {
 
 const EMPHASIS: Record<string, string> = { EM: "*", STRONG: "**", S: "~~", CODE: "`" };
 
-/** What somebody typed to get this, in one of the ways there are; tables, quotes and lines across without marks. */
+/** One way of typing this text; tables, quotes and horizontal rules without marks. */
 function typed(node: Node): string {
 	if (node.nodeType === Node.TEXT_NODE) return node.nodeValue ?? "";
 	const inner = [...node.childNodes].map(typed).join("");
@@ -126,7 +126,7 @@ describe("what is typed", () => {
 		for (let at = 0; at < 2_000; at++) {
 			const source = Array.from({ length: 1 + Math.floor(random() * 4) }, () => {
 				const words = Array.from({ length: Math.floor(random() * 8) }, () => one(pieces)).join("");
-				// What begins a quote, a line or a table is not told from the signs of text below.
+				// The start of a quote, a rule or a table cannot be told from the characters of the text below.
 				return one(starts) + words.replace(/^[>|* ]+/, "");
 			}).join(one(["\n", "\n\n"]));
 			const text = made(source.trim(), at);
@@ -227,7 +227,7 @@ describe("formatting", () => {
 		expect(turned(`${"1\n".repeat(150)}\u{1e900}`)).toBe("rtl");
 		expect(turned(`${"1\n".repeat(150)}один`)).toBe("ltr");
 		expect(turned("1\n".repeat(150))).toBe("ltr");
-		// Code and links have directions of their own, and do not tell that of the line.
+		// Code and links have their own directions, and do not decide that of the line.
 		expect(turned(`\`x\` [x](https://example.com) ${"*1* ".repeat(150)} שלום`)).toBe("rtl");
 		expect(turned(`| 1 |\n|---|\n${"| *1* 2 |\n".repeat(150)}| שלום |`)).toBe("rtl");
 		expect(parsed(`[${"*1* ".repeat(150)} שלום](https://example.com)`).querySelector("a")?.dir).toBe("rtl");

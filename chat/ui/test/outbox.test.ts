@@ -224,7 +224,7 @@ describe.each([
 		refuse(new RequestError("unavailable", "away", 0.01));
 		await outbox.add(say("and this"));
 
-		// What was discarded comes back neither by a refusal nor by another attempt.
+		// A discarded item comes back neither after a refusal nor after another attempt.
 		await vi.waitFor(() => expect(desk.sent.length).toBe(2));
 		expect(bodies(desk.sent)).toEqual(["under way", "and this"]);
 		expect(desk.waiting.length).toBe(1);

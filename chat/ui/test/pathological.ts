@@ -1,13 +1,13 @@
 /**
- * Texts that make work for a renderer of Markdown, each as long as a message may be.
+ * Texts that are expensive for a Markdown renderer, each as long as a message may be.
  *
- * From the test suites and issue trackers of cmark, markdown-it, micromark and linkify-it, and from looking
- * at what our renderer does more than once in one place. `bench/rendering.py` measures them in a browser.
+ * Taken from the test suites and issue trackers of cmark, markdown-it, micromark and linkify-it, and from places where
+ * our renderer does something more than once. `bench/rendering.py` measures them in a browser.
  */
 
 const LENGTH = 8_000;
 
-/** `unit` again and again between `head` and `tail`. */
+/** `unit` repeated between `head` and `tail`. */
 function fill(unit: string, head = "", tail = ""): string {
 	return head + unit.repeat(Math.floor((LENGTH - head.length - tail.length) / unit.length)) + tail;
 }
@@ -27,7 +27,7 @@ function within(open: string, close: string, times: number, what = "a"): string 
 	return open.repeat(times) + what + close.repeat(times);
 }
 
-/** One of these again and again, for a start: every sign that some rule looks at, and some that go together. */
+/** Units to repeat: every character that some rule examines, and some combinations. */
 const UNITS = (
 	'[|]|![|[](|[a](x|[a](<|[a](http://a "|[](a "|[](a \'|[](a (|](|](x)|[a][a]|[]: |<|<a|<a:|<b>|<!--|<?|</|' +
 	"<http://a>|<a@b.c>|&|&amp;|&#x1F600;|&aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa|*|**a |*a **b |*a _b |a**b|_|a_|~~|~~a|" +
@@ -105,7 +105,7 @@ export const PATHOLOGICAL: Record<string, string> = {
 	spaces: fill(" ", "a", "b"),
 };
 
-/** Texts put together at random from what means something in Markdown; the same ones for the same `seed`. */
+/** Texts composed at random from Markdown's syntax; the same texts for the same `seed`. */
 export function* generated(count: number, seed: number): Generator<string> {
 	const random = randomFrom(seed);
 	const one = <T>(from: T[]): T => from[Math.floor(random() * from.length)] as T;
@@ -124,7 +124,7 @@ export function* generated(count: number, seed: number): Generator<string> {
 	for (let made = 0; made < count; made++) {
 		let text = "";
 		while (text.length < LENGTH) {
-			// Mostly a few pieces many times over: what takes long is what comes again.
+			// Mostly a few pieces many times over: repetition is what takes long.
 			const unit = Array.from({ length: 1 + Math.floor(random() * 4) }, () => one(pieces)).join("");
 			text += unit.repeat(1 + Math.floor(random() ** 3 * (LENGTH / unit.length)));
 		}
@@ -143,7 +143,7 @@ export function randomFrom(seed: number): () => number {
 	};
 }
 
-/** Long, but such as people write: all of it is to be formatted. */
+/** Long, but realistic: all of it must be formatted. */
 export const HONEST: Record<string, string> = {
 	"a table":
 		`| Name | Value | Note |\n|---|--:|:--|\n${parts(200, (at) => `| parameter ${at} | ${at * 7} | as \`measured\` |`)}`.slice(

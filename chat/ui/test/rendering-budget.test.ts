@@ -13,10 +13,10 @@ import {
 } from "../src/lib/markdown";
 import { generated, HONEST, PATHOLOGICAL } from "./pathological";
 
-/** Looks at a character that a text of 8,000 may cost: each some 30 times. */
+/** How many characters may be examined for a text of 8,000: each some 30 times. */
 const MOST_LOOKS = 250_000;
 
-/** How often `work` looks at a character, by itself or within what a regular expression matches. */
+/** How many characters `work` examines, directly or within a match of a regular expression. */
 function looks(work: () => void): number {
 	const { charCodeAt } = String.prototype;
 	const { exec } = RegExp.prototype;

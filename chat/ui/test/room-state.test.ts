@@ -73,7 +73,7 @@ describe("room state", () => {
 		});
 
 		it("come from the server with those that are no news, which go as the marker passes them", () => {
-			// After message 3: one's own 4 and 6, deleted 5, new 7 and 8.
+			// After message 3: own 4 and 6, deleted 5, unread 7 and 8.
 			const info = { head: 10, n: 8, read: 3, read_n: 6, own_after: [4, 6], deleted_after: [5] };
 			const state = rooms.fromInfo(roomInfo(info));
 

@@ -27,7 +27,7 @@ function over(from: number, to: number, mine?: number) {
 			items = lines(first, last);
 		},
 		ends: () => [items[shown.start]?.seq, items[shown.end - 1]?.seq],
-		/** What is shown after each step, until nothing is left to do. */
+		/** The positions shown after each step, until nothing is left to do. */
 		steps: () => {
 			const after = [];
 			while (shown.behind) {

@@ -26,7 +26,7 @@ describe("rows", () => {
 		);
 
 		expect(after.map((row) => before.includes(row))).toEqual([true, true, false, true, false]);
-		// Above the divider another group begins.
+		// A new group begins at the divider.
 		const divided = keepingSame(buildRows(items, 3), before);
 		expect(divided.map((row) => row.kind)).toEqual(["day", "message", "message", "divider", "message"]);
 		expect(divided.map((row) => before.includes(row))).toEqual([true, true, true, false, false]);

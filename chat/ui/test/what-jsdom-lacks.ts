@@ -1,4 +1,4 @@
-/** Parts of a browser that components use and jsdom does not have: nothing has a size there, and a mouse hovers. */
+/** Browser features that components use and jsdom lacks: nothing has a size there, and a mouse hovers. */
 
 class NoObserver {
 	observe(): void {}

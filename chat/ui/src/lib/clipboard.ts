@@ -1,4 +1,4 @@
-/** Puts text on the clipboard; false when the browser does not let us. */
+/** Puts text on the clipboard; false if the browser does not allow it. */
 export async function copyText(text: string): Promise<boolean> {
 	try {
 		await navigator.clipboard.writeText(text);
@@ -8,7 +8,7 @@ export async function copyText(text: string): Promise<boolean> {
 	}
 }
 
-/** Over plain HTTP there is no clipboard API; what is selected can still be copied. */
+/** Over plain HTTP there is no clipboard API, but selected text can still be copied. */
 function copySelected(text: string): boolean {
 	const before = document.activeElement as HTMLElement | null;
 	const box = document.createElement("textarea");

@@ -1,4 +1,4 @@
-/** What a search result shows of a message: the part around the words that were looked for. */
+/** The part of a message that a search result shows: the text around the words that were searched for. */
 
 export interface Piece {
 	text: string;
@@ -10,12 +10,12 @@ const LENGTH = 220;
 const WITHOUT_SPACES =
 	/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 
-/** Whether one can look for it: two characters, or one that stands for something by itself. */
+/** Whether it can be searched for: two characters, or one that means something by itself. */
 export function isEnough(text: string): boolean {
 	return [...text].length > 1 || WITHOUT_SPACES.test(text) || /[^\p{ASCII}\p{L}\p{N}\p{P}\p{M}]/u.test(text);
 }
 
-/** One line of `body` around the first of `marks`, cut at words where it is long; `marks` are hits. */
+/** One line of `body` around the first of `marks`, cut at words if it is long; `marks` are hits. */
 export function excerptAround(body: string, marks: string[]): Piece[] {
 	const text = oneLine(body);
 	const found = marks.length === 0 ? [] : [...text.matchAll(patternOf(marks))];
@@ -37,7 +37,7 @@ export function excerptAround(body: string, marks: string[]): Piece[] {
 	return pieces;
 }
 
-/** A word is a hit where it stands alone; anything else, and scripts without spaces, wherever it stands. */
+/** A word is a hit only as a whole word; anything else, and scripts without spaces, is a hit anywhere. */
 function patternOf(marks: string[]): RegExp {
 	const parts = marks.map((mark) => {
 		const escaped = oneLine(mark).replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");

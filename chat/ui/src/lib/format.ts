@@ -3,7 +3,7 @@ import { dayOf } from "./rows";
 
 const DAY_MS = 86_400_000;
 
-/** Making a formatter takes as long as drawing a row: each is made once. */
+/** Making a formatter takes as long as drawing a row, so each is made once. */
 const dates = new Map<string, Intl.DateTimeFormat>();
 function dateFormat(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
 	const key = locale + JSON.stringify(options);
@@ -17,7 +17,7 @@ function dateFormat(locale: string, options: Intl.DateTimeFormatOptions): Intl.D
 const ages = new Map<string, Intl.RelativeTimeFormat>();
 const collators = new Map<string, Intl.Collator>();
 
-/** The order of names as people of the language expect it. */
+/** The order of names that speakers of the language expect. */
 export function byNameIn(words: Words): (a: string, b: string) => number {
 	let collator = collators.get(words.locale);
 	if (!collator) {
@@ -27,7 +27,7 @@ export function byNameIn(words: Words): (a: string, b: string) => number {
 	return collator.compare;
 }
 
-/** `14:05` or `2:05 PM`, as the language has it. */
+/** `14:05` or `2:05 PM`, depending on the language. */
 export function clockTime(at: string, words: Words): string {
 	return dateFormat(words.locale, { hour: "2-digit", minute: "2-digit" }).format(new Date(at));
 }
@@ -36,7 +36,7 @@ export function fullTime(at: string, words: Words): string {
 	return dateFormat(words.locale, { dateStyle: "long", timeStyle: "medium" }).format(new Date(at));
 }
 
-/** The clock time, with the date when it is not today: `14:05` or `26 Nov, 14:05`. */
+/** The clock time, with the date unless it is today: `14:05` or `26 Nov, 14:05`. */
 export function momentName(at: string, words: Words, now = Date.now()): string {
 	if (dayOf(at) === dayOf(new Date(now).toISOString())) return clockTime(at, words);
 	return dateFormat(words.locale, {
@@ -95,7 +95,7 @@ export function hueOf(id: number): number {
 const TURNED =
 	/[\u200e\u200f\u202a-\u202e\p{scx=Arab}\p{scx=Hebr}\p{scx=Syrc}\p{scx=Thaa}\p{scx=Nkoo}\p{scx=Adlm}]/u;
 
-/** A name within a sentence: one that reads from right to left does not turn what stands beside it. */
+/** A name within a sentence, isolated so that a right-to-left name does not reorder the text beside it. */
 export function isolated(name: string): string {
 	return TURNED.test(name) ? `\u2068${name}\u2069` : name;
 }

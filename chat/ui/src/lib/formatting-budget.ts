@@ -1,8 +1,8 @@
 import { MOST_NODES, renderMarkdown } from "./markdown";
 
-/** Nodes that a message may have whatever stands around it: what people write is seldom more. */
+/** Nodes that any message may have, regardless of the others: people seldom write more. */
 export const FREE_NODES = 200;
-/** Nodes that the messages of one list may have together beyond those. */
+/** Additional nodes that the messages of one list may have together. */
 export const SHARED_NODES = 12_000;
 
 /** Where the list keeps its budget for its rows, as a context. */
@@ -11,15 +11,15 @@ export const FORMATTING = Symbol("formatting");
 export interface Formatting {
 	/** Safe HTML; null when the text is shown as it is. */
 	html: string | null;
-	/** Only the other messages are in the way: it can still be formatted when the reader asks for it. */
+	/** Only the other messages prevent it: it can still be formatted if the reader asks for it. */
 	onDemand: boolean;
 }
 
 /**
  * Shares out how much the messages in one list may add to the page.
  *
- * A message that needs much is formatted while there is room for it. What does not fit costs nearly nothing, so
- * that a page full of such messages opens, and the plain ones among them look as they always do.
+ * A large message is formatted while there is room for it. One that does not fit costs almost nothing, so that a page
+ * full of such messages opens, and the plain ones among them look as usual.
  */
 export class FormattingBudget {
 	private readonly drawn = new Map<symbol, number>();
@@ -36,7 +36,7 @@ export class FormattingBudget {
 		return { html, onDemand: html === null && most < MOST_NODES };
 	}
 
-	/** `row` is not on the page any more. */
+	/** `row` is no longer on the page. */
 	release(row: symbol): void {
 		this.left += this.drawn.get(row) ?? 0;
 		this.drawn.delete(row);

@@ -1,4 +1,4 @@
-/** Finds what people half remember: words in any order, their beginnings, or just their letters in order. */
+/** Finds names that people half remember: words in any order, their beginnings, or just their letters in order. */
 
 const marks = /\p{M}/gu;
 
@@ -52,7 +52,7 @@ export function holds(query: string, texts: string[]): boolean {
 /**
  * The items whose texts hold every word of `query`, best first and otherwise in the order given.
  *
- * `sure` says of an item that it is found however it is called: the server has found it by something else.
+ * `sure` says that an item belongs to the result whatever its texts are: the server has found it by something else.
  */
 export function ranked<T>(
 	query: string,

@@ -1,8 +1,8 @@
 /**
- * Names of rooms that readers take for one another, as `chat/look_alikes.py` has it for those of people. Pure.
+ * Names of rooms that readers may confuse; `chat/look_alikes.py` does the same for people's names. Pure.
  *
- * Two names look alike when they have a skeleton in common, of their small letters or of their capitals: each character is
- * replaced by the one that stands for all that look like it, and case, accents, spaces and punctuation do not count.
+ * Two names look alike if they share a skeleton, of their small letters or of their capitals: each character is
+ * replaced by a representative of all that look like it, and case, accents, spaces and punctuation are ignored.
  */
 
 /** Letter or digit → letters of other alphabets that look like it; `tests/unit/names/test_look_alikes.py` compares. */
@@ -45,14 +45,14 @@ const LETTERS: Record<string, string> = {
 const REPLACED = new Map(
 	Object.entries(LETTERS).flatMap(([like, letters]) => [...letters].map((letter) => [letter, like])),
 );
-/** What `i` is taken for besides, and what is taken for two letters. */
+/** Other characters that are mistaken for `i`, and characters that are mistaken for two letters. */
 const COARSE: [RegExp, string][] = [
 	[/[i1]/g, "l"],
 	[/0/g, "o"],
 	[/m/g, "rn"],
 ];
 
-/** Asked for again with every message, of all rooms. */
+/** Cached, because it is needed for all rooms with every message. */
 const MAX_KNOWN = 5_000;
 const known = new Map<string, string[]>();
 
@@ -77,7 +77,7 @@ function skeleton(text: string): string {
 	);
 }
 
-/** Ids of those of the rooms whose names look like another one's, in order. */
+/** Ids of the rooms whose names look like another room's, in order. */
 export function lookingAlike(rooms: Iterable<{ id: number; name: string }>): number[] {
 	const bearers = new Map<string, Set<number>>();
 	for (const { id, name } of rooms)

@@ -2,7 +2,7 @@ import type { MarkdownIt, Ruler, StateBlock } from "markdown-it";
 import { setDirections } from "./markdown-direction";
 import { matchAt } from "./match-at";
 
-/** What begins an item: a mark and a text. `+ 1` is no item, nor are `007.`, whose noughts would go, and years. */
+/** The start of an item: a mark and a text. `+ 1` is no item, nor is `007.`, which would lose its zeros, nor a year. */
 const ITEM = /(?:[-*]|(?:0|[1-9]\d{0,2})[.)])[ \t]+\S/y;
 /** `>_<`, `>:(` and `>5` are no quotes, and neither is a `>` with nothing after it. */
 const QUOTE = />{1,200}(?=[ \t]+\S|\p{L})/uy;
@@ -10,14 +10,14 @@ const EMPTY_QUOTE = />[> \t]*(?=\n|$)/y;
 const HEADING = /(#{1,6})[ \t]+(?=\S)/y;
 const LINE = /-{3,}[ \t]*(?=\n|$)/y;
 const FENCE = /```/y;
-/** What stands behind the fence and is no such word is code. */
+/** Text after the fence that is no such word is code. */
 const LANGUAGE = /^[a-z][\w+#.-]{0,19}$/i;
 
 type Rule = (state: StateBlock, line: number, end: number, silent: boolean) => boolean;
 
 /**
- * The blocks of a chat: Markdown's, without what takes characters away in short texts, or lines into what they
- * do not belong to. See docs/message-text.md.
+ * Blocks in a chat: Markdown's, without rules that would swallow characters of short texts, or pull lines into blocks
+ * to which they do not belong. See docs/message-text.md.
  */
 export function useBlocks(markdown: MarkdownIt): void {
 	const { ruler } = markdown.block;
@@ -41,7 +41,7 @@ export function useBlocks(markdown: MarkdownIt): void {
 		},
 		{ alt: ["paragraph"] },
 	);
-	// Asked first whether a block goes on with `line`.
+	// First decides whether the block continues with `line`.
 	ruler.before(
 		"table",
 		"end",
@@ -50,7 +50,7 @@ export function useBlocks(markdown: MarkdownIt): void {
 			// Its further cells would not be shown.
 			if (state.parentType === "table") return cells(state, line) > columns;
 			if (state.parentType === "list") return startsWith(state, line, ITEM) === null;
-			// A line that is not indented does not go on with the item before it.
+			// A line that is not indented does not continue the previous item.
 			return indent(state, line) < 0;
 		},
 		{ alt: ["paragraph", "blockquote", "list"] },
@@ -71,7 +71,7 @@ export function useBlocks(markdown: MarkdownIt): void {
 	};
 }
 
-/** The rule of that name as it comes, by disabling all others for now. */
+/** The original rule of that name, found by disabling all others for the moment. */
 export function takeRule<Args extends unknown[], Result>(
 	ruler: Ruler<Args, Result>,
 	name: string,
@@ -90,12 +90,12 @@ function start(state: StateBlock, line: number): number {
 	return (state.bMarks[line] ?? 0) + (state.tShift[line] ?? 0);
 }
 
-/** How much further than its block a line is indented. */
+/** By how much a line is indented relative to its block. */
 function indent(state: StateBlock, line: number): number {
 	return (state.sCount[line] ?? 0) - state.blkIndent;
 }
 
-/** What `sticky` finds at the first character of the line. */
+/** The match of `sticky` at the first character of the line. */
 function startsWith(state: StateBlock, line: number, sticky: RegExp): RegExpExecArray | null {
 	return matchAt(sticky, state.src, start(state, line));
 }
@@ -108,7 +108,7 @@ function horizontalLine(state: StateBlock, line: number, _: number, silent: bool
 	return true;
 }
 
-/** Signs at the end stay: they may be of what is written, as in `# C#` or `# for C #`. */
+/** Characters at the end stay: they may belong to the text, as in `# C#` or `# for C #`. */
 function heading(state: StateBlock, line: number, _: number, silent: boolean): boolean {
 	const found = indent(state, line) > 3 ? null : startsWith(state, line, HEADING);
 	if (!found) return false;
@@ -124,7 +124,7 @@ function heading(state: StateBlock, line: number, _: number, silent: boolean): b
 	return true;
 }
 
-/** A quote is the lines with a mark, and no other: what comes after them is the answer. */
+/** A quote has only the lines with a mark: the text after them is the answer. */
 function quote(state: StateBlock, line: number, end: number, silent: boolean): boolean {
 	if (indent(state, line) > 3 || !startsWith(state, line, QUOTE)) return false;
 	if (silent) return true;
@@ -150,7 +150,7 @@ function quote(state: StateBlock, line: number, end: number, silent: boolean): b
 	return true;
 }
 
-/** Lets the line begin behind its `>` and one space. */
+/** Makes the line begin after its `>` and one space. */
 function withoutMark(state: StateBlock, line: number): void {
 	let from = start(state, line) + 1;
 	if (" \t".includes(state.src.charAt(from) || "\n")) from += 1;
@@ -179,13 +179,13 @@ function codeBlock(fence: Rule, state: StateBlock, line: number, end: number, si
 	if (!language && info !== "") token.content = `${info}\n${token.content}`;
 	token.info = language ? info : "";
 	if (token.content.trim() !== "") return true;
-	// Of a block with nothing in it nothing would be seen.
+	// An empty block would be invisible.
 	state.tokens.pop();
 	state.line = line;
 	return false;
 }
 
-/** How many cells a table has in that line. */
+/** How many table cells that line has. */
 function cells(state: StateBlock, line: number): number {
 	const row = state.src.slice(start(state, line), state.eMarks[line]).trim();
 	const pipes = [...row.matchAll(/\\.|\|/gsu)].filter(([found]) => found === "|");

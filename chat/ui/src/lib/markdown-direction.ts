@@ -1,19 +1,19 @@
 import type { Token } from "markdown-it";
 
-/** What has a direction, and signs that stand for one. */
+/** Characters that have a direction, and marks that set one. */
 const DIRECTED = /[\p{L}\u061c\u200e\u200f]/u;
-/** The parts of Unicode for writing from right to left: DerivedBidiClass.txt. */
+/** Unicode's ranges of right-to-left scripts: DerivedBidiClass.txt. */
 const RIGHT_TO_LEFT =
 	/[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
-/** Characters before the first letter through which a browser may look for it. */
+/** How many characters a browser may search for the first letter. */
 const MOST_BEFORE_LETTER = 100;
 
 /**
- * Each block turns as its first letters do, and so does the text of a link; what stands in a block goes by its
+ * Each block takes the direction of its first letters, and so does the text of a link; lines inside a block take their
  * own: see app.css.
  *
- * That is `dir=auto`, except where letters come late or never, as in a column of numbers: there a browser looks
- * through all of it again for each element that it adds, in the square of their number.
+ * This is `dir=auto`, except if letters come late or never, as in a column of numbers: then a browser searches
+ * everything again for each element that it adds, which takes quadratic time.
  */
 export function setDirections(tokens: Token[]): void {
 	let block: Direction | null = null;
@@ -43,7 +43,7 @@ class Direction {
 		this.found = true;
 	}
 
-	/** Takes what comes next in the element. */
+	/** Takes the next text of the element. */
 	read(text: string): void {
 		if (this.found) return;
 		const at = text.search(DIRECTED);

@@ -9,13 +9,13 @@ const SIGNS = "*_~";
 /** Longer runs of different signs are not looked through. */
 const MOST_TOGETHER = 4;
 
-/** Writing that puts no spaces between words, or endings right behind them. */
+/** Scripts that put no spaces between words, or endings directly after them. */
 const UNSPACED =
 	/[ー\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 const WORD = /[\p{L}\p{N}\p{M}]/u;
-/** After these formatting may begin; so not within `2*3*4`, `.*` or a path. */
+/** Formatting may begin after these; so not within `2*3*4`, `.*` or a path. */
 const BEFORE_OPENING = /^$|[\s\p{Ps}\p{Pi}\p{So}"'¿¡|>—–*_~,;:!?。，、：；！？…-]/u;
-/** And with these its text may. */
+/** And its text may begin with these. */
 const FIRST = /[\p{L}\p{N}\p{M}\p{So}\p{Sc}\p{Ps}\p{Pi}"'`#@¿¡№]/u;
 const SIGNED_NUMBER = /[-+−]\d/y;
 /** A mark before these and a word is part of a name: `_a_.py`. */
@@ -62,7 +62,7 @@ function inWord(character: string): boolean {
 	return WORD.test(character) && !UNSPACED.test(character);
 }
 
-/** A backslash stays to be seen, and what it stands before is no mark. */
+/** A backslash stays visible, and the character after it is no mark. */
 function backslash(state: StateInline, silent: boolean): boolean {
 	const { src, pos, posMax } = state;
 	if (src[pos] !== "\\") return false;
@@ -122,7 +122,7 @@ function mayClose(text: string, from: number, end: number): boolean {
 	return !inWord(after(text, end)) && matchAt(JOINING, text, end) === null;
 }
 
-/** `[text](address)`, where both can be seen and the text is not that of a link to another place. */
+/** `[text](address)`, if both are visible and the text does not name another place. */
 function link(state: StateInline, silent: boolean): boolean {
 	const { md, src, pos, posMax } = state;
 	if (src[pos] !== "[" || src[pos - 1] === "!") return false;
@@ -131,7 +131,7 @@ function link(state: StateInline, silent: boolean): boolean {
 	const from = labelEnd + 2;
 	const destination = md.helpers.parseLinkDestination(src, from, posMax);
 	if (!destination.ok || destination.pos >= posMax || src[destination.pos] !== ")") return false;
-	// As written: in an address backslashes and ampersands mean themselves.
+	// As written: in an address, backslashes and ampersands are literal.
 	const written = src.slice(from, destination.pos);
 	const href = md.normalizeLink(written.startsWith("<") ? written.slice(1, -1) : written);
 	const label = src.slice(pos + 1, labelEnd);
@@ -150,7 +150,7 @@ function link(state: StateInline, silent: boolean): boolean {
 	return true;
 }
 
-/** An address with its scheme; the rule is tried where the colon stands. */
+/** An address with its scheme; the rule is tried at the colon. */
 function address(state: StateInline, silent: boolean): boolean {
 	const { md, src, pos, posMax } = state;
 	if (state.linkLevel > 0 || pos + 3 > posMax || !src.startsWith("://", pos)) return false;
@@ -159,7 +159,7 @@ function address(state: StateInline, silent: boolean): boolean {
 	const found = md.linkify.matchAtStart(src.slice(pos - scheme, posMax));
 	if (!found) return false;
 	let end = found.raw.length;
-	// Signs at its end are the address's, unless they end what a sign before it begins.
+	// Characters at its end belong to the address, unless they close something opened before it.
 	const sign = src.charAt(pos - scheme - 1);
 	if (sign !== "" && SIGNS.includes(sign)) while (found.raw[end - 1] === sign) end -= 1;
 	const url = found.raw.slice(0, end);

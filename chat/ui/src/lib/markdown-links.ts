@@ -2,12 +2,12 @@ import type { MarkdownIt } from "markdown-it";
 import { matchAt } from "./match-at";
 
 const SAFE_LINK = /^(?:https?:|mailto:)/i;
-/** No name of a host is longer than 253 characters; who writes more gets no link. */
+/** No host name is longer than 253 characters; longer ones become no link. */
 const AUTHORITY = /\/\/[^\s/?#\\<>]{0,700}/y;
-/** Scheme, whatever stands before the host, and the host. */
+/** Scheme, whatever comes before the host, and the host. */
 const HOST = /^((?:https?:)?\/\/|mailto:[^@]*@)?([^/?#:\\]*)/i;
 
-/** Names of hosts in a text, or of files; and whatever stands behind two strokes. */
+/** Names of hosts or files in a text; and whatever follows two slashes. */
 const NAMES = /\/\/([^\s/?#]+)|(?<![\p{L}\p{N}_.-])(?:[\p{L}\p{N}_-]+\.)+\p{L}[\p{L}\p{N}-]+/gu;
 /** Endings that no host has. */
 const FILES =
@@ -17,17 +17,17 @@ const FILES =
 export function useLinks(markdown: MarkdownIt): void {
 	const { linkify } = markdown;
 	linkify.set({ fuzzyEmail: false, fuzzyIP: false });
-	// What no link may lead to is not looked for either: each place where one begins cost a scan of all that follows.
+	// Addresses that no link may lead to are not looked for either: each start costs a scan of all that follows.
 	linkify.add("ftp:", null).add("//", null);
 	for (const scheme of ["http:", "https:"])
 		linkify.add(scheme, {
 			validate: (text, at, { re }) => {
-				// Whoever reads a name before "@" takes it for the host; and a password is not for a link.
+				// Readers take a name before "@" for the host; and a password does not belong in a link.
 				if (matchAt(AUTHORITY, text, at)?.[0].includes("@")) return 0;
 				return matchAt(re.get_http_validator(), text, at)?.[0].length ?? 0;
 			},
 		});
-	// Names without a scheme are links only after "www.": in a chat `main.rs` and `notes.md` are files.
+	// Names without a scheme are links only after "www.": in a chat, `main.rs` and `notes.md` are files.
 	const SCHEMELESS = "//www.";
 	linkify.add("www.", {
 		validate: (text, at, linkify) =>
@@ -66,13 +66,13 @@ function withAsciiHost(url: string): string {
 	return withHost(url, (host) => asciiHost(host) ?? host);
 }
 
-/** `url` with its host as `change` has it, when it is not of ASCII alone. */
+/** `url` with its host changed by `change`, unless the host is plain ASCII. */
 function withHost(url: string, change: (host: string) => string): string {
 	const [all = "", prefix = "", host = ""] = HOST.exec(url) ?? [];
 	return /[^\0-\x7f]/.test(host) ? prefix + change(host) + url.slice(all.length) : url;
 }
 
-/** An address as typed, but the host in ASCII ("punycode") where letters of it look like others. */
+/** An address as typed, but with the host in ASCII ("punycode") if some of its letters look like others. */
 export function shownAddress(url: string): string {
 	return withHost(url, (host) => (looksLikeItself(host) ? host : (asciiHost(host) ?? host)));
 }
@@ -90,7 +90,7 @@ const OF_ONE_SCRIPT = [
 		.map((name) => `[\\p{scx=${name}}`),
 ].map((letters) => new RegExp(`^${letters}0-9-]+$`, "u"));
 
-/** Whether each part of the host is of one script, and not of letters alone that another one has too. */
+/** Whether each part of the host is in one script, and not only in letters that look like another script's. */
 function looksLikeItself(host: string): boolean {
 	const labels = host.normalize("NFC").toLowerCase().split(".");
 	const top = labels.at(-1) ?? "";

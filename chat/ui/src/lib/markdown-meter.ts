@@ -1,12 +1,12 @@
 import type { MarkdownIt, Ruler } from "markdown-it";
 
-/** A parse went past its budget. */
+/** A parse exceeded its budget. */
 export class TooComplex extends Error {}
 
-/** An address that turns out to be none was looked at up to the end of a host's name, 640 characters, and back. */
+/** Something that looks like an address is scanned to the end of a host name, 640 characters, and back. */
 const FRUITLESS_SCAN = 700;
 
-/** To take an address apart, twice, and to put it together again, here and where it is sanitised. */
+/** Parsing an address twice and rebuilding it, here and in the sanitiser. */
 const LINK = 250;
 
 /** What a parse may take: rules tried and characters scanned, tokens made, blocks within blocks. */
@@ -17,7 +17,7 @@ export interface Budget {
 }
 
 /**
- * Ends a parse of `markdown` that takes more than a budget, by TooComplex out of its `render`.
+ * Ends a parse of `markdown` that exceeds its budget: `render` throws TooComplex.
  *
  * The parser is linear in most of its rules and at worst quadratic, and what it makes can be far longer than
  * the text: a row of a table needs two characters and makes as many cells as the table has columns. So the
@@ -46,11 +46,11 @@ export class Meter {
 	private token(level: number): void {
 		this.left.tokens -= 1;
 		if (this.left.tokens < 0) throw new TooComplex("tokens");
-		// The parser leaves out what is nested deeper than it can go: here it never gets so far.
+		// The parser drops what is nested deeper than its limit: here it never gets that far.
 		if (level > this.left.nesting) throw new TooComplex("nesting");
 	}
 
-	/** Each try of a rule is a step: the parser tries all of them in turn wherever it stands. */
+	/** Each try of a rule is a step: the parser tries all rules in turn at each position. */
 	private countRules<Args extends unknown[], Result>(ruler: Ruler<Args, Result>): void {
 		const compiled = ruler.getRules.bind(ruler);
 		const counted = new Map<string, ((...args: Args) => Result)[]>();
@@ -83,7 +83,7 @@ export class Meter {
 		};
 	}
 
-	/** The rules of links look ahead, as far as to the end of the text and from each place anew. */
+	/** The rules for links look ahead, from each position and as far as the end of the text. */
 	private countScans(markdown: MarkdownIt): void {
 		const { helpers, inline, linkify } = markdown;
 		const { parseLinkDestination, parseLinkTitle } = helpers;

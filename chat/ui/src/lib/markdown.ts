@@ -18,12 +18,12 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
 	if (node.tagName !== "A") return;
 	if (!SAFE_LINK.test(node.getAttribute("href") ?? "")) node.removeAttribute("href");
 	node.setAttribute("rel", "noopener noreferrer nofollow");
-	// A link to a place in this chat leads there, without a second page.
+	// A link into this chat opens in the same page.
 	if (!leadsHere(node as HTMLAnchorElement)) node.setAttribute("target", "_blank");
 });
 
 function leadsHere(link: HTMLAnchorElement): boolean {
-	// Taking an address apart is slow, and most lead elsewhere.
+	// Parsing an address is slow, and most addresses lead elsewhere.
 	if (!link.getAttribute("href")?.toLowerCase().startsWith(location.origin)) return false;
 	const { origin, pathname, hash } = link;
 	return origin === location.origin && pathname === location.pathname && hash.startsWith("#/");
@@ -50,7 +50,7 @@ export const MOST_NODES = 3_000;
  * More than that would leave no room for words on a phone, and is shown as it was typed.
  */
 export const MOST_NESTING = 14;
-/** What the server takes is no longer, in UTF-16 units; whatever else comes here is not even looked at. */
+/** The longest text that the server accepts, in UTF-16 units; longer texts are not examined at all. */
 const MOST_UNITS = 16_000;
 
 const MOST_CACHED = 2_000;
@@ -59,9 +59,9 @@ const cache = new Map<string, Rendered>();
 let cachedUnits = 0;
 
 export interface Rendered {
-	/** Safe HTML; null when the text needs more than it was allowed, and is to be shown as it is. */
+	/** Safe HTML; null if the text needs more than it was allowed, and has to be shown as it is. */
 	html: string | null;
-	/** The elements and texts in `html`, or as many as were allowed and were not enough. */
+	/** The number of elements and texts in `html`, or the allowed number, if that was not enough. */
 	nodes: number;
 }
 
@@ -72,7 +72,7 @@ function escapeHtml(text: string): string {
 /**
  * A message as HTML: Markdown without raw HTML or images; links to http, https and mailto only.
  *
- * It makes at most `most` nodes, and the work that it takes has a limit that goes with it: a few ms.
+ * It makes at most `most` nodes, and the work has a matching limit: a few ms.
  */
 export function renderMarkdown(source: string, most = MOST_NODES): Rendered {
 	let rendered = cache.get(source);
@@ -86,7 +86,7 @@ export function renderMarkdown(source: string, most = MOST_NODES): Rendered {
 	return rendered.nodes > most ? { html: null, nodes: most } : rendered;
 }
 
-/** The same before it is sanitised: not for the page. */
+/** The same before sanitising: not for the page. */
 export function toHtml(source: string, most = MOST_NODES): Rendered {
 	const tooMuch = { html: null, nodes: most };
 	if (source.length > MOST_UNITS) return tooMuch;
@@ -101,14 +101,14 @@ export function toHtml(source: string, most = MOST_NODES): Rendered {
 	}
 	const { nodes, nesting } = measured(html);
 	if (nodes > most || nesting > MOST_NESTING) return tooMuch;
-	// Lines and marks alone: `---`.
+	// Only lines and marks: `---`.
 	if (isVisible(html.replace(/<[^>]*>/g, ""))) return { html, nodes };
 	const lines = apart(source).split("\n");
 	if (2 * lines.length > most) return tooMuch;
 	return { html: `<p dir="ltr">${lines.map(escapeHtml).join("<br>")}</p>`, nodes: 2 * lines.length };
 }
 
-/** How many elements and texts HTML of the renderer makes, and how deep they stand in each other. */
+/** How many elements and texts the renderer's HTML has, and how deep they are nested. */
 function measured(html: string): { nodes: number; nesting: number } {
 	let nodes = 0;
 	let depth = 0;
@@ -128,10 +128,9 @@ function measured(html: string): { nodes: number; nesting: number } {
 }
 
 /**
- * `text` with spaces in towers of marks; people write a few on a letter.
+ * `text` with spaces inside towers of combining marks; real text has a few per letter.
  *
- * A browser lays out a letter and its marks as one thing, in the square of their number: 8,000 take it a quarter
- * of a second.
+ * A browser lays out a letter and its marks as one unit, in quadratic time: 8,000 marks take a quarter of a second.
  */
 export function apart(text: string): string {
 	return text.replace(/\p{M}{20}(?=\p{M})/gu, "$& ");
@@ -161,7 +160,7 @@ function units(source: string, { html }: Rendered): number {
 const FEW_LINES = 12;
 const FEW_UNITS = 800;
 
-/** The first lines of a text that is shown as it is; what is long and cannot be formatted is seldom to be read. */
+/** The first lines of a text that is shown as it is; long text that cannot be formatted is seldom meant to be read. */
 export function beginning(source: string): string {
 	const lines = source.split("\n", FEW_LINES + 1);
 	const text = lines.slice(0, FEW_LINES).join("\n");

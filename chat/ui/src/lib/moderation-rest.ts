@@ -26,7 +26,7 @@ export interface Banned {
 	reason: string;
 }
 
-/** What somebody did who may do more than others; `outcome` is empty while it is not known. */
+/** What an owner, moderator or member of staff did; `outcome` is empty while it is unknown. */
 export interface Deed {
 	id: number;
 	at: string;
@@ -92,7 +92,7 @@ export class ModerationRest {
 		return this.call("PUT", `rooms/${room}/members/${user}/role`, { role, reason }, key);
 	}
 
-	/** A page of the banned by user name, from behind `after`, with `named` in their names. */
+	/** A page of banned people by user name, after `after`, with `named` in their names. */
 	banned(room: number, after: string, limit: number, named = ""): Promise<Banned[]> {
 		const query = new URLSearchParams({ after, limit: String(limit) });
 		if (named !== "") query.set("q", named);
@@ -124,7 +124,7 @@ export class ModerationRest {
 		return this.call("POST", "reports/mine/seen", { ids });
 	}
 
-	/** How many reports wait in each room that one moderates. */
+	/** How many reports wait in each room that the person moderates. */
 	waiting(): Promise<Record<string, number>> {
 		return this.call("GET", "reports/waiting");
 	}

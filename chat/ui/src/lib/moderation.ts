@@ -1,4 +1,4 @@
-/** Who may do what to whom in a room, and the rules that members meet. Pure; the server has the last word. */
+/** Who may do what to whom in a room, and the limits on members. Pure; the server has the last word. */
 
 import type { Logged } from "./client/chat-client";
 import type { Role } from "./client/frames";
@@ -47,8 +47,8 @@ export function isMuted(until: string | null | undefined, now: number): boolean 
 /**
  * When the reader may post again in a room with slow mode, in ms of the server's clock; 0 when they may now.
  *
- * Reckoned from their newest message since slow mode was turned on, so it also holds in a page that was just
- * loaded; the server's own answer, if it gave one, counts too.
+ * Computed from their newest message since slow mode was turned on, so it is right in a page that was just loaded
+ * too; the server's own answer, if there was one, also counts.
  */
 export function mayPostAt(
 	room: Pick<RoomState, "id" | "role" | "slowModeSeconds" | "tail" | "heldUntil">,

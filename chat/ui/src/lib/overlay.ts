@@ -1,10 +1,10 @@
-/** What a message will look like once the requests that still wait are through. */
+/** What messages will look like once the waiting requests have been carried out. */
 
 import type { Logged } from "./client/chat-client";
 import { type Item, type MessageItem, reacted } from "./client/history";
 import type { OutboxItem } from "./client/outbox-store";
 
-/** The requests about existing messages of one room, by the message's seq. */
+/** The requests about existing messages of one room, by the messages' seqs. */
 export function changesByTarget(items: OutboxItem[], room: number): Map<number, OutboxItem[]> {
 	const changes = new Map<number, OutboxItem[]>();
 	for (const item of items) {
@@ -36,7 +36,7 @@ export function overlaid(
 	return { item, pending };
 }
 
-/** A message that the server has not put into the room yet, as a row of the list. */
+/** A message that is not in the room yet, as a row of the list. */
 export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | null {
 	if (item.intent.t !== "send") return null;
 	return {
@@ -58,12 +58,12 @@ export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | 
 	};
 }
 
-/** How far back an unanswered message may already stand in the room. */
+/** How far back an unanswered message may already be in the room. */
 const LOOK_BACK = 300;
 
 /**
- * The keys of one's own newest messages in the room: an event may come before the acknowledgement, or without
- * it, and the message must not be shown a second time as waiting.
+ * The keys of the reader's own newest messages in the room: an event may come before the acknowledgement, or without
+ * it, and the message must not be shown again as waiting.
  */
 export function ownKeys(items: Item[], me: number): Set<string | null> {
 	const keys = new Set<string | null>();
@@ -72,7 +72,7 @@ export function ownKeys(items: Item[], me: number): Set<string | null> {
 	return keys;
 }
 
-/** A message of one's own that the room does not hold yet. */
+/** A message of the reader's that is not in the room yet. */
 export interface Unsent {
 	outbox: OutboxItem;
 	message: MessageItem;

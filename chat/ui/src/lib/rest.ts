@@ -8,10 +8,10 @@ export interface Member {
 	mutedUntil: string | null;
 }
 
-/** A page of a room's people as the server has it: by user name, up to what is stored. */
+/** A page of a room's people from the server: by user name, as far as stored. */
 export type MembersPage = { user: UserInfo; role: Role; muted_until: string | null }[];
 
-/** Which of a room's people are asked for; {} for all of them. */
+/** Which of a room's people to return; {} means all. */
 export interface Which {
 	/** Part of a name. */
 	named?: string;
@@ -52,7 +52,7 @@ export class RestError extends Error {
 }
 
 const WITHIN_MS = 15_000;
-/** What only reads is asked so often while the server answers that it is too much at once. */
+/** How often a read is tried while the server answers that there are too many at once. */
 const READ_ATTEMPTS = 6;
 const LONGEST_PAUSE_SECONDS = 10;
 
@@ -71,7 +71,7 @@ export class Rest {
 		private readonly base = "/api/v1/",
 	) {}
 
-	/** False when the session is gone; true when in doubt. */
+	/** False if the session is gone; true if in doubt. */
 	async signedIn(): Promise<boolean> {
 		try {
 			await this.call("GET", "me");
@@ -105,12 +105,12 @@ export class Rest {
 		return this.call("GET", `rooms/further?q=${encodeURIComponent(query)}&offset=${offset}&limit=${limit}`);
 	}
 
-	/** Brings such a room to all of the person's connections. */
+	/** Makes the server send such a room to all of the person's connections. */
 	show(room: number): Promise<RoomInfo> {
 		return this.call("POST", `rooms/${room}/show`);
 	}
 
-	/** A page of the room's people by user name, from behind `after`; of all, or of those meant by `which`. */
+	/** A page of the room's people by user name, after `after`; of all, or of those selected by `which`. */
 	members(room: number, after = "", limit = 500, which: Which = {}): Promise<MembersPage> {
 		const query = new URLSearchParams({ after, limit: String(limit) });
 		if (which.named !== undefined) query.set("q", which.named);
@@ -122,7 +122,7 @@ export class Rest {
 		return this.call("GET", `rooms/public?q=${encodeURIComponent(query)}`);
 	}
 
-	/** The public room at an address; null when there is none. */
+	/** The public room at an address; null if there is none. */
 	async publicRoom(slug: string): Promise<PublicRoom | null> {
 		const found = await this.call<PublicRoom[]>("GET", `rooms/public?slug=${encodeURIComponent(slug)}`);
 		return found[0] ?? null;
@@ -155,7 +155,7 @@ export class Rest {
 		return this.call("POST", `rooms/${room}/leave`);
 	}
 
-	/** Messages that hold the words, newest first; `room` null searches all of the person's rooms. */
+	/** Messages that contain the words, newest first; `room` null searches all of the person's rooms. */
 	search(query: string, room: number | null, limit: number): Promise<{ found: Found[]; more: boolean }> {
 		const within = room === null ? "" : `&room=${room}`;
 		return this.call("GET", `search?q=${encodeURIComponent(query)}${within}&limit=${limit}`);
@@ -187,7 +187,7 @@ export class Rest {
 					method,
 					headers,
 					credentials: "same-origin",
-					// What the person did is done, even if they close the page in this moment.
+					// The request is completed even if the person closes the page right now.
 					keepalive: method !== "GET",
 					signal: AbortSignal.timeout(WITHIN_MS),
 					...(body === undefined ? {} : { body: JSON.stringify(body) }),

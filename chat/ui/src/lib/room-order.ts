@@ -7,8 +7,8 @@ import type { Chat } from "./state/chat.svelte";
  * The person's rooms as the list shows them: rooms by name, archived ones last; conversations by the latest
  * message.
  *
- * A conversation in which nobody has written yet is shown to nobody but to whom it is open, or who has begun
- * to write: opening it tells the other nothing.
+ * A conversation without messages is shown only to somebody who has it open or has begun to write in it: opening
+ * it tells the other person nothing.
  */
 export function listed(chat: Chat, current: string | null): { rooms: RoomState[]; directs: RoomState[] } {
 	const all = [...chat.rooms.values()];

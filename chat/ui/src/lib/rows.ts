@@ -1,4 +1,4 @@
-/** Turns a stretch of a room into the rows of the message list. */
+/** Turns a range of a room into the rows of the message list. */
 
 import type { Item, MessageItem, SystemItem } from "./client/history";
 
@@ -12,8 +12,8 @@ export type Row =
 const GROUP_WITHIN_MS = 5 * 60_000;
 
 /**
- * Rows in order. Consecutive messages of one author within 5 minutes form a group. Where a local day begins, a
- * separator stands; above the message at `firstNew`, the divider of new messages.
+ * Rows in order. Consecutive messages by one author within 5 minutes form a group. Each local day begins with a
+ * separator; the divider of new messages is above the message at `firstNew`.
  */
 export function buildRows(items: Item[], firstNew: number | null): Row[] {
 	const rows: Row[] = [];
@@ -41,7 +41,7 @@ export function buildRows(items: Item[], firstNew: number | null): Row[] {
 	return rows;
 }
 
-/** `rows`, with those of `before` in it that are the same: the page looks again only at rows that are others. */
+/** `rows`, reusing equal ones of `before`, so that the page redraws only rows that changed. */
 export function keepingSame(rows: Row[], before: Row[]): Row[] {
 	const known = new Map(before.map((row) => [row.id, row]));
 	return rows.map((row) => {

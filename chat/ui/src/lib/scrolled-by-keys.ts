@@ -1,4 +1,4 @@
-/** What scrolls sideways can be reached by keyboard as long as something of it is out of view. */
+/** Makes elements that scroll sideways reachable by keyboard while part of them is out of view. */
 const observer = new ResizeObserver((entries) => {
 	for (const { target } of entries) {
 		if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
@@ -6,9 +6,9 @@ const observer = new ResizeObserver((entries) => {
 	}
 });
 
-/** Makes the rendered Markdown in `prose` a part of a row; returns what ends it. */
+/** Makes the rendered Markdown in `prose` part of a row; returns the cleanup. */
 export function partOfRow(prose: HTMLElement): () => void {
-	// The row is the one stop of Tab; its keys lead to what is in it.
+	// The row is the only Tab stop; its keys lead to what is in it.
 	for (const link of prose.querySelectorAll("a")) link.tabIndex = -1;
 	const scrollers = [...prose.querySelectorAll("pre, table")];
 	for (const one of scrollers) observer.observe(one);

@@ -3,7 +3,7 @@ import type { Item, SystemItem } from "./client/history";
 import { momentName } from "./format";
 import type { Words } from "./i18n/en";
 
-/** How far back a sign of somebody is looked for. */
+/** How many items back to look for a sign of somebody's presence. */
 const LOOK_BACK = 500;
 
 /** Whether `items` before the place `at` show that somebody was in the room then. */
@@ -20,7 +20,7 @@ export function wasPresent(items: Item[], at: number, user: number): boolean {
 	return false;
 }
 
-/** What happened in a room, as a sentence; null for what needs none. */
+/** What happened in a room, as a sentence; null for events that need none. */
 export function systemLine(
 	item: SystemItem,
 	words: Words,

@@ -3,20 +3,20 @@ import { RequestError, type Requests } from "./requests";
 import { Sequence } from "./sequence";
 
 const SYNC_LIMIT = 500;
-/** A gap in a stream of events; a moment, in case the missing frame is right behind. */
+/** The wait after a gap in the events, in case the missing frame is about to come. */
 const GAP_GRACE_MS = 200;
-/** A newer head than ours; its events are probably on their way. */
+/** The wait after a head newer than ours, because its events are probably on their way. */
 const HEAD_GRACE_MS = 1_000;
-/** After `hello` the server pushes what was missed by itself. */
+/** The wait after `hello`, because the server pushes missed events by itself. */
 const RESUME_GRACE_MS = 3_000;
 const RETRY_SECONDS = 2;
 
 export interface CatchUpHooks {
 	/** Events of a room in seq order, without a gap, each once. */
 	apply: (room: number, events: RoomEvent[]) => void;
-	/** The room is of another epoch than what was followed. */
+	/** The room has another epoch than the one that was followed. */
 	newEpoch: (room: number, epoch: number, head: number) => void;
-	/** The server says that the room is not the person's any more. */
+	/** The server says that the person is no longer in the room. */
 	gone: (room: number) => void;
 	/** Whether some room is being brought up to date. */
 	busy: (busy: boolean) => void;
@@ -26,7 +26,7 @@ export interface CatchUpHooks {
 /**
  * Follows the positions of all rooms and asks for what is missing.
  *
- * Live events are a hint: a gap shows when a later one comes, or, in a room that has gone quiet, when the
+ * Live events are a hint: a gap shows when a later event comes, or, in a room that has gone quiet, when the
  * server's `heads` are newer. `sync` then brings the events after the last contiguous position.
  */
 export class CatchUp {
@@ -39,7 +39,7 @@ export class CatchUp {
 		private readonly hooks: CatchUpHooks,
 	) {}
 
-	/** Starts at `last`; the server is known to be at `head`. */
+	/** Starts at `last`; the server is known to have events up to `head`. */
 	follow(room: number, epoch: number, last: number, head = last): void {
 		const sequence = new Sequence(epoch, last, Math.max(head, last));
 		this.sequences.set(room, sequence);
@@ -52,7 +52,7 @@ export class CatchUp {
 		this.sequences.delete(room);
 	}
 
-	/** Takes in events of the server. */
+	/** Takes in events from the server. */
 	accept(room: number, events: RoomEvent[]): void {
 		const sequence = this.sequences.get(room);
 		if (!sequence) return;

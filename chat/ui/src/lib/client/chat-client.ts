@@ -27,7 +27,7 @@ export interface Logged {
 	ok: Ok;
 }
 
-/** What the client tells the page. Each call carries the whole new value. */
+/** What the client reports to the page. Each call passes the whole new value. */
 export interface ClientListener {
 	link(link: Link): void;
 	welcomed(welcome: { user: UserInfo; limits: Limits; weakLog: boolean }): void;
@@ -35,11 +35,11 @@ export interface ClientListener {
 	events(room: number, events: RoomEvent[]): void;
 	presence(room: number, online: ReadonlySet<number>): void;
 	typingNoticed(room: number, user: number): void;
-	/** A report of the person was closed, or, `waiting`, one came or went where they moderate. */
+	/** A report by the person was closed; or, with `waiting`, one came or was closed in a room that they moderate. */
 	reportChanged(state: string): void;
 	personChanged(user: UserInfo): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
-	/** The server will not take a change of a message that the person asked for. */
+	/** The server refuses a change of a message that the person asked for. */
 	refused(item: OutboxItem, code: ErrorCode): void;
 	/** Whether some room is being brought up to date. */
 	catchingUp(busy: boolean): void;
@@ -49,11 +49,11 @@ export interface ClientOptions {
 	url: string;
 	store: OutboxStore;
 	lock: Lock;
-	/** Shared by the tabs of one person; null where the browser has none. */
+	/** Shared by the tabs of one person; null if the browser has none. */
 	outboxChannel: BroadcastChannel | null;
 	readChannel: BroadcastChannel | null;
 	signedIn: () => Promise<boolean>;
-	/** The room as the server sees it now; null when it is not the person's any more. */
+	/** The room as the server sees it now; null if the person is no longer in it. */
 	roomInfo: (room: number) => Promise<RoomInfo | null>;
 	makeSocket?: (url: string) => WebSocket;
 }
@@ -75,7 +75,7 @@ export class ChatClient {
 	private readonly catchUp: CatchUp;
 	private readonly history: HistoryLoader;
 	private readonly online = new Map<number, Set<number>>();
-	/** Restored messages whose text is to be asked for: only PostgreSQL has it, once it has the event. */
+	/** Restored messages whose text has to be asked for: only PostgreSQL has it, once the event is stored. */
 	private restored: { room: number; target: number; seq: number }[] = [];
 	private readonly readToSend = new Map<number, number>();
 	private readTimer: ReturnType<typeof setTimeout> | undefined;
@@ -167,7 +167,7 @@ export class ChatClient {
 
 	/** Keeps an intention and sends it as soon as possible. */
 	say(intent: Intent): Promise<void> {
-		// Others stop showing the writer when the message comes; what is written next is news again.
+		// The message ends the typing notice for others; the next text needs a new one.
 		this.typingSentAt.delete(intent.room);
 		return this.outbox.add(intent);
 	}
@@ -180,7 +180,7 @@ export class ChatClient {
 		return this.outbox.discard(id);
 	}
 
-	/** Starts to keep the room's messages and loads the newest page. Rejects with RequestError. */
+	/** Starts keeping the room's messages and loads the newest page. Rejects with RequestError. */
 	async openRoom(room: number): Promise<void> {
 		if (this.current !== room && this.current !== null)
 			this.update(this.current, (state) => rooms.trimmed(state, KEEP_WHEN_LEFT));
@@ -192,12 +192,12 @@ export class ChatClient {
 		await this.history.older(room, Math.min(LARGEST_PAGE, Math.max(PAGE, wanted)));
 	}
 
-	/** Loads the page before what is shown; true when something came. Rejects with RequestError. */
+	/** Loads the page before what is shown; true if something came. Rejects with RequestError. */
 	loadOlder(room: number): Promise<boolean> {
 		return this.history.older(room);
 	}
 
-	/** Loads what follows the stretch of the past that is shown. Rejects with RequestError. */
+	/** Loads what follows the part of the past that is shown. Rejects with RequestError. */
 	loadNewer(room: number): Promise<boolean> {
 		return this.history.newer(room);
 	}
@@ -239,7 +239,7 @@ export class ChatClient {
 		this.connection.send({ t: "typing", room });
 	}
 
-	/** Takes in a room that the person made or joined over HTTP, before the server's frame says so. */
+	/** Adds a room that the person created or joined over HTTP, before the server's frame reports it. */
 	entered(info: RoomInfo): void {
 		if (this.rooms.has(info.id)) return;
 		this.listed.add(info.id);
@@ -270,7 +270,7 @@ export class ChatClient {
 		this.seen.reset();
 		this.listed = new Set();
 		this.list(welcome.rooms, welcome.more ?? false);
-		// After the rooms: what the page asks for next depends on the part the person has in them.
+		// After the rooms: what the page asks for next depends on the person's role in them.
 		this.listener.welcomed({
 			user: welcome.user,
 			limits: welcome.limits,
@@ -280,7 +280,7 @@ export class ChatClient {
 		this.outbox.resume();
 	}
 
-	/** Takes in a part of the list of rooms; after the last part, what was in none is not the person's. */
+	/** Takes in a part of the list of rooms; after the last part, rooms that were in none are no longer the person's. */
 	private list(infos: RoomInfo[], more: boolean): void {
 		for (const info of infos) this.describe(info);
 		if (more) return;
@@ -360,7 +360,7 @@ export class ChatClient {
 				this.clockOffsetMs = Date.parse(frame.time) - Date.now();
 				break;
 			default:
-			// A frame of a newer server.
+			// A frame from a newer server.
 		}
 	}
 
@@ -378,7 +378,7 @@ export class ChatClient {
 			const me = this.userId;
 			this.update(room, (state) => rooms.withStanding(state, event, me));
 		}
-		// The rules may be looser now; the server says so if they are not.
+		// The limits may be gone now; the server says so if they are not.
 		if (event.type === "room.updated" || event.type === "member.joined") this.outbox.release(room);
 		if (event.type === "message.restored") {
 			this.restored.push({ room, target: Number(event.data.target), seq: event.seq });
@@ -399,7 +399,7 @@ export class ChatClient {
 		if ((this.readToSend.get(room) ?? 0) > head) this.readToSend.set(room, head);
 		this.dropArrived(room);
 		if (this.current === room) this.reopen(room);
-		// How many messages there are now, only the server knows.
+		// Only the server knows how many messages there are now.
 		void this.options.roomInfo(room).then((info) => {
 			if (info === null) this.left(room);
 			else this.update(room, (state) => rooms.recounted(state, info));
@@ -423,11 +423,11 @@ export class ChatClient {
 	private acknowledged(item: OutboxItem, ok: Ok): void {
 		this.logged = [...this.logged.filter((other) => other.item.id !== item.id), { item, ok }];
 		this.dropArrived(ok.room);
-		// A repeated request is answered with its first place, which may be of an epoch that is gone.
+		// A repeated request is answered with its first place, which may belong to an old epoch.
 		if (ok.epoch === this.rooms.get(ok.room)?.epoch) this.catchUp.heard(ok.room, ok.epoch, ok.seq);
 	}
 
-	/** Forgets acknowledged requests whose events are applied, or will not come: their epoch is gone. */
+	/** Forgets acknowledged requests whose events have been applied, or will not come because their epoch is over. */
 	private dropArrived(room: number): void {
 		const state = this.rooms.get(room);
 		const coming = (ok: Ok) =>

@@ -9,13 +9,13 @@ import {
 } from "./frames";
 import { parseFrame } from "./parse-frame";
 
-/** How the connection is doing, as the status bar tells it. */
+/** The state of the connection, as the status bar shows it. */
 export type Link =
 	| { phase: "connecting"; attempt: number }
 	| { phase: "online" }
-	/** Open, but silent for longer than a live server is. */
+	/** Open, but silent for longer than a live server would be. */
 	| { phase: "stale" }
-	/** Cut; the next attempt is at `retryAt` (milliseconds since 1970, this machine's clock). */
+	/** Lost; the next attempt is at `retryAt` (milliseconds since 1970, this machine's clock). */
 	| { phase: "offline"; retryAt: number }
 	/** Given up: the page must sign in again or be reloaded. */
 	| { phase: "stopped"; reason: "signed_out" | "revoked" | "protocol" };
@@ -26,10 +26,10 @@ export interface ConnectionHooks {
 	welcomed: (welcome: Welcome) => void;
 	/** Every other frame, with the length of its text. */
 	frame: (frame: ServerFrame, characters: number) => void;
-	/** The connection ended; what is under way will not be answered. */
+	/** The connection ended; requests in flight will not be answered. */
 	lost: () => void;
 	link: (link: Link) => void;
-	/** False when the server says that the session is gone. Asked after a handshake that failed. */
+	/** False if the server says that the session is gone. Called after a failed handshake. */
 	signedIn: () => Promise<boolean>;
 }
 
@@ -43,7 +43,7 @@ const TOO_MANY_WAIT_MS = 15_000;
 type Timer = ReturnType<typeof setTimeout>;
 
 /**
- * One WebSocket that comes back by itself.
+ * One WebSocket that reconnects by itself.
  *
  * Says hello with the positions, pings in the heartbeat, notices a dead peer, waits with jittered back-off,
  * honours `bye` and the close codes. Knows nothing of rooms.
@@ -87,7 +87,7 @@ export class Connection {
 		return this.link.phase === "online" || this.link.phase === "stale";
 	}
 
-	/** False when there is no welcomed connection; the frame is then not sent. */
+	/** False if there is no welcomed connection; then the frame is not sent. */
 	send(frame: ClientFrame): boolean {
 		if (!this.online || this.socket?.readyState !== WebSocket.OPEN) return false;
 		this.socket.send(JSON.stringify(frame));
@@ -108,7 +108,7 @@ export class Connection {
 		else this.retryNow();
 	};
 
-	/** Asks a connection that may be dead to prove that it lives. */
+	/** Checks whether a connection that may be dead is alive. */
 	private readonly probe = (): void => {
 		if (document.visibilityState === "hidden" && navigator.onLine) return;
 		if (!this.online) {
@@ -157,7 +157,7 @@ export class Connection {
 		} else this.hooks.frame(frame, text.length);
 	}
 
-	/** Pings a silent server, says when it is silent for too long, and gives it up in the end. */
+	/** Pings a silent server, reports it if it is silent for too long, and finally gives it up. */
 	private pulse(): void {
 		clearTimeout(this.pulseTimer);
 		const silentMs = Date.now() - this.lastFrameAt;

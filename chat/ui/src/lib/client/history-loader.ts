@@ -5,15 +5,15 @@ import type { RoomState } from "./room-state";
 import * as rooms from "./room-state";
 
 export const PAGE = 50;
-/** The most that the server gives at once. */
+/** The most that the server returns at once. */
 export const LARGEST_PAGE = 100;
 const SYNC_LIMIT = 500;
 
 /**
  * Loads older and newer pages of a room's messages into its state. All calls reject with RequestError.
  *
- * What it says is complete is: the messages of a stretch are counted, and one that is missing is looked for. It
- * loads nothing rather than something with a hole.
+ * What it loads is complete: it counts the messages of a range and looks for missing ones. It loads nothing
+ * rather than something with a hole.
  */
 export class HistoryLoader {
 	private readonly loading = new Set<string>();
@@ -24,7 +24,7 @@ export class HistoryLoader {
 		private readonly update: (id: number, change: (state: RoomState) => RoomState) => void,
 	) {}
 
-	/** Loads the page before what is shown; true when something came. */
+	/** Loads the page before what is shown; true if something came. */
 	older(id: number, limit = PAGE): Promise<boolean> {
 		return this.once(`older-${id}`, async () => {
 			const state = this.room(id);
@@ -41,13 +41,13 @@ export class HistoryLoader {
 		});
 	}
 
-	/** Loads what follows the stretch of the past that is shown; true when something came. */
+	/** Loads what follows the part of the past that is shown; true if something came. */
 	newer(id: number): Promise<boolean> {
 		return this.once(`newer-${id}`, async () => {
 			const island = this.room(id)?.island;
 			const tail = this.room(id)?.tail;
 			if (!island || !tail) return false;
-			// A page ends before a position: at most 100 positions on, one page would hold them all.
+			// A page ends before a position: 100 positions further at most, one page holds them all.
 			const to = Math.min(island.to + LARGEST_PAGE, tail.from - 1);
 			const pages = await this.pagesBack(id, to + 1, island.to + 1);
 			const later = await this.between(id, pages, to + 1, after(to, tail), island.items.at(-1));
@@ -71,7 +71,7 @@ export class HistoryLoader {
 		return findMessage(now?.island ?? now?.tail ?? null, seq) !== undefined;
 	}
 
-	/** One message as it stands now; null if there is none at `seq`. */
+	/** One message as it is now; null if there is none at `seq`. */
 	async message(id: number, seq: number): Promise<{ message: Message; upto: number } | null> {
 		const page = await this.page(id, seq + 1, 1);
 		const message = page.messages.find((candidate) => candidate.seq === seq);
@@ -79,7 +79,7 @@ export class HistoryLoader {
 		return message ? { message, upto: page.upto } : null;
 	}
 
-	/** Asks anew for a message whose text is not known any more. */
+	/** Asks again for a message whose text is no longer known. */
 	async refresh(id: number, seq: number): Promise<void> {
 		try {
 			const found = await this.message(id, seq);
@@ -96,7 +96,7 @@ export class HistoryLoader {
 	/**
 	 * Pages before `before`, newest first, that together hold every message from position `from` on.
 	 *
-	 * The server cuts a page with long messages to its newest part, however few were asked for.
+	 * The server cuts a page with long messages to its newest part, even if few messages were asked for.
 	 */
 	private async pagesBack(room: number, before: number, from: number): Promise<Page[]> {
 		const pages: Page[] = [];
@@ -113,10 +113,10 @@ export class HistoryLoader {
 	}
 
 	/**
-	 * The events that `pages`, which were asked for before `before`, need to be whole and as it is now: those after
-	 * their position, and placeholders where a message has no place.
+	 * The events that `pages`, which were asked for before `before`, need to be complete and current: those after
+	 * their position, and placeholders in place of messages that could not be stored.
 	 *
-	 * `end` comes after them, `start` before them: what is there already.
+	 * `end` comes after them and `start` before them: both are loaded already.
 	 */
 	private async between(
 		id: number,
@@ -151,7 +151,7 @@ export class HistoryLoader {
 		let at = after;
 		while (at < last) {
 			const batch = await this.requests.ask<Batch>({ t: "sync", room, after: at, limit: SYNC_LIMIT });
-			// They follow each other by one; nothing else is what comes next.
+			// Their seqs go up by one; anything else is not the continuation.
 			const next = batch.events.filter(({ seq }, i) => seq === at + 1 + i);
 			if (next.length === 0) throw unavailable();
 			found.push(...next);
@@ -171,12 +171,12 @@ export class HistoryLoader {
 	}
 }
 
-/** What comes after the newest message of a room that has just been opened. */
+/** The events after the newest message of a room that has just been opened. */
 function newest(state: RoomState): Counted {
 	return { seq: state.last + 1, n: state.n + 1 };
 }
 
-/** What of `tail` comes right after position `to`. */
+/** The part of `tail` that directly follows position `to`. */
 function after(to: number, tail: RoomState["tail"]): Counted | undefined {
 	return tail?.from === to + 1 ? tail.items[0] : undefined;
 }

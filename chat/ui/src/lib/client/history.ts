@@ -1,4 +1,4 @@
-/** One contiguous stretch of a room: its messages and the events shown between them, in seq order. */
+/** One contiguous range of a room: its messages and the events shown between them, in seq order. */
 
 import type { Message, Page, RoomEvent } from "./frames";
 
@@ -15,13 +15,13 @@ export interface MessageItem {
 	deleted: boolean;
 	/** Deleted by somebody other than its author. */
 	removed: boolean;
-	/** Its text is on its way: it was restored, or a later event has what stands. */
+	/** Its text is not here yet: it was restored, or a later event has its current text. */
 	absent: boolean;
-	/** Of each emoji some of the people who have it, the reader among them if they do. */
+	/** For each emoji, some of the people who have used it, including the reader if they have. */
 	reactions: Record<string, number[]>;
-	/** How many people have it. */
+	/** How many people have used each emoji. */
 	counts: Record<string, number>;
-	/** Edits, deletion and reactions up to this position are in. */
+	/** Edits, deletion and reactions up to this position are included. */
 	asOf: number;
 }
 
@@ -48,7 +48,7 @@ export interface Segment {
 	complete: boolean;
 }
 
-/** Stands at the place of an event that could not be stored. */
+/** The placeholder of an event that could not be stored. */
 export const PLACEHOLDER = "event.quarantined";
 
 const SHOWN = new Set([
@@ -80,7 +80,7 @@ export function emptySegment(to: number): Segment {
 	return { items: [], from: to + 1, to, complete: to === 0 };
 }
 
-/** The place of `seq` in `items`, or where it would stand. */
+/** The index of `seq` in `items`, or where it would be. */
 export function indexOf(items: Item[], seq: number): number {
 	let low = 0;
 	let high = items.length;
@@ -97,7 +97,7 @@ export function findMessage(segment: Segment | null, seq: number): MessageItem |
 	return item?.kind === "message" && item.seq === seq ? item : undefined;
 }
 
-/** Adds new events at the end; those that nobody sees move `to` only. */
+/** Adds new events at the end; invisible ones only move `to`. */
 export function append(segment: Segment, events: RoomEvent[]): Segment {
 	const fresh = events.filter((event) => event.seq > segment.to);
 	const last = fresh.at(-1);
@@ -106,14 +106,14 @@ export function append(segment: Segment, events: RoomEvent[]): Segment {
 	return { ...segment, to: last.seq, items: items.length > 0 ? [...segment.items, ...items] : segment.items };
 }
 
-/** A page of history: messages as they stood at `upto`. */
+/** A page of history: messages as they were at `upto`. */
 export type PageOfMessages = Pick<Page, "messages" | "more" | "upto" | "events">;
 
 /**
  * Puts a page of messages before the segment, up to which it was asked for.
  *
- * `later` are the room's events after its `upto`, without a gap: what was posted between that and the segment
- * is taken from them. Placeholders may stand in it too, wherever they belong.
+ * `later` holds the room's events after its `upto`, without a gap: messages posted between that and the segment
+ * are taken from it. It may also contain placeholders, wherever they belong.
  */
 export function addOlder(
 	segment: Segment,
@@ -140,13 +140,13 @@ export function addOlder(
 	};
 }
 
-/** What of a stretch says how many messages were posted up to it. */
+/** The items of a range that say how many messages were posted up to them. */
 export type Counted = Pick<Item, "seq" | "n"> & { kind?: Item["kind"]; type?: string };
 
 /**
- * Where messages are missing in `items`, by their numbers: the positions around each such place.
+ * Gaps between messages in `items`, found by their numbers: the positions around each gap.
  *
- * A placeholder stands where a message was that could not be stored, and has its number.
+ * A placeholder replaces a message that could not be stored, and has its number.
  */
 export function holes(items: Counted[]): { after: number; before: number }[] {
 	return items.slice(1).flatMap((next, i) => {
@@ -172,11 +172,11 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 	switch (event.type) {
 		case "message.edited":
 			if (item.deleted) return item;
-			// What was known of the text stays until the edit comes that stands.
+			// The known text stays until the current edit comes.
 			if (event.redacted) return { ...item, editedAt: event.at };
 			return { ...item, body: data.body ?? item.body, editedAt: event.at, absent: false };
 		case "message.deleted":
-			// What its author took back stays theirs, whoever deleted it before.
+			// A message that its author deleted counts as theirs, even if somebody deleted it before.
 			if (item.deleted && event.actor !== item.author) return item;
 			return {
 				...item,
@@ -196,10 +196,10 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 	}
 }
 
-/** Different emoji that a message shows; old ones may have more. */
+/** How many different emoji a message shows; old messages may have more. */
 const MOST_EMOJI = 50;
 
-/** The message after somebody's reaction; `count` is how many have the emoji then, where that is known. */
+/** The message after somebody's reaction; `count` is how many people have the emoji then, if known. */
 export function reacted(
 	item: MessageItem,
 	emoji: string,

@@ -11,10 +11,10 @@ export interface OutboxItem {
 	/** Sorts by the time of asking. */
 	id: string;
 	intent: Intent;
-	/** Given right before the first transmission, then never changed: a repeat must carry the same. */
+	/** Set right before the first transmission and never changed: a repeat must have the same key. */
 	key: string | null;
 	createdAt: number;
-	/** Why the server refused it for good; it then waits for the person to decide. */
+	/** Why the server finally refused it; it then waits for the person to decide. */
 	failed: { code: ErrorCode; message: string } | null;
 }
 
@@ -31,7 +31,7 @@ const ITEMS = "items";
 export class IndexedDbOutboxStore implements OutboxStore {
 	private constructor(private readonly db: IDBPDatabase) {}
 
-	/** Rejects where the browser keeps no databases (some private modes). */
+	/** Rejects if the browser keeps no databases (some private modes). */
 	static async open(userId: number): Promise<IndexedDbOutboxStore> {
 		const db = await openDB(`veche-outbox-${userId}`, 1, {
 			upgrade: (database) => void database.createObjectStore(ITEMS, { keyPath: "id" }),
@@ -44,7 +44,7 @@ export class IndexedDbOutboxStore implements OutboxStore {
 	}
 
 	async put(item: OutboxItem): Promise<void> {
-		// Strict: on disk before it is sent, so that a crash cannot forget the key of a message under way.
+		// Strict: on disk before it is sent, so that a crash cannot lose the key of a message in flight.
 		const transaction = this.db.transaction(ITEMS, "readwrite", { durability: "strict" });
 		await Promise.all([transaction.store.put(item), transaction.done]);
 	}
@@ -54,19 +54,19 @@ export class IndexedDbOutboxStore implements OutboxStore {
 	}
 }
 
-/** How long the browser's disk may take before an item counts as not kept there. */
+/** How long the browser's disk may take before an item counts as not saved. */
 export const DISK_PATIENCE_MS = 3_000;
 
 /**
- * Keeps in memory what the disk does not take: a full quota, a private mode, a database that hangs.
+ * Keeps in memory what cannot be saved on disk: a full quota, a private mode, a database that hangs.
  *
- * An item in memory is lost with the page, and other tabs do not see it; `volatile` is told so. `disk` is null
- * where the browser keeps no databases. Nothing here rejects, so that what a person wrote is never dropped.
+ * An item in memory is lost with the page, and other tabs do not see it; `volatile` is notified. `disk` is null
+ * if the browser keeps no databases. Nothing here rejects, so that what a person wrote is never dropped.
  */
 export class ResilientOutboxStore implements OutboxStore {
-	/** What the disk did not take. */
+	/** Items that could not be saved on disk. */
 	private memory = new Map<string, OutboxItem>();
-	/** What the disk did not let go; a repeat in a later page is harmless, because it has the same key. */
+	/** Items that could not be deleted from disk; a repeat from a later page is harmless, because it has the same key. */
 	private gone = new Set<string>();
 	private seen = new Map<string, OutboxItem>();
 
@@ -80,7 +80,7 @@ export class ResilientOutboxStore implements OutboxStore {
 			const kept = this.disk ? await inTime(this.disk.all()) : [];
 			this.seen = new Map(kept.map((item) => [item.id, item]));
 		} catch {
-			// What was there at the last look still holds.
+			// The result of the last read still holds.
 		}
 		const items = new Map([...this.seen, ...this.memory]);
 		for (const id of this.gone) items.delete(id);
@@ -113,7 +113,7 @@ export class ResilientOutboxStore implements OutboxStore {
 	}
 }
 
-/** `work`, or a rejection when it takes longer than the disk may. */
+/** `work`, or a rejection if it takes longer than the disk may. */
 export async function inTime<T>(work: Promise<T>): Promise<T> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const late = new Promise<never>((_, reject) => {

@@ -2,7 +2,7 @@ import type { ErrorCode, Ok } from "./frames";
 import type { Intent, OutboxItem, OutboxStore } from "./outbox-store";
 import { type Appending, RequestError } from "./requests";
 
-/** Refusals that the same request would meet again; all others are tried again. */
+/** Refusals that the same request would get again; after all others it is tried again. */
 const FINAL: ReadonlySet<ErrorCode> = new Set([
 	"bad_request",
 	"unknown_type",
@@ -32,21 +32,21 @@ export interface OutboxHooks {
 	connected: () => boolean;
 	newKey: () => string;
 	changed: (items: OutboxItem[]) => void;
-	/** The server takes no message in this room for so long. */
+	/** The server accepts no message in this room for this long. */
 	held: (room: number, seconds: number) => void;
 	/** The server will not take this change of a message; it is forgotten, and the message stays as it is. */
 	refused: (item: OutboxItem, code: ErrorCode) => void;
-	/** Acknowledged: on disk at the server, at `ok.seq`. Told in every tab. */
+	/** Acknowledged: on the server's disk, at `ok.seq`. Reported in every tab. */
 	logged: (item: OutboxItem, ok: Ok) => void;
 }
 
 type Notice = { t: "changed" } | { t: "logged"; item: OutboxItem; ok: Ok };
 
 /**
- * Keeps what a person said until the server has acknowledged it.
+ * Keeps what a person wrote until the server has acknowledged it.
  *
- * Per room one request is under way at a time, in the order of asking and, by `lock`, in one tab only, so a
- * refusal cannot let a later message overtake. A request is repeated with the same key until it is answered.
+ * Per room one request is in flight at a time, in the order of asking and, because of `lock`, in one tab only, so
+ * that a later message cannot overtake a refused one. A request is repeated with the same key until it is answered.
  */
 export class Outbox {
 	private items: OutboxItem[] = [];
@@ -65,7 +65,7 @@ export class Outbox {
 		if (channel) channel.onmessage = (message: MessageEvent<Notice>) => void this.noticed(message.data);
 	}
 
-	/** Takes up what an earlier page left behind. */
+	/** Resumes what an earlier page left behind. */
 	async load(): Promise<void> {
 		this.items = await this.store.all();
 		this.hooks.changed(this.items);
@@ -87,7 +87,7 @@ export class Outbox {
 		for (const room of new Set(this.items.map((item) => item.intent.room))) void this.pump(room);
 	}
 
-	/** Tries messages again that the server would not take so soon. */
+	/** Tries messages again that the server would not accept so soon. */
 	release(room: number): void {
 		if (!this.held.delete(room)) return;
 		clearTimeout(this.retries.get(room));
@@ -104,8 +104,8 @@ export class Outbox {
 	}
 
 	/**
-	 * Forgets an item that the server has not acknowledged. True when it may be on the server all the same,
-	 * because it was transmitted and no answer came: it stands in the room then.
+	 * Forgets an item that the server has not acknowledged. True if it may have reached the server all the same,
+	 * because it was transmitted and no answer came: then it may appear in the room.
 	 */
 	async discard(id: string): Promise<boolean> {
 		const item = this.items.find((candidate) => candidate.id === id);
@@ -193,7 +193,7 @@ export class Outbox {
 		);
 	}
 
-	/** The store goes first: `items` is its copy, and a concurrent reading must not lose the newest. */
+	/** The store is written first: `items` is its copy, and a concurrent read must not lose the newest item. */
 	private async keep(item: OutboxItem): Promise<void> {
 		await this.store.put(item);
 		const known = this.items.some((other) => other.id === item.id);

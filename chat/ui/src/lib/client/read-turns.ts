@@ -1,14 +1,14 @@
-/** The server works on so many reads of one person at a time; more at once would only wait there. */
+/** How many reads of one person the server works on at a time; more would only wait there. */
 const READS_AT_ONCE = 2;
 
 interface Read {
-	/** Makes the request; `release` follows when it is over. */
+	/** Makes the request; call `release` when it is over. */
 	begin: () => void;
-	/** It will not be begun any more. */
+	/** The read will no longer be started. */
 	stop: () => void;
 }
 
-/** Lets reads of the past begin in order, a few at a time, and none while the server asks to wait. */
+/** Starts reads of the past in order, a few at a time, and none while the server asks to wait. */
 export class ReadTurns {
 	private queue: Read[] = [];
 	private underWay = 0;
@@ -24,7 +24,7 @@ export class ReadTurns {
 		this.next();
 	}
 
-	/** Puts a read that the server refused in front of the others, and lets none begin for `seconds`. */
+	/** Puts a refused read in front of the others, and starts none for `seconds`. */
 	again(read: Read, seconds: number): void {
 		this.underWay--;
 		this.queue.unshift(read);
@@ -35,7 +35,7 @@ export class ReadTurns {
 		}, seconds * 1000);
 	}
 
-	/** Stops all that have not begun. */
+	/** Cancels all that have not started. */
 	clear(): void {
 		clearTimeout(this.paused);
 		this.paused = undefined;

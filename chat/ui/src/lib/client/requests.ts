@@ -14,12 +14,12 @@ import { ReadTurns } from "./read-turns";
 
 type WithoutId<T> = T extends { id: string } ? Required<Omit<T, "id">> : never;
 
-/** A frame that gets an answer, before it has the id by which that is told. The page leaves nothing to defaults. */
+/** A frame that gets an answer, before it has its id. The page leaves nothing to defaults. */
 export type Request = WithoutId<ClientFrame>;
 export type Appending = WithoutId<Send | Edit | Delete | React>;
 export type Answer = Ok | Page | Batch;
 
-/** The server's refusal, or `unavailable` when no answer came: the same request may be made again. */
+/** The server's refusal, or `unavailable` if no answer came: the same request may be made again. */
 export class RequestError extends Error {
 	constructor(
 		readonly code: ErrorCode,
@@ -31,7 +31,7 @@ export class RequestError extends Error {
 }
 
 const ANSWER_WITHIN_MS = 10_000;
-/** A read that the server puts off (`rate_limited`) is made again for so long. */
+/** How long a read that the server puts off (`rate_limited`) is repeated. */
 const READ_AGAIN_WITHIN_MS = 60_000;
 const READ_AGAIN_SECONDS = 1;
 
@@ -52,8 +52,8 @@ export class Requests {
 	/**
 	 * Rejects with RequestError; `unavailable` leaves open whether the server acted.
 	 *
-	 * Reads of the past are made a few at a time, and once more after the time that the server names when
-	 * the person reads faster than allowed; `withinMs` is the time for each answer.
+	 * Reads of the past are made a few at a time, and repeated after the time that the server names if the
+	 * person reads faster than allowed; `withinMs` is the time for each answer.
 	 */
 	ask<T extends Answer>(request: Request, withinMs = ANSWER_WITHIN_MS): Promise<T> {
 		return request.t === "history" || request.t === "sync"
@@ -108,7 +108,7 @@ export class Requests {
 			this.take(error.id)?.reject(new RequestError(error.code, error.message, error.retry_after));
 	}
 
-	/** The connection is gone: nothing under way will be answered. */
+	/** The connection is gone: nothing in flight will be answered. */
 	cutOff(): void {
 		this.reads.clear();
 		for (const id of [...this.waiting.keys()])

@@ -1,8 +1,8 @@
 /**
  * What the page knows of one room: a pure function of what the server said.
  *
- * Each function takes a state and returns a new one; objects that did not change stay the same objects, so
- * that the page redraws only what did. `history.ts` holds the rules of one stretch of messages.
+ * Each function takes a state and returns a new one; unchanged parts stay the same objects, so that the page
+ * redraws only what changed. `history.ts` holds the rules for one range of messages.
  */
 
 import type { Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
@@ -29,13 +29,13 @@ export interface RoomState {
 	role: Role;
 	peer: UserInfo | null;
 	epoch: number;
-	/** Members wait so long between two messages; 0 without slow mode. */
+	/** How long members wait between two messages, in seconds; 0 without slow mode. */
 	slowModeSeconds: number;
 	/** Until when the reader may not write here; null, or in the past, when they may. */
 	mutedUntil: string | null;
-	/** The server takes no message of the reader before this moment, in ms by this computer's clock. */
+	/** The server accepts no message from the reader before this moment, in ms by this computer's clock. */
 	heldUntil: number;
-	/** Position up to which every event was applied. */
+	/** Position up to which every event has been applied. */
 	last: number;
 	/** Number of messages posted up to `last`. */
 	n: number;
@@ -44,23 +44,23 @@ export interface RoomState {
 	/** The reader's own marker: position and number of messages up to it. */
 	read: number;
 	readN: number;
-	/** Messages after `read` that are not new to the reader: their own, and deleted ones of others. */
+	/** Messages after `read` that are not unread: the reader's own, and deleted ones by others. */
 	own: readonly number[];
 	deleted: readonly number[];
-	/** When the latest message was posted, if one was seen. */
+	/** When the latest message was posted, if one is known. */
 	latestAt: string | null;
 	/** Messages up to the newest, once the room was opened. */
 	tail: Segment | null;
-	/** A stretch of the past that the reader jumped to and that does not touch `tail` yet. */
+	/** A part of the past that the reader jumped to and that does not reach `tail` yet. */
 	island: Segment | null;
-	/** Later changes to messages, for pages that are older than they are. */
+	/** Later changes to messages, for pages that are older than the changes. */
 	mutations: RoomEvent[];
 	/** All mutations after this position are in `mutations`. */
 	mutationsSince: number;
 }
 
 const MOST_MUTATIONS = 2_000;
-/** Of `own` and of `deleted`; then the older half of them is counted as read. */
+/** The limit of `own` and of `deleted`; beyond it their older half is counted as read. */
 const MOST_NOT_NEWS = 2_000;
 
 export function fromInfo(info: RoomInfo): RoomState {
@@ -84,13 +84,13 @@ export function fromInfo(info: RoomInfo): RoomState {
 function markerOf(info: RoomInfo) {
 	const own = info.own_after ?? [];
 	const deleted = info.deleted_after ?? [];
-	// They are in `read_n`, and are counted here one by one.
+	// `read_n` includes them; here they are counted one by one.
 	return { read: info.read, readN: info.read_n - own.length - deleted.length, own, deleted };
 }
 
 /**
- * Takes in a room description of a later connection. The position stays: the events in between are to come.
- * A room of another epoch, or one never opened, starts anew at the server's head.
+ * Takes in a room description from a later connection. The position stays: the events in between are still to come.
+ * A room of another epoch, or one never opened, starts again at the server's head.
  */
 export function reconnected(state: RoomState, info: RoomInfo): RoomState {
 	if (state.epoch !== info.epoch || state.last > info.head) return fromInfo(info);
@@ -103,7 +103,7 @@ export function reconnected(state: RoomState, info: RoomInfo): RoomState {
 	};
 }
 
-/** The marker that is further, and what either side knows to be no news after it. */
+/** The marker that is further, and the messages after it that either side knows not to be unread. */
 function withMarkerOf(state: RoomState, info: RoomInfo) {
 	const told = markerOf(info);
 	const { read, readN } = told.read > state.read ? told : state;
@@ -116,7 +116,7 @@ function withMarkerOf(state: RoomState, info: RoomInfo) {
 	};
 }
 
-/** What the server says of a room whose log was lost: how much there is and was read now, only it knows. */
+/** The server's view of a room whose log was lost: only the server knows how much there is and was read now. */
 export function recounted(state: RoomState, info: RoomInfo): RoomState {
 	if (state.epoch !== info.epoch) return state;
 	const marker = withMarkerOf(state, info);
@@ -124,7 +124,7 @@ export function recounted(state: RoomState, info: RoomInfo): RoomState {
 		...state,
 		n: state.last === info.head ? info.n : state.n,
 		...marker,
-		// Of a marker that stood on what is lost the page knows the place only.
+		// Of a marker on a lost event, the page knows only the position.
 		readN: marker.read === info.read ? markerOf(info).readN : Math.min(marker.readN, info.n),
 	};
 }
@@ -144,14 +144,14 @@ function described(info: RoomInfo) {
 	};
 }
 
-/** Messages posted after the reader's marker, of whatever kind. */
+/** All messages posted after the reader's marker. */
 export function postedSinceRead(state: RoomState): number {
 	return Math.max(0, state.n - state.readN);
 }
 
-/** How many messages are new to the reader. */
+/** How many messages are unread. */
 export function unread(state: RoomState): number {
-	// What is beyond `last` the server has told of before its events came.
+	// The server has announced what is beyond `last` before sending its events.
 	const among = (seqs: readonly number[]) =>
 		seqs.filter((seq) => seq > state.read && seq <= state.last).length;
 	const posted = postedSinceRead(state);
@@ -174,7 +174,7 @@ export function withRead(state: RoomState, read: number, readN: number): RoomSta
 	};
 }
 
-/** Takes note of an event after which something is no news to the reader, or is news again. */
+/** Notes an event that makes a message read or unread. */
 function withNoNews(state: RoomState, event: RoomEvent, me: number | null): RoomState {
 	const { own, deleted } = state;
 	if (event.type === "message.posted") {
@@ -187,7 +187,7 @@ function withNoNews(state: RoomState, event: RoomEvent, me: number | null): Room
 		return shortened({ ...state, deleted: [...deleted, target] });
 	}
 	if (event.type !== "message.restored" || !deleted.includes(target)) return state;
-	// What its author took back, nobody restores.
+	// A message that its author deleted cannot be restored.
 	const message = findMessage(state.tail, target);
 	if (message?.deleted && !message.removed) return state;
 	return { ...state, deleted: deleted.filter((seq) => seq !== target) };
@@ -202,7 +202,7 @@ function shortened(state: RoomState): RoomState {
 	return gone > 0 ? { ...state, own, deleted, readN: state.readN + gone } : state;
 }
 
-/** The room is being read: from now on its messages are kept, older ones are to be loaded. */
+/** The room is open: from now on its messages are kept, and older ones are loaded. */
 export function opened(state: RoomState): RoomState {
 	return state.tail ? state : { ...state, tail: emptySegment(state.last), mutationsSince: state.last };
 }
@@ -214,7 +214,7 @@ export function reset(state: RoomState, epoch: number, head: number): RoomState 
 		epoch,
 		last: head,
 		stored: Math.min(state.stored, head),
-		// What comes in the places of events that were read and are lost was not read.
+		// Events that take the places of lost ones that were read have not been read.
 		read: Math.min(state.read, head),
 		own: state.own.filter((seq) => seq <= head),
 		deleted: state.deleted.filter((seq) => seq <= head),
@@ -275,7 +275,7 @@ function describedBy(state: RoomState, event: RoomEvent): RoomState {
 	return state;
 }
 
-/** What an event does to the reader's own standing in the room: role, mute. */
+/** Applies what an event changes about the reader in the room: role, mute. */
 export function withStanding(state: RoomState, event: RoomEvent, me: number): RoomState {
 	const data = event.data as { user?: number; role?: Role; until?: string; everywhere?: boolean };
 	if (data.user !== me) return state;
@@ -296,9 +296,9 @@ export function withStanding(state: RoomState, event: RoomEvent, me: number): Ro
 }
 
 /**
- * Adds a page of older messages to the stretch that ends before `before`.
+ * Adds a page of older messages to the range that ends before `before`.
  *
- * `later` holds the room's events from the page's position to `mutationsSince`, when there are any.
+ * `later` holds the room's events from the page's position to `mutationsSince`, if there are any.
  */
 export function withOlder(
 	state: RoomState,
@@ -312,7 +312,7 @@ export function withOlder(
 	return { ...state, [where]: grown };
 }
 
-/** A stretch of the past up to `before`; it becomes the island, or nothing when the tail covers it. */
+/** A part of the past up to `before`; it becomes the island, or nothing if the tail covers it. */
 export function withIsland(
 	state: RoomState,
 	pages: PageOfMessages[],
@@ -335,7 +335,7 @@ export function withNewer(
 	return joined({ ...state, island: { ...state.island, items: [...state.island.items, ...added], to } });
 }
 
-/** What `pages` say up to `to`; of several, the newest comes first and each ends where the one before it begins. */
+/** The content of `pages` up to `to`; the newest page comes first, and each ends where the previous one begins. */
 function stretch(state: RoomState, pages: PageOfMessages[], to: number, later: RoomEvent[]): Segment {
 	const segment = pages.reduce((grown, page) => addOlder(grown, page, later), emptySegment(to));
 	return catchUp(segment, state, Math.min(...pages.map((page) => page.upto)), later);
@@ -359,7 +359,7 @@ export function withMessage(state: RoomState, message: Message, upto: number): R
 	return { ...state, tail: put(state.tail), island: put(state.island) };
 }
 
-/** Lets go of all but the newest messages of a room that nobody looks at. */
+/** Drops all but the newest messages of a room that is not open. */
 export function trimmed(state: RoomState, keep: number): RoomState {
 	const { tail } = state;
 	if (!tail || tail.items.length <= keep) return leftIsland(state);

@@ -1,8 +1,8 @@
 const CONFIRM_EVERY_MS = 500;
-/** Half of the protocol's 32 KiB: a character of text may be more than one byte on the wire. */
+/** Half of the protocol's 32 KiB, because a character may be more than one byte on the wire. */
 const CONFIRM_EVERY_CHARACTERS = 16 * 1024;
 
-/** Confirms `events` frames: the server stops sending to a reader that does not. */
+/** Confirms `events` frames: the server stops sending to a client that does not. */
 export class SeenConfirmer {
 	private frame = 0;
 	private confirmed = 0;
@@ -11,7 +11,7 @@ export class SeenConfirmer {
 
 	constructor(private readonly confirm: (frame: number) => void) {}
 
-	/** Call when events frame `f`, of `characters` length, has been taken in. */
+	/** Call when events frame `f`, of `characters` length, has been processed. */
 	received(f: number, characters: number): void {
 		this.frame = Math.max(this.frame, f);
 		this.characters += characters;
@@ -19,7 +19,7 @@ export class SeenConfirmer {
 		else this.timer ??= setTimeout(() => this.flush(), CONFIRM_EVERY_MS);
 	}
 
-	/** Forgets everything: frames are counted anew on each connection. */
+	/** Forgets everything: frames are counted from 1 on each connection. */
 	reset(): void {
 		clearTimeout(this.timer);
 		this.timer = undefined;

@@ -1,12 +1,12 @@
 import type { RoomEvent } from "./frames";
 
-/** Past this many held-back events the gap is filled by `sync` alone. */
+/** With more held-back events than this, only `sync` fills the gap. */
 const MOST_HELD = 2_000;
 
 /**
- * Puts a room's events in order: hands them out contiguously, holds back what comes early, drops repeats.
+ * Puts a room's events in order: returns them without a gap, holds back early ones, drops repeats.
  *
- * `last` is the position up to which everything was handed out; `gap` says that something in between is
+ * `last` is the position up to which everything was returned; `gap` says that something in between is
  * missing and must be asked for with `sync` after `last`.
  */
 export class Sequence {
@@ -23,7 +23,7 @@ export class Sequence {
 		return this.head > this.last;
 	}
 
-	/** The events that can be applied now, in order, each handed out once. */
+	/** The events that can be applied now, in order, each returned once. */
 	accept(events: RoomEvent[]): RoomEvent[] {
 		const ready: RoomEvent[] = [];
 		for (const event of events) {
@@ -35,7 +35,7 @@ export class Sequence {
 		return ready;
 	}
 
-	/** Takes note that the server has events up to `head`. */
+	/** Notes that the server has events up to `head`. */
 	heard(head: number): void {
 		if (head > this.head) this.head = head;
 	}

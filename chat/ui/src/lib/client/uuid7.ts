@@ -1,7 +1,7 @@
 /**
  * A UUIDv7 of the moment `ms` (milliseconds since 1970): the idempotency key of one request.
  *
- * The server refuses keys of its future, so pass the server's time, not this machine's.
+ * The server refuses keys from its future, so pass the server's time, not this machine's.
  */
 export function uuid7(ms: number): string {
 	const bytes = crypto.getRandomValues(new Uint8Array(16));

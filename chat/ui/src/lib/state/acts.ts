@@ -18,7 +18,7 @@ export interface Choices {
 	role: Role;
 }
 
-/** Acts that take something away are not done without saying why. */
+/** Acts that take something away from people need a reason. */
 export function needsReason(name: ActName): boolean {
 	return ["message.delete", "member.mute", "member.remove", "member.ban"].includes(name);
 }
@@ -49,7 +49,7 @@ export function perform(rest: ModerationRest, act: Act, choices: Choices, key: s
 	}
 }
 
-/** Gives the same key to the same request and a new one to any other. */
+/** Gives the same key to the same request, and a new key to any other. */
 export class RequestKeys {
 	private readonly keys = new Map<string, string>();
 

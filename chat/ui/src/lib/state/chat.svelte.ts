@@ -30,10 +30,10 @@ import { RoomMembers } from "./room-members.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
 
-/** What the page says about itself; nothing secret. */
+/** What the server put into the page; nothing secret. */
 export interface PageConfig {
 	user: UserInfo;
-	/** Whether they see the numbers of all rooms, and not only those of rooms that they own. */
+	/** Whether they see the numbers of all rooms, not only of rooms that they own. */
 	seesAnalytics: boolean;
 	csrfToken: string;
 	urls: {
@@ -51,7 +51,7 @@ export interface PageConfig {
 }
 
 export const BANNED_PAGE = 100;
-/** A hidden page shows what changed so often. */
+/** How often a hidden page shows changes. */
 const HIDDEN_LOOK_MS = 250;
 
 const DEFAULT_LIMITS: Limits = {
@@ -62,13 +62,13 @@ const DEFAULT_LIMITS: Limits = {
 	sends_burst: 20,
 };
 
-/** Without Web Locks (plain HTTP on a LAN) each tab sends on its own; the keys keep repeats harmless. */
+/** Without Web Locks (plain HTTP on a LAN) each tab sends independently; keys make repeats harmless. */
 const withLock: Lock = async (name, work) => {
 	if (navigator.locks) await navigator.locks.request(name, work);
 	else await work();
 };
 
-/** The client's state as the components see it, and what they may ask for. */
+/** The client's state as the components see it, and the actions that they can request. */
 export class Chat implements ClientListener {
 	readonly rooms = new SvelteMap<number, RoomState>();
 	readonly online = new SvelteMap<number, ReadonlySet<number>>();
@@ -78,14 +78,14 @@ export class Chat implements ClientListener {
 	connection = $state.raw<Link>({ phase: "connecting", attempt: 0 });
 	waiting = $state.raw<OutboxItem[]>([]);
 	logged = $state.raw<Logged[]>([]);
-	/** Unsent items that this browser's disk did not take: they are lost with the page. */
+	/** Unsent items that could not be saved in this browser: they are lost with the page. */
 	notKept = $state(0);
 	limits = $state.raw<Limits>(DEFAULT_LIMITS);
 	weakLog = $state(false);
 	busy = $state(false);
 	/** The list of rooms has come at least once. */
 	ready = $state(false);
-	/** There are rooms beyond the list; null until the server was asked. */
+	/** There are rooms beyond the list; null before the server has been asked. */
 	hasFurther = $state<boolean | null>(null);
 
 	readonly me: number;
@@ -93,7 +93,7 @@ export class Chat implements ClientListener {
 	readonly people: People;
 	readonly drafts: Drafts;
 	readonly composing: Composings;
-	/** Addresses of rooms that the person was put out of while this page was open: joining is not offered. */
+	/** Addresses of rooms that the person was removed from while this page was open: joining is not offered. */
 	readonly putOutOf = new SvelteSet<string>();
 	readonly places: Places = new Map();
 	readonly reports: Reports;
@@ -112,7 +112,7 @@ export class Chat implements ClientListener {
 				this.people.learn(...found.map((member) => member.user));
 				return found;
 			},
-			// Who loads members in an effect shall not do it again after each message.
+			// Effects that load members must not run again after each message.
 			(room) => untrack(() => this.changed.get(room) ?? this.rooms.get(room)),
 		);
 		this.drafts = new Drafts(page.user.id);
@@ -146,7 +146,7 @@ export class Chat implements ClientListener {
 		await this.client.start();
 	}
 
-	// --- What the client tells ---
+	// --- Reports from the client ---
 
 	link(link: Link): void {
 		this.connection = link;
@@ -195,11 +195,11 @@ export class Chat implements ClientListener {
 		this.changed.set(id, state);
 		this.members.changed(id);
 		this.nextFrame ??= requestAnimationFrame(this.showChanged);
-		// No frame is drawn while the page is hidden, and its title still counts.
+		// No frame is drawn while the page is hidden, but its title still shows the count.
 		this.nextLook ??= setTimeout(this.showChanged, HIDDEN_LOOK_MS);
 	}
 
-	/** Rooms that changed since the last frame: what comes within one is drawn once. */
+	/** Rooms that changed since the last frame: changes within one frame are drawn together. */
 	private readonly changed = new Map<number, RoomState>();
 	private nextFrame: number | undefined;
 	private nextLook: ReturnType<typeof setTimeout> | undefined;
@@ -245,12 +245,12 @@ export class Chat implements ClientListener {
 	reportChanged(state: string): void {
 		const asked = state === "waiting" ? this.reports.refreshWaiting() : this.reports.refreshMine();
 		void asked.catch(() => {
-			// The next time tells.
+			// The next attempt will do.
 		});
 	}
 
 	outbox(items: OutboxItem[], logged: Logged[]): void {
-		// A message that leaves the outbox is in its room in the same frame.
+		// A message that leaves the outbox appears in its room in the same frame.
 		this.showChanged();
 		this.waiting = items;
 		this.logged = logged;
@@ -262,7 +262,7 @@ export class Chat implements ClientListener {
 		toasts.show(`${words.changeRefused[intent.t]} ${this.whyRefused(intent, code)}`, "error");
 	}
 
-	/** Why the server refused what was asked for, in words. Of a room that is open, `not_found` is a message. */
+	/** Why the server refused a request, in words. If the room is open, `not_found` is about a message. */
 	whyRefused(intent: Intent, code: ErrorCode): string {
 		const words = t();
 		if (code !== "not_found") return words.errors[code];
@@ -274,22 +274,22 @@ export class Chat implements ClientListener {
 		this.busy = busy;
 	}
 
-	// --- What the components read ---
+	// --- Read by the components ---
 
 	bySlug(slug: string): RoomState | undefined {
 		for (const room of this.rooms.values()) if (room.slug === slug) return room;
 		return undefined;
 	}
 
-	/** Rooms whose names look like another one's: a text, so that who reads it is told of changes alone. */
+	/** Rooms whose names look like another room's: a string, so that readers are notified only of changes. */
 	private readonly alike = $derived.by(() => {
 		const rooms = [...this.rooms.values()].filter((room) => room.kind !== "direct");
 		return ` ${lookingAlike(rooms).join(" ")} `;
 	});
 
 	/**
-	 * A room as people call it: a direct conversation has the other person's name, and of rooms
-	 * whose names look alike each has its address beside it.
+	 * A room's displayed name: a direct conversation has the other person's name, and rooms whose
+	 * names look alike have their address beside it.
 	 */
 	titleOf(room: RoomState): string {
 		const peer = this.peerOf(room);
@@ -297,7 +297,7 @@ export class Chat implements ClientListener {
 		return this.alike.includes(` ${room.id} `) ? `${isolated(room.name)} (${room.slug})` : room.name;
 	}
 
-	/** The other one of a direct conversation, as last heard of. */
+	/** The other person of a direct conversation, as last reported. */
 	peerOf(room: RoomState): UserInfo | null {
 		return room.peer && (this.people.get(room.peer.id) ?? room.peer);
 	}
@@ -308,7 +308,7 @@ export class Chat implements ClientListener {
 		return person ? shownName(person) : words.someone;
 	}
 
-	/** A room as people write it in a sentence. */
+	/** A room's name as it is written in a sentence. */
 	placeOf(room: number): string {
 		const state = this.rooms.get(room);
 		if (!state) return t().someRoom;
@@ -331,7 +331,7 @@ export class Chat implements ClientListener {
 		return unread(room);
 	}
 
-	/** Who of the room is here now; oneself while connected. */
+	/** The people of the room who are online now; the reader while connected. */
 	onlineIn(room: number): ReadonlySet<number> {
 		const others = this.online.get(room) ?? [];
 		return new Set(this.connection.phase === "online" ? [...others, this.me] : others);
@@ -342,9 +342,9 @@ export class Chat implements ClientListener {
 		return false;
 	}
 
-	// --- What the components ask for ---
+	// --- Requested by the components ---
 
-	/** Rejects with RequestError when the first page cannot be had. */
+	/** Rejects with RequestError if the first page cannot be loaded. */
 	openRoom(room: number): Promise<void> {
 		return this.shown(this.client?.openRoom(room), undefined);
 	}
@@ -394,14 +394,14 @@ export class Chat implements ClientListener {
 		this.client?.entered(info);
 	}
 
-	/** Brings a room from beyond the list into it. Rejects with RestError. */
+	/** Adds a room from beyond the list to it. Rejects with RestError. */
 	async show(room: number): Promise<RoomInfo> {
 		const info = await this.rest.show(room);
 		this.entered(info);
 		return info;
 	}
 
-	/** Brings the room of an address into the list, if it is the person's and beyond it. */
+	/** Adds the room at an address to the list, if the person is in it and it is beyond the list. */
 	async showBySlug(slug: string): Promise<void> {
 		const found = await this.rest.furtherRooms(slug, 0, 1);
 		if (found[0]?.slug === slug) await this.show(found[0].id);
@@ -425,7 +425,7 @@ export class Chat implements ClientListener {
 		return known ?? null;
 	}
 
-	/** Who is banned from a room, for its owners and moderators; `end`: the last of the page, if more follow. */
+	/** The people banned from a room, for its owners and moderators; `end`: the last of the page, if more follow. */
 	readonly banned = new SvelteMap<number, { list: Banned[]; end: string | null }>();
 
 	/** Loads the first page, or the next. Rejects with RestError. */
@@ -440,7 +440,7 @@ export class Chat implements ClientListener {
 		this.banned.set(room, { list, end });
 	}
 
-	/** Adds those of the banned whom `text` names to the list, at most a page of them. Rejects with RestError. */
+	/** Adds banned people whose names contain `text` to the list, at most a page of them. Rejects with RestError. */
 	async findBanned(room: number, text: string): Promise<void> {
 		const page = await this.rest.moderation.banned(room, "", BANNED_PAGE, text);
 		const known = this.banned.get(room);
@@ -453,14 +453,14 @@ export class Chat implements ClientListener {
 		});
 	}
 
-	/** Something was done about order: what depends on it is asked for anew. */
+	/** A moderation act was done: asks again for what depends on it. */
 	acted(): void {
 		void this.reports.refreshWaiting().catch(() => {
-			// The next time tells.
+			// The next attempt will do.
 		});
 	}
 
-	/** Runs an action; its refusal becomes a toast. The result is undefined then. */
+	/** Runs an action; a refusal becomes a toast, and the result is undefined. */
 	async attempt<T>(action: Promise<T>): Promise<T | undefined> {
 		try {
 			return await action;
@@ -482,7 +482,7 @@ export class Chat implements ClientListener {
 		this.banned.set(room, { ...known, list: [...one, ...others] });
 	}
 
-	/** Says why a room has gone from the list. */
+	/** Says why a room has left the list. */
 	private putOut(room: number, event: RoomEvent): void {
 		const state = this.rooms.get(room);
 		if (event.type !== "member.removed" || event.data.user !== this.me || !state) return;
@@ -497,14 +497,14 @@ export function explain(error: unknown): string {
 	const { errors, reasons } = t();
 	if (error instanceof RequestError) return errors[error.code];
 	if (error instanceof RestError) {
-		// The server's own words are English, and for who writes a client.
+		// The server's own texts are in English, and for developers of clients.
 		const because = reasons[error.reason as keyof typeof reasons];
 		return because ?? errors[error.code as keyof typeof errors] ?? errors.unknown;
 	}
 	return errors.unknown;
 }
 
-/** Under which the components find the chat. */
+/** The context key under which components find the chat. */
 export const CHAT = Symbol("chat");
 
 export function provideChat(chat: Chat): void {

@@ -1,9 +1,9 @@
 import type { MessageItem } from "../client/history";
 import type { Drafts } from "./drafts";
 
-/** What is being written in one room. It outlives the page's look at the room. */
+/** The text being written in one room. It is kept while other rooms are open. */
 export class Composing {
-	/** What the box holds: the message being written, or the new text of the one being edited. */
+	/** The content of the box: the message being written, or the new text of the one being edited. */
 	text = $state("");
 	editing = $state.raw<MessageItem | null>(null);
 	replying = $state.raw<MessageItem | null>(null);
@@ -22,7 +22,7 @@ export class Composing {
 
 	edit(message: MessageItem): void {
 		this.replying = null;
-		// An edit of the same message goes on where it is.
+		// An edit of the same message continues.
 		if (this.editing?.seq !== message.seq) this.text = message.body;
 		this.editing = message;
 	}
@@ -38,23 +38,23 @@ export class Composing {
 		if (!this.editing) this.drafts.set(this.room, this.text);
 	}
 
-	/** The outbox has the edit of `message` to `written`. What was typed meanwhile stays, to be saved or cancelled. */
+	/** The outbox has taken the edit of `message` to `written`. Text typed meanwhile stays, to be saved or cancelled. */
 	saved(message: MessageItem, written: string): void {
 		if (this.editing === message && this.text === written) this.endEdit();
 	}
 
-	/** The outbox has the message `written`, in answer to `reply`. What was typed meanwhile stays. */
+	/** The outbox has taken the message `written`, in reply to `reply`. Text typed meanwhile stays. */
 	sent(written: string, reply: MessageItem | null): void {
 		if (reply && this.replying === reply) this.replying = null;
 		this.draft = afterSent(this.draft, written);
 	}
 
-	/** The outbox did not take `written`: it comes back where something else was written in its place. */
+	/** The outbox did not take `written`: it is put back, even if something else has replaced it. */
 	refused(written: string): void {
 		if (!this.draft.startsWith(written)) this.draft = [written, this.draft].filter(Boolean).join("\n");
 	}
 
-	/** The message being written, also while the box holds an edit. */
+	/** The message being written, even while the box holds an edit. */
 	private get draft(): string {
 		return this.editing ? this.drafts.get(this.room) : this.text;
 	}
@@ -71,12 +71,12 @@ export class Composing {
 	}
 }
 
-/** What is left of a text in the box once `written`, which it may begin with, has been sent. */
+/** The rest of the text in the box once `written`, with which it may begin, has been sent. */
 export function afterSent(text: string, written: string): string {
 	return text.startsWith(written) ? text.slice(written.length) : text;
 }
 
-/** What is being written in each room. */
+/** The texts being written, by room. */
 export class Composings {
 	private readonly rooms = new Map<number, Composing>();
 
@@ -91,7 +91,7 @@ export class Composings {
 		return composing;
 	}
 
-	/** The room is not the person's any more. */
+	/** The person is no longer in the room. */
 	forget(room: number): void {
 		this.rooms.delete(room);
 	}

@@ -1,4 +1,4 @@
-/** What was being written in each room, kept across reloads. */
+/** The unsent text of each room, kept across reloads. */
 export class Drafts {
 	constructor(private readonly userId: number) {}
 
@@ -15,7 +15,7 @@ export class Drafts {
 			if (text === "") localStorage.removeItem(this.keyOf(room));
 			else localStorage.setItem(this.keyOf(room), text);
 		} catch {
-			// Storage is full or forbidden: the draft lives as long as the page.
+			// Storage is full or forbidden: the draft lasts as long as the page.
 		}
 	}
 

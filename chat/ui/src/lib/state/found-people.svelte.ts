@@ -3,20 +3,20 @@ import { type Chat, explain } from "./chat.svelte";
 
 const DELAY_MS = 200;
 
-/** People as one types a name: those the page knows at once, and those the server finds. */
+/** People found while a name is typed: those the page knows at once, and those the server finds. */
 export class FoundPeople {
-	/** Null while nothing has come for any text. */
+	/** Null until the first answer has come. */
 	private found = $state.raw<UserInfo[] | null>(null);
 	private foundFor = $state("");
 	failure = $state("");
-	/** Everybody who may be meant, without the reader and those whose account is deactivated. */
+	/** Everybody who may be meant, without the reader and without deactivated accounts. */
 	readonly list = $derived.by(() => {
 		const people = new Map((this.found ?? []).map((user) => [user.id, user]));
 		for (const user of this.chat.people.all()) if (!people.has(user.id)) people.set(user.id, user);
 		return [...people.values()].filter((user) => user.id !== this.chat.me && !user.deactivated);
 	});
 
-	/** `query`: what to ask for; null asks nothing. To be made while a component is. */
+	/** `query`: what to ask for; null asks nothing. Create it while a component is created. */
 	constructor(
 		private readonly chat: Chat,
 		private readonly query: () => string | null,
@@ -53,9 +53,9 @@ export class FoundPeople {
 		return this.found !== null;
 	}
 
-	/** The server has found them for the text, whatever it went by. */
+	/** The server has found them for the text, by whatever criterion. */
 	sure(user: UserInfo): boolean {
-		// What came for an earlier text says nothing about this one.
+		// An answer for an earlier text says nothing about this one.
 		return this.foundFor === this.query() && (this.found?.some((one) => one.id === user.id) ?? false);
 	}
 }

@@ -2,22 +2,22 @@ import { tick } from "svelte";
 import { isComposing } from "../keys";
 
 const ROW = "article[data-row-key]";
-/** What a message has to press or to scroll, in order. */
+/** The interactive and scrollable parts of a message, in order. */
 const PARTS = "a[href], button:not(:disabled), pre[tabindex], table[tabindex]";
-/** Of the view, so that a line stands on both pages. */
+/** The share of the view to scroll by, so that a line is on both pages. */
 const PAGE = 0.85;
 
-/** What the list does for its keyboard. */
+/** What the list offers to its keyboard handler. */
 export interface MessageListParts {
 	list: () => HTMLElement;
-	/** The stops before and after all that is in the list. */
+	/** The Tab stops before and after everything in the list. */
 	before: () => HTMLElement;
 	after: () => HTMLElement;
-	/** Put more into the document, where there is more. */
+	/** Adds more rows to the document, if there are more. */
 	older: () => Promise<void>;
 	newer: () => Promise<void>;
 	toLatest: () => Promise<void>;
-	/** To where one writes. */
+	/** Moves the focus to the message field. */
 	leave: () => void;
 }
 
@@ -29,7 +29,7 @@ export interface MessageListParts {
 export class MessageKeys {
 	/** The row that Tab stops at, by its `data-row-key`; null: the newest. */
 	chosen = $state<string | null>(null);
-	/** A letter is meant for the message only when keys led to it; who clicked on it may believe to be writing. */
+	/** A letter is meant for the message only if keys led to it: after a click, people may think that they are typing. */
 	private byKeys = false;
 
 	constructor(private readonly parts: MessageListParts) {}
@@ -52,12 +52,12 @@ export class MessageKeys {
 		const row = rowOf(event.target);
 		const from = event.relatedTarget as Node | null;
 		const enters = !this.parts.list().contains(from);
-		// What scrolls sideways is a stop of its own to the browser.
+		// To the browser, anything that scrolls sideways is a separate Tab stop.
 		if (enters && this.byKeys && row !== event.target) this.focusStop();
 		else if (row) this.chosen = row.dataset.rowKey ?? null;
 	}
 
-	/** The row that had the focus is not in the document any more. */
+	/** The row that had the focus is no longer in the document. */
 	focusStop(): void {
 		this.parts.list().querySelector<HTMLElement>(`${ROW}[tabindex="0"]`)?.focus({ preventScroll: true });
 	}
@@ -67,7 +67,7 @@ export class MessageKeys {
 			return;
 		const { key, shiftKey } = event;
 		if (key === "Tab") {
-			// The browser goes on from there.
+			// The browser continues from there.
 			(shiftKey ? this.parts.before() : this.parts.after()).focus({ preventScroll: true });
 			return;
 		}
@@ -107,7 +107,7 @@ export class MessageKeys {
 		row.scrollIntoView({ block: "nearest" });
 	}
 
-	/** To the message above or below; one that is higher than the view is read to its end first. */
+	/** To the message above or below; a message taller than the view is scrolled to its end first. */
 	private async step(row: HTMLElement, step: 1 | -1): Promise<void> {
 		const list = this.parts.list();
 		const [box, view] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
@@ -147,7 +147,7 @@ function rowOf(target: EventTarget | null): HTMLElement | null {
 	return (target as Element | null)?.closest<HTMLElement>(ROW) ?? null;
 }
 
-/** Whether the arrow scrolls what has the focus, which it does by itself. */
+/** Whether the arrow scrolls the focused element, which the browser does by itself. */
 function scrollsOn(target: HTMLElement, step: 1 | -1): boolean {
 	if (!target.matches("pre, table")) return false;
 	const rest = target.scrollWidth - target.clientWidth - Math.abs(target.scrollLeft);
@@ -158,17 +158,17 @@ function goThrough(row: HTMLElement, from: HTMLElement, step: 1 | -1): void {
 	const stops = [row, ...row.querySelectorAll<HTMLElement>(PARTS)];
 	for (let at = stops.indexOf(from) + step; at >= 0 && at < stops.length; at += step) {
 		stops[at]?.focus();
-		// What is hidden does not take it.
+		// Hidden elements cannot take the focus.
 		if (document.activeElement === stops[at]) return;
 	}
 }
 
-/** As `aria-keyshortcuts` has it; where letters are not Latin, by the place of the key. */
+/** The key as `aria-keyshortcuts` names it; for non-Latin letters, by the key's position. */
 function shortcutOf({ key, code, shiftKey }: KeyboardEvent): string | null {
 	if (key === "+") return "+";
 	if (shiftKey) return null;
 	if (key === "Enter" || key === "Delete") return key;
-	// A Mac has no other.
+	// A Mac keyboard has no other.
 	if (key === "Backspace") return "Delete";
 	if (/^[a-z]$/.test(key)) return key.toUpperCase();
 	return /^\p{L}$/u.test(key) && code.startsWith("Key") ? code.slice(3) : null;

@@ -6,13 +6,13 @@ const MOST_IDS = 100;
 const GATHER_MS = 20;
 const RETRY_MS = 5_000;
 
-/** A name as it is shown: with the user name, which is unique, where somebody else's looks the same. */
+/** A name as it is displayed: with the user name, which is unique, if somebody else's name looks the same. */
 export function shownName(user: UserInfo): string {
 	if (!user.ambiguous) return user.name;
 	return user.name === user.username ? `@${user.username}` : `${isolated(user.name)} @${user.username}`;
 }
 
-/** Who is behind an id. Unknown ids are asked for together; until then a person has no name. */
+/** The people behind ids. Unknown ids are asked for together; until then a person has no name. */
 export class People {
 	private known = new SvelteMap<number, UserInfo>();
 	private wanted = new Set<number>();
@@ -33,12 +33,12 @@ export class People {
 		}
 	}
 
-	/** Everybody whom the page has heard of. */
+	/** Everybody whom the page knows. */
 	all(): UserInfo[] {
 		return [...this.known.values()];
 	}
 
-	/** The person, once known; asks the server otherwise. Safe to call while rendering. */
+	/** The person, if known; otherwise asks the server. Safe to call while rendering. */
 	get(id: number | null): UserInfo | undefined {
 		if (id === null) return undefined;
 		const user = this.known.get(id);

@@ -1,4 +1,4 @@
-/** A landmark of the list of messages: a row, and how far below the list's upper edge it stands, in pixels. */
+/** A landmark of the list of messages: a row, and its distance from the list's upper edge, in pixels. */
 export interface Anchor {
 	/** `m120` for the message at 120, `s121` for another event. */
 	id: string;

@@ -1,16 +1,16 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { ModerationRest, Report } from "../moderation-rest";
 
-/** What a page is told may be lost, so it asks too, while somebody looks at it. */
+/** Notices to a page may be lost, so it also asks while somebody looks at it. */
 const ASK_EVERY_MS = 30_000;
 
 /** The reports that the person made, and how many wait in the rooms that they moderate. */
 export class Reports {
-	/** By id; those of the newest page, which holds what is still of interest. */
+	/** By id; those of the newest page, which has everything still of interest. */
 	readonly mine = new SvelteMap<number, Report>();
 	/** Room → number of waiting reports. */
 	readonly waiting = new SvelteMap<number, number>();
-	/** Closed, and the person has not read how. Oldest first. */
+	/** Closed reports whose outcome the person has not read. Oldest first. */
 	readonly unseen = $derived(
 		[...this.mine.values()]
 			.filter((report) => report.closed_at !== null && report.seen_at === null)
@@ -25,7 +25,7 @@ export class Reports {
 		private readonly moderates: () => boolean,
 	) {}
 
-	/** Asks now, and again from time to time. Failures are passed over: the next time tells. */
+	/** Asks now, and again from time to time. Failures are ignored: the next attempt will do. */
 	start(): void {
 		if (this.timer !== undefined) return;
 		void this.refresh();
@@ -51,7 +51,7 @@ export class Reports {
 		for (const [room, number] of Object.entries(found)) this.waiting.set(Number(room), number);
 	}
 
-	/** The person's own report of a message that still waits, if there is one. */
+	/** The person's own waiting report of a message, if there is one. */
 	of(room: number, seq: number): Report | undefined {
 		for (const report of this.mine.values())
 			if (report.room === room && report.seq === seq && report.closed_at === null) return report;
@@ -63,7 +63,7 @@ export class Reports {
 		this.learn(await this.rest.report(room, seq, category, note));
 	}
 
-	/** The person has read how these ended; told to the server, so that no other device says it again. */
+	/** The person has read these outcomes; the server is told, so that no other device shows them again. */
 	async see(reports: Report[]): Promise<void> {
 		const ids = reports.map((report) => report.id);
 		if (ids.length === 0) return;
@@ -72,7 +72,7 @@ export class Reports {
 			this.learn(report);
 		}
 		await this.rest.seen(ids).catch(() => {
-			// The next visit says it again.
+			// The next visit shows it again.
 		});
 	}
 

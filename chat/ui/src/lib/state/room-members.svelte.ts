@@ -4,30 +4,30 @@ import type { RoomState } from "../client/room-state";
 import type { Member, MembersPage, Which } from "../rest";
 
 export const MEMBERS_PAGE = 500;
-/** So many of the people who are looked for are shown. */
+/** How many of the people found by a search are shown. */
 export const MOST_FOUND = 100;
 const MOST_IDS = 200;
-/** Unstored comings and goings that are remembered of a room; there are more only while nothing is stored. */
+/** How many unstored joins and leaves are remembered per room; there are more only while nothing is stored. */
 const MOST_NEWS = 1_000;
 
 /**
- * Who is in the rooms whose members were asked for.
+ * The members of rooms whose members were asked for.
  *
- * The server's pages lag behind the log: they lack what is not stored yet. What came meanwhile is put into them,
- * oneself too, who is in each room there is; and what happened before this page heard of the room is looked for
- * once more when it is stored.
+ * The server's pages lag behind the log: they lack what is not stored yet. Changes that came meanwhile are applied to
+ * them, and so is the reader, who is in every room listed here. What happened before this page heard of the room is
+ * looked up again once it is stored.
  */
 export class RoomMembers {
 	private readonly lists = new SvelteMap<number, Member[]>();
-	/** Of rooms with more members than were loaded: the user name after which the next page begins. */
+	/** For rooms with more members than were loaded: the user name after which the next page begins. */
 	private readonly ends = new SvelteMap<number, string>();
 	private readonly news = new Map<number, RoomEvent[]>();
-	/** Rooms to look at once more when they are stored up to the position. */
+	/** Rooms to look up again once they are stored up to the position. */
 	private readonly behind = new Map<number, number>();
 
 	/**
-	 * @param fetch a page from behind a user name, of all or of some; may reject
-	 * @param state the room as it is now; undefined when it has gone
+	 * @param fetch a page after a user name, of all people or of some; may reject
+	 * @param state the room as it is now; undefined if it is gone
 	 */
 	constructor(
 		private readonly me: number,
@@ -40,7 +40,7 @@ export class RoomMembers {
 		private readonly state: (room: number) => RoomState | undefined,
 	) {}
 
-	/** The members loaded so far, in no order; undefined until they were asked for. */
+	/** The members loaded so far, in no order; undefined before they are asked for. */
 	get(room: number): Member[] | undefined {
 		return this.lists.get(room);
 	}
@@ -49,7 +49,7 @@ export class RoomMembers {
 		return this.lists.has(room);
 	}
 
-	/** There are more than were loaded. */
+	/** There are more members than were loaded. */
 	hasMore(room: number): boolean {
 		return this.ends.has(room);
 	}
@@ -69,8 +69,8 @@ export class RoomMembers {
 	}
 
 	/**
-	 * Afterwards those of the people who are members are in the list, wherever its pages end: for who has to
-	 * know what one of them is. Rejects as `fetch` does.
+	 * Afterwards those of the people who are members are in the list, wherever its pages end, for callers that need
+	 * their roles. Rejects as `fetch` does.
 	 */
 	async include(room: number, ids: Iterable<number>): Promise<void> {
 		if (!this.has(room)) await this.load(room);
@@ -81,7 +81,7 @@ export class RoomMembers {
 			await this.loadSome(room, MOST_IDS, { among: missing.slice(at, at + MOST_IDS) });
 	}
 
-	/** The ids of members with `text` in their names, at most MOST_FOUND; they are in the list then. */
+	/** The ids of members with `text` in their names, at most MOST_FOUND; afterwards they are in the list. */
 	async find(room: number, text: string): Promise<number[]> {
 		const page = await this.loadSome(room, MOST_FOUND, { named: text });
 		return page.map(({ user }) => user.id);
@@ -114,7 +114,7 @@ export class RoomMembers {
 	}
 
 	/**
-	 * A page that was asked for when the room was stored up to `stored`, over what was known; and people who are
+	 * A page that was asked for when the room was stored up to `stored`, merged over what was known; and people who are
 	 * members, if neither has them.
 	 */
 	private put(room: number, stored: number, before: Member[], page: MembersPage, sure: Member[] = []): void {
@@ -126,13 +126,13 @@ export class RoomMembers {
 		for (const event of this.news.get(room) ?? []) if (event.seq > stored) this.apply(room, event);
 	}
 
-	/** The room has changed: what it was not stored up to may be there now. */
+	/** The room has changed: what was not stored yet may be stored now. */
 	changed(room: number): void {
 		const position = this.behind.get(room);
 		if (position === undefined || (this.state(room)?.stored ?? 0) < position) return;
 		this.behind.delete(room);
 		this.loadFrom(room, "").catch(() => {
-			// The list is as it was; whoever opens it again asks again.
+			// The list is unchanged; opening it again asks again.
 		});
 	}
 

@@ -1,9 +1,9 @@
-/** Where a room is, or the message at `seq` of it: a hash for the address of this page. */
+/** The hash, in this page's address, of a room or of the message at `seq` in it. */
 export function addressOf(slug: string, seq: number | null = null): string {
 	return `#/${encodeURIComponent(slug)}${seq === null ? "" : `/${seq}`}`;
 }
 
-/** What is noted at an entry of the browser's history. */
+/** What this page stores in an entry of the browser's history. */
 interface Entry {
 	entry: "first" | "second";
 }
@@ -15,30 +15,30 @@ function isSecond(): boolean {
 /**
  * The room, and perhaps the message, in the address: `#/general` or `#/general/120`.
  *
- * The browser's Back closes what lies over the page before it leads to where one was: when something opens, a
- * second entry of the same address is put into the history. It stays there when that is closed in another way,
- * for the next thing that opens or the next address; Back passes over it then. To take it out would be a way
- * back in the history, which the browser goes only later, perhaps after a step to another room.
+ * The browser's Back closes what is open over the page before it leads to the previous place. For this, a second
+ * entry of the same address is put into the history when something opens. If that is closed in another way, the
+ * entry stays for the next thing that opens or for the next address, and Back skips it. Removing it would mean going
+ * back in the history, which the browser does only later, perhaps after a step to another room.
  */
 class Route {
 	slug = $state<string | null>(null);
 	seq = $state<number | null>(null);
-	/** Counts arrivals, so that going to the same message again is news. */
+	/** Counts arrivals, so that going to the same message again is noticed. */
 	visits = $state(0);
-	/** How to close what lies over the page, the front-most last. */
+	/** How to close what is open over the page, the topmost last. */
 	private readonly over: (() => void)[] = [];
 	/** The present entry of the history is the second one of its address. */
 	private second = isSecond();
-	/** On the way to it again, as there is more to close. */
+	/** Going forward to that entry again, because there is more to close. */
 	private returning = false;
 
 	constructor() {
 		this.read();
-		// Unlike "hashchange" it also tells of a link that is followed a second time.
+		// Unlike "hashchange", this event also reports a link that is followed a second time.
 		addEventListener("popstate", () => this.moved());
 	}
 
-	/** From now on Back means `close`, until the answer is called. */
+	/** From now on Back calls `close`, until the returned function is called. */
 	inFront(close: () => void): () => void {
 		this.over.push(close);
 		if (!this.second) {
@@ -85,7 +85,7 @@ class Route {
 		}
 		close();
 		if (this.over.length > 1) {
-			// Not by a new entry: browsers pass over one that was made without a press of the person.
+			// Not by a new entry: browsers skip entries that were made without a user's action.
 			this.returning = true;
 			history.forward();
 		}

@@ -1,43 +1,44 @@
 import { type Item, indexOf } from "../client/history";
 
-/** Rows in the document are bounded: a room may hold 100,000 messages. */
+/** The number of rows in the document is limited: a room may have 100,000 messages. */
 const FIRST = 100;
 const STEP = 60;
 const MOST = 320;
-/** So many more may stand there while the end is followed: each row that is taken away at the top moves all others. */
+/** How many more there may be while the end is followed: removing a row at the top moves all others. */
 const SPARE = 20;
-/** Rows that come to the end at one time: more would keep a key that is pressed meanwhile waiting. */
+/** How many rows are added at the end at a time: with more, a key pressed meanwhile would have to wait. */
 const SLICE = 6;
-/** What fills a list that is not very high. */
+/** Enough rows for a list that is not very high. */
 const SCREEN = 30;
 
 interface Range {
 	/** Indices of the first item, and of the one after the last. */
 	start: number;
 	end: number;
-	/** More is to come into the document, at one of its ends: see `step`. */
+	/** More rows have to be added to the document, at one of its ends: see `step`. */
 	behind: boolean;
 }
 
 /**
  * Which of the loaded items are in the document. It follows the newest until it is held.
  *
- * What comes at once comes into the document in slices, one with each `step`. When more than a screenful waits, what
- * would only rush past is left out: the newest screenful is shown, and the steps fill up what stands above it.
+ * Messages that arrive together are added to the document in slices, one with each `step`. If more than a screenful
+ * waits, messages that would only rush past are drawn later: the newest screenful is shown, and the steps fill in what
+ * is above it.
  */
 export class RowWindow {
-	/** The position of the first item; null: so far back from the end as is shown at first. */
+	/** The position of the first item; null: as far back from the end as is shown at first. */
 	private top = $state<number | null>(null);
-	/** The position of the last item; null follows the end, as far as the bound on rows lets it. */
+	/** The position of the last item; null follows the end, as far as the limit on rows allows. */
 	private bottom = $state<number | null>(null);
 	private steps = $state(0);
-	/** What was in the document last, by positions; null: nothing that one could go on from. */
+	/** The positions of what was in the document last; null: nothing to continue from. */
 	private drawn: { from: number; to: number; cut: boolean; behindAt: number | null } | null = null;
 
-	/** How far the end may reach while it is followed. */
+	/** How far the end may be extended while it is followed. */
 	private readonly limit = $derived.by(() => {
 		const items = this.items();
-		// Held above, it grows with what comes to the end, but not for ever.
+		// If it is held at the top, it grows with what comes to the end, but not forever.
 		return this.top === null ? items.length : Math.min(items.length, indexOf(items, this.top) + MOST);
 	});
 	private readonly range: Range = $derived.by(() => {
@@ -52,7 +53,7 @@ export class RowWindow {
 		};
 	});
 
-	/** `items`: what is loaded, oldest first; `atOnce`: what may not wait for a step. */
+	/** `items`: the loaded items, oldest first; `atOnce`: items that must not wait for a step. */
 	constructor(
 		private readonly items: () => Item[],
 		private readonly atOnce: (item: Item) => boolean = () => false,
@@ -70,12 +71,12 @@ export class RowWindow {
 		return this.range.behind;
 	}
 
-	/** What comes to the end comes into the document. */
+	/** New items at the end are added to the document. */
 	get following(): boolean {
 		return this.bottom === null && this.limit === this.items().length;
 	}
 
-	/** Brings the next slice into the document; to be called once a frame while it is `behind`. */
+	/** Adds the next slice to the document; call it once per frame while `behind`. */
 	step(): void {
 		this.steps++;
 	}
@@ -89,7 +90,7 @@ export class RowWindow {
 		const upTo = drawn === null ? limit : Math.min(limit, indexOf(items, drawn.to + 1));
 		const waiting = limit - upTo;
 		const skips = this.top === null && waiting > SCREEN;
-		// One slice with each step, also when more comes between two.
+		// One slice per step, even if more arrives between two.
 		const slice = drawn?.behindAt === this.steps ? 0 : SLICE;
 		const whole = waiting <= slice || skips || items.slice(upTo, limit).some(this.atOnce);
 		const end = whole ? limit : upTo + slice;
@@ -121,14 +122,14 @@ export class RowWindow {
 		this.top = this.bottom = null;
 	}
 
-	/** Stays where it is, so that what is being read does not leave the document. */
+	/** Stays where it is, so that messages being read do not leave the document. */
 	hold(): void {
 		const { start, end } = this;
 		this.top ??= this.seqAt(start);
 		if (end - start > MOST) this.bottom ??= this.seqAt(end - 1);
 	}
 
-	/** Lets go of what was scrolled past on the way to the end. */
+	/** Drops what was scrolled past on the way to the end. */
 	trim(): void {
 		if (this.end - this.start > FIRST + STEP) this.top = null;
 	}
@@ -151,7 +152,7 @@ export class RowWindow {
 		if (to - start > MOST) this.top = this.seqAt(to - MOST);
 	}
 
-	/** Holds the item at index `at` with what stands around it. */
+	/** Holds the item at index `at` with the items around it. */
 	around(at: number, newest: boolean): void {
 		const { length } = this.items();
 		this.drawn = null;

@@ -2,7 +2,7 @@ import { SvelteMap } from "svelte/reactivity";
 
 const FORGET_AFTER_MS = 6_000;
 
-/** Who is writing in which room right now. */
+/** Which people are typing in which room right now. */
 export class Typing {
 	private users = new SvelteMap<number, number[]>();
 	private timers = new Map<string, ReturnType<typeof setTimeout>>();

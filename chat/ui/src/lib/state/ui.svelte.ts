@@ -14,7 +14,7 @@ export type Dialog =
 	| { kind: "invite"; room: number }
 	| { kind: "settings"; room: number }
 	| { kind: "delete"; room: number; seq: number }
-	/** What owners and moderators do: to a member, or to a message and its author. */
+	/** An act of an owner or moderator: on a member, or on a message and its author. */
 	| { kind: "act"; act: Act }
 	| { kind: "report"; room: number; seq: number; author: number | null }
 	| { kind: "who-reacted"; room: number; seq: number; counts: Record<string, number> }
@@ -31,14 +31,14 @@ export interface MenuItem {
 }
 
 export interface Menu {
-	/** The button that asked for it. */
+	/** The button that opened it. */
 	near: DOMRect;
 	label: string;
 	items: MenuItem[];
 }
 
 export interface Picking {
-	/** Where the button is that asked for it. */
+	/** Where the button is that opened it. */
 	near: DOMRect;
 	pick: (emoji: string) => void;
 }
@@ -51,7 +51,7 @@ class Ui {
 	/** On a phone the list of rooms is a drawer. */
 	readonly phone = new MediaQuery("max-width: 47.99rem");
 	drawer = $state(false);
-	/** There is room for the members beside the messages; elsewhere their list lies over them. */
+	/** There is space for the members beside the messages; otherwise their list covers the messages. */
 	readonly wide = new MediaQuery("min-width: 68.75rem");
 	members = $state(this.wide.current);
 	/** The message whose actions a tap brought up, as `<room>-<seq>`. */
