@@ -1,1 +1,1 @@
-"""Numbers about the conversation, computed from the exported events alone."""
+"""Numbers about what happens in the rooms, computed only from the exported events."""

@@ -1,6 +1,6 @@
-"""What the installation gives to the analytics: who may see what, and what people are called.
+"""What the installation provides to the analytics: who may see what, and people's names.
 
-The analytics know nothing of the chat but its events. `settings.ANALYTICS_HOST` names a module
+The analytics know nothing about the chat but its events. `settings.ANALYTICS_HOST` names a module
 that answers the questions below.
 """
 
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 class NamedRoom(Protocol):
-    """A room that has owners, so no direct conversation."""
+    """A room that has owners, and so is no direct conversation."""
 
     @property
     def id(self) -> int: ...
@@ -33,7 +33,7 @@ class NamedRoom(Protocol):
 
 
 class OwnTraffic(Protocol):
-    """An account that no person has (None: there is none yet), and the rooms in which it writes."""
+    """The account of such traffic (None: there is none yet), and the rooms in which it writes."""
 
     @property
     def user_id(self) -> int | None: ...
@@ -42,45 +42,45 @@ class OwnTraffic(Protocol):
 
 
 class Host(Protocol):
-    """All of them raise what the installation's API answers with 503 when they cannot tell."""
+    """All methods raise what the installation's API answers with 503 if they cannot tell."""
 
     async def is_administrator(self, request: HttpRequest) -> bool:
-        """Whether who asks sees the numbers of all rooms. `request` is signed in, as below."""
+        """Whether the person sees the numbers of all rooms. `request` is signed in, as below."""
         ...
 
     async def page_before_all_rooms(self, request: HttpRequest) -> str | None:
-        """Where who may see all rooms has to go first, such as for a second factor; None: nowhere.
+        """Where the person must go before seeing all rooms, as for a second factor; None: nowhere.
 
-        Asked about those for whom `is_administrator` is False.
+        Called only if `is_administrator` is False.
         """
         ...
 
     async def rooms_owned_by(self, request: HttpRequest) -> list[NamedRoom]:
-        """By name."""
+        """The rooms that the person owns, by name."""
         ...
 
     async def room_for(self, request: HttpRequest, room_id: int) -> NamedRoom | None:
-        """The room if the person owns it, or is an administrator; None if not, or if none is so."""
+        """The room, if it exists and the person owns it or is an administrator; otherwise None."""
         ...
 
     async def may_look_inside(self, request: HttpRequest, room: NamedRoom) -> bool:
-        """Whether one of those may know who writes in the room, and which words."""
+        """Whether such a person may know who writes in the room, and which words."""
         ...
 
     def names_of(self, user_ids: Iterable[int]) -> Mapping[int, str]:
-        """What people are called, for those who exist. Uses the database and blocks."""
+        """The names of those people who exist. Uses the database and blocks."""
         ...
 
     def own_traffic(self) -> OwnTraffic:
-        """With what the installation watches itself. Uses the database and blocks."""
+        """The traffic by which the installation watches itself. Uses the database and blocks."""
         ...
 
     def newest_event_at(self) -> datetime | None:
-        """Time of the newest event that will come over the bus. Uses the database and blocks."""
+        """Time of the newest event for the event bus. Uses the database and blocks."""
         ...
 
     def in_database(self, call: Callable[..., R], *args: Any, **kwargs: Any) -> Awaitable[R]:
-        """What `call` returns, run in a thread in which it may use the database and block."""
+        """The result of `call`, run in a thread in which it may use the database and block."""
         ...
 
 

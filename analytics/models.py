@@ -1,19 +1,19 @@
 """What the analytics keep: numbers, and which events are in them.
 
-Only `analytics.counting.rollups` writes these tables. Every row is a sum, a smallest, a largest or
-a union of what single events add, so the order in which events come makes no difference, and
-reading them all again into empty tables gives the same rows (docs/decisions/0017).
+Only `analytics.counting.rollups` writes these tables. Every row is a sum, a minimum, a maximum or a
+union of what single events add, so the order of events makes no difference, and reading them all
+again into empty tables gives the same rows (docs/decisions/0017).
 
-**Rooms.** `room` is the room's id, or `ALL_ROOMS` where the row is about all rooms together. There
-are no foreign keys into the chat's tables: the analytics know what they were told.
+**Rooms.** `room` is the room's id, or `ALL_ROOMS` if the row is about all rooms together. There
+are no foreign keys into the chat's tables: the analytics know only what the events say.
 
 **Time.** Everything is kept in UTC. Offsets of time zones are whole quarters of an hour, so a day,
-an hour or a week of any zone is a sum of `QuarterRollup` rows, and who was active on it is told by
-the bits of `PersonDay`. Bit `i` (0 … 47) of `am_quarters` stands for the quarter that begins `i` ×
+an hour or a week of any zone is a sum of `QuarterRollup` rows, and the bits of `PersonDay` say who
+was active in it. Bit `i` (0 … 47) of `am_quarters` stands for the quarter that begins `i` ×
 15 min after 00:00 UTC of the row's day, bit `i` of `pm_quarters` for the one `i` × 15 min after
 12:00 UTC. `DayRollup` is for periods that are whole UTC days, and for the inside of long ones.
 
-**Size.** Rows grow with what is said, never faster: see docs/analytics.md.
+**Size.** The tables grow with the number of messages, never faster: see docs/analytics.md.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ WORD_FROM_MESSAGES = 3
 class ConsumedPartition(models.Model):
     """How far a partition of the event bus is in the rollups; moved in their transaction.
 
-    The row is locked by whoever writes what the partition brought, and its position compared with
-    the one that they began at: of two processes that hold the same partition one fails.
+    A process that writes the partition's events locks the row and compares its position with the
+    one at which the process began: of two processes that hold the same partition, one fails.
     """
 
     pk = models.CompositePrimaryKey("bus", "partition")
@@ -78,7 +78,7 @@ class ConsumedPartition(models.Model):
 class CountedRoom(models.Model):
     """Which events of a room are in the rollups, and what the events say about the room.
 
-    Counted is every event from seq 1 to `seq` but for those in `OpenPlaces`. The row is locked
+    Every event from seq 1 to `seq` is counted, except for those in `OpenPlaces`. The row is locked
     while events of the room are counted.
     """
 
@@ -102,14 +102,14 @@ class CountedRoom(models.Model):
 class OpenPlaces(models.Model):
     """Places of a room, `first` to `last`, below its `seq`, whose events are not counted (yet).
 
-    An event that comes for such a place is counted and the place closed; for any other place
-    below the room's `seq` it is a repeat.
+    An event that comes for such a place is counted, and the place is closed; an event for any
+    other place below the room's `seq` is a repeat.
     """
 
     class Reason(models.TextChoices):
-        MISSING = "missing"  # later events have come, these have not
-        PLACEHOLDER = "placeholder"  # `event.quarantined` came, the event may come after it
-        REFUSED = "refused"  # the event is in the dead letters of the analytics
+        MISSING = "missing"  # later events have come, but not these
+        PLACEHOLDER = "placeholder"  # `event.quarantined` came; the event itself may follow
+        REFUSED = "refused"  # the event is a dead letter of the analytics
 
     pk = models.CompositePrimaryKey("room", "first")
     room = models.BigIntegerField()
@@ -122,7 +122,7 @@ class OpenPlaces(models.Model):
 
 
 class Counters(models.Model):
-    """What is counted of a room, or of all rooms, in a stretch of time (UTC)."""
+    """What is counted for a room, or for all rooms, in a period of time (UTC)."""
 
     room = models.BigIntegerField()
     messages = models.BigIntegerField(default=0, help_text="`message.posted` events.")
@@ -146,8 +146,8 @@ class Counters(models.Model):
 
 
 class MinuteRollup(Counters):
-    """Of a minute. Kept for `analytics.counting.pruning.MINUTES_KEPT`; older ones are in the
-    others."""
+    """For a minute. Kept for `analytics.counting.pruning.MINUTES_KEPT`; the others include older
+    ones."""
 
     pk = models.CompositePrimaryKey("room", "start")
     start = models.DateTimeField(help_text="Beginning of the minute.")
@@ -160,7 +160,7 @@ class MinuteRollup(Counters):
 
 
 class QuarterRollup(Counters):
-    """Of a quarter of an hour. Hours and days of every time zone are made of these."""
+    """For a quarter of an hour. Hours and days of every time zone are sums of these."""
 
     pk = models.CompositePrimaryKey("room", "start")
     start = models.DateTimeField(help_text="Beginning of the quarter, UTC.")
@@ -173,7 +173,7 @@ class QuarterRollup(Counters):
 
 
 class DayRollup(Counters):
-    """Of a UTC day. The bits tell in which quarters of it there were messages."""
+    """For a UTC day. The bits say in which quarters of it there were messages."""
 
     pk = models.CompositePrimaryKey("room", "day")
     day = models.DateField()
@@ -188,11 +188,11 @@ class DayRollup(Counters):
 
 
 class PersonDay(models.Model):
-    """A person was active in a room, or anywhere, on a UTC day; the bits tell when.
+    """A person was active in a room, or anywhere, on a UTC day; the bits say when.
 
-    Active is who posted, edited, deleted or restored a message, or added or removed a reaction.
-    Exact: a row for each person who was there, so people of any stretch of quarters can be
-    counted, in one room or in several, without an error.
+    Active people are those who posted, edited, deleted or restored a message, or added or removed
+    a reaction. This is exact: there is a row for each person, so the people of any range of
+    quarters can be counted, in one room or in several, without an error.
     """
 
     pk = models.CompositePrimaryKey("room", "day", "person")
@@ -207,7 +207,7 @@ class PersonDay(models.Model):
 
 
 class PersonSeen(models.Model):
-    """When a person was first active in a room, or anywhere: tells new people from returning."""
+    """When a person was first active in a room, or anywhere: to know new people from returning."""
 
     pk = models.CompositePrimaryKey("room", "person")
     room = models.BigIntegerField()
@@ -225,11 +225,11 @@ class PersonSeen(models.Model):
 class ReplyTimes(models.Model):
     """How many messages got their first reply in a quarter of an hour, by how long it took.
 
-    The first reply is the message with the lowest seq that answers it (`reply_to`) and is not by
-    its own author, within `SLOWEST_REPLY_DAYS`. The row belongs to the time of the reply.
+    The first reply is the message with the lowest seq that replies to it (`reply_to`) and is not
+    by the same author, within `SLOWEST_REPLY_DAYS`. The row belongs to the time of the reply.
 
-    A histogram with logarithmic buckets, as it can be added up over rooms and time: bucket 0
-    holds all up to `FASTEST_REPLY_SECONDS`, bucket `b` what took more than
+    This is a histogram with logarithmic buckets, which can be added over rooms and time: bucket 0
+    holds all up to `FASTEST_REPLY_SECONDS`, bucket `b` those that took more than
     `REPLY_BASE ** (b - 1)` and at most `REPLY_BASE ** b` times that. The value
     `2 * REPLY_BASE ** b / (REPLY_BASE + 1)` (times `FASTEST_REPLY_SECONDS`) is within
     `REPLY_ERROR` of everything in it, so of every percentile, too.
@@ -246,7 +246,7 @@ class ReplyTimes(models.Model):
 
 
 class EmojiDay(models.Model):
-    """How often an emoji was put on messages, and taken back, on a UTC day."""
+    """How often an emoji was added to messages, and removed, on a UTC day."""
 
     pk = models.CompositePrimaryKey("room", "day", "emoji")
     room = models.BigIntegerField()
@@ -262,10 +262,10 @@ class EmojiDay(models.Model):
 class WordWeek(models.Model):
     """In how many messages of a room a word was used in a week (Monday to Sunday, UTC).
 
-    Not for `ALL_ROOMS`, and not for direct conversations. `word` is null until the word was used
-    in `WORD_FROM_MESSAGES` messages and by more than one person: until then, and so for what
-    somebody wrote by mistake, there is only a digest that cannot be undone without the
-    installation's secret key. See `analytics.counting.words` for what is a word at all.
+    Not for `ALL_ROOMS`, and not for direct conversations. `word` is null until the word has been
+    used in `WORD_FROM_MESSAGES` messages and by more than one person. Until then there is only a
+    digest, which cannot be reversed without the installation's secret key; so text written by
+    mistake is never kept. See `analytics.counting.words` for what counts as a word.
     """
 
     pk = models.CompositePrimaryKey("room", "week", "digest")
@@ -291,7 +291,7 @@ class WordWeek(models.Model):
 
 
 class PostedMessage(models.Model):
-    """When and by whom a message was posted, to know how long its first reply took. No text.
+    """When and by whom a message was posted, to measure how long its first reply took. No text.
 
     Kept for `analytics.counting.pruning.MESSAGES_KEPT`.
     """
@@ -312,7 +312,7 @@ class PostedMessage(models.Model):
 
 
 class EarlyReply(models.Model):
-    """A reply that came before the message it answers, whose place is open. No text."""
+    """A reply that came before its message, whose place is open. No text."""
 
     pk = models.CompositePrimaryKey("room", "target", "seq")
     room = models.BigIntegerField()

@@ -1,4 +1,4 @@
-"""What has been counted, for whoever wants to compare it with what has happened."""
+"""What has been counted, for comparing it with what has happened."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SUMS = ", ".join(f"sum({name})::bigint" for name in COUNTERS)
 
 
 class RoomTotals(msgspec.Struct, frozen=True):
-    """All events of a room up to `seq` are counted, but for those in `open`.
+    """All events of a room up to `seq` are counted, except for those in `open`.
 
-    `sums` has the counters' sums for each table that was added up.
+    `sums` has the counters' sums for each table.
     """
 
     room: int
@@ -36,7 +36,7 @@ def is_counted(room: int, seq: int) -> bool:
 
 
 def totals(rooms: Sequence[int], since: datetime | None) -> list[RoomTotals]:
-    """Of those of `rooms` of which anything is counted, all as of one moment.
+    """The totals of those of `rooms` of which anything is counted, as of the same moment.
 
     `since`, a full minute, leaves out what happened before it. Raises: DatabaseError.
     """
@@ -70,7 +70,7 @@ def totals(rooms: Sequence[int], since: datetime | None) -> list[RoomTotals]:
 
 
 def _sums(rooms: list[int], since: datetime | None) -> dict[str, dict[int, dict[str, int]]]:
-    """Table → room → sums. Minutes are the finest, but old ones are not kept."""
+    """Table → room → sums. Minutes are the finest, but old minutes are not kept."""
     tables = (
         {"days": "analytics_dayrollup", "quarters": "analytics_quarterrollup"}
         if since is None
@@ -92,7 +92,7 @@ def _sums(rooms: list[int], since: datetime | None) -> dict[str, dict[int, dict[
 
 
 def unequal_totals() -> list[tuple[str, int, int]]:
-    """(what, its sum over the rooms, its sum in the rows of all rooms) where the two differ.
+    """(what, its sum over the rooms, its sum in the rows for all rooms), if the two differ.
 
     Raises: DatabaseError.
     """

@@ -1,8 +1,7 @@
-"""What a number of events adds to the rollups. Pure.
+"""What a set of events adds to the rollups. Pure.
 
-`Sums` is filled event by event and then written by `analytics.counting.rollups`. All in it is added
-up, united, or the smallest or largest of its kind, so events may be counted in any order and in any
-batches.
+`Sums` is filled event by event and then written by `analytics.counting.rollups`. Everything in it
+is a sum, a union, a minimum or a maximum, so events may be counted in any order and in any batches.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ _FIELD_OF = {
     EventType.MEMBER_LEFT: COUNTERS.index("departures"),
     EventType.MEMBER_REMOVED: COUNTERS.index("departures"),
 }
-# What a person does who is active, as `PersonDay` means it.
+# The types of events that make a person active, in the sense of `PersonDay`.
 _ACTIVITY = frozenset(
     {
         EventType.MESSAGE_POSTED,
@@ -73,7 +72,7 @@ _FIRST_MONDAY_DAY = 4
 
 
 class RoomFacts(msgspec.Struct):
-    """What events say about a room; of two that say the same kind of thing the later seq wins."""
+    """What events say about a room; if two say the same kind of thing, the later seq wins."""
 
     room: int
     kind: str = ""
@@ -114,12 +113,12 @@ def _counters() -> list[int]:
 
 
 class Sums:
-    """What a batch adds. Keys of time are whole numbers of their unit since 1970."""
+    """What a batch adds. Times in keys are whole numbers of their unit since 1970."""
 
     def __init__(self) -> None:
         self.events = 0
         self.minutes: defaultdict[tuple[int, int], list[int]] = defaultdict(_counters)
-        # (room, half day, person) → bits of its quarters
+        # (room, half day, person) → bits of its quarters of an hour
         self.people: defaultdict[tuple[int, int, int], int] = defaultdict(int)
         # (room, person) → first and last time
         self.seen: dict[tuple[int, int], tuple[datetime, datetime]] = {}
@@ -131,7 +130,7 @@ class Sums:
         self.replies: list[Reply] = []
 
     def add(self, one: Countable, facts: RoomFacts) -> None:
-        """Counts an event of the room that `facts` are about."""
+        """Counts an event of the room that `facts` describes."""
         event, data, second = one.event, one.data, one.second
         room, kind, at = event.room, event.type, event.at
         self.events += 1
@@ -174,7 +173,7 @@ class Sums:
         self.posted[room, event.seq] = Posted(event.at, person)
         if data.reply_to is not None:
             self.replies.append(Reply(room, data.reply_to, event.seq, event.at, person))
-        # Of what two people say to each other, no word is kept; nor where that is not known.
+        # No word of a direct conversation is kept; nor if the kind of room is unknown.
         if person is None or facts.kind in {"", RoomKind.DIRECT}:
             return
         week = monday_of(second // DAY)
@@ -204,7 +203,7 @@ def _updated(facts: RoomFacts, event: RoomEvent, data: RoomUpdated) -> None:
 
 
 def _moves_nobody(data: EventData) -> bool:
-    """Whether an event of a member is another role, a ban of somebody outside, or its end."""
+    """Whether a member event only changes a role, or bans or unbans somebody outside the room."""
     match data:
         case MemberJoined():
             return data.previous is not UNSET

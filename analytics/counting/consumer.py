@@ -1,10 +1,11 @@
 """Reads the event bus and has its events counted, for as long as the process lives.
 
-Rule of the loop. What is away (bus, PostgreSQL, dead letters) is waited for, with a growing pause,
-and then the positions are read again, because nobody knows whether the last commit arrived. A
-record that is no event, or that PostgreSQL refuses, goes to the dead letters and its place stays
-open. When too much is bad, the partition stops and a person looks (`--resume`); the others go on.
-What another process has counted meanwhile is dropped.
+Rule of the loop. While the event bus, PostgreSQL or the dead letters are unreachable, the
+consumer waits with a growing pause. Then it reads the positions again, because it does not know
+whether its last commit arrived. A record that is no event, or that PostgreSQL refuses, becomes a
+dead letter and its place stays open. If too many are bad, the partition stops until a person has
+looked (`--resume`); the others go on. Records that another process has counted meanwhile are
+dropped.
 """
 
 from __future__ import annotations
@@ -29,33 +30,33 @@ from chat.events import envelope
 
 logger = logging.getLogger(__name__)
 
-# Enough that a transaction's fixed cost does not count; a second's work, so that a stop is quick.
+# Enough to make a transaction's fixed cost negligible; a second's work, so that stopping is quick.
 BATCH_RECORDS = 5_000
 READ_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
-# How soon a stopped partition goes on after somebody has resumed it.
+# How soon a stopped partition continues after somebody has resumed it.
 LOOK_AGAIN_SECONDS = 5.0
 
-# Classes of SQLSTATE that say that the data, not the server, is at fault.
+# Classes of SQLSTATE that mean that the data is at fault, not the server.
 DATA_ERROR_CLASSES = ("22", "23", "54")
 
 
 class Letters(Protocol):
-    """Where records go that cannot be counted."""
+    """Keeps records that cannot be counted, as dead letters."""
 
     def check(self, partition: int, bad: int, entries: int) -> None:
-        """Raises: TooManyLetters when `bad` of the next `entries` would be too many."""
+        """Raises: DeadLetterLimitReached if `bad` of the next `entries` would be too many."""
 
     def passed(self, partition: int, bad: int, entries: int) -> None:
-        """They are done with."""
+        """The records have been dealt with."""
 
     def add(self, bus: str, partition: int, bad: Bad) -> None:
-        """Keeps a record; the same one again changes nothing. Raises: Away."""
+        """Keeps a record; adding the same one again changes nothing. Raises: Away."""
 
 
 class Consumer:
-    """One process's share of the work. `schema` is where other tables than everybody's are."""
+    """One process's share of the work. `schema` names other tables than the default ones."""
 
     def __init__(
         self,
@@ -80,10 +81,10 @@ class Consumer:
         self._reader: BusReader | None = None
         self._at: dict[int, str] = {}
         self._to_place: set[int] = set()
-        self._stopped: dict[int, float] = {}  # partition → when to look again
+        self._stopped: dict[int, float] = {}  # partition → when to try again
 
     def run(self, between: Callable[[], None] = lambda: None) -> None:
-        """Works until `stopping` is set; calls `between` now and then. Ends with nothing open."""
+        """Works until `stopping` is set; calls `between` now and then. Then closes everything."""
         failures = 0
         try:
             while not self.stopping.is_set():
@@ -94,7 +95,7 @@ class Consumer:
                 except (Away, DatabaseError, InterfaceError) as error:
                     failures += 1
                     metrics.FAILURES.inc()
-                    # The class alone: texts of database errors can hold values.
+                    # Only the class: texts of database errors can contain values.
                     reason = str(error) if isinstance(error, Away) else type(error).__name__
                     logger.warning("not counting at the moment: %s", reason)
                     self._start_over(reopen=isinstance(error, Away))
@@ -104,11 +105,11 @@ class Consumer:
 
     @property
     def stopped(self) -> set[int]:
-        """Partitions of ours that a person has to look at."""
+        """This process's partitions that a person has to look at."""
         return set(self._stopped)
 
     def step(self, wait_seconds: float) -> Counted:
-        """Reads once and counts what came.
+        """Reads once and counts the result.
 
         Raises: Away, DatabaseError, InterfaceError; `run` says what to do then.
         """
@@ -143,14 +144,14 @@ class Consumer:
         return total
 
     def close(self) -> None:
-        """Gives the partitions and the connections up."""
+        """Gives up the partitions and the connections."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
         connection.close()
 
     def _start_over(self, *, reopen: bool) -> None:
-        """As if this process had just begun, but for its membership if that is still good."""
+        """Starts as a new process would, but keeps its group membership if that is still good."""
         connection.close()
         self._to_place |= self._at.keys()
         if reopen and self._reader is not None:
@@ -160,7 +161,7 @@ class Consumer:
             self._to_place.clear()
 
     def _place(self, reader: BusReader) -> None:
-        """Tells the reader where to begin, where it has to be told."""
+        """Tells the reader where to begin in partitions that need it."""
         now = self._clock()
         due = {partition for partition, again in self._stopped.items() if again <= now}
         wanted = (reader.unplaced() - self._stopped.keys()) | self._to_place | due
@@ -185,7 +186,7 @@ class Consumer:
         self._stopped[partition] = self._clock() + LOOK_AGAIN_SECONDS
 
     def _count(self, reader: BusReader, batches: Sequence[Batch], total: Counted) -> None:
-        """Counts `batches` in one transaction, or where PostgreSQL refuses something, in parts."""
+        """Counts `batches` in one transaction, or in parts if PostgreSQL refuses something."""
         good = [batch for batch in batches if self._keep_bad(reader, batch)]
         if not good:
             return
@@ -208,8 +209,8 @@ class Consumer:
         _add(total, counted)
 
     def _keep_bad(self, reader: BusReader, batch: Batch) -> bool:
-        """Puts what is bad into the dead letters; False when it is too much and nothing was put
-        there. Before the commit: a crash in between does it again, which changes nothing."""
+        """Adds bad records to the dead letters; False, with none added, if there are too many.
+        Done before the commit: after a crash in between it is repeated, which changes nothing."""
         bad = _bad(batch)
         try:
             self._letters.check(batch.partition, len(bad), len(batch.read))
@@ -225,7 +226,7 @@ class Consumer:
     def _isolate(
         self, reader: BusReader, batches: Sequence[Batch], error: DatabaseError, total: Counted
     ) -> None:
-        """Halves what PostgreSQL refuses until the offender stands alone."""
+        """Halves what PostgreSQL refuses until the offending record is isolated."""
         if len(batches) > 1:
             for batch in batches:
                 self._count(reader, [batch], total)
@@ -243,7 +244,7 @@ class Consumer:
 
 
 def _refused(batch: Batch, error: DatabaseError) -> Batch:
-    """The batch with its one event as a bad record. Raises: `error` if it is one already."""
+    """The batch with its only event as a bad record. Raises: `error` if it is one already."""
     [one] = batch.read
     if isinstance(one, Bad):
         raise Away("PostgreSQL refuses to move the position.") from error
@@ -264,7 +265,7 @@ def _bad(batch: Batch) -> list[Bad]:
 
 
 def _is_data_error(error: DatabaseError) -> bool:
-    """Whether the same values would be refused for ever."""
+    """Whether the same values would always be refused."""
     return str(getattr(error.__cause__, "sqlstate", None) or "")[:2] in DATA_ERROR_CLASSES
 
 

@@ -8,11 +8,11 @@ class AnalyticsError(Exception):
 
 
 class Away(AnalyticsError):
-    """The bus, PostgreSQL or the dead letters do not answer: back off, read the positions again."""
+    """The event bus, PostgreSQL or the dead letters do not answer: back off, reread positions."""
 
 
 class DeadLetterLimitReached(AnalyticsError):
-    """So much is bad that the fault is hardly in the events: stop, until a person has looked."""
+    """So many are bad that the events are hardly at fault: stop until a person has looked."""
 
 
 class NotAnEvent(AnalyticsError):
@@ -20,4 +20,4 @@ class NotAnEvent(AnalyticsError):
 
 
 class NotYet(AnalyticsError):
-    """An event that cannot be counted as things are; trying again may help."""
+    """An event that cannot be counted at present; trying again may help."""

@@ -1,4 +1,4 @@
-"""Counts what had become a dead letter."""
+"""Counts events that had become dead letters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from analytics.counting.records import Bad, BadReason, Record
 
 
 def count(record: Record) -> bool:
-    """Counts the event in a record at its place; False when it had been counted.
+    """Counts the event in a record at its place; False if it had been counted already.
 
-    Raises: NotAnEvent when it will never be one; NotYet when it still cannot be counted, as it may
-    be after an upgrade or when its time has come; DatabaseError.
+    Raises: NotAnEvent if it will never be one; NotYet if it cannot be counted yet, but may be
+    after an upgrade or once its time has come; DatabaseError.
     """
     found = records.read(record, datetime.now(UTC))
     if isinstance(found, Bad):
@@ -22,6 +22,6 @@ def count(record: Record) -> bool:
         raise NotYet(found.error)
     counted = rollups.count_late(found)
     if rebuilding.exists():
-        # What takes the place of these tables must have it, too.
+        # The tables that will replace these must have it too.
         rollups.count_late(found, rebuilding.SCHEMA)
     return counted

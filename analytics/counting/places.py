@@ -1,7 +1,7 @@
-"""Which places of a room are counted: all up to the highest, but for a few open stretches. Pure.
+"""Which places of a room are counted: all up to the highest, except a few open ranges. Pure.
 
-This is how a repeat is told from an event that comes late, in any order of arrival, with two
-numbers for most rooms (docs/decisions/0017).
+This distinguishes a repeat from a late event, in any order of arrival, with two numbers for most
+rooms (docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Stretch = tuple[int, int, str]  # first, last, reason
 
 
 class Places:
-    """The places of one room. `open` has its open stretches by their first place.
+    """The places of one room. `open` has its open ranges by their first place.
 
-    `changed` and `gone` name the stretches (by their first place) that are to be written and
-    deleted when the caller is done.
+    `changed` and `gone` name the ranges (by their first place) that have to be written and
+    deleted at the end.
     """
 
     def __init__(self, seq: int = 0, stretches: Iterable[Stretch] = ()) -> None:
@@ -33,10 +33,10 @@ class Places:
         self.gone: set[int] = set()
 
     def take(self, seq: int, instead: str | None = None) -> bool:
-        """Notes that an event has come for place `seq`; whether it is to be counted.
+        """Notes that an event has come for place `seq`; returns whether it should be counted.
 
-        `instead` is the reason why something else has come for that place, `PLACEHOLDER` or
-        `REFUSED`: the place stays open for the event itself.
+        `instead` is the reason if something else has come for that place, `PLACEHOLDER` or
+        `REFUSED`: then the place stays open for the event itself.
         """
         if seq > self.seq:
             if seq > self.seq + 1:
@@ -61,7 +61,7 @@ class Places:
         return False
 
     def is_open(self, seq: int) -> bool:
-        """Whether an event for this place would be counted although later ones were."""
+        """Whether an event for this place would still be counted although later ones were."""
         return seq <= self.seq and bool(self.open) and self._stretch_of(seq) is not None
 
     def _stretch_of(self, seq: int) -> Stretch | None:
@@ -74,7 +74,7 @@ class Places:
         return None
 
     def _split(self, first: int, last: int, reason: str, seq: int) -> None:
-        """Closes place `seq` of a stretch."""
+        """Closes place `seq` of a range."""
         del self.open[first]
         self.changed.discard(first)
         self.gone.add(first)

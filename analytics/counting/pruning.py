@@ -1,7 +1,7 @@
 """Deletes what is no longer needed, a little at a time.
 
-Nothing that was counted is lost with it: minutes are in the quarters of an hour, messages are
-needed for first replies only, and words that were never shown never will be.
+No numbers are lost: minutes are included in the quarters of an hour, messages are needed only for
+first replies, and words that were never shown will never be.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from analytics.counting.statements import run
 from analytics.models import SLOWEST_REPLY_DAYS
 
 MINUTES_KEPT = timedelta(days=35)
-# First replies are looked for in `SLOWEST_REPLY_DAYS`; the rest is for events that come late.
+# First replies count within `SLOWEST_REPLY_DAYS`; the rest is for late events.
 MESSAGES_KEPT = timedelta(days=SLOWEST_REPLY_DAYS + 23)
-# So long after the end of its week a word may still become one that is shown.
+# For this long after the end of its week, a word may still become visible.
 UNSHOWN_WORDS_KEPT = timedelta(days=28)
 
 EACH_SECONDS = 600.0
 ROWS = 5_000
-# Of one run; what is left then is for the next one.
+# Per run; the next run deletes the rest.
 RUN_SECONDS = 2.0
 
 _STATEMENTS = {
@@ -56,7 +56,7 @@ class Pruner:
 
 
 def prune(now: datetime, seconds: float = RUN_SECONDS) -> int:
-    """Deletes what is too old at `now`; returns how many rows. Raises: DatabaseError."""
+    """Deletes what is too old at `now`; returns the number of rows. Raises: DatabaseError."""
     deadline = time.monotonic() + seconds
     total = 0
     for statement, kept in _STATEMENTS.items():

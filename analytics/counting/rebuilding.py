@@ -1,9 +1,9 @@
-"""Counts the whole bus again, into tables of its own, and puts these in the place of the old ones.
+"""Counts the whole event bus again, into new tables, and replaces the old tables by them.
 
-Everybody reads and counts on meanwhile. The new tables lie in a schema beside the old ones; the
-positions are among them, so a rebuild that was interrupted goes on where it was. The swap is one
+Reading and counting go on meanwhile. The new tables are in a schema beside the old ones; the
+positions are among them, so an interrupted rebuild resumes where it was. The swap is one
 transaction that moves tables and copies nothing. A consumer that holds a batch at that moment is
-fenced, as the positions are other ones now, and goes on from the new positions: what it meets a
+fenced, because the positions have changed, and continues from the new positions: what it meets a
 second time is a repeat.
 """
 
@@ -29,7 +29,7 @@ from analytics.models import CountedRoom, OpenPlaces
 SCHEMA = "analytics_rebuild"
 GROUP = "veche-analytics-rebuild"
 READ_SECONDS = 1.0
-# A page or a dump that reads the old tables is waited for so long at a time.
+# How long to wait at a time for a page or a dump that reads the old tables.
 SWAP_LOCK_MS = 3_000
 
 _KINDS = """
@@ -40,7 +40,7 @@ _KINDS = """
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """Events that are counted now, seq `first` to `last`, and are not on the bus any more."""
+    """Events that are counted now, seq `first` to `last`, but are no longer on the event bus."""
 
     room: int
     first: int
@@ -48,7 +48,7 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class Rebuild:
-    """One run. `on_progress` is told how many of how many events are counted."""
+    """One run. `on_progress` receives how many of how many events are counted."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Rebuild:
         )
 
     def run(self) -> bool:
-        """Counts up to where the bus ends now; False when it was stopped before.
+        """Counts up to the present end of the bus; False if it was stopped before.
 
         Raises: Away, DatabaseError; nothing is lost by running it again.
         """
@@ -91,7 +91,7 @@ class Rebuild:
 
 
 def models() -> list[type[Model]]:
-    """All of them, those that are locked first by whoever counts at the front."""
+    """All models, in the order in which counting locks their tables."""
     return list(apps.get_app_config("analytics").get_models())
 
 
@@ -102,10 +102,10 @@ def exists() -> bool:
 
 
 def ensure_tables() -> None:
-    """Makes the empty tables, with the names of everything in them, if they are not there.
+    """Creates the empty tables, with the names of everything in them, unless they exist.
 
-    What kind of room each is they know from the start: that never changes, and where a room's
-    first event comes late on the bus, no words would be counted until then.
+    They know from the start of which kind each room is. That never changes; and if a room's first
+    event comes late on the bus, no words would be counted until then.
     """
     if exists():
         return
@@ -120,7 +120,7 @@ def ensure_tables() -> None:
 
 
 def abandon() -> bool:
-    """Drops what a rebuild has made; False when there was nothing. Raises: DatabaseError."""
+    """Drops what a rebuild has created; False if there was nothing. Raises: DatabaseError."""
     if not exists():
         return False
     with transaction.atomic(durable=True):
@@ -129,10 +129,10 @@ def abandon() -> bool:
 
 
 def read_all_again() -> None:
-    """Has every bus read from its beginning. What is counted stays and is not counted again.
+    """Makes every bus be read from its beginning. Counted events stay and are not counted again.
 
-    For a bus that was emptied and gets everything once more: where we stood on it means nothing any
-    more. A rebuild that was interrupted is given up. Raises: DatabaseError.
+    For a bus that was emptied and gets everything once more, so that old positions on it have no
+    meaning. An interrupted rebuild is given up. Raises: DatabaseError.
     """
     abandon()
     with transaction.atomic(durable=True):
@@ -140,7 +140,7 @@ def read_all_again() -> None:
 
 
 def lost() -> list[Lost]:
-    """What is counted in the old tables and missing in the new ones, which have been filled.
+    """What is counted in the old tables but missing in the new ones, once these are filled.
 
     Raises: DatabaseError.
     """
@@ -165,9 +165,9 @@ def lost() -> list[Lost]:
 
 
 def swap() -> None:
-    """Puts the new tables in the place of the old ones.
+    """Replaces the old tables by the new ones.
 
-    Raises: OperationalError when somebody reads the old ones for too long; try again.
+    Raises: OperationalError if somebody reads the old ones for too long; try again.
     """
     with transaction.atomic(durable=True):
         [(schema,)] = run("SELECT current_schema()")
@@ -195,7 +195,7 @@ def _rooms(schema: str | None) -> dict[int, tuple[int, list[tuple[int, int, str]
 
 
 def _counted(schema: str | None) -> int:
-    """Events that are counted, about: open places are few."""
+    """The approximate number of counted events: open places are few."""
     with transaction.atomic(durable=True):
         set_up_transaction(schema)
         [(total,)] = run("SELECT COALESCE(sum(seq), 0)::bigint FROM analytics_countedroom")
@@ -213,6 +213,6 @@ def _reached(bus: str, ends: Mapping[int, tuple[int, ...]]) -> bool:
 
 
 def _order(position: str) -> tuple[int, ...]:
-    """Positions are offsets, or stream ids: numbers either way."""
+    """A sort key for positions: offsets and stream ids are both made of numbers."""
     numbers = tuple(int(part) for part in position.split("-")) if position else (0,)
     return numbers if any(numbers) else (0,)

@@ -1,7 +1,7 @@
 """Records of the event bus, and which of them are events that can be counted. Pure.
 
-Nothing that passes here makes PostgreSQL refuse a row: numbers are in range, texts can be stored,
-times are plausible.
+Nothing that passes here makes PostgreSQL refuse a row: numbers are in range, texts can be stored
+and times are plausible.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from chat.events import (
     envelope,
 )
 
-# Veche is younger; an older time is a clock that was never set.
+# Veche is younger than this; an older time comes from a clock that was never set.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
-# Further than clocks of servers that are looked after at all are apart.
+# More than the clocks of maintained servers differ.
 MAX_AHEAD = timedelta(hours=1)
 LARGEST_NUMBER = 2**53
 _SURROGATE_OR_NUL = re.compile("[\0\ud800-\udfff]")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """What a reader gives. `position` is where reading its partition goes on after it."""
+    """What a reader returns. `position` is where reading its partition continues after it."""
 
     position: str
     key: bytes
@@ -44,7 +44,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class BadReason(StrEnum):
     """Why a record cannot be counted."""
 
-    UNREADABLE = "unreadable"  # not an event that Veche writes; no later version reads it either
+    UNREADABLE = "unreadable"  # not an event that Veche writes; no later version can read it either
     INVALID = "invalid"  # an event, but not one that these analytics understand or believe
 
 
@@ -59,7 +59,7 @@ class Countable(msgspec.Struct, frozen=True, gc=False):
 
 
 class Bad(msgspec.Struct, frozen=True):
-    """A record that cannot. `room` and `seq` where it says a believable place of its own."""
+    """A record that cannot be counted. `room` and `seq` are set if it names a plausible place."""
 
     position: str
     key: bytes
@@ -78,7 +78,7 @@ class _Refused(Exception):
 
 
 def read(record: Record, now: datetime) -> Read:
-    """The event in a record, or what is wrong with it. `now` judges times that lie ahead."""
+    """The event in a record, or what is wrong with it. `now` is for judging times in the future."""
     if record.value is None:
         return Bad(
             record.position, record.key, b"", BadReason.UNREADABLE, "The record has no value."
@@ -97,7 +97,7 @@ def read(record: Record, now: datetime) -> Read:
     except _Refused as refusal:
         error_text = str(refusal)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        # Not its text, which can hold a value.
+        # Not its text, which can contain a value.
         error_text = f"The data is not what {event.type} holds: {type(error).__name__}."
     else:
         return Countable(record.position, record.value, event, data, int(event.at.timestamp()))
@@ -105,7 +105,7 @@ def read(record: Record, now: datetime) -> Read:
 
 
 def _not_an_event(record: Record, value: bytes, error: Exception) -> Bad:
-    """JSON of a type or version that is not known may be one after an upgrade; nothing else."""
+    """JSON of an unknown type or version may be an event after an upgrade; nothing else may."""
     named = b"chat." in value[:1_000] and isinstance(error, msgspec.ValidationError)
     reason = BadReason.INVALID if named else BadReason.UNREADABLE
     text = f"Not an event of a known type and version: {type(error).__name__}."
@@ -129,7 +129,7 @@ def _check_numbers_and_time(event: RoomEvent, now: datetime) -> None:
 
 
 def _check_texts(data: EventData) -> None:
-    """What is kept of these texts must be something that PostgreSQL takes."""
+    """The kept parts of these texts must be something that PostgreSQL accepts."""
     match data:
         case Reaction():
             if not 0 < len(data.emoji) <= MAX_EMOJI_CHARACTERS:

@@ -28,7 +28,7 @@ Histogram = Counter[tuple[int, int, int]]
 def write(sums: Sums, late: Sequence[Place], rooms: Mapping[int, Places]) -> Histogram:
     """Writes the batch's messages; returns what they and their replies add to `ReplyTimes`.
 
-    `late` are the events that came for open places: to those, replies may be there already.
+    `late` are the events that came for open places: replies to them may exist already.
     """
     came = list(sums.replies)
     if late:
@@ -60,7 +60,7 @@ def write(sums: Sums, late: Sequence[Place], rooms: Mapping[int, Places]) -> His
 
 
 def _answers(reply: Reply, target: Posted) -> bool:
-    """Whether it is the first reply, as far as is known now."""
+    """Whether it is the first reply, as far as known now."""
     return (
         reply.author is not None
         and reply.author != target.author

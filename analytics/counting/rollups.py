@@ -1,9 +1,9 @@
 """Counts events into PostgreSQL: rollups, places and positions in one transaction.
 
 The only writer of the tables of `analytics.models`. Every transaction takes its locks in the same
-order, so none waits for another in a circle: the partitions by number, the rooms by id, then
-table by table in the order of this module, rows by their key; the rows of all rooms together, which
-everybody needs, come last and so are held for a moment only.
+order, so that there are no deadlocks: the partitions by number, the rooms by id, then table by
+table in the order of this module, rows by their key. The rows for all rooms together, which every
+transaction needs, come last, so that they are held only for a moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from analytics.counting.words import digest
 from analytics.models import ALL_ROOMS
 from chat.events import EventQuarantined
 
-# A process that was paused in the middle holds up every other one: PostgreSQL ends it.
+# A process that is paused in the middle blocks all others: PostgreSQL ends its session.
 PAUSED_TRANSACTION_MS = 5_000
 
 MINUTES_OF_QUARTER = QUARTER // MINUTE
@@ -34,7 +34,7 @@ QUARTERS_OF_HALF_A_DAY = DAY // 2 // QUARTER
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """What was read of one partition, in order. `begin` is the position it was read from."""
+    """What was read from one partition, in order. `begin` is where reading began."""
 
     partition: int
     begin: str
@@ -47,7 +47,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct):
-    """What became of some batches. Nothing of the partitions in `fenced` was counted: another
+    """The outcome of some batches. Nothing of the partitions in `fenced` was counted: another
     process has moved their position, or they were stopped."""
 
     events: int = 0
@@ -64,9 +64,9 @@ class _Room(msgspec.Struct):
 
 
 def count(bus: str, batches: Sequence[Batch], schema: str | None = None) -> Counted:
-    """Counts what is new in `batches`, each of another partition, and moves their positions.
+    """Counts what is new in `batches`, one per partition, and moves the partitions' positions.
 
-    `schema` is where the tables are, if they are not the ones that everybody reads.
+    `schema` is where the tables are, unless they are the ones in use.
 
     Raises: DatabaseError; then nothing was counted, or the answer was lost: read the positions
     again (`positions`) before anything else.
@@ -88,7 +88,7 @@ def count(bus: str, batches: Sequence[Batch], schema: str | None = None) -> Coun
 
 
 def count_late(one: Countable, schema: str | None = None) -> bool:
-    """Counts an event out of its turn, if it has not been: what a dead letter holds.
+    """Counts the event of a dead letter out of order, unless it has been counted.
 
     Raises: DatabaseError.
     """
@@ -108,7 +108,7 @@ def set_up_transaction(schema: str | None) -> None:
 
 
 def positions(bus: str, partitions: Iterable[int], schema: str | None = None) -> dict[int, str]:
-    """Where to go on reading, of those of `partitions` that are not stopped. Makes their rows.
+    """Where to continue in those of `partitions` that are not stopped. Creates their rows.
 
     Raises: DatabaseError.
     """
@@ -134,13 +134,13 @@ def stop(bus: str, partition: int, position: str, reason: str, schema: str | Non
 
 
 def resume(bus: str | None = None) -> int:
-    """Lets stopped partitions be read again; how many there were. Raises: DatabaseError."""
+    """Resumes stopped partitions; returns how many there were. Raises: DatabaseError."""
     with transaction.atomic(durable=True):
         return len(run(statements.RESUME_PARTITIONS, bus, bus))
 
 
 def _lock_partitions(bus: str, partitions: list[int]) -> dict[int, tuple[str, bool]]:
-    """(position, stopped) of each, locked until the transaction ends."""
+    """(position, stopped) of each partition, locked until the transaction ends."""
     return {
         partition: (position, stopped)
         for partition, position, stopped in run(statements.LOCK_PARTITIONS, bus, sorted(partitions))
@@ -199,7 +199,7 @@ def _room_of(one: Read) -> int | None:
 
 
 def _lock_rooms(ids: set[int]) -> dict[int, _Room]:
-    """Rooms and their open places, locked until the transaction ends; made when they are new."""
+    """Rooms and their open places, locked until the transaction ends; created if they are new."""
     if not ids:
         return {}
     wanted = sorted(ids)
@@ -250,7 +250,7 @@ def _write_rooms(rooms: Mapping[int, _Room]) -> None:
 
 
 def _write(sums: Sums, histogram: Mapping[tuple[int, int, int], int]) -> None:
-    """What is about single rooms first, then what is about all of them."""
+    """Rows about single rooms first, then those about all rooms."""
     counters = _Counters(sums.minutes)
     people = _people(sums)
     emoji = {key: (added, removed) for key, (added, removed) in sums.emoji.items()}
@@ -271,7 +271,7 @@ def _write(sums: Sums, histogram: Mapping[tuple[int, int, int], int]) -> None:
 
 
 class _Counters:
-    """The counters by minute, and what follows of them."""
+    """The counters by minute, and what is derived from them."""
 
     def __init__(self, minutes: Mapping[tuple[int, int], list[int]]) -> None:
         self.minutes = minutes
@@ -332,7 +332,7 @@ def _write_words(sums: Sums) -> None:
 
 
 def _together(rows: Mapping[Any, Any], join: Any) -> dict[Any, Any]:
-    """The same rows for all rooms: the first part of a key is the room."""
+    """The same rows for all rooms together: the first part of a key is the room."""
     found: dict[Any, Any] = {}
     for key, values in rows.items():
         all_rooms = (ALL_ROOMS, *key[1:])
@@ -363,5 +363,5 @@ def _upsert(statement: str, rows: Mapping[Any, Sequence[Any]]) -> list[tuple[Any
 
 
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Rows as one list for each column."""
+    """Rows as one list per column."""
     return [list(column) for column in zip(*rows, strict=True)]

@@ -1,7 +1,7 @@
 """The SQL of `analytics.counting.rollups` and `analytics.counting.replies`.
 
-Statements take whole batches as one array for each column, because a round trip costs more than
-a row. Table names are without a schema: `rebuild_rollups` fills tables of another one.
+Statements take whole batches as one array per column, because a round trip costs more than a
+row. Table names have no schema, because `rebuild_rollups` fills tables in another one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from analytics.models import WORD_FROM_MESSAGES
 
 
 def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """What a statement returns; [] for one that returns nothing. Lists stand for arrays."""
+    """The rows that a statement returns; [] for one that returns nothing. Lists become arrays."""
     with connection.cursor() as cursor:
         cursor.execute(statement, [array(one) if isinstance(one, list) else one for one in values])
         return cursor.fetchall() if cursor.description else []
@@ -25,8 +25,8 @@ def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
 def array(values: list[Any]) -> str:
     """PostgreSQL's text of an array; the statement says what type it is.
 
-    The driver's own conversion looks at each element with a regular expression, which took a
-    third of the consumer's time.
+    The driver's own conversion applies a regular expression to each element, which took a third
+    of the consumer's time.
     """
     example = next((one for one in values if one is not None), None)
     if isinstance(example, str):
@@ -123,14 +123,14 @@ WRITE_PLACES = """
 
 
 def _counters(table: str, key: str, moment: str, united_columns: tuple[str, ...] = ()) -> str:
-    """Adds to the counters of `table`. `moment` makes the key of a number of units since 1970;
-    `united_columns` are united bit by bit."""
+    """Adds to the counters of `table`. `moment` turns a number of units since 1970 into the key;
+    `united_columns` are combined bit by bit."""
     summed = ", ".join(COUNTERS)
     united = "".join(f", {column}" for column in united_columns)
     arrays = ", ".join(["%s::bigint[]"] * (2 + len(COUNTERS) + len(united_columns)))
     changes = [f"{column} = old.{column} + EXCLUDED.{column}" for column in COUNTERS]
     changes += [f"{column} = old.{column} | EXCLUDED.{column}" for column in united_columns]
-    # Only names from this module go into the text.
+    # Only names from this module get into the text.
     return f"""
     INSERT INTO {table} AS old (room, {key}, {summed}{united})
     SELECT room, {moment}, {summed}{united}

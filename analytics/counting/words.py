@@ -1,8 +1,8 @@
-"""Which words of a message are counted, and under which number they are until they are shown.
+"""Which words of a message are counted, and under which digest until they are shown.
 
-A word is 3 to 24 letters, in lower case, ё as е; each counts once in a message. What could be a
-secret or a person is left out: addresses of pages and mail, mentions, code, and everything with a
-digit or an underscore in it.
+A word has 3 to 24 letters, in lower case, with ё as е; each counts once per message. Anything that
+could be a secret or a person is left out: web and mail addresses, mentions, code, and everything
+with a digit or an underscore in it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ _NOT_WORDS = re.compile(
 )
 _RUN = re.compile(r"\w+")
 
-# The words that every text of the language is made of. Three letters or more: shorter ones are no
-# words here.
+# The commonest words of each language. Three letters or more: shorter ones are no words here.
 ENGLISH = """
     about above after again against ago all almost also although always and another any anybody
     anyone anything are aren around away back because been before being below between both but
@@ -82,6 +81,6 @@ def _key() -> bytes:
 
 @functools.lru_cache(maxsize=200_000)
 def digest(word: str) -> int:
-    """The number of a word. With the secret key it is known which word it stands for by trying."""
+    """The digest of a word. Whoever has the secret key can find out the word by trying."""
     made = hashlib.blake2b(word.encode(), digest_size=8, key=_key()).digest()
     return int.from_bytes(made, "big", signed=True)

@@ -1,7 +1,7 @@
 """Whose numbers a person may see: administrators everybody's, owners those of their rooms.
 
-Who writes in a private room, and which words, is nothing that its numbers tell: that is for its
-owners, and for those who may read private rooms.
+The numbers of a private room do not tell who writes there, and which words: that is shown only to
+its owners, and to people who may read private rooms.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Scope:
 
 
 async def scope_for(request: HttpRequest, room_id: int | None) -> Scope:
-    """What the person asked about, if it is for them.
+    """What the person asked about, if they may see it.
 
-    Raises: HttpError 404 for a room that is not there, is a direct conversation, or that the
-    person neither owns nor administers, all alike; HttpError 403 for all rooms together, which
-    are for administrators.
+    Raises: HttpError 404 for a room that does not exist, that is a direct conversation, or that
+    the person neither owns nor administers, indistinguishably; HttpError 403 for all rooms
+    together, which only administrators may see.
     """
     if room_id is None:
         if not await host().is_administrator(request):
@@ -44,7 +44,7 @@ async def scope_for(request: HttpRequest, room_id: int | None) -> Scope:
 
 
 async def look_inside(request: HttpRequest, scope: Scope) -> None:
-    """Raises: HttpError 403 when people and words of this room are not for the person."""
+    """Raises: HttpError 403 if the person may not see the people and words of this room."""
     if scope.room is not None and not await host().may_look_inside(request, scope.room):
         raise HttpError(
             403,

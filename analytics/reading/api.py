@@ -1,7 +1,7 @@
 """`/api/v1/analytics/`: the numbers as JSON and CSV.
 
-The installation hangs the router into its API, which authenticates (`request.auth.user_id`),
-limits, and makes problem documents of errors.
+The installation mounts the router in its API, which authenticates (`request.auth.user_id`),
+limits requests, and turns errors into problem documents.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SignedInRequest(HttpRequest):
 def period_of(asked: schemas.Asked, now: datetime) -> Period:
     """The period that a request names.
 
-    Raises: HttpError 400, with the parameter's name, for what is none.
+    Raises: HttpError 400, with the parameter's name, if they do not make a period.
     """
     step = getattr(asked, "step", None)
     try:
@@ -83,19 +83,19 @@ def shown(period: Period) -> dict[str, str]:
 
 
 async def _at_once(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a quick reading returns."""
+    """The result of a quick query."""
     return await host().in_database(call, *arguments)
 
 
 async def _in_database(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a reading returns that may take long."""
+    """The result of a query that may take long."""
     async with slot():
         return await host().in_database(call, *arguments)
 
 
 @router.get("/rooms", response={200: schemas.Rooms, **ERRORS})
 async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> HttpResponse:
-    """Rooms whose numbers I may see: all for administrators, else those that I own."""
+    """Rooms whose numbers I may see: all for administrators, otherwise those that I own."""
     if "\0" in asked.q:
         raise HttpError(400, "q: no such character.")
     if await host().is_administrator(request):
@@ -116,14 +116,14 @@ async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> H
 
 @router.get("/live", response={200: schemas.Live, 304: None, **ERRORS}, openapi_extra=OF_PERIOD)
 async def live(request: SignedInRequest, asked: Query[schemas.Asked]) -> HttpResponse:
-    """Totals up to this moment. Ask again with `If-None-Match`: 304 while nothing was counted."""
+    """Totals up to now. Ask again with `If-None-Match`: 304 while nothing new was counted."""
     scope = await scope_for(request, asked.room)
     now = timezone.now()
     period = period_of(asked, now)
     freshness: fresh.Freshness = await _at_once(fresh.freshness)
-    # The minute, as the last hour moves on by itself.
+    # The minute, because the last hour moves on by itself.
     tag = f'"{freshness.version}-{now:%d%H%M}-{period.begin:%s}-{period.end:%s}-{scope.room_id}"'
-    # Weakly, as a gateway that compresses the answer makes the tag a weak one (RFC 9110, 13.1.2).
+    # Weakly, because a gateway that compresses the answer weakens the tag (RFC 9110, 13.1.2).
     response = get_conditional_response(request, etag=tag)
     if response is None:
         response = json_answer(await _at_once(_live, scope, period, freshness, now))
@@ -190,7 +190,7 @@ async def _asked(request: SignedInRequest, asked: schemas.Asked) -> tuple[Scope,
 
 @router.get("/minutes", response={200: schemas.Minutes, **ERRORS}, openapi_extra=OF_PERIOD)
 async def minutes(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
-    """Messages in each minute of the last hour, whatever the period."""
+    """Messages in each minute of the last hour, regardless of the period."""
     scope, period, now = await _asked(request, asked)
     found = await _in_database(_minutes, scope, period, now)
     return table_answer(asked.format, "last-hour", schemas.MinuteRow, {"rows": found})
@@ -214,7 +214,7 @@ def _starts(period: Period) -> list[str]:
 
 @router.get("/active", response={200: schemas.Active, **ERRORS}, openapi_extra=OF_PERIOD)
 async def active(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
-    """How many people, and rooms, were active in each step of the period."""
+    """How many people and rooms were active in each step of the period."""
     scope, period, _ = await _asked(request, asked)
     found = await _in_database(_active, scope, period)
     body = {"period": shown(period), "rows": found}
@@ -234,7 +234,7 @@ def _active(scope: Scope, period: Period) -> list[dict[str, Any]]:
 
 @router.get("/hours", response={200: schemas.Hours, **ERRORS}, openapi_extra=OF_PERIOD)
 async def hours(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
-    """Messages by weekday and hour, by the clock of the time zone: 168 rows."""
+    """Messages by weekday and hour of the time zone: 168 rows."""
     scope, period, _ = await _asked(request, asked)
     table = await _in_database(sums.hours_of_the_week, scope.room_id, period)
     found = [
@@ -274,7 +274,7 @@ def _reply_row(found: replies.Replies) -> dict[str, float | None]:
 
 @router.get("/weeks", response={200: schemas.Weeks, **ERRORS}, openapi_extra=OF_PERIOD)
 async def weeks(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
-    """New, returning and lost people of each week that the period touches; of 8 weeks at least."""
+    """New, returning and lost people of each week that the period touches; at least 8 weeks."""
     scope, period, now = await _asked(request, asked)
     whole = periods.weeks(period, WEEKS_AT_LEAST, WEEKS_AT_MOST)
     table, _ = await _in_database(people.by_week, scope.room_id, whole, now)
@@ -294,7 +294,7 @@ async def weeks(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> H
 
 @router.get("/newcomers", response={200: schemas.Newcomers, **ERRORS}, openapi_extra=OF_PERIOD)
 async def newcomers(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
-    """Of the people who came in a week, how many were active in each week since; 12 weeks."""
+    """How many of a week's newcomers were active in each week since then; 12 weeks."""
     scope, period, now = await _asked(request, asked)
     whole = periods.weeks(period, WEEKS_AT_LEAST, COHORTS_AT_MOST)
     _, table = await _in_database(people.by_week, scope.room_id, whole, now)
@@ -317,7 +317,7 @@ async def newcomers(request: SignedInRequest, asked: Query[schemas.TableAsked]) 
     openapi_extra=breaks(*PERIOD_RULES, Rule.ALL_ROOMS),
 )
 async def top_rooms(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
-    """Rooms with the most messages. For administrators; no direct conversations."""
+    """Rooms with the most messages. For administrators; without direct conversations."""
     scope, period, _ = await _asked(request, asked)
     if scope.room is not None:
         raise BrokenRule("room: this is about all rooms.", Rule.ALL_ROOMS)
@@ -336,7 +336,7 @@ async def active_people(
 ) -> HttpResponse:
     """People by the quarters of an hour in which they were active.
 
-    Of a private room only for its owners and for those who may read private rooms.
+    For a private room, only its owners and people who may read private rooms may see them.
     """
     scope, period, _ = await _asked(request, asked)
     await look_inside(request, scope)
@@ -357,7 +357,7 @@ def _people(room: int, period: Period, limit: int) -> list[dict[str, Any]]:
 
 @router.get("/emoji", response={200: schemas.Emoji, **ERRORS}, openapi_extra=OF_PERIOD)
 async def emoji(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
-    """Emoji by how often they were put on messages."""
+    """Emoji by how often they were used as reactions."""
     scope, period, _ = await _asked(request, asked)
     first, last = ranks.whole_utc_days(period.begin, period.end)
     found = await _in_database(ranks.top_emoji, scope.room_id, first, last, asked.limit)
@@ -375,9 +375,9 @@ async def emoji(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> 
     openapi_extra=breaks(*PERIOD_RULES, Rule.ONE_ROOM),
 )
 async def words(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
-    """Words that several people used in a room, by messages; without what every text is made of.
+    """Words that several people used in a room, by messages; without the commonest words.
 
-    Of a private room only for its owners and for those who may read private rooms.
+    For a private room, only its owners and people who may read private rooms may see them.
     """
     scope, period, _ = await _asked(request, asked)
     await look_inside(request, scope)

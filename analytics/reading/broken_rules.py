@@ -1,7 +1,7 @@
-"""The rules of what is asked that no JSON Schema tells, as the parameters' meaning together.
+"""The rules for requests that no JSON Schema can express, such as how parameters combine.
 
-Answers name the one that a request breaks in `rule`, the OpenAPI document those of each operation
-in `x-rules`.
+Answers name the broken rule in `rule`; the OpenAPI document lists those of each operation in
+`x-rules`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PERIOD_RULES = (
 
 
 class BrokenRule(HttpError):
-    """Answered with 400; `rule` is None where it is the form that is wrong."""
+    """Answered with 400; `rule` is None if the form is wrong."""
 
     def __init__(self, text: str, rule: Rule | None) -> None:
         super().__init__(400, text)

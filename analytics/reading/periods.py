@@ -1,4 +1,4 @@
-"""Stretches of time as people mean them, in their own time zone, cut into steps. Pure.
+"""Periods of time as people mean them, in their own time zone, cut into steps. Pure.
 
 The rollups are kept in UTC by quarters of an hour. Since 2000 every zone's offset is a whole
 number of quarters, so each step of a period here is a whole number of them, too.
@@ -22,7 +22,7 @@ EARLIEST = date(2000, 1, 1)
 LATEST = date(2099, 12, 31)
 MAX_DAYS = 5 * 366
 MAX_DAYS_BY_HOUR = 31
-# What is still legible as single bars on a screen; longer periods get longer steps.
+# As many steps as are still legible as bars on a screen; longer periods get longer steps.
 HOURS_UP_TO = timedelta(days=8)
 DAYS_UP_TO = timedelta(days=400)
 
@@ -34,10 +34,10 @@ HALF_A_DAY = (1 << QUARTERS_OF_HALF_A_DAY) - 1
 
 
 class BadPeriod(ValueError):
-    """What was asked for is no period; the text says why, for the person who asked.
+    """The request names no period; the text says why, for the person who asked.
 
-    `rule` names what no schema of the request tells (`analytics.reading.broken_rules`); None for
-    bad form.
+    `rule` names a rule that no schema can express (`analytics.reading.broken_rules`); None for bad
+    form.
     """
 
     def __init__(self, text: str, rule: Rule | None = None) -> None:
@@ -46,7 +46,7 @@ class BadPeriod(ValueError):
 
 
 class Step(StrEnum):
-    """What a period is cut into, by the clock of its time zone."""
+    """The unit into which a period is cut, by the clock of its time zone."""
 
     HOUR = "hour"
     DAY = "day"
@@ -68,7 +68,7 @@ RECENT_DAYS = {Recent.WEEK: 7, Recent.MONTH: 30, Recent.YEAR: 365}
 
 @dataclass(frozen=True)
 class Period:
-    """From `begin` up to and without `end`, both UTC; whole steps but perhaps the outermost two."""
+    """From `begin` up to but excluding `end`, both UTC; whole steps, except perhaps both ends."""
 
     begin: datetime
     end: datetime
@@ -76,35 +76,35 @@ class Period:
     step: Step
 
     def edges(self) -> list[datetime]:
-        """Where the steps meet, UTC, ascending: one more than there are steps."""
+        """The boundaries of the steps, UTC, ascending: one more than there are steps."""
         inside = _starts_of_steps(self.begin, self.end, self.zone, self.step)
         return [self.begin, *inside, self.end]
 
     def before(self) -> Period:
-        """As many days, or hours, by the clock, right before this one."""
+        """The period of as many days, or hours by the clock, directly before this one."""
         begin = self.begin.astimezone(self.zone)
         length = self.end.astimezone(self.zone).replace(tzinfo=None) - begin.replace(tzinfo=None)
         earlier = (begin.replace(tzinfo=None) - length).replace(tzinfo=self.zone).astimezone(UTC)
-        # A day's end that was skipped by a change of the clock must not turn the period around.
+        # A day's end that a clock change skipped must not put the end before the beginning.
         return Period(min(earlier, self.begin - QUARTER), self.begin, self.zone, self.step)
 
     def local(self, moment: datetime) -> str:
-        """A moment with the offset that the zone had then."""
+        """The moment with the offset that the zone had then."""
         return moment.astimezone(self.zone).isoformat(timespec="seconds")
 
 
 @functools.cache
 def _zone_names() -> frozenset[str]:
-    # These are files beside the zones, and what they hold depends on the machine.
+    # These are files beside the zones, and their content depends on the machine.
     return frozenset(zoneinfo.available_timezones()) - {"localtime", "posixrules", "Factory"}
 
 
 def zone_named(name: str) -> ZoneInfo:
     """An IANA time zone.
 
-    Raises: BadPeriod for a name that there is not.
+    Raises: BadPeriod for an unknown name.
     """
-    # The list, and not an attempt to open it: names of zones are paths of files.
+    # Checked against the list, not by trying to open it: names of zones are file paths.
     if name not in _zone_names():
         raise BadPeriod(
             "tz: this is not the name of a time zone, such as Europe/Moscow.", Rule.KNOWN_ZONE
@@ -113,10 +113,10 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def recent(length: Recent, zone: ZoneInfo, now: datetime, step: Step | None = None) -> Period:
-    """The last 24 hours, to the end of this hour; or so many days, to the end of this day."""
+    """The last 24 hours, to the end of this hour; or this many days, to the end of this day."""
     local = now.astimezone(zone)
     if length == Recent.DAY:
-        # By the clock of the zone: in zones off by half an hour hours begin at half past.
+        # By the clock of the zone: in zones offset by half an hour, hours begin at half past.
         past = timedelta(minutes=local.minute, seconds=local.second, microseconds=now.microsecond)
         end = now - past + HOUR
         return _checked(end - DAY, end, zone, step)
@@ -128,7 +128,7 @@ def recent(length: Recent, zone: ZoneInfo, now: datetime, step: Step | None = No
 def between(first: date, last: date, zone: ZoneInfo, step: Step | None = None) -> Period:
     """Whole local days from `first` to `last`, both included.
 
-    Raises: BadPeriod when they are the wrong way round, too far apart or out of this century.
+    Raises: BadPeriod if they are the wrong way round, too far apart or not in this century.
     """
     if first > last:
         raise BadPeriod("from: must not be after to.", Rule.FROM_BEFORE_TO)
@@ -137,7 +137,7 @@ def between(first: date, last: date, zone: ZoneInfo, step: Step | None = None) -
     if (last - first).days >= MAX_DAYS:
         raise BadPeriod(f"from, to: at most {MAX_DAYS} days.", Rule.NOT_TOO_LONG)
     begin, end = midnight(first, zone), midnight(last + DAY, zone)
-    if begin >= end:  # the day that Samoa left out
+    if begin >= end:  # the day that Samoa skipped
         raise BadPeriod("from, to: there was no such day in this time zone.", Rule.DAYS_OF_ZONE)
     return _checked(begin, end, zone, step)
 
@@ -162,7 +162,7 @@ def weeks(period: Period, at_least: int, at_most: int) -> Period:
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a local day, UTC, also where clocks skip or repeat midnight."""
+    """The first moment of a local day, UTC, even if clocks skip or repeat midnight."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
@@ -191,7 +191,7 @@ def _starts_of_steps(
         start = midnight(day, zone)
         if start >= end:
             return
-        if start > previous:  # a day that was left out has no length
+        if start > previous:  # a skipped day has no length
             yield start
         previous = start
 
@@ -207,7 +207,7 @@ def _next_step(day: date, step: Step) -> date:
 def starts_of_hours(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
     """Where the zone's hours begin, strictly between `begin` and `end`, which are quarters.
 
-    After the clock is put back, the hour that comes again is an hour of its own.
+    After the clock is put back, the repeated hour counts as a separate hour.
     """
     moment, offset = begin, begin.astimezone(zone).utcoffset()
     while True:
@@ -215,7 +215,7 @@ def starts_of_hours(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[
         following = moment + timedelta(minutes=60 - minutes)
         new_offset = following.astimezone(zone).utcoffset()
         if new_offset != offset:
-            # The change itself begins an hour, also where it is by half an hour.
+            # The change itself begins an hour, even if it is by half an hour.
             following = _change_between(moment, following, zone)
             offset = new_offset
         moment = following
@@ -233,7 +233,7 @@ def _change_between(before: datetime, after: datetime, zone: ZoneInfo) -> dateti
 
 
 def changes_of_offset(begin: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
-    """When the zone's clock was changed between two moments: first quarters with the new offset."""
+    """When the zone's clock changed between two moments: the first quarters with the new offset."""
     changes, moment = [], begin
     while moment < end:
         following = min(moment + DAY, end)
@@ -245,7 +245,7 @@ def changes_of_offset(begin: datetime, end: datetime, zone: ZoneInfo) -> list[da
 
 @dataclass(frozen=True)
 class Piece:
-    """The part of a slot on one UTC day: which quarters of it, as the rollups' bits have them."""
+    """The part of a slot on one UTC day: which quarters it covers, as in the rollups' bits."""
 
     day: date
     slot: int
@@ -254,7 +254,7 @@ class Piece:
 
 
 def pieces(edges: list[datetime]) -> list[Piece]:
-    """What the slots between `edges`, numbered from 1, cover of each UTC day, as sets of bits."""
+    """What the slots between `edges`, numbered from 1, cover on each UTC day, as sets of bits."""
     found = []
     for slot, (begin, end) in enumerate(itertools.pairwise(edges), start=1):
         day_start = begin.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -275,7 +275,7 @@ def pieces(edges: list[datetime]) -> list[Piece]:
 
 
 def whole_days(begin: datetime, end: datetime) -> tuple[date, date] | None:
-    """First and last whole UTC day between two moments; None when there is none."""
+    """First and last whole UTC day between two moments; None if there is none."""
     first = begin.date() if begin.time() == time() else begin.date() + DAY
     last = end.date() - DAY
     return (first, last) if first <= last else None

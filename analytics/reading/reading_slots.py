@@ -1,4 +1,4 @@
-"""Long readings wait for a slot: nobody's year takes all the database threads of a process.
+"""Long queries wait for a slot, so that nobody's year occupies all database threads.
 
 The chat reads its history through the same threads.
 """
@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from django.db import OperationalError
 
 READ_SLOTS = 2
-# Somebody who waits longer has long reloaded the page.
+# People who wait longer have reloaded the page by then.
 LONGEST_WAIT_SECONDS = 15.0
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -23,7 +23,7 @@ _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 async def slot() -> AsyncIterator[None]:
     """One of `READ_SLOTS` slots of this process.
 
-    Raises: OperationalError, as the database does when it is away, after `LONGEST_WAIT_SECONDS`.
+    Raises: OperationalError, as if the database were down, after `LONGEST_WAIT_SECONDS`.
     """
     semaphore = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(READ_SLOTS))
     try:

@@ -1,4 +1,4 @@
-"""Writing an answer: JSON, or its rows as CSV."""
+"""Writes answers as JSON, or their rows as CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def json_answer(body: Mapping[str, Any]) -> HttpResponse:
-    """Not to be kept by caches: it depends on who asks."""
+    """Caches must not keep it, because it depends on the person who asks."""
     response = HttpResponse(_encoder.encode(body), content_type="application/json")
     response["Cache-Control"] = "no-store"
     return response
@@ -35,7 +35,7 @@ def table_answer(kind: str, name: str, row: type[Schema], body: Mapping[str, Any
     writer = csv.writer(text)
     writer.writerow(columns)
     writer.writerows([cell(one[column]) for column in columns] for one in body["rows"])
-    # The mark at the beginning tells spreadsheets that it is UTF-8.
+    # The byte order mark tells spreadsheets that the file is UTF-8.
     response = HttpResponse("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="veche-{name}.csv"'
     response["Cache-Control"] = "no-store"

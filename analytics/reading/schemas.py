@@ -1,4 +1,4 @@
-"""What the analytics API is asked and answers; the source of its part of the OpenAPI document."""
+"""Requests and answers of the analytics API; the source of its part of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import Field, WithJsonSchema
 
 from analytics.reading.periods import EARLIEST, LATEST, MAX_DAYS, MAX_DAYS_BY_HOUR, Recent, Step
 
-# As large as JavaScript's whole numbers: the largest id that there is.
+# The largest whole number in JavaScript, and so the largest id.
 MAX_ID = 2**53 - 1
 MAX_ZONE_CHARACTERS = 64
 MAX_ROWS = 100
 
-# Days that there are, in years that are counted: the first and the last year are whole ones.
+# Valid days, in years that are counted: the first and the last year are complete.
 DateText = Annotated[
     str,
     Field(pattern=r"^\d{4}-\d{2}-\d{2}$"),
@@ -98,7 +98,7 @@ class Rooms(Schema):
 
 
 class Period(Schema):
-    """From `from` up to and without `to`, with the time zone's offset."""
+    """From `from` up to but excluding `to`, with the time zone's offset."""
 
     from_: str = Field(alias="from")
     to: str
@@ -265,7 +265,7 @@ class EmojiRow(Schema):
 
 
 class Emoji(Schema):
-    """Counted by whole UTC days: those that the period touches."""
+    """Counted by whole UTC days, all that the period touches."""
 
     from_: date = Field(alias="from")
     to: date
@@ -278,7 +278,7 @@ class WordRow(Schema):
 
 
 class Words(Schema):
-    """Counted by whole weeks (UTC, from Monday): those that the period touches."""
+    """Counted by whole weeks (UTC, from Monday), all that the period touches."""
 
     from_: date = Field(alias="from")
     to: date

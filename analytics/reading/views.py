@@ -1,4 +1,4 @@
-"""The page of the analytics; its numbers come over the API."""
+"""The analytics page; its numbers come from the API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ API = "/api/v1/analytics/"
 
 @dataclass(frozen=True)
 class Card:
-    """A chart's place on the page. `hidden`: the script shows it where it makes sense."""
+    """A chart's place on the page. `hidden`: the script shows it if it makes sense."""
 
     name: str
     title: str | Promise
@@ -69,8 +69,8 @@ CARDS = (
 async def index(request: HttpRequest) -> HttpResponse:
     """The numbers of all rooms for administrators, of their own rooms for owners.
 
-    `?room=` names a room; one that is not for this person is 404, whether it exists or not.
-    Administrators who have still to show a second factor are sent there first.
+    `?room=` names a room; one that this person may not see is 404, whether it exists or not.
+    Administrators who still have to use a second factor are sent there first.
     Raises: PermissionDenied for people who own no room.
     """
     administrator = await host().is_administrator(request)

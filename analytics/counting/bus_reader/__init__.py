@@ -1,7 +1,7 @@
 """Readers of the event bus for consumers that keep their own positions.
 
-Nothing here is particular to the analytics' sums: it is what docs/analytics.md advises to anybody
-who builds a consumer.
+Nothing here is specific to the analytics: it is what docs/analytics.md recommends to everybody
+who writes a consumer.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ __all__ = ["BusReader", "open_reader"]
 
 
 def open_reader(instance: str | None = None, *, group: str | None = None) -> BusReader:
-    """A reader of this installation's bus: Kafka where brokers are set, else a Redis Stream.
+    """A reader of this installation's event bus: Kafka if brokers are set, else a Redis Stream.
 
-    `instance` names this process within its group, if it keeps its name when it is restarted.
+    `instance` names this process within its group, if it keeps that name after a restart.
     `group` is for readers beside the consumer.
 
     Raises: Away.

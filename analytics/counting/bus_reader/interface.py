@@ -1,4 +1,4 @@
-"""What the consumer asks of an event bus. The positions belong to the consumer, not to the bus."""
+"""What the consumer needs of an event bus. Positions belong to the consumer, not to the bus."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from analytics.counting.records import Record
 
 
 class BusReader(Protocol):
-    """Reads the partitions that this process has. For one thread; close it after use.
+    """Reads the partitions assigned to this process. For one thread; close it after use.
 
-    A partition gives nothing before the consumer has said where to begin (`seek`): when it is
+    A partition returns nothing before the consumer has said where to begin (`seek`): if it is
     new here, or came back, it is in `unplaced`.
     """
 
@@ -21,41 +21,41 @@ class BusReader(Protocol):
     """How long a process whose work another one has done leaves it to it."""
 
     def unplaced(self) -> set[int]:
-        """Partitions that are ours and wait for `seek`."""
+        """Partitions of this process that wait for `seek`."""
 
     def seek(self, partition: int, position: str) -> None:
-        """Goes on after `position`, "" is the beginning; so it does with what is left of a bus
-        that has lost what it had and begun anew.
+        """Continues after `position`; "" is the beginning. The same holds for what is left of a
+        bus that has lost its content and begun again.
 
         Raises: Away.
         """
 
     def pause(self, partition: int) -> None:
-        """Gives nothing more of it until the next `seek`."""
+        """Returns nothing more of the partition until the next `seek`."""
 
     def read(self, limit: int, wait_seconds: float) -> dict[int, list[Record]]:
-        """At most `limit` records, in order within each partition; {} when none comes in time.
+        """At most `limit` records, in order within each partition; {} if none comes in time.
 
         Raises: Away.
         """
 
     def waiting(self, partition: int) -> int | None:
-        """Records that are on the bus behind the last one that was read; None: not known."""
+        """How many records on the bus follow the last one that was read; None: unknown."""
 
     def passed(self, partition: int, position: str) -> None:
-        """Tells the bus that everything up to `position` is done with. Never raises."""
+        """Tells the bus that everything up to `position` has been processed. Never raises."""
 
     def ends(self) -> dict[int, str]:
-        """The position behind the newest record of every partition of the topic, ours or not.
+        """The position after the newest record of every partition of the topic, ours or not.
 
-        Where nothing is left there may be none. Raises: Away.
+        An empty partition may have none. Raises: Away.
         """
 
     def forget(self) -> None:
-        """As `close`, and lets the bus forget the group, which nobody will read for any more.
+        """Like `close`, and makes the bus forget the group, which nobody will use any more.
 
         Raises: Away.
         """
 
     def close(self) -> None:
-        """Gives the partitions up, so that others need not wait for them. Never raises."""
+        """Gives up the partitions, so that others need not wait for them. Never raises."""

@@ -1,15 +1,15 @@
 """Reads the topic as a member of a Kafka consumer group.
 
-Kafka shares the partitions out (cooperatively: who keeps a partition does not stop); where to
-read is told by PostgreSQL. Kafka's own offsets are not used: they could not be moved in the
-transaction that writes the sums.
+Kafka assigns the partitions (cooperatively: a member that keeps a partition does not stop);
+PostgreSQL says where to read. Kafka's own offsets are not used, because they could not be moved in
+the transaction that writes the rollups.
 
-A topic that is deleted and made again begins at offset 0 with other records, so positions belong
-to the topic's id and not to its name. Kafka reads by name: the id is asked for after each batch,
-and what came from another topic than the one that was opened is dropped (docs/decisions/0027).
+A topic that is deleted and created again begins at offset 0 with other records, so positions belong
+to the topic's id and not to its name. Kafka reads by name: the reader asks for the id after each
+batch, and drops records from a topic other than the one that it opened (docs/decisions/0027).
 
-A member that is killed is missed after `SESSION_MS`. One that has an `instance` name and comes
-back under it before that goes on with its partitions at once, and nobody else stops.
+Kafka notices after `SESSION_MS` that a member was killed. A member that has an `instance` name and
+comes back under it earlier continues with its partitions at once, and nobody else stops.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ logger = logging.getLogger(__name__)
 
 GROUP = "veche-analytics"
 SESSION_MS = 10_000
-# A batch takes a second or so; a process that is busy for longer than this hangs.
+# A batch takes about a second; a process that is busy for longer than this hangs.
 MAX_POLL_MS = 120_000
 REQUEST_MS = 15_000
 CONNECT_MS = 5_000
 FETCH_BYTES = 4 * 1024 * 1024
 CLOSE_MS = 3_000
-# How soon a reader of an idle topic learns that it was made anew.
+# How soon a reader of an idle topic notices that it was created again.
 ASK_SECONDS = 10.0
 
 
 class _Partitions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes which partitions come and go. Called in the driver's own thread, so it only notes."""
+    """Notes which partitions come and go. It only notes: the driver calls it in its own thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -136,7 +136,7 @@ class KafkaReader:
                 session_timeout_ms=session_ms,
                 heartbeat_interval_ms=session_ms // 4,
                 max_poll_interval_ms=MAX_POLL_MS,
-                # Also bounds how long a new topic goes unnoticed.
+                # Also limits how long a new topic goes unnoticed.
                 metadata_max_age_ms=5_000,
                 request_timeout_ms=max(REQUEST_MS, session_ms + 5_000),
                 bootstrap_timeout_ms=CONNECT_MS,
@@ -148,7 +148,7 @@ class KafkaReader:
         return consumer
 
     def _ask_topic_id(self) -> str:
-        """As Kafka's own tools print it. Raises: Away, also when there is no such topic."""
+        """The id as Kafka's own tools print it. Raises: Away, also if there is no such topic."""
         with _translating():
             [found] = self._admin.describe_topics([self._topic])
             error = kafka_errors.for_code(found["error_code"])
@@ -181,7 +181,7 @@ class KafkaReader:
     def read(self, limit: int, wait_seconds: float) -> dict[int, list[Record]]:
         with _translating():
             polled = self._consumer.poll(timeout_ms=round(wait_seconds * 1000), max_records=limit)
-        # Also where nothing comes: our position may be the very end of what the new topic has.
+        # Even if nothing comes: our position may be the very end of what the new topic has.
         if polled or time.monotonic() >= self._ask_at:
             if self._ask_topic_id() != self._topic_id:
                 raise Away(f"Topic {self._topic} was made anew: reading it from its beginning.")
@@ -192,7 +192,7 @@ class KafkaReader:
                 for record in records
             ]
             for place, records in polled.items()
-            # What came before we said where to begin is from wherever Kafka thinks.
+            # Records that came before we said where to begin start wherever Kafka thinks.
             if self._partitions.is_placed(place.partition)
         }
 
@@ -205,7 +205,7 @@ class KafkaReader:
         return None
 
     def passed(self, partition: int, position: str) -> None:
-        """Nothing: the topic's retention asks nobody."""
+        """Does nothing: the topic's retention does not depend on readers."""
 
     def ends(self) -> dict[int, str]:
         with _translating():
@@ -215,7 +215,7 @@ class KafkaReader:
                 raise Away(f"Kafka has no topic {self._topic}.")
             ends = self._consumer.end_offsets(places)
             starts = self._consumer.beginning_offsets(places)
-        # Where everything was removed the end is not 0, and nobody ever comes to it.
+        # If everything was removed, the end is not 0, and no reader ever reaches it.
         return {place.partition: str(end) for place, end in ends.items() if end > starts[place]}
 
     def forget(self) -> None:
@@ -231,7 +231,7 @@ class KafkaReader:
 
 
 def _if_ours() -> contextlib.suppress:
-    """Another thread may take a partition away at any moment; what is not ours is not read."""
+    """Another thread may revoke a partition at any moment; only our partitions are read."""
     return contextlib.suppress(ValueError, KeyError, kafka_errors.IllegalStateError)
 
 

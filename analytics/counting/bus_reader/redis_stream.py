@@ -1,8 +1,8 @@
-"""Reads the Redis Stream that is the event bus where there is no Kafka.
+"""Reads the Redis Stream that is the event bus if there is no Kafka.
 
-The consumer group is there so that nothing is trimmed that has not been counted: it is made at
-the beginning of the stream, and moved (XGROUP SETID) to where PostgreSQL says that we are. The
-stream has one partition; of several processes one counts and the others stand by.
+The consumer group keeps uncounted events from being trimmed: it is created at the beginning of the
+stream, and moved (XGROUP SETID) to the position that PostgreSQL holds. The stream has one
+partition; of several processes one counts and the others stand by.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class RedisStreamReader:
             self._ensure_group()
             newest = self._newest()
         if position and _as_pair(position) > _as_pair(newest):
-            # Lost with the log and begun anew; what it has again is recognised.
+            # The stream was lost with the log and begun again; repeats in it are recognised.
             logger.error("the stream ends at %s, before our %s: reading it anew", newest, position)
             position = ""
         self._at = position or START
@@ -91,7 +91,7 @@ class RedisStreamReader:
             return {}
         block = max(1, min(round(wait_seconds * 1000), BLOCK_MS))
         with _translating():
-            # The driver types its answers for every protocol version at once.
+            # The driver's types cover the answers of all protocol versions at once.
             answer: Any = self._client.xread({self._stream: self._at}, count=limit, block=block)
         found = [
             Record(stream_id.decode(), fields.get(b"key", b""), fields.get(b"value"))
@@ -105,7 +105,7 @@ class RedisStreamReader:
         return {PARTITION: found}
 
     def waiting(self, partition: int) -> int | None:
-        """Known when nothing waits, and else where the group's own count is."""
+        """Known if nothing waits, otherwise if the group's own count is known."""
         try:
             if self._at is not None and _as_pair(self._newest()) <= _as_pair(self._at):
                 return 0
@@ -122,7 +122,7 @@ class RedisStreamReader:
             self._tell()
 
     def _tell(self) -> None:
-        """Moves the group. When that fails it is behind, which keeps too much and loses nothing."""
+        """Moves the group. If that fails it stays behind: too much is kept, and nothing is lost."""
         if self._told is None:
             return
         self._tell_at = self._clock() + PASSED_EACH_SECONDS
@@ -138,7 +138,7 @@ class RedisStreamReader:
             return {PARTITION: self._newest()}
 
     def forget(self) -> None:
-        """Without it nothing could be trimmed any more."""
+        """Deletes the group: otherwise nothing could be trimmed any more."""
         try:
             with _translating():
                 self._client.xgroup_destroy(self._stream, self._group)

@@ -1,4 +1,4 @@
-"""`manage.py consume_events`: counts the events of the bus until it is told to stop."""
+"""`manage.py consume_events`: counts the events of the event bus until it is told to stop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # One connection, for as long as it works: there is no request after which to give it back.
+        # One connection for as long as it works: there is no request after which to return it.
         database = connections.settings["default"]
         database["OPTIONS"].pop("pool", None)
         if options["resume"]:

@@ -1,4 +1,4 @@
-"""`manage.py rebuild_rollups`: counts everything that is on the bus again."""
+"""`manage.py rebuild_rollups`: counts everything on the event bus again."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _explain(gaps: list[Lost]) -> str:
 
 @contextmanager
 def shown_progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, now and then a line elsewhere."""
+    """A progress bar on a terminal; otherwise a line now and then."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain_lines()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from analytics.reading.queries.rows import rows
 
-# Of a bus that was left behind, or a topic that was deleted, nothing waits and nothing is stopped.
+# On an abandoned bus, or in a deleted topic, nothing waits and nothing is stopped.
 PARTITIONS = """
     WITH present AS (
         SELECT bus FROM analytics_consumedpartition
@@ -26,7 +26,7 @@ class Freshness:
     """`version` changes whenever anything is counted; the rest is for people.
 
     `last_event_at`: time of the newest event in the numbers; `counted_at`: when the numbers last
-    changed; `waiting`: events behind it as far as was known then, None where it never was.
+    changed; `waiting`: how many events followed as far as was known then, None if it never was.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""Who was active, counted exactly: people of a period, of each step, from week to week."""
+"""Active people, counted exactly: in a period, in each step, and from week to week."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from analytics.models import ALL_ROOMS
 from analytics.reading.periods import Period, Piece, pieces
 from analytics.reading.queries.rows import distinct_rows, rows
 
-# What a stretch of time covers of each UTC day, as sets of quarters.
+# What a period of time covers on each UTC day, as sets of quarters.
 _PIECES = """
     unnest(%(days)s::date[], %(slots)s::int[], %(am)s::bigint[], %(pm)s::bigint[])
         AS piece(day, slot, am, pm)
 """
 _TOUCHES = "(am_quarters & piece.am <> 0 OR pm_quarters & piece.pm <> 0)"
 
-# Whoever was active since `begin` was so last: no need to look at each day.
+# Whoever was last active after `begin` counts: no need to look at each day.
 SINCE = """
     SELECT count(*) FROM analytics_personseen WHERE room = %(room)s AND last_at >= %(begin)s
         AND person <> %(own_person)s
@@ -66,8 +66,8 @@ ROOMS_BETWEEN = f"""
     )
 """  # noqa: S608
 
-# For each week: who was active, who of them was so for the first time ever, who came back after
-# the week before, and who was active in the week before and is gone.
+# For each week: active people, those active for the first time ever, those who came back after
+# missing the week before, and those who were active in the week before and are gone.
 BY_WEEK = f"""
     WITH active AS (
         SELECT DISTINCT slot, person FROM analytics_personday JOIN {_PIECES} USING (day)
@@ -87,7 +87,7 @@ BY_WEEK = f"""
 """  # noqa: S608
 
 
-# An empty stretch: it ends before it begins.
+# An empty period: it ends before it begins.
 NO_DAYS = (date.max, date.min)
 
 
@@ -95,7 +95,7 @@ NO_DAYS = (date.max, date.min)
 class Week:
     """`lost` were active in the week before and not in this one.
 
-    It is None for the first week, before which nobody looked, and for one that is not over.
+    It is None for the first week, before which nothing was counted, and for the current week.
     """
 
     begin: datetime
@@ -110,7 +110,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Newcomers:
-    """Of the people who came in a week, how many were active in it and in each week since."""
+    """How many of a week's newcomers were active in it and in each week since then."""
 
     begin: datetime
     active: list[int]
@@ -128,7 +128,7 @@ def piece_parameters(found: Sequence[Piece]) -> dict[str, object]:
 
 
 def people(room: int, begin: datetime, end: datetime, now: datetime) -> int:
-    """How many were active in a stretch of quarters."""
+    """How many people were active in a range of quarters."""
     if end > now:
         return int(rows(SINCE, {"room": room, "begin": begin})[0][0])
     return int(
@@ -137,7 +137,7 @@ def people(room: int, begin: datetime, end: datetime, now: datetime) -> int:
 
 
 def rooms(begin: datetime, end: datetime) -> int:
-    """In how many rooms messages were posted in a stretch of quarters."""
+    """In how many rooms messages were posted in a range of quarters."""
     covered = pieces([begin, end])
     middle = covered[1:-1]
     inner = (middle[0].day, middle[-1].day) if middle else NO_DAYS
@@ -148,7 +148,7 @@ def rooms(begin: datetime, end: datetime) -> int:
 
 
 def people_by_step(room: int, period: Period) -> list[int]:
-    """How many were active in each step of the period."""
+    """How many people were active in each step of the period."""
     return _by_step(PEOPLE_BY_STEP, room, period)
 
 
@@ -164,9 +164,9 @@ def _by_step(sql: str, room: int, period: Period) -> list[int]:
 
 
 def by_week(room: int, weeks: Period, now: datetime) -> tuple[list[Week], list[Newcomers]]:
-    """Who came, stayed and went, for each of the period's weeks, as far as they have begun."""
+    """How many people came, stayed and left, for each of the period's weeks that has begun."""
     edges = [edge for edge in weeks.edges()[:-1] if edge <= now]
-    if not edges:  # all of it is still to come
+    if not edges:  # all of it is in the future
         return [], []
     edges.append(weeks.edges()[len(edges)])
     found = distinct_rows(

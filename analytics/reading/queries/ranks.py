@@ -1,4 +1,4 @@
-"""What there was most of: rooms, people, emoji, words."""
+"""Rankings: rooms, people, emoji, words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analytics.reading.queries.sums import split
 
 DIRECT = "direct"
 
-# The rows of whole days are read in one go. What sticks out of them is looked up room by room:
+# The rows of whole days are read at once. The quarters at both ends are looked up room by room:
 # OFFSET 0 keeps PostgreSQL from reading all quarters of all rooms for it.
 ROOMS = f"""
     WITH parts AS (
@@ -45,7 +45,7 @@ _PIECES = """
         AS piece(day, slot, am, pm)
 """
 
-# Who is first is told by the quarters; of those alone the days are told apart.
+# Quarters decide the ranking; the days are then counted only for people in it.
 PEOPLE = f"""
     WITH most AS MATERIALIZED (
         SELECT person, sum(
@@ -100,7 +100,7 @@ def top_people(room: int, days: Period, limit: int) -> list[tuple[int, int, int]
 
 
 def whole_utc_days(begin: datetime, end: datetime) -> tuple[date, date]:
-    """First and last UTC day that a stretch of time touches."""
+    """First and last UTC day that a period of time touches."""
     return begin.date(), (end - timedelta(microseconds=1)).date()
 
 

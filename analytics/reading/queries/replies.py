@@ -23,7 +23,7 @@ P95 = 0.95
 
 @dataclass(frozen=True)
 class Replies:
-    """How many messages got their first reply, and how long these took; None when none did."""
+    """How many messages got their first reply, and how long these took; None if none did."""
 
     count: int
     median_seconds: float | None

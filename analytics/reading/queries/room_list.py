@@ -1,4 +1,4 @@
-"""Rooms by name, as the events told them."""
+"""Rooms by name, as the events name them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from analytics.reading.queries.ranks import DIRECT
 
 
 def find_rooms(text: str, limit: int) -> list[CountedRoom]:
-    """Rooms whose name or slug holds `text`, those with the newest events first.
+    """Rooms whose name or slug contains `text`, those with the newest events first.
 
-    No direct conversations, nor rooms of which nothing is known yet, nor our own.
+    Without direct conversations, unknown rooms, and the installation's own rooms.
     """
     known = CountedRoom.objects.exclude(kind__in=["", DIRECT]).exclude(
         room__in=host().own_traffic().rooms

@@ -1,8 +1,8 @@
-"""Running a query and getting its rows.
+"""Runs a query and returns its rows.
 
-What the installation writes to watch itself is counted like everything else, and is left out of
-what is said about all rooms together. Each query has `own_rooms` and `own_person` for that; and
-one about a `room` has `rooms`, which are more than that one when something has to be taken off.
+What the installation writes to watch itself is counted like everything else, but left out of the
+numbers for all rooms together. Each query has `own_rooms` and `own_person` for that; and one about
+a `room` has `rooms`, which are several if something has to be subtracted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from analytics.host import host
 from analytics.models import ALL_ROOMS
 
-# Enough for the people, or rooms, of each day of a year to be told apart without the disk.
+# Enough to distinguish the people, or rooms, of each day of a year without using the disk.
 WORK_MEM = "32MB"
 NOBODY = 0
 
@@ -28,7 +28,7 @@ def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def distinct_rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The same for a query that tells many values apart, with the memory that this takes."""
+    """The same for a query with many distinct values, with the memory that this takes."""
     completed = _completed(parameters)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
@@ -38,7 +38,7 @@ def distinct_rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ..
 
 
 def without_own(column: str) -> str:
-    """SQL for the sum of a counter over `rooms`: of all of them together, without our own."""
+    """SQL for the sum of a counter over `rooms`; for all rooms, without the installation's own."""
     return f"sum(CASE room WHEN %(room)s THEN {column} ELSE -{column} END)::bigint"
 
 

@@ -1,4 +1,4 @@
-"""Sums of the counters: of a period, its steps, its minutes, and the hours of the week."""
+"""Sums of the counters: for a period, its steps, its minutes, and the hours of the week."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analytics.reading.queries.rows import rows, without_own
 _SUMS = ", ".join(f"coalesce({without_own(name)}, 0) AS {name}" for name in COUNTERS)
 _NAMES = ", ".join(("room", *COUNTERS))
 
-# Whole UTC days come from the rows of days; only what sticks out at both ends needs quarters.
+# Whole UTC days come from the rows of days; only the remainders at both ends need quarters.
 TOTALS = f"""
     SELECT {_SUMS} FROM (
         SELECT {_NAMES} FROM analytics_dayrollup
@@ -40,7 +40,7 @@ BY_MINUTE = f"""
     GROUP BY start
 """  # noqa: S608
 
-# Quarters of the UTC week, apart for each offset that the zone had: a clock is added to them later.
+# Quarters of the UTC week, separate for each offset that the zone had, which is added later.
 BY_QUARTER_OF_THE_WEEK = f"""
     SELECT width_bucket(start, %(changes)s::timestamptz[]) AS offset_number,
            (extract(epoch FROM start)::bigint / 900 %% 672)::int AS quarter,
@@ -57,7 +57,7 @@ QUARTERS_OF_A_WEEK = 7 * QUARTERS_OF_A_DAY
 
 
 def split(begin: datetime, end: datetime) -> Mapping[str, object]:
-    """Parameters that divide a stretch of time into whole UTC days and what sticks out."""
+    """Parameters that divide a period of time into whole UTC days and a remainder at each end."""
     days = whole_days(begin, end)
     if days is None:
         nowhere = (begin + timedelta(days=1)).date()
@@ -81,7 +81,7 @@ def split(begin: datetime, end: datetime) -> Mapping[str, object]:
 
 
 def totals(room: int, begin: datetime, end: datetime) -> dict[str, int]:
-    """Each of `COUNTERS` over a stretch of quarters."""
+    """Each of `COUNTERS` over a range of quarters."""
     found = rows(TOTALS, {"room": room, **split(begin, end)})
     return dict(zip(COUNTERS, found[0], strict=True))
 
@@ -96,7 +96,7 @@ def by_step(room: int, period: Period) -> list[dict[str, int]]:
 
 
 def minutes(room: int, now: datetime, count: int) -> list[tuple[datetime, int]]:
-    """Messages of the last `count` minutes, the one that runs included, oldest first."""
+    """Messages in the last `count` minutes, including the current one, oldest first."""
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     begin = end - timedelta(minutes=count)
     found = dict(rows(BY_MINUTE, {"room": room, "begin": begin, "end": end}))
