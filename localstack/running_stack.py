@@ -33,6 +33,18 @@ NOT_INHERITED = (
 )
 
 
+# Runs what it is told, a line of JSON each, and answers each with a line.
+SHELL = """
+import json, sys
+from django.db import connections
+answers, sys.stdout = sys.stdout, sys.stderr
+for line in sys.stdin:
+    exec(json.loads(line), {})
+    connections.close_all()
+    print(file=answers, flush=True)
+"""
+
+
 class RunningStack:
     """One installation in `folder`, which outlives a stop and a start; `settings` are variables
     that it is given."""
@@ -45,6 +57,7 @@ class RunningStack:
         self.output = folder / "terminal.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._terminal: IO[bytes] | None = None
+        self._shell: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Starts everything and returns when people can chat."""
@@ -65,6 +78,9 @@ class RunningStack:
         """As Ctrl-C does; everything that was started has ended when this returns."""
         assert self._process is not None
         assert self._terminal is not None
+        if self._shell is not None:
+            self._shell.communicate(timeout=STOP_SECONDS)
+            self._shell = None
         self._process.send_signal(signal.SIGINT)
         assert self._process.wait(STOP_SECONDS) == 0, self.output.read_text()
         self._terminal.close()
@@ -100,6 +116,25 @@ class RunningStack:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def shell(self, code: str) -> None:
+        """Runs Python code where Django is set up; one process for all calls, as each takes seconds
+        to start."""
+        if self._shell is None:
+            self._shell = subprocess.Popen(
+                [sys.executable, "manage.py", "shell", "--no-imports", "-c", SHELL],
+                cwd=PROJECT,
+                env=self.environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._terminal,
+                text=True,
+            )
+        assert self._shell.stdin is not None
+        assert self._shell.stdout is not None
+        self._shell.stdin.write(json.dumps(code) + "\n")
+        self._shell.stdin.flush()
+        assert self._shell.stdout.readline() == "\n", self.output.read_text()[-3000:]
 
     def environment(self) -> dict[str, str]:
         """The variables of a process that belongs to the installation."""

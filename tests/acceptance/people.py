@@ -110,7 +110,7 @@ class People:
         """Its password."""
         password = f"{name}!"
         make = f"User.objects.create_user({name!r}, password={password!r})"
-        self._stack.manage("shell", "-c", f"from chat.models import User; {make}")
+        self._stack.shell(f"from chat.models import User; {make}")
         return password
 
     def _arrive(

@@ -102,7 +102,7 @@ def test_every_page_opens_wide_and_on_a_phone_light_and_dark(
     desks: Any, people: People, stack: RunningStack
 ) -> None:
     said(people, f"{SCRIPT} {uuid.uuid4().hex[:8]}")
-    stack.manage("shell", "-c", MAKE_LETTERS.format(script=SCRIPT, key=uuid.uuid4().hex))
+    stack.shell(MAKE_LETTERS.format(script=SCRIPT, key=uuid.uuid4().hex))
     wide = desks()
     wide.open("/admin/history/")
     wide.page.get_by_role("link", name=re.compile(r"\d{4}-\d\d-\d\d")).first.click()
@@ -181,7 +181,7 @@ def test_moderator_deletes_a_message_and_it_vanishes_from_the_open_chat(
 
 
 def test_bulk_discard_moves_by_itself_and_ends(desks: Any, stack: RunningStack) -> None:
-    stack.manage("shell", "-c", MAKE_LETTERS.format(script=SCRIPT, key=uuid.uuid4().hex))
+    stack.shell(MAKE_LETTERS.format(script=SCRIPT, key=uuid.uuid4().hex))
     desk = desks()
     desk.open("/admin/dead-letters/?reason=no_room")
 

@@ -19,11 +19,10 @@ PASSWORD = "tall-Oak-42-river"
 # A newcomer in more rooms than are shown without asking, the oldest of them archived. It is the one
 # that is not among those that were entered a moment ago, which are always shown.
 MAKE_ROOMS = """
-import asyncio
 import time
-from chat import room_log
 from chat.actions import moderation, rooms
-from chat.audit.entries import By, Door
+from chat.actions.event_loop import run_actions
+from chat.audit.entries import Actor, Channel
 from chat.events import RoomKind
 from chat.models import Membership, Room, User
 from chat.queries import room_list
@@ -35,12 +34,11 @@ async def make():
         await rooms.create_room(carla.pk, f"{name} room {{number}}", RoomKind.PRIVATE)
         for number in range(room_list.EVERYTHING_UP_TO + 1)
     ]
-    by = By(user_id=carla.pk, door=Door.WEB)
+    by = Actor(user_id=carla.pk, channel=Channel.WEB)
     await moderation.archive_room(by, made[0].pk, archived=True)
-    await room_log.close()
     return made
 
-made = asyncio.run(make())
+made = run_actions(make())
 deadline = time.monotonic() + 240
 stored = Membership.objects.filter(user=carla)
 archived = Room.objects.filter(pk=made[0].pk).exclude(archived_at=None)
@@ -54,7 +52,7 @@ def test_archived_room_of_somebody_with_many_is_found_and_opened(
     people: People, stack: RunningStack
 ) -> None:
     name = f"carla{uuid.uuid4().hex[:8]}"
-    stack.manage("shell", "-c", MAKE_ROOMS.format(name=name, password=PASSWORD))
+    stack.shell(MAKE_ROOMS.format(name=name, password=PASSWORD))
     carla = people.at_desk(name, password=PASSWORD)
     page = carla.page
     archived = f"{name}-room-0"

@@ -66,21 +66,21 @@ def test_conversation_with_a_deactivated_person_says_that_nobody_reads_it(
     anna = people.at_desk("anna")
     name = said("gone").replace(" ", "-")
     make = f"User.objects.create_user('{name}')"
-    stack.manage("shell", "-c", f"from chat.models import User; {make}")
+    stack.shell(f"from chat.models import User; {make}")
     anna.page.get_by_test_id("new-direct").click()
     anna.page.get_by_test_id("people-query").fill(f"@{name}")
     anna.page.locator(f"[data-testid=person][data-user={name}]").click()
     expect(anna.page.get_by_test_id("composer")).to_be_visible()
 
     switch = f"from chat.models import User; u = User.objects.get(username='{name}'); "
-    stack.manage("shell", "-c", switch + "u.is_active = False; u.save()")
+    stack.shell(switch + "u.is_active = False; u.save()")
 
     notice = anna.page.get_by_test_id("deactivated-notice")
     expect(notice).to_contain_text("nobody will read what you write here")
     expect(anna.page.get_by_test_id("composer")).to_have_count(0)
     anna.page.reload()
     expect(notice).to_be_visible()
-    stack.manage("shell", "-c", switch + "u.is_active = True; u.save()")
+    stack.shell(switch + "u.is_active = True; u.save()")
     expect(anna.page.get_by_test_id("composer")).to_be_visible()
 
 
