@@ -39,6 +39,12 @@ IS_COUNTED = """async (name) => {
     return (await answer.json()).rooms.length > 0;
 }"""
 
+# So many messages of a room are counted: charts are drawn once and then only at leisure.
+HAS_MESSAGES = """async ([room, messages]) => {
+    const answer = await fetch(`/api/v1/analytics/totals?room=${room}&period=24h`);
+    return (await answer.json()).rows?.[0].messages === messages;
+}"""
+
 # What went wrong in the pages of a test: exceptions, and all that browsers tell as errors, such as
 # violations of the content security policy.
 TROUBLES: list[str] = []
@@ -148,6 +154,7 @@ def test_every_chart_has_its_table_and_csv_by_keyboard_alone(people: People) -> 
     anna.page.locator(f"[data-testid=room-item][data-room-id='{room}']").click()
     expect(anna.page.get_by_test_id("room-title")).to_contain_text("Counted")
     anna.write("something to count")
+    anna.page.wait_for_function(HAS_MESSAGES, arg=[room, 1], polling=200, timeout=PATIENCE_MS)
     page = open_analytics(anna, people.address, f"?room={room}&period=24h")
     expect_counter(page, "messages", 1)
     card = page.get_by_test_id("card-activity")
