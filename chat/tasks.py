@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from chat import dead_letters, task_runs
+from chat import dead_letters
 from chat.actions import audit_outcomes, ownership
 from chat.actions.event_loop import run_actions
 from chat.errors import RetryableError
@@ -131,12 +131,6 @@ def verify_recent_rooms() -> None:
 def retry_dead_letters() -> None:
     """Retries dead letters whose time has come; beat calls it every 10 s."""
     dead_letters.retry_due()
-
-
-@shared_task(name="chat.tasks.send_due_tasks", ignore_result=True)
-def send_due_tasks() -> None:
-    """Sends tasks again that were put off; beat calls it every 2 s."""
-    task_runs.send_due()
 
 
 @shared_task(name="chat.tasks.send_mail", ignore_result=True)

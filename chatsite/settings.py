@@ -233,11 +233,6 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
-    "send-due-tasks": {
-        "task": "chat.tasks.send_due_tasks",
-        "schedule": 2.0,
-        "options": {"expires": 10.0},
-    },
     # Not asked for when a mail is queued: it may wait two seconds, and a page may not wait for the
     # broker.
     "send-mail": {

@@ -28,7 +28,6 @@ class Reason(StrEnum):
     MISSING = "missing"  # the log gave the place out and no longer has the event
     KEY_CONFLICT = "key_conflict"  # its author had used the key for something else
     TASK_FAILED = "task_failed"
-    WORKER_LOST = "worker_lost"  # the task ended the process that ran it, each time
 
 
 # Calling again changes nothing, so these wait for a person from the start.
@@ -59,7 +58,6 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     room: int | None = None
     seq: int | None = None
     key: str | None = None
-    task_id: str | None = None
     call: str | None = None  # a wake-up's name and arguments: all its failures are one letter
 
 

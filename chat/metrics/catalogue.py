@@ -378,7 +378,7 @@ TASK_FAILURES = _counter(
     where=Where.WORKER,
     labels={
         "task": "name of the task",
-        "outcome": "`left_to_sweep`, `later`, `dead_letter`, `reported`, `unreported`",
+        "outcome": "`left_to_sweep`, `dead_letter`, `reported`, `unreported`",
     },
 )
 WORKER_CHILDREN = _gauge(
@@ -548,9 +548,6 @@ DRAINS_QUEUED = Installation(
     "Of these, the tasks in the queue of the drains, for which a process of each worker is kept "
     "free.",
     unit="tasks",
-)
-TASKS_PUT_OFF = Installation(
-    "veche_tasks_put_off", "Celery tasks that will be sent again later.", unit="tasks"
 )
 BEAT_AT = Installation(
     "veche_beat_heartbeat_timestamp_seconds",

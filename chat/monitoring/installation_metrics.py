@@ -27,7 +27,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
 
-from chat import task_runs
 from chat.dead_letters import store
 from chat.hints import queues
 from chat.metrics import catalogue as metrics
@@ -246,7 +245,6 @@ def read_bus() -> list[Metric]:
     found = [
         metrics.TASKS_QUEUED.sample(drains_queued + broker.llen(queues.DEFAULT)),
         metrics.DRAINS_QUEUED.sample(drains_queued),
-        metrics.TASKS_PUT_OFF.sample(client.zcard(task_runs.LATER)),
         metrics.BEAT_AT.sample(beat_at),
         *_event_bus(client),
         *_of_server("bus", client),

@@ -6,16 +6,25 @@ again with one attempt more, so a task that kills its worker is parked in the en
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from chat import task_runs
+import msgspec
+from celery import current_app
+
 from chat.dead_letters import retrying, store
 from chat.dead_letters.letters import Letter
 from chat.dead_letters.retrying import Result
 from chat.dead_letters.sources import Retried, Unretryable
-from chat.task_runs import Call
 
 HEADER = "veche_dead_letter"
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task and its arguments, which are ids and never anybody's words."""
+
+    task: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
 
 
 class RetryToken(msgspec.Struct, frozen=True):
@@ -43,19 +52,20 @@ def retry(letter: Letter, token: str) -> Retried:
         call = msgspec.json.decode(letter.payload, type=Call)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unretryable("The payload does not say which task it was.") from error
-    ticket = RetryToken(letter.id, token, letter.attempts)
-    again = Call(
-        task=call.task,
+    retry_token = RetryToken(letter.id, token, letter.attempts)
+    current_app.send_task(
+        call.task,
         args=call.args,
         kwargs=call.kwargs,
-        headers={HEADER: msgspec.json.encode(ticket).decode()},
+        headers={HEADER: msgspec.json.encode(retry_token).decode()},
+        # When the claim has ended, another attempt has it.
+        expires=store.SENT_MS / 1000,
+        ignore_result=True,
     )
-    # When the claim has ended, another attempt has it.
-    task_runs.send(again, expires_seconds=store.SENT_MS / 1000)
     return Retried.SENT
 
 
 def retry_token_of(headers: object) -> RetryToken | None:
-    """The ticket among a task's headers; None for a task that retries no letter."""
+    """The token among a task's headers; None for a task that retries no letter."""
     raw = headers.get(HEADER) if isinstance(headers, dict) else None
     return None if raw is None else msgspec.json.decode(raw, type=RetryToken)

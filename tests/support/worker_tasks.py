@@ -10,7 +10,6 @@ from django.db import OperationalError
 
 from chat.errors import PermanentError
 from chat.servers import redis_bus
-from chat.task_queue.base import LastingTask
 
 RUNS = "test:runs:"
 DONE = "test:done"
@@ -27,35 +26,26 @@ def _done(name: str, number: int) -> None:
     redis_bus.blocking_client().rpush(DONE, f"{name}:{number}")
 
 
-@shared_task(name="test.killer", base=LastingTask)
+@shared_task(name="test.killer")
 def killer(number: int) -> None:
     """Kills the process that runs it."""
     _run("killer", number)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@shared_task(name="test.bystander", base=LastingTask)
+@shared_task(name="test.bystander")
 def bystander(number: int) -> None:
     _run("bystander", number)
     _done("bystander", number)
 
 
-@shared_task(name="test.broken", base=LastingTask)
-def broken(number: int) -> None:
-    """Fails for as long as nobody has mended it."""
-    _run("broken", number)
-    if not redis_bus.blocking_client().exists("test:mended"):
-        raise ValueError("somebody's words")
-    _done("broken", number)
-
-
-@shared_task(name="test.refused", base=LastingTask)
+@shared_task(name="test.refused")
 def refused(number: int) -> None:
     _run("refused", number)
     raise PermanentError("never")
 
 
-@shared_task(name="test.waits", base=LastingTask)
+@shared_task(name="test.waits")
 def waits(number: int) -> None:
     """Needs what is away."""
     _run("waits", number)

@@ -359,7 +359,6 @@ def line_of(letter: Letter) -> dict[str, Any]:
         "shard": letter.origin.shard,
         "stream_id": rendering.escaped(letter.origin.stream_id or ""),
         "key": rendering.escaped(letter.origin.key or ""),
-        "task_id": rendering.escaped(letter.origin.task_id or ""),
         "first_at": letter.first_at,
         "state": letter.state.value,
         "attempts": letter.attempts,

@@ -16,7 +16,7 @@ NOW = Row(
             "sum(veche_worker_children)",
             limits=Limits(1, 1, low=True),
             runbook="worker-down",
-            width=6,
+            width=8,
         ),
         number(
             "Tasks in the queue",
@@ -24,7 +24,7 @@ NOW = Row(
             "does mean that the workers do not keep up.",
             "max(veche_tasks_queued)",
             limits=Limits(100, 1000),
-            width=6,
+            width=8,
         ),
         number(
             "Drains in the queue",
@@ -33,14 +33,7 @@ NOW = Row(
             "and second ticks come late.",
             "max(veche_drains_queued)",
             limits=Limits(50, 500),
-            width=6,
-        ),
-        number(
-            "Put off",
-            "Tasks whose dependency was down; they are sent again later.",
-            "max(veche_tasks_put_off)",
-            limits=Limits(10, 100),
-            width=6,
+            width=8,
         ),
         number(
             "Beat sent a task",
@@ -87,8 +80,8 @@ TASKS = Row(
         ),
         lines(
             "Failed runs, by task and what became of them",
-            "In the last five minutes. `left_to_sweep` and `later` resolve themselves; a "
-            "`dead_letter` should be looked at.",
+            "In the last five minutes. `left_to_sweep` takes care of itself; "
+            "`dead_letter` is there to be looked at.",
             Query(
                 or_none(
                     f"sum by (task, outcome) (increase(veche_task_failures_total{TASK}[5m]))",

@@ -30,7 +30,7 @@ QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 CHILDREN = 5
 KILLS = 50
 DEADLINE_SECONDS = 60.0
-TASK = "chat.tasks.send_due_tasks"
+TASK = "chat.tasks.retry_dead_letters"
 TOKEN = "only-who-knows-this-may-read"
 # Counters, histograms and two kinds of gauges of each child and of the parent; what the dead have
 # left of the first two; the lock.

@@ -34,7 +34,7 @@ async def connections_end_with_the_loop() -> AsyncIterator[None]:
 
 def test_only_what_adds_for_people_needs_memory() -> None:
     folder = Path(chat.__file__).parent
-    of_the_bus = {"presence.lua", "lease_calls.lua"}
+    of_the_bus = {"presence.lua"}
     flags = {path.name: path.read_text().splitlines()[0] for path in folder.rglob("*.lua")}
 
     needy = {

@@ -19,11 +19,10 @@ import pytest
 import redis
 from django.db import connection
 
-from chat import dead_letters, task_runs
+from chat import dead_letters
 from chat.dead_letters import DeadLetterOrigin, Letter, Outcome, Reason, State, store
 from chat.hints import queue_limit
 from chat.servers import redis_bus
-from chat.task_queue.base import LastingTask
 from tests.support import worker_tasks
 from tests.support.worker_tasks import AWAY, DONE, RUNS
 
@@ -90,81 +89,55 @@ def letters() -> list[Letter]:
     return list(dead_letters.every())
 
 
-def put_off(bus_redis: redis.Redis) -> int:
-    return int(bus_redis.zcard(task_runs.LATER))
-
-
-def send_what_was_put_off(bus_redis: redis.Redis) -> None:
-    """The time of every task that was put off has come."""
-    for name, _ in bus_redis.zscan_iter(task_runs.LATER):
-        bus_redis.zadd(task_runs.LATER, {name: 0})
-    task_runs.send_due()
-
-
 def let_letters_be_due(log_redis: redis.Redis) -> None:
     for letter_id, _ in log_redis.zscan_iter(store.DUE):
         log_redis.zadd(store.DUE, {letter_id: 0})
 
 
-def test_task_that_kills_its_worker_becomes_a_dead_letter_while_others_flow(
+def let_claim_end(log_redis: redis.Redis, letter_id: str) -> None:
+    """The time is over in which the task of the letter was to say how it went."""
+    let_letters_be_due(log_redis)
+    log_redis.delete(store.CLAIM + letter_id)
+
+
+def test_task_that_kills_its_worker_is_left_to_the_sweep_while_others_flow(
     worker: Worker, bus_redis: redis.Redis
 ) -> None:
     worker_tasks.killer.delay(1)
     for number in range(20):
         worker_tasks.bystander.delay(number)
 
-    eventually(letters, 90)
-
-    [letter] = letters()
-    assert (letter.source, letter.reason) == ("task:test.killer", Reason.WORKER_LOST)
-    assert runs(bus_redis, "killer") == LastingTask.max_attempts
+    eventually(lambda: runs(bus_redis, "killer"))
     eventually(lambda: len(set(done(bus_redis))) == 20)
+
     worker_tasks.bystander.delay(99)
     eventually(lambda: "bystander:99" in done(bus_redis))
-    assert bus_redis.keys("veche:task:*:starts") == []
+    assert runs(bus_redis, "killer") == 1
+    assert letters() == []
 
 
-def test_retried_task_that_kills_its_worker_runs_once_and_goes_back_to_its_letter(
-    worker: Worker, bus_redis: redis.Redis
+def test_retried_task_that_kills_its_worker_leaves_its_letter_due_again(
+    worker: Worker, bus_redis: redis.Redis, log_redis: redis.Redis
 ) -> None:
     letter_id = dead_letters.add(
         source="task:test.killer",
-        reason=Reason.WORKER_LOST,
+        reason=Reason.TASK_FAILED,
         error="",
-        origin=DeadLetterOrigin(task_id="killed"),
+        origin=DeadLetterOrigin(call="killed"),
         payload=b'{"task":"test.killer","args":[1]}',
     )
 
     [result] = dead_letters.retry([letter_id], by="olga")
-
-    assert result.outcome == Outcome.SENT
-    eventually(lambda: letters()[0].last_error)
+    eventually(lambda: runs(bus_redis, "killer") == 1)
+    let_claim_end(log_redis, letter_id)
     [again] = letters()
-    assert (again.id, again.attempts, again.state) == (letter_id, 1, State.WAITING)
-    assert runs(bus_redis, "killer") == 1
-
-
-def test_broken_task_is_tried_again_later_and_then_kept_until_it_is_mended(
-    worker: Worker, bus_redis: redis.Redis, log_redis: redis.Redis
-) -> None:
-    worker_tasks.broken.delay(1)
-    for attempt in range(1, LastingTask.max_attempts):
-        eventually(lambda: put_off(bus_redis))
-        assert runs(bus_redis, "broken") == attempt
-        send_what_was_put_off(bus_redis)
-    eventually(letters)
-    [letter] = letters()
-    assert letter.payload == b'{"task":"test.broken","args":[1]}'
-    bus_redis.set("test:mended", 1)
-    let_letters_be_due(log_redis)
-
     outcomes = dead_letters.retry_due()
 
+    assert result.outcome == Outcome.SENT
+    assert (again.id, again.attempts, again.state) == (letter_id, 1, State.WAITING)
     assert outcomes == {Outcome.SENT: 1}
-    eventually(lambda: not letters())
-    assert done(bus_redis) == ["broken:1"]
-    # The text of an error may quote what somebody wrote.
-    assert "somebody's words" not in worker.output
+    eventually(lambda: runs(bus_redis, "killer") == 2)
+    assert letters()[0].attempts == 2
 
 
 def test_task_that_is_refused_is_not_tried_again(worker: Worker, bus_redis: redis.Redis) -> None:
@@ -175,17 +148,15 @@ def test_task_that_is_refused_is_not_tried_again(worker: Worker, bus_redis: redi
     assert (letters()[0].reason, runs(bus_redis, "refused")) == (Reason.TASK_FAILED, 1)
 
 
-def test_task_waits_for_infrastructure_for_as_long_as_it_takes(
+def test_task_whose_infrastructure_is_down_is_left_to_the_sweep(
     worker: Worker, bus_redis: redis.Redis
 ) -> None:
     bus_redis.set(AWAY, 1)
-    worker_tasks.waits.delay(1)
-    for _ in range(LastingTask.max_attempts + 3):
-        eventually(lambda: put_off(bus_redis))
-        send_what_was_put_off(bus_redis)
-    eventually(lambda: put_off(bus_redis))
+    for number in range(1, 9):
+        worker_tasks.waits.delay(1)
+        eventually(lambda number=number: runs(bus_redis, "waits") == number)  # type: ignore[misc]
     bus_redis.delete(AWAY)
-    send_what_was_put_off(bus_redis)
+    worker_tasks.waits.delay(1)
 
     eventually(lambda: done(bus_redis) == ["waits:1"])
 
@@ -200,12 +171,15 @@ def test_wake_up_that_fails_each_time_is_one_dead_letter(
     worker_tasks.stumbles.delay(2)
 
     eventually(lambda: runs(bus_redis, "stumbles") == 5 and len(letters()) == 2)
-
+    payloads = {letter.payload for letter in letters()}
+    assert payloads == {b'{"task":"test.stumbles","args":[%d]}' % number for number in (1, 2)}
     bus_redis.set("test:mended", 1)
     let_letters_be_due(log_redis)
     dead_letters.retry_due()
     eventually(lambda: not letters())
     assert sorted(done(bus_redis)) == ["stumbles:1", "stumbles:2"]
+    # The text of an error may quote what somebody wrote.
+    assert "somebody's words" not in worker.output
 
 
 class Planted:

@@ -14,7 +14,7 @@ import redis
 from django.conf import settings
 from redis import Redis
 
-from chat import tasks
+from chat import dead_letters, tasks
 from chat.hints import queue_limit, to_workers
 from chat.hints.queue_limit import MAX_QUEUED, QUEUE
 from chat.hints.queues import DRAINS, QUEUES
@@ -23,7 +23,6 @@ from chat.task_queue import beat_heartbeat
 from chat.task_queue.expiry import UNTIL_HEADER
 from chatsite.celery import app
 from chatsite.worker.beat import Scheduler
-from tests.support import worker_tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,11 +101,21 @@ def test_sweep_sends_drains_that_expire(broker: redis.Redis, log_redis: redis.Re
     assert headers[0][UNTIL_HEADER] == pytest.approx(seconds + tasks.EXPIRES_SECONDS, abs=10)
 
 
-def test_task_that_nobody_would_ask_for_again_is_sent_in_any_case(broker: redis.Redis) -> None:
+def test_task_of_a_dead_letter_is_sent_in_any_case(
+    broker: redis.Redis, log_redis: redis.Redis
+) -> None:
     fill(broker, MAX_QUEUED)
+    letter_id = dead_letters.add(
+        source="task:test.bystander",
+        reason=dead_letters.Reason.TASK_FAILED,
+        error="",
+        origin=dead_letters.DeadLetterOrigin(call="failed"),
+        payload=b'{"task":"test.bystander","args":[1]}',
+    )
 
-    worker_tasks.bystander.delay(1)
+    [result] = dead_letters.retry([letter_id], by="olga")
 
+    assert result.outcome == dead_letters.Outcome.SENT
     assert broker.llen(QUEUE) == MAX_QUEUED + 1
 
 

@@ -41,6 +41,17 @@ def test_letter_is_read_from_its_entry() -> None:
     assert (letter.source, letter.failures, letter.payload) == ("persist", 1, b"\x00\xff")
 
 
+def test_letter_of_another_version_is_read_whatever_its_reason_and_origin_are() -> None:
+    letter = read({**ENTRY, b"reason": b"worker_lost", b"origin": b'{"task_id":"5","room":5}'})
+
+    assert letter.problem is None
+    assert (letter.reason, letter.origin, letter.hopeless) == (
+        "worker_lost",
+        DeadLetterOrigin(room=5),
+        None,
+    )
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -10,7 +10,7 @@ import pytest
 from celery import current_app, shared_task
 from django.conf import settings
 
-from chat.task_queue.base import LastingTask, WakeUp, check_arguments
+from chat.task_queue.base import WakeUp, check_arguments
 
 
 @shared_task(name="test.unit")
@@ -38,9 +38,8 @@ def test_countdown_that_the_broker_would_not_wait_for_is_refused() -> None:
         task.apply_async((1,), eta=datetime(2099, 1, 1, tzinfo=UTC))
 
 
-def test_every_task_is_a_wake_up_unless_it_says_otherwise() -> None:
+def test_every_task_is_a_wake_up() -> None:
     assert isinstance(task, WakeUp)
-    assert not isinstance(task, LastingTask)
     assert not task.acks_late
 
 
