@@ -1,19 +1,18 @@
 """What the installation provides to the analytics: who may see what, and people's names.
 
-The analytics know nothing about the chat but its events. `settings.ANALYTICS_HOST` names a module
-that answers the questions below.
+The analytics know nothing about the chat but its events. The installation registers one `Host` at
+its start; everything else that they need of it is below.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import ParamSpec, Protocol, TypeVar
 
-from django.conf import settings
 from django.http import HttpRequest
-from django.utils.module_loading import import_string
+
+from analytics.counting.letters import Letters
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +41,8 @@ class OwnTraffic(Protocol):
 
 
 class Host(Protocol):
-    """All methods raise what the installation's API answers with 503 if they cannot tell."""
+    """Methods that are given a request raise what the installation's API answers with 503 if they
+    cannot tell."""
 
     async def is_administrator(self, request: HttpRequest) -> bool:
         """Whether the person sees the numbers of all rooms. `request` is signed in, as below."""
@@ -55,7 +55,7 @@ class Host(Protocol):
         """
         ...
 
-    async def rooms_owned_by(self, request: HttpRequest) -> list[NamedRoom]:
+    async def rooms_owned_by(self, request: HttpRequest) -> Sequence[NamedRoom]:
         """The rooms that the person owns, by name."""
         ...
 
@@ -63,7 +63,7 @@ class Host(Protocol):
         """The room, if it exists and the person owns it or is an administrator; otherwise None."""
         ...
 
-    async def may_look_inside(self, request: HttpRequest, room: NamedRoom) -> bool:
+    async def may_look_inside(self, request: HttpRequest, room_id: int, kind: str) -> bool:
         """Whether such a person may know who writes in the room, and which words."""
         ...
 
@@ -79,21 +79,33 @@ class Host(Protocol):
         """Time of the newest event for the event bus. Uses the database and blocks."""
         ...
 
-    def in_database(self, call: Callable[..., R], *args: Any, **kwargs: Any) -> Awaitable[R]:
+    def in_database(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         """The result of `call`, run in a thread in which it may use the database and block."""
         ...
 
+    def new_letters(self) -> Letters:
+        """Where one reader of the bus puts the records that it cannot count."""
+        ...
 
-class _Module:
-    """The functions of a module, looked up when they are called."""
+    def begin_process(self, role: str) -> None:
+        """Starts metrics, traces and error reports of a command that runs on, once."""
+        ...
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __getattr__(self, name: str) -> Any:
-        return import_string(f"{self._path}.{name}")
+    def rolled_up(self, traceparents: Iterable[str | None], began_ns: int) -> None:
+        """Records with these `traceparent`s are counted; `began_ns` is of `time.time_ns`."""
+        ...
 
 
-@functools.cache
+_registered: Host | None = None
+
+
+def register(host: Host) -> None:
+    """Makes `host` the one that is asked, in this process."""
+    global _registered
+    _registered = host
+
+
 def host() -> Host:
-    return cast(Host, _Module(settings.ANALYTICS_HOST))
+    if _registered is None:
+        raise RuntimeError("No host of the analytics is registered.")
+    return _registered

@@ -11,6 +11,7 @@ class ChatConfig(AppConfig):
         # Imported here, because models can be imported only now.
         from allauth.account.signals import user_signed_up
 
+        from chat import dead_letters
         from chat.accounts import (
             known_devices,
             notices,
@@ -21,7 +22,9 @@ class ChatConfig(AppConfig):
             shown_names,
         )
         from chat.actions.onboarding import on_sign_up
-        from chat.task_queue import expiry, metrics
+        from chat.export import exporter
+        from chat.persistence import put_back
+        from chat.task_queue import expiry, letter_retry, metrics
 
         revocation.connect()
         sessions.connect()
@@ -32,4 +35,7 @@ class ChatConfig(AppConfig):
         notices.connect()
         metrics.connect()
         expiry.connect()
+        dead_letters.register("persist", put_back.retry)
+        dead_letters.register("task", letter_retry.retry)
+        dead_letters.register("export", exporter.retry_letter)
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.onboarding")

@@ -39,6 +39,7 @@ if ENV.trusted_proxies:
 INSTALLED_APPS = [
     "chat",
     "analytics",
+    "chatsite",
     # Before the admin, whose templates it replaces.
     "unfold.apps.BasicAppConfig",
     "chat.admin.apps.AdminConfig",
@@ -282,18 +283,9 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
-# --- Applications beside the chat: neither imports the other ------------------------------------
+# --- Applications beside the chat: neither imports the other; see chatsite/analytics_wiring ------
 # Under the same roof: the chat's API lets people in, limits them and answers their errors.
 API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.reading.api.router"}
-# Who may see which numbers.
-ANALYTICS_HOST = "chat.queries.analytics_host"
-# Where events go that the analytics cannot count, and who counts them when they are retried.
-ANALYTICS_DEAD_LETTERS = "chatsite.analytics_wiring.letters.AnalyticsLetters"
-DEAD_LETTER_RETRIES = {"analytics": "chatsite.analytics_wiring.letters.retry"}
-# Who tells `verify_delivery` what was counted.
-DELIVERY_ROLLUPS = "chatsite.analytics_wiring.delivery"
-# What `after_restore` calls when it has emptied the event bus: all of it is published again.
-BUS_EMPTIED = "analytics.counting.rebuilding.read_all_again"
 
 # --- Metrics ----------------------------------------------------------------------------------
 # The modules that define metrics: what docs/metrics.md lists.
@@ -301,12 +293,6 @@ METRIC_MODULES = ["chat.metrics.catalogue", "analytics.counting.metrics"]
 # What a command that goes on for ever calls when it begins, with its role, so that it can be
 # watched: metrics on METRICS_PORT, traces, errors.
 BEGIN_PROCESS = "chatsite.observability.start.begin"
-# What a reader of the event bus calls when its work with some records is done: a list of their
-# `traceparent`s, and when the work began (`time.time_ns`).
-RECORDS_ROLLED_UP = "chat.tracing.tracing.rolled_up"
-# Whether the analytics have counted the event at (room, seq): dotted path of a function of both
-# that returns a bool. Without one the probe does not measure that stage.
-PROBE_ROLLED_UP = "analytics.verification.is_counted"
 
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"

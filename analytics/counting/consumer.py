@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 import msgspec
 from django.db import DatabaseError, InterfaceError, connection
@@ -24,6 +23,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from analytics.counting import metrics, records, rollups
 from analytics.counting.bus_reader import BusReader
 from analytics.counting.errors import Away, DeadLetterLimitReached
+from analytics.counting.letters import Letters
 from analytics.counting.records import Bad, BadReason
 from analytics.counting.rollups import Batch, Counted
 from chat.events import envelope
@@ -40,19 +40,6 @@ LOOK_AGAIN_SECONDS = 5.0
 
 # Classes of SQLSTATE that mean that the data is at fault, not the server.
 DATA_ERROR_CLASSES = ("22", "23", "54")
-
-
-class Letters(Protocol):
-    """Keeps records that cannot be counted, as dead letters."""
-
-    def check(self, partition: int, bad: int, entries: int) -> None:
-        """Raises: DeadLetterLimitReached if `bad` of the next `entries` would be too many."""
-
-    def passed(self, partition: int, bad: int, entries: int) -> None:
-        """The records have been dealt with."""
-
-    def add(self, bus: str, partition: int, bad: Bad) -> None:
-        """Keeps a record; adding the same one again changes nothing. Raises: Away."""
 
 
 class Consumer:

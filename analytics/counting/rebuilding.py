@@ -20,7 +20,8 @@ from django.db.models import Model
 
 from analytics.counting import statements
 from analytics.counting.bus_reader import BusReader
-from analytics.counting.consumer import Consumer, Letters
+from analytics.counting.consumer import Consumer
+from analytics.counting.letters import Letters
 from analytics.counting.places import MISSING
 from analytics.counting.rollups import set_up_transaction
 from analytics.counting.statements import run

@@ -45,7 +45,8 @@ async def scope_for(request: HttpRequest, room_id: int | None) -> Scope:
 
 async def look_inside(request: HttpRequest, scope: Scope) -> None:
     """Raises: HttpError 403 if the person may not see the people and words of this room."""
-    if scope.room is not None and not await host().may_look_inside(request, scope.room):
+    room = scope.room
+    if room is not None and not await host().may_look_inside(request, room.id, room.kind):
         raise HttpError(
             403,
             "People and words of a private room are for its owners and for those who may read it.",

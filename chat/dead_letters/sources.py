@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from django.conf import settings
-from django.utils.module_loading import import_string
-
 from chat.dead_letters.letters import Letter
 from chat.errors import PermanentError
 
@@ -29,20 +26,13 @@ class Unretryable(PermanentError):
 # away (does not count), anything else (counts; parked after MAX_ATTEMPTS).
 Retry = Callable[[Letter, str], Retried]
 
-# By path, because these modules need this package.
-_OWN = {
-    "persist": "chat.persistence.put_back.retry",
-    "task": "chat.task_queue.letter_retry.retry",
-    "export": "chat.export.exporter.retry_letter",
-}
 _registered: dict[str, Retry] = {}
 
 
 def register(source: str, retry: Retry) -> None:
     """Makes `retry` the one that is called for letters of `source`, in this process.
 
-    What must hold in every process, for modules that `chat` may not know, is in the setting
-    `DEAD_LETTER_RETRIES`: source → path.
+    Applications do it in their `AppConfig.ready`, so that it holds in every process.
     """
     _registered[source] = retry
 
@@ -54,10 +44,6 @@ def retry_of(source: str) -> Retry:
     """
     name = source.partition(":")[0]
     found = _registered.get(name)
-    if found is not None:
-        return found
-    try:
-        own: Retry = import_string({**settings.DEAD_LETTER_RETRIES, **_OWN}[name])
-        return own
-    except (KeyError, ImportError) as error:
-        raise Unretryable("Nothing here knows how to retry letters of this source.") from error
+    if found is None:
+        raise Unretryable("Nothing here knows how to retry letters of this source.")
+    return found

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
-from django.utils.module_loading import import_string
 from uuid_utils.compat import uuid7
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -27,6 +26,7 @@ from chat.metrics import catalogue as metrics
 from chat.models import ExportedRoom
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX
 from chat.servers.postgres import in_database
+from chat.verify.rollups import rollups
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ BODY = "probe"
 CONNECT_SECONDS = 10.0
 POLL_SECONDS = 0.1
 
-RolledUp = Callable[[int, int], bool]
+# Whether the event at (room, seq) has reached a stage.
+IsThere = Callable[[int, int], bool]
 
 
 class ProbeFailed(Exception):
@@ -125,7 +126,7 @@ class Run:
     def _reached(self, stage: str) -> None:
         self._at.setdefault(stage, time.monotonic())
 
-    async def measure(self, writer: Peer, rolled_up: RolledUp | None) -> Measured:
+    async def measure(self, writer: Peer) -> Measured:
         self._sent_at = time.monotonic()
         await writer.send(t="send", id="probe", room=self._room, key=self._key, body=BODY)
         failures: dict[str, str] = {}
@@ -135,10 +136,7 @@ class Run:
                 if stage == "ack":
                     return self._measured(failures)
         seq = self._seq or 0
-        stages: dict[str, RolledUp] = {"exported": is_exported}
-        if rolled_up is not None:
-            stages["rolled_up"] = rolled_up
-        for stage, is_there in stages.items():
+        for stage, is_there in last_stages().items():
             try:
                 async with asyncio.timeout(self._left()):
                     # Another process does it, and tells nobody here.
@@ -172,11 +170,9 @@ def is_exported(room: int, seq: int) -> bool:
     return ExportedRoom.objects.filter(room=room, seq__gte=seq).exists()
 
 
-def rolled_up() -> RolledUp | None:
-    """What `settings.PROBE_ROLLED_UP` names: whether the analytics have counted (room, seq)."""
-    path = settings.PROBE_ROLLED_UP
-    found: RolledUp | None = import_string(path) if path else None
-    return found
+def last_stages() -> dict[str, IsThere]:
+    """The stages of which no socket hears, in their order."""
+    return {"exported": is_exported, "rolled_up": rollups().is_counted}
 
 
 async def probe(room: int, token: str) -> Measured:
@@ -186,7 +182,7 @@ async def probe(room: int, token: str) -> Measured:
     """
     try:
         async with _two_peers(room, token) as (run, writer):
-            measured = await run.measure(writer, rolled_up())
+            measured = await run.measure(writer)
     except ProbeFailed as failed:
         measured = Measured({}, {failed.stage: failed.why})
     _count(measured)

@@ -1,6 +1,6 @@
 """What applications beside the chat may ask of it: who runs what, and what people are called.
 
-The analytics come here by `settings.ANALYTICS_HOST`; see `analytics.host` for what is promised.
+The analytics come here by way of `chatsite`; see `analytics.host` for what is promised.
 Who owns a room is what the log says, as it is for everything else that people may do.
 """
 
@@ -20,18 +20,6 @@ from chat.names.usernames import PROBE_USERNAME
 from chat.protocol import MAX_ID, RoomInfo
 from chat.queries import access, room_list
 from chat.servers.postgres import in_database
-
-__all__ = [
-    "in_database",
-    "is_administrator",
-    "may_look_inside",
-    "names_of",
-    "newest_event_at",
-    "own_traffic",
-    "page_before_all_rooms",
-    "room_for",
-    "rooms_owned_by",
-]
 
 
 @dataclass(frozen=True)
@@ -88,12 +76,12 @@ async def room_for(request: HttpRequest, room_id: int) -> NamedRoom | None:
     return await in_database(_find, room_id)
 
 
-async def may_look_inside(request: HttpRequest, room: NamedRoom) -> bool:
+async def may_look_inside(request: HttpRequest, room_id: int, kind: str) -> bool:
     """Whether somebody who may see the room's numbers may know its people and words as well.
 
     Raises: Unavailable when the log or PostgreSQL is away.
     """
-    if room.kind == RoomKind.PUBLIC or await _owns(await _user_id(request), room.id):
+    if kind == RoomKind.PUBLIC or await _owns(await _user_id(request), room_id):
         return True
     return await in_database(_may_read_private_rooms, request)
 

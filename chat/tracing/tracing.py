@@ -135,7 +135,7 @@ def exported(events: Iterable[RoomEvent], began_ns: int) -> None:
 def rolled_up(traceparents: Iterable[str | None], began_ns: int) -> None:
     """A reader of the bus has done its work with records of these `traceparent`s.
 
-    None and what is no `traceparent` are passed over. See `settings.RECORDS_ROLLED_UP`.
+    None and what is no `traceparent` are passed over.
     """
     if _tracer is None:
         return

@@ -1,24 +1,20 @@
 """The sums of the analytics against the stored events they were made of.
 
-The analytics are another application: the setting `DELIVERY_ROLLUPS` names a function that tells
-what they have counted (`CountedRooms`). Being behind is no difference, it is a lag: only events are
-compared that they say they have counted.
+The analytics are another application, which says what it has counted (`chat.verify.rollups`).
+Being behind is no difference but a lag: only events that it says it has counted are compared.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-
-import msgspec
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from chat.events import EventType
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.deadline import Deadline
 from chat.verify.readers import stored_reader
+from chat.verify.rollups import CountedRoom, rollups
 
 # Of which the analytics are asked together.
 ROOMS = 500
@@ -41,27 +37,6 @@ COUNTS: dict[str, tuple[EventType, ...]] = {
 CHARACTERS = "characters"
 
 
-class CountedRoom(msgspec.Struct, frozen=True):
-    """What was counted of a room: all its events up to `seq`, but for the `open` stretches.
-
-    `counts` has, for each table that keeps them, the sums by the names of `COUNTS` and
-    `CHARACTERS`: of everything, or of what happened since the moment that was asked for.
-    """
-
-    room: int
-    seq: int
-    open: list[tuple[int, int]]
-    missing: list[tuple[int, int]]  # those of `open` of which it is not known why
-    counts: dict[str, dict[str, int]]
-
-
-# Called with rooms and a full minute, or None for everything; rooms of which nothing was counted
-# are left out. All in one answer is of one moment.
-CountedRooms = Callable[[Sequence[int], datetime | None], list[CountedRoom]]
-# Sums that should be equal and are not: (what, of the rooms, of all together).
-UnequalTotals = Callable[[], list[tuple[str, int, int]]]
-
-
 def check_rollups(
     rooms: Sequence[int], since: datetime | None, deadline: Deadline
 ) -> Iterator[Finding]:
@@ -69,13 +44,9 @@ def check_rollups(
 
     Raises: NoTimeLeft when the deadline comes first; DatabaseError.
     """
-    source = settings.DELIVERY_ROLLUPS
-    if not source:
-        return
     deadline.check()
-    counted_rooms: CountedRooms = import_string(f"{source}.counted_rooms")
     minute = None if since is None else since.replace(second=0, microsecond=0)
-    counted = counted_rooms(rooms, minute)
+    counted = rollups().counted_rooms(rooms, minute)
     before = {} if minute is None else stored_reader.last_before(rooms, minute)
     expected = _expected(counted, before, minute, deadline)
     for room in counted:
@@ -88,12 +59,8 @@ def check_totals(deadline: Deadline) -> Iterator[Finding]:
 
     Raises: NoTimeLeft when there is no time to begin; DatabaseError.
     """
-    source = settings.DELIVERY_ROLLUPS
-    if not source:
-        return
     deadline.check()
-    unequal_totals: UnequalTotals = import_string(f"{source}.unequal_totals")
-    for what, of_rooms, together in unequal_totals():
+    for what, of_rooms, together in rollups().unequal_totals():
         yield Finding(Check.ROLLUP, None, None, what, str(of_rooms), str(together))
 
 

@@ -6,7 +6,6 @@ import copy
 
 from redis.exceptions import RedisError
 
-from analytics.counting import late_records
 from analytics.counting.errors import Away, DeadLetterLimitReached, NotAnEvent, NotYet
 from analytics.counting.records import Bad, BadReason, Record
 from chat import dead_letters
@@ -25,7 +24,7 @@ REASONS = {
 
 
 class AnalyticsLetters:
-    """See `analytics.counting.consumer.Letters`. The limit is the one of the drain and the
+    """See `analytics.counting.letters`. The limit is the one of the drain and the
     export."""
 
     def __init__(self) -> None:
@@ -63,11 +62,18 @@ class AnalyticsLetters:
             raise Away("The dead letters do not answer.") from error
 
 
+def new_letters() -> AnalyticsLetters:
+    return AnalyticsLetters()
+
+
 def retry(letter: Letter, token: str) -> Retried:
     """Counts the event of a letter, if it can be counted now; see `chat.dead_letters.sources`.
 
     Twice does no harm, so `token` is not needed.
     """
+    # With it come the metrics of those that count, which no other process is to show.
+    from analytics.counting import late_records
+
     key = (letter.origin.key or "").encode()
     try:
         late_records.count(Record(position="", key=key, value=letter.payload))

@@ -14,8 +14,9 @@ from django.db.models import Max
 from analytics.counting.bus_reader import BusReader
 from analytics.counting.bus_reader.kafka import KafkaReader
 from analytics.counting.bus_reader.redis_stream import RedisStreamReader
-from analytics.counting.consumer import Consumer, Letters
+from analytics.counting.consumer import Consumer
 from analytics.counting.errors import DeadLetterLimitReached
+from analytics.counting.letters import Letters
 from analytics.counting.records import Bad
 from chat.errors import RetryableError
 from chat.event_bus import Record, envelope

@@ -8,14 +8,13 @@ import signal
 import threading
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
-from django.utils.module_loading import import_string
 
 from analytics.counting import pruning, rollups
 from analytics.counting.bus_reader import open_reader
 from analytics.counting.consumer import Consumer
+from analytics.host import host
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +47,14 @@ class Command(BaseCommand):
         if options["resume"]:
             self._resume()
             return
-        import_string(settings.BEGIN_PROCESS)("analytics")
+        host().begin_process("analytics")
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         consumer = Consumer(
             functools.partial(open_reader, options["instance"]),
-            import_string(settings.ANALYTICS_DEAD_LETTERS)(),
-            on_rolled_up=import_string(settings.RECORDS_ROLLED_UP),
+            host().new_letters(),
+            on_rolled_up=host().rolled_up,
             stopping=stopping,
         )
         logger.info("counting events")

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, ProgrammingError, connections
-from django.utils.module_loading import import_string
 from psycopg.errors import InsufficientPrivilege
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,6 +20,7 @@ from analytics.counting import rebuilding
 from analytics.counting.bus_reader import BusReader, open_reader
 from analytics.counting.errors import Away
 from analytics.counting.rebuilding import Lost, Rebuild
+from analytics.host import host
 
 INTERRUPTED = 130
 SWAP_TRIES = 10
@@ -79,7 +78,7 @@ class Command(BaseCommand):
         with shown_progress() as on_progress:
             rebuild = Rebuild(
                 _reader,
-                import_string(settings.ANALYTICS_DEAD_LETTERS)(),
+                host().new_letters(),
                 stopping=stopping,
                 on_progress=on_progress,
             )

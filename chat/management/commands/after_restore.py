@@ -7,13 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
-from django.utils.module_loading import import_string
 
 from chat.errors import RetryableError
 from chat.event_bus import event_bus
 from chat.export import exporter
 from chat.persistence import drain
 from chat.room_log import epochs
+from chat.verify.rollups import rollups
 
 
 class Command(BaseCommand):
@@ -67,6 +67,6 @@ def publish_everything_again() -> None:
 
     Raises: RetryableError; OperationalError.
     """
-    import_string(settings.BUS_EMPTIED)()
+    rollups().read_all_again()
     for shard in range(settings.ENV.shards):
         exporter.rewind(shard)

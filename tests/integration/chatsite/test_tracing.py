@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.utils.module_loading import import_string
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from analytics.host import host
 from chat import events, room_log
 from chat.event_bus import envelope, event_bus
 from chat.export import exporter as export
@@ -112,9 +112,7 @@ async def test_spans_of_one_message_share_a_trace_from_the_frame_to_the_analytic
     await sync_to_async(export.export)(shard)
     await room_log.close()
     [record] = [one for one in await sync_to_async(read_from_bus)() if one.key == key]
-    import_string(settings.RECORDS_ROLLED_UP)(
-        [record.traceparent, None, "nonsense"], time.time_ns()
-    )
+    host().rolled_up([record.traceparent, None, "nonsense"], time.time_ns())
 
     # Sent by the web process at its end, which has come; the others are of this process.
     web_spans = collector.spans()

@@ -47,7 +47,7 @@ async def connections_end_with_the_loop() -> AsyncIterator[None]:
 
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    monkeypatch.setattr(dead_letters.sources, "_registered", {})
+    monkeypatch.setattr(dead_letters.sources, "_registered", {**dead_letters.sources._registered})
     return dead_letters.register
 
 

@@ -49,7 +49,7 @@ def add_letter(
 
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(dead_letters.sources, "_registered", {})
+    monkeypatch.setattr(dead_letters.sources, "_registered", {**dead_letters.sources._registered})
     return dead_letters.register
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import redis
 from asgiref.sync import sync_to_async
-from django.conf import LazySettings
 
+from analytics.verification import is_counted
 from chat import room_log
 from chat.accounts import people
 from chat.metrics import catalogue as metrics
@@ -178,14 +178,8 @@ async def test_nobody_sees_the_probe_or_its_room() -> None:
     assert await Membership.objects.exclude(user=user).filter(room=room).acount() == 0
 
 
-async def test_analytics_are_asked_for_what_they_have_counted(settings: LazySettings) -> None:
-    settings.PROBE_ROLLED_UP = f"{__name__}.counted"
-
-    assert probe.rolled_up() is counted
-
-
-def counted(room: int, seq: int) -> bool:
-    return True
+async def test_analytics_are_asked_for_what_they_have_counted() -> None:
+    assert probe.last_stages()["rolled_up"] is is_counted
 
 
 def test_tokens_of_processes_that_are_gone_are_revoked() -> None:
