@@ -8,7 +8,7 @@ ends decides.
 They count how often a dependency fails to answer, never what it answers: what a person may cause,
 a refused event or a statement that takes too long, opens none.
 
-Source: docs/decisions/0015-circuit-breakers.md
+Source: docs/decisions/0015-circuit-breakers.md and 0046-the-circuit-breaker-is-our-own.md
 """
 
 from __future__ import annotations
@@ -16,15 +16,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from fluxgate import AsyncCircuitBreaker
-from fluxgate.permits import All
-from fluxgate.retries import Always
-from fluxgate.state import State
-from fluxgate.trackers import Custom
-from fluxgate.trippers import Closed, FailureStreak, HalfOpened
-from fluxgate.windows import CountWindow
+from typing import Literal, TypeVar
 
 from chat.errors import Unavailable
 from chat.metrics import catalogue as metrics
@@ -32,6 +24,8 @@ from chat.metrics import catalogue as metrics
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+State = Literal["closed", "open", "half_open"]
 
 # One failure may be a connection that broke; three without one success in between are not.
 FAILURES_TO_OPEN = 3
@@ -64,25 +58,15 @@ class CircuitBreaker:
 
     def reset(self) -> None:
         """Closes it and forgets what was; for tests."""
-        self._library = AsyncCircuitBreaker(
-            window=CountWindow(1),  # kept by the library for rules that are not used here
-            tracker=Custom(self._counts),
-            tripper=(Closed() & FailureStreak(FAILURES_TO_OPEN))
-            | (HalfOpened() & FailureStreak(1)),
-            retry=Always(),  # `check` decides, by a clock that nobody sets back
-            permit=All(),  # as above
-            max_half_open_calls=MAX_PROBES,
-        )
-        self._probes = 0
+        self._state: State = "closed"
+        self._failures = 0  # in a row, in this state
+        self._probes = 0  # calls under way that began half-open
         self._probe_at = 0.0
-        self._last_failure = ""
-        self._noted: State = "closed"
         metrics.BREAKER_STATE.labels(self._name).set(0)
 
     @property
     def state(self) -> State:
-        """`closed`, `open` or `half_open`."""
-        return self._library.info().state
+        return self._state
 
     def check(self, waiting: int = 0) -> None:
         """Refuses what would only wait: for callers with a queue in front of `call`.
@@ -108,40 +92,48 @@ class CircuitBreaker:
         Raises: Unavailable at once, with `work` not begun, while the dependency is away.
         """
         self.check()
-        probing = self.state != "closed"
+        if self._state == "open":
+            self._become("half_open")
+            logger.debug("the circuit breaker of the %s is half-open", self._name)
+        began = self._state
+        probing = began == "half_open"
         self._probes += probing
-
-        async def begun() -> R:
-            self._note()
-            return await work()
-
         try:
-            return await self._library.call(begun)
+            result = await work()
+        except Exception as error:
+            # What began before the state changed says nothing about the time since.
+            if self._state == began and self._is_away(error):
+                self._failed(error)
+            raise
+        else:
+            if self._state == began:
+                self._succeeded()
+            return result
         finally:
             self._probes -= probing
-            self._note()
 
-    def _counts(self, error: Exception) -> bool:
-        if not self._is_away(error):
-            return False
-        self._last_failure = type(error).__name__
-        return True
-
-    def _note(self) -> None:
-        """Makes a change of state known, once."""
-        before, now = self._noted, self.state
-        if now == before:
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        if self._state == "closed" and self._failures < FAILURES_TO_OPEN:
             return
-        self._noted = now
-        if now == "open":
-            self._probe_at = self._clock() + PROBE_AFTER_SECONDS
-        metrics.BREAKER_STATE.labels(self._name).set(GAUGE_OF_STATE[now])
-        metrics.BREAKER_TRANSITIONS.labels(self._name, now).inc()
-        if now == "closed":
+        # While it stays away, it opens again every second.
+        logger.log(
+            logging.WARNING if self._state == "closed" else logging.DEBUG,
+            "the %s is away (%s): its circuit breaker is open",
+            self._name,
+            type(error).__name__,
+        )
+        self._probe_at = self._clock() + PROBE_AFTER_SECONDS
+        self._become("open")
+
+    def _succeeded(self) -> None:
+        self._failures = 0
+        if self._state == "half_open":
+            self._become("closed")
             logger.warning("the %s answers again: its circuit breaker is closed", self._name)
-        elif before == "closed":
-            logger.warning(
-                "the %s is away (%s): its circuit breaker is open", self._name, self._last_failure
-            )
-        else:  # while it stays away, these two follow each other every second
-            logger.debug("circuit breaker of the %s: %s", self._name, now)
+
+    def _become(self, state: State) -> None:
+        self._state = state
+        self._failures = 0
+        metrics.BREAKER_STATE.labels(self._name).set(GAUGE_OF_STATE[state])
+        metrics.BREAKER_TRANSITIONS.labels(self._name, state).inc()
