@@ -51,9 +51,7 @@ async def drain() -> None:
     from django.conf import settings
 
     from chat import hub
-    from chat.monitoring import health
 
-    health.Draining.now = True
     try:
         async with asyncio.timeout(settings.ENV.drain_seconds):
             await hub.drain()

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import ipaddress
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import redis.asyncio as redis
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from chat import hub
 from chat.errors import Unavailable
 from chat.hub import pulse
 from chat.monitoring import installation_metrics
@@ -23,55 +24,56 @@ from chat.servers import postgres, redis_bus, redis_log
 CHECK_SECONDS = 1.0
 
 
-class Draining:
-    """Whether this process is on its way out; set by the server at SIGTERM."""
-
-    now = False
-
-
-class Complete:
-    """Whether this process has ever reached all that it depends on."""
-
-    once = False
-
-
 @never_cache
 async def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process answers at all. Checks nothing else: a restart would mend nothing."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-@never_cache
-async def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when people can chat through this process; 503 names what is away, or `draining`.
+class Readiness:
+    """Whether people can chat through this process."""
 
-    Without the database or the bus they still can, and every other process is without it too: the
-    answer is then 200 and `degraded`, so that a balancer does not close what works. Only a process
-    that has just started waits for everything, so that no deploy replaces processes that hold
-    connections by ones that nobody can connect to.
-    """
-    if Draining.now:
-        return JsonResponse({"status": "draining"}, status=503)
-    checks = {
-        "database": check_database(),
-        "log": check_redis(settings.ENV.log_redis_url),
-        "bus": check_redis(settings.ENV.bus_redis_url),
-    }
-    answers = await asyncio.gather(*(in_time(check) for check in checks.values()))
-    parts = dict(zip(checks, answers, strict=True))
-    complete = all(answer == "ok" for answer in answers)
-    Complete.once |= complete
-    ready = Complete.once and parts["log"] == "ok"
-    status = "not ready" if not ready else "ready" if complete else "degraded"
-    breakers = {"database": postgres.BREAKER, "log": redis_log.BREAKER, "bus": redis_bus.BREAKER}
-    return JsonResponse(
-        {
-            "status": status,
-            "parts": parts,
-            "breakers": {name: breaker.state for name, breaker in breakers.items()},
-        },
-        status=200 if ready else 503,
-    )
+    def __init__(self, is_draining: Callable[[], bool]) -> None:
+        self._is_draining = is_draining
+        # Once is enough; see `answer`.
+        self.has_reached_all = False
+
+    async def answer(self, request: HttpRequest) -> JsonResponse:
+        """200 when people can chat through this process; 503 names what is away, or `draining`.
+
+        Without the database or the bus they still can, and every other process is without it too:
+        the answer is then 200 and `degraded`, so that a balancer does not close what works. Only a
+        process that has just started waits for everything, so that no deploy replaces processes
+        that hold connections by ones that nobody can connect to.
+        """
+        if self._is_draining():
+            return JsonResponse({"status": "draining"}, status=503)
+        checks = {
+            "database": check_database(),
+            "log": check_redis(settings.ENV.log_redis_url),
+            "bus": check_redis(settings.ENV.bus_redis_url),
+        }
+        answers = await asyncio.gather(*(in_time(check) for check in checks.values()))
+        parts = dict(zip(checks, answers, strict=True))
+        complete = all(answer == "ok" for answer in answers)
+        self.has_reached_all |= complete
+        ready = self.has_reached_all and parts["log"] == "ok"
+        status = "not ready" if not ready else "ready" if complete else "degraded"
+        return JsonResponse(
+            {
+                "status": status,
+                "parts": parts,
+                "breakers": {
+                    "database": postgres.BREAKER.state,
+                    "log": redis_log.BREAKER.state,
+                    "bus": redis_bus.BREAKER.state,
+                },
+            },
+            status=200 if ready else 503,
+        )
+
+
+readyz = never_cache(Readiness(hub.draining).answer)
 
 
 async def in_time(check: Awaitable[None]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from pytest_django.fixtures import Settings
 
 from chat.monitoring import health
@@ -138,42 +139,44 @@ async def test_ready_without_a_part_if_people_can_still_chat_and_the_answer_name
     part: str,
     status: str,
     code: int,
-    async_client: AsyncClient,
+    rf: RequestFactory,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(health.Complete, "once", True)
+    readiness = health.Readiness(is_draining=lambda: False)
+    readiness.has_reached_all = True
     without(part, settings, monkeypatch)
 
-    answer = await async_client.get("/readyz")
+    answer = await readiness.answer(rf.get("/readyz"))
 
-    assert (answer.json()["status"], answer.status_code) == (status, code)
-    assert answer.json()["parts"][part] in {"ConnectionError", "Unavailable"}
+    said = json.loads(answer.content)
+    assert (said["status"], answer.status_code) == (status, code)
+    assert said["parts"][part] in {"ConnectionError", "Unavailable"}
     assert "hidden" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("part", ["log", "bus", "database"])
 async def test_process_that_never_reached_a_part_is_not_ready(
-    part: str, async_client: AsyncClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    part: str, rf: RequestFactory, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health.Complete, "once", False)
+    readiness = health.Readiness(is_draining=lambda: False)
     without(part, settings, monkeypatch)
 
-    answer = await async_client.get("/readyz")
+    answer = await readiness.answer(rf.get("/readyz"))
 
     assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert health.Complete.once is False
+    assert readiness.has_reached_all is False
 
 
 async def test_not_ready_while_draining_though_alive(
-    async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+    async_client: AsyncClient, rf: RequestFactory
 ) -> None:
-    monkeypatch.setattr(health.Draining, "now", True)
+    readiness = health.Readiness(is_draining=lambda: True)
 
-    ready = await async_client.get("/readyz")
+    ready = await readiness.answer(rf.get("/readyz"))
     alive = await async_client.get("/healthz")
 
-    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+    assert (ready.status_code, json.loads(ready.content)) == (503, {"status": "draining"})
     assert alive.status_code == HTTPStatus.OK
 
 
