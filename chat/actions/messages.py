@@ -77,7 +77,9 @@ async def delete_message(
     outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
     if outcome.seq is None:  # it was deleted already
         raise refused("deleted")
-    [event] = await history.events_after(room, outcome.seq - 1, 1)
+    event = outcome.event
+    if event is None:
+        [event] = await history.events_after(room, outcome.seq - 1, 1)
     return Appended(event=event, repeat=False)
 
 

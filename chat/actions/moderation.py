@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,7 @@ from chat.events import (
     MessageTarget,
     Role,
     RoomArchived,
+    RoomEvent,
     RoomKind,
     RoomUpdated,
 )
@@ -68,12 +70,17 @@ TAKES_AWAY = frozenset(
 Values = dict[str, Any]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an act ended: `seq` is the place of its event, `detail` the code of a refusal."""
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an act ended: `seq` is the place of its event, `detail` the code of a refusal.
+
+    `event` is there if this call has appended it; a repeat knows only its place.
+    """
 
     entry: int
     result: Result
     seq: int | None = None
+    event: RoomEvent | None = field(default=None, compare=False)
     detail: str = ""
 
 
@@ -475,7 +482,8 @@ async def _act(
         await _settle(entry.pk, Result.REFUSED, detail=refused.code)
         raise
     crash_point("moderation.after_append")
-    return await _settle(entry.pk, Result.DONE, seq=appended.event.seq)
+    settled = await _settle(entry.pk, Result.DONE, seq=appended.event.seq)
+    return replace(settled, event=appended.event)
 
 
 def _was(entry: AuditEntry) -> Role | None:
