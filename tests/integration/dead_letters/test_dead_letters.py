@@ -205,7 +205,10 @@ async def test_worker_killed_in_a_retry_leaves_it_to_the_next(
     room = await new_room(ann)
     lost = (await post(room, ann, "once")).event
     [letter_id] = await set_apart(room, lost.seq)
-    function = {"before": "reprojection.take_place", "after": "dead_letters.store.remove"}[moment]
+    function = {
+        "before": "reprojection.replace_placeholder",
+        "after": "dead_letters.store.remove",
+    }[moment]
     code = (
         "import django, os, signal; django.setup()\n"
         "from chat import dead_letters\n"
