@@ -38,21 +38,19 @@ from chat.models import ShardCursor
 from chat.persistence import batch_times
 from chat.resilience import backoff
 from chat.resilience.crash_points import crash_point
+from chat.room_log import cursors
+from chat.room_log.cursors import START_OF_EVENTS
 from chat.servers import clocks
 from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 
 SOURCE = "export"
-START = "0"
 BATCH_EVENTS = 1_000
 # An export that has worked for so long lets other shards have the worker.
 EXPORT_SECONDS = 10.0
 # All acknowledgements of a batch come within this time, or the batch has failed.
 PUBLISH_SECONDS = 12.0
-# PostgreSQL ends a transaction whose process was paused. Longer than any wait for the bus:
-# PUBLISH_SECONDS, the wave that began just before they were over, and asking which bus it is.
-PAUSED_TRANSACTION_MS = 40_000
 
 READ_EVENTS = """
     SELECT id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
@@ -180,7 +178,7 @@ def export(shard: int, bus: EventBus | None = None) -> Exported:
     try:
         # Before any transaction, because connecting may take its time.
         bus_id = bus.prepare()
-        ensure_cursor(shard)
+        cursors.ensure_export(shard)
         while time.monotonic() < deadline and _export_batch(shard, bus, bus_id, result, letters):
             pass
     except DeadLetterLimitReached:
@@ -213,16 +211,6 @@ def shards_elsewhere(shards: int, bus_id: str) -> dict[int, str | None]:
         return dict(cursor.fetchall())
 
 
-def resume(shard: int) -> None:
-    """Lets a stopped shard be exported again, after a person has mended the cause.
-
-    What has its dead letter already does not count again.
-    """
-    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.EXPORT).update(
-        stopped_at=None, stopped_reason=""
-    )
-
-
 def _export_batch(
     shard: int, bus: EventBus, bus_id: str, result: Exported, letters: LetterLimit
 ) -> bool:
@@ -233,12 +221,7 @@ def _export_batch(
     """
     limit = _batch_events.get(shard, BATCH_EVENTS)
     before = result.published
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS}"
-            )
-        position = lock_cursor(shard)
+    with cursors.held(shard, cursors.Kind.EXPORT) as position:
         if position is None:
             result.busy = True
             return False
@@ -269,26 +252,6 @@ def _export_batch(
     return len(rows) == limit
 
 
-def ensure_cursor(shard: int) -> None:
-    """Makes the shard's export cursor when it is missing; not inside the transaction that locks
-    it, because a second exporter would wait for the first one's insert instead of leaving."""
-    ShardCursor.objects.get_or_create(
-        shard=shard, kind=ShardCursor.Kind.EXPORT, defaults={"position": START}
-    )
-
-
-def lock_cursor(shard: int) -> ShardCursor | None:
-    """The shard's export cursor, locked for this transaction; None while another holds it.
-
-    The row must have been made (`ensure_cursor`).
-    """
-    return (
-        ShardCursor.objects.select_for_update(skip_locked=True)
-        .filter(shard=shard, kind=ShardCursor.Kind.EXPORT)
-        .first()
-    )
-
-
 def _begin_on(bus: EventBus, bus_id: str, position: ShardCursor) -> None:
     """Sets the locked cursor back when what it counts is not on this bus."""
     if (position.bus, position.bus_id) == (bus.name, bus_id):
@@ -304,7 +267,7 @@ def _begin_on(bus: EventBus, bus_id: str, position: ShardCursor) -> None:
             bus_id,
         )
         metrics.EXPORTS_BEGUN_AGAIN.inc()
-        position.position = START
+        position.position = START_OF_EVENTS
         with connection.cursor() as cursor:
             cursor.execute(FORGET_WATERMARKS, [settings.ENV.shards, position.shard])
     position.bus, position.bus_id = bus.name, bus_id
@@ -477,9 +440,7 @@ def _move(position: ShardCursor, rows: Sequence[_Row]) -> None:
 
 def _stop(shard: int, letters: int) -> None:
     reason = f"{letters} dead letters in one export"
-    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.EXPORT, stopped_at=None).update(
-        stopped_at=datetime.now(UTC), stopped_reason=reason
-    )
+    cursors.stop(shard, cursors.Kind.EXPORT, reason)
     logger.error("export of shard %s stopped: %s; all events are in PostgreSQL", shard, reason)
 
 
@@ -489,13 +450,13 @@ def rewind(shard: int, since: timedelta | None = None) -> None:
     For a new or a lost bus; what it has already it gets a second time. The `exported` watermark
     stays. Raises: RetryableError while an exporter holds the shard.
     """
-    ensure_cursor(shard)
+    cursors.ensure_export(shard)
     with transaction.atomic():
-        position = lock_cursor(shard)
+        position = cursors.lock(shard, cursors.Kind.EXPORT)
         if position is None:
             raise RetryableError(f"Shard {shard} is being exported; try again.")
         if since is None:
-            position.position = START
+            position.position = START_OF_EVENTS
         else:
             with connection.cursor() as cursor:
                 cursor.execute(

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
-from chat.export.exporter import START
 from chat.models import ExportedRoom, RoomEvent, ShardCursor
 from chat.room_log import keys
+from chat.room_log.cursors import START_OF_EVENTS
 from chat.servers.redis_log import blocking_client
 
 # Of each shard, for who looks every few seconds.
@@ -45,7 +45,7 @@ def shard_states(unexported: Mapping[int, int] | None = None) -> Iterator[ShardS
         for kind in ShardCursor.Kind:
             cursor = cursors.get((shard, kind)) or ShardCursor(shard=shard, kind=kind)
             export = kind is ShardCursor.Kind.EXPORT
-            position = cursor.position if cursor.pk or not export else START
+            position = cursor.position if cursor.pk or not export else START_OF_EVENTS
             if not export:
                 waiting = _unstored(shard)
             elif unexported is None:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
-from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from redis.exceptions import RedisError
 
 from chat.dead_letters import DeadLetterOrigin, Reason
@@ -41,7 +41,7 @@ from chat.persistence.projections import Placed
 from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
 from chat.resilience.crash_points import crash_point
-from chat.room_log import epochs, keys
+from chat.room_log import cursors, epochs, keys
 from chat.room_log.scripts import STORED
 from chat.servers import clocks, streams
 from chat.servers.failures import is_data_error
@@ -58,8 +58,6 @@ STATEMENT_CHARACTERS = 100_000
 UNFINISHED_ENTRIES = 2 * BATCH_EVENTS
 # A drain that has worked for so long lets other shards have the worker.
 DRAIN_SECONDS = 10.0
-# PostgreSQL ends a transaction whose process was paused, so that the shard is free again.
-PAUSED_TRANSACTION_MS = 15_000
 
 
 class Drained(msgspec.Struct):
@@ -98,28 +96,10 @@ def drain(shard: int) -> Drained:
         raise RetryableError("The database does not answer.") from error
 
 
-def resume(shard: int) -> None:
-    """Lets a stopped shard be drained again, after a person has mended the cause.
-
-    What has its dead letter already does not count again, so a shard whose data cannot be mended
-    goes on past it.
-    """
-    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST).update(
-        stopped_at=None, stopped_reason=""
-    )
-
-
 def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
     """Stores one batch; False when there is nothing more to do."""
     began, began_ns = time.perf_counter(), time.time_ns()
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS}"
-            )
-            # A missing author must show at its row, where it can be set apart, not at the commit.
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        position = epochs.lock_cursor(shard)
+    with cursors.held(shard, cursors.Kind.PERSIST) as position:
         if position is None:
             result.busy = True
             return False
@@ -275,7 +255,5 @@ def _tell_log(
 
 def _stop(shard: int, letters: int) -> None:
     reason = f"{letters} dead letters in one drain"
-    ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST, stopped_at=None).update(
-        stopped_at=datetime.now(UTC), stopped_reason=reason
-    )
+    cursors.stop(shard, cursors.Kind.PERSIST, reason)
     logger.error("shard %s stopped: %s; nothing is lost, the log keeps all events", shard, reason)

@@ -16,7 +16,7 @@ from chat import events
 from chat.errors import RetryableError
 from chat.models import ShardCursor
 from chat.persistence import drain
-from chat.room_log import epochs, keys
+from chat.room_log import cursors, epochs, keys
 from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def report_regress(room: int, seen: int, epoch: int) -> bool:
     for _ in range(RAISE_ATTEMPTS):
         try:
             with transaction.atomic():
-                cursor = epochs.lock_cursor(shard, wait=True)
+                cursor = cursors.lock(shard, cursors.Kind.PERSIST, wait=True)
                 assert cursor is not None
                 if not _has_forgotten(room, seen, epoch, cursor):
                     return False

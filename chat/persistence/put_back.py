@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from chat import events
 from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
@@ -20,19 +20,16 @@ from chat.dead_letters.sources import Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.events import EventType, RoomEvent
 from chat.hints import to_hubs
-from chat.models import EventReplacement, Room, ShardCursor
+from chat.models import EventReplacement, Room
 from chat.models import RoomEvent as Row
 from chat.persistence import reprojection, sorting, stored_events
 from chat.persistence.projections import Placed
 from chat.persistence.reprojection import TO_MEMBERSHIP
 from chat.resilience.crash_points import crash_point
-from chat.room_log import codec, keys, loading
+from chat.room_log import codec, cursors, keys, loading
 from chat.room_log.scripts import FORGET
 from chat.servers.failures import is_data_error
 from chat.servers.redis_log import blocking_client
-
-# PostgreSQL ends a transaction whose process was paused, so that the shard is free again.
-PAUSED_TRANSACTION_MS = 15_000
 
 # What the log keeps of a room beside its events, read by the append.
 IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED, EventType.ROOM_UPDATED)
@@ -47,8 +44,8 @@ def retry(letter: Letter, token: str) -> Retried:
     """
     event = _event_of(letter)
     try:
-        with transaction.atomic():
-            _lock_shard(_shard_of(event.room))
+        # A drain that is under way is waited for; the next one leaves.
+        with cursors.held(_shard_of(event.room), cursors.Kind.PERSIST, wait=True):
             replaced = _store(event, letter.id)
             crash_point("put_back.before_commit")
     except DatabaseError as error:
@@ -73,15 +70,6 @@ def _event_of(letter: Letter) -> RoomEvent:
         return codec.event_of(unpack_entry(letter.payload))
     except (msgspec.MsgspecError, KeyError, ValueError, OverflowError) as error:
         raise Unretryable(HOPELESS[Reason.UNREADABLE]) from error
-
-
-def _lock_shard(shard: int) -> None:
-    """Waits for a drain that is under way and keeps others away until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS}")
-        # A missing author must show here, and not at the commit.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    list(ShardCursor.objects.select_for_update().filter(shard=shard, kind=ShardCursor.Kind.PERSIST))
 
 
 def _store(event: RoomEvent, letter: str) -> bool:

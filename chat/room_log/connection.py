@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 
 from chat.errors import RetryableError, Unavailable
-from chat.room_log import epochs, keys
+from chat.room_log import cursors, epochs, keys
 from chat.servers import redis_durability, redis_log
 from chat.servers.postgres import in_database
 from chat.servers.redis_durability import Command
@@ -209,7 +209,7 @@ def _last_id(answer: object) -> str:
     """
     if isinstance(answer, ResponseError):
         if "no such key" in str(answer):
-            return epochs.START
+            return cursors.START_OF_STREAM
         raise answer
     found: Mapping[object, object] = {}
     if isinstance(answer, dict):

@@ -14,7 +14,6 @@ import logging
 from collections.abc import Iterable
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, transaction
 from redis.exceptions import RedisError, ResponseError
 
@@ -22,13 +21,13 @@ from chat.errors import RetryableError
 from chat.hints import to_hubs
 from chat.models import ShardCursor
 from chat.resilience.crash_points import crash_point
-from chat.room_log import keys, restrictions
+from chat.room_log import cursors, keys, restrictions
+from chat.room_log.cursors import START_OF_STREAM
 from chat.room_log.scripts import BEGIN_EPOCH, RAISE_EPOCH
 from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
-START = "0-0"
 # That of a new installation: nobody can have seen another one of it.
 FIRST_EPOCH = 1
 # PostgreSQL's clock, because it holds the cursor: the hosts of web and workers may disagree.
@@ -59,44 +58,8 @@ def read_log(shard: int) -> tuple[int | None, str]:
     except ResponseError as error:
         if "no such key" not in str(error):
             raise
-        last = START
+        last = START_OF_STREAM
     return (None if raw is None else int(raw)), last
-
-
-def ensure_cursors() -> None:
-    """Makes the persist cursors of a new installation, all at once.
-
-    Raises: ImproperlyConfigured when SHARDS is not what the installation began with: rooms would
-    be looked for in other shards than they are in.
-    """
-    shards = settings.ENV.shards
-    cursors = ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST)
-    if not cursors.exists():
-        ShardCursor.objects.bulk_create(
-            [
-                ShardCursor(shard=shard, kind=ShardCursor.Kind.PERSIST, position=START)
-                for shard in range(shards)
-            ],
-            ignore_conflicts=True,  # another process does the same at the same moment
-        )
-    began_with = cursors.count()
-    if began_with != shards:
-        raise ImproperlyConfigured(
-            f"SHARDS is {shards}, but this installation began with {began_with}, for good."
-        )
-
-
-def lock_cursor(shard: int, *, wait: bool = False) -> ShardCursor | None:
-    """The shard's persist cursor, locked for this transaction.
-
-    None while another transaction holds it; with `wait`, that one is waited for.
-
-    Raises: OperationalError when the wait is longer than the database's lock time-out.
-    """
-    found = ShardCursor.objects.filter(shard=shard, kind=ShardCursor.Kind.PERSIST)
-    if not found.exists():
-        ensure_cursors()
-    return found.select_for_update(skip_locked=not wait).first()
 
 
 def agree(cursor: ShardCursor) -> bool:
@@ -114,7 +77,7 @@ def agree(cursor: ShardCursor) -> bool:
     if epoch is not None and 0 < cursor.epoch < epoch:
         _begin(cursor, epoch)
         if behind:
-            cursor.position = START
+            cursor.position = START_OF_STREAM
         cursor.save(update_fields=["epoch", "epochs_begun", "position"])
         _announce_reset(cursor)
         return False
@@ -149,7 +112,7 @@ def _begin(cursor: ShardCursor, epoch: int) -> None:
 
 def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
     _begin(cursor, epoch)
-    cursor.position = START
+    cursor.position = START_OF_STREAM
     cursor.save(update_fields=["epoch", "epochs_begun", "position"])
     # Before anybody can append: who may write nowhere must be known to a log that begins anew.
     restrictions.agree([cursor.shard])
@@ -190,7 +153,7 @@ def establish(shard: int) -> None:
     try:
         with transaction.atomic():
             # A drain that holds the cursor may have compared before the log was replaced.
-            cursor = lock_cursor(shard, wait=True)
+            cursor = cursors.lock(shard, cursors.Kind.PERSIST, wait=True)
             assert cursor is not None
             agree(cursor)
     except RedisError as error:
@@ -206,7 +169,7 @@ def begin_anew(shard: int) -> None:
     """
     try:
         with transaction.atomic():
-            cursor = lock_cursor(shard, wait=True)
+            cursor = cursors.lock(shard, cursors.Kind.PERSIST, wait=True)
             assert cursor is not None
             agree(cursor)
             _raise_epoch(cursor, _next_epoch(cursor.epoch))
@@ -220,9 +183,9 @@ def establish_all() -> None:
     Raises: as `establish`; ImproperlyConfigured when SHARDS was changed.
     """
     # The cursors first: the log may only have moved on since.
-    cursors = all_cursors()
+    found = all_cursors()
     try:
-        for cursor in cursors:
+        for cursor in found:
             if differs(cursor, *read_log(cursor.shard)):
                 establish(cursor.shard)
     except RedisError as error:
@@ -234,7 +197,7 @@ def all_cursors() -> list[ShardCursor]:
 
     Raises: OperationalError; ImproperlyConfigured when SHARDS was changed.
     """
-    ensure_cursors()
+    cursors.ensure_persist()
     return list(ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST).order_by("shard"))
 
 

@@ -24,12 +24,11 @@ from chat.admin.kit.records import acting, note
 from chat.admin.kit.room_lookup import find_room
 from chat.audit.permissions import Action
 from chat.event_bus import event_bus
-from chat.export import exporter
 from chat.hub import announcing
 from chat.models import AuditEntry, Room, ShardCursor
 from chat.monitoring import delivery_health, event_bus_state
 from chat.monitoring.shard_states import ShardState, shard_states
-from chat.persistence import drain
+from chat.room_log import cursors
 
 T = TypeVar("T")
 
@@ -115,7 +114,7 @@ def resume(request: HttpRequest) -> HttpResponse:
         reason=why,
         before={"stopped_at": cursor.stopped_at.isoformat()},
     ):
-        (drain if kind == ShardCursor.Kind.PERSIST else exporter).resume(int(shard))
+        cursors.resume(int(shard), ShardCursor.Kind(kind))
     messages.success(request, _("The next sweep goes on with it."))
     return redirect("admin:delivery")
 

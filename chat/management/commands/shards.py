@@ -18,7 +18,7 @@ from chat.errors import RetryableError
 from chat.event_bus import event_bus
 from chat.export import exporter
 from chat.monitoring.shard_states import ShardState, shard_states
-from chat.persistence import drain
+from chat.room_log import cursors
 
 
 class Command(BaseCommand):
@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
     def resume(self, step: str, shards: Iterable[int]) -> None:
         for shard in shards:
-            (drain if step == "persist" else exporter).resume(shard)
+            cursors.resume(shard, cursors.Kind(step))
         self.stdout.write("The next sweep goes on with them.")
 
     def rewind(self, shards: list[int], hours: float | None) -> None:

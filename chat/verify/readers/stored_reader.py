@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from chat.room_log import epochs
+from chat.room_log import cursors, epochs
 from chat.verify.checks.content import text_digest
 from chat.verify.checks.log_checks import StoredUpTo
 from chat.verify.checks.projection_checks import MemberRow, MessageRow, RoomRow
@@ -103,7 +103,7 @@ def read_persist_cursor(shard: int, seq: int) -> StoredUpTo:
         "SELECT epoch, position FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'",
         [shard],
     )
-    epoch, position = rows[0] if rows else (0, epochs.START)
+    epoch, position = rows[0] if rows else (0, cursors.START_OF_STREAM)
     return StoredUpTo(seq, epoch, epochs.stream_id(position))
 
 

@@ -20,9 +20,10 @@ from django.db import OperationalError, connection
 from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.dead_letters import Letter, Outcome, Retried, State, store
-from chat.models import EventReplacement, Message
+from chat.models import EventReplacement, Message, ShardCursor
 from chat.models import RoomEvent as StoredEvent
-from chat.persistence import drain, put_back
+from chat.persistence import drain
+from chat.room_log import cursors
 from tests.support.letter_world import (
     SHARDS,
     add_letter,
@@ -137,15 +138,15 @@ async def test_retry_that_was_paused_past_its_claim_changes_nothing_more(
     lost = (await post(room, ann, "once")).event
     [letter] = await set_apart(room, lost.seq)
     paused, go_on = threading.Event(), threading.Event()
-    lock = put_back._lock_shard
+    lock = cursors.lock
 
-    def lock_after_a_pause(shard: int) -> None:
+    def lock_after_a_pause(shard: int, kind: cursors.Kind, *, wait: bool) -> ShardCursor | None:
         if not paused.is_set():
             paused.set()
             assert go_on.wait(20)
-        lock(shard)
+        return lock(shard, kind, wait=wait)
 
-    monkeypatch.setattr(put_back, "_lock_shard", lock_after_a_pause)
+    monkeypatch.setattr(cursors, "lock", lock_after_a_pause)
 
     def retry_in_own_connection() -> Outcome:
         try:

@@ -34,6 +34,7 @@ from chat.export.exporter import Exported
 from chat.metrics import catalogue as metrics
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
 from chat.persistence import drain
+from chat.room_log import cursors
 from tests.support import buses, rooms
 from tests.support.buses import BusUnderTest, first_occurrences
 
@@ -186,10 +187,10 @@ def url_of_test_database() -> str:
 def test_shard_that_another_exporter_holds_is_left_alone(on: BusUnderTest) -> None:
     room = stored_room(5)
 
-    exporter.ensure_cursor(room.pk % SHARDS)
+    cursors.ensure_export(room.pk % SHARDS)
 
     with transaction.atomic(), ThreadPoolExecutor(1) as other:
-        exporter.lock_cursor(room.pk % SHARDS)
+        cursors.lock(room.pk % SHARDS, cursors.Kind.EXPORT)
         result = other.submit(in_own_connection, run, room, on).result(timeout=30)
 
     assert result.busy
@@ -219,7 +220,7 @@ def test_exporters_that_compete_publish_everything_once(
 def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
     on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporter, "PAUSED_TRANSACTION_MS", 300)
+    monkeypatch.setitem(cursors.PAUSED_TRANSACTION_MS, cursors.Kind.EXPORT, 300)
     room = stored_room(10)
     published, go_on = threading.Event(), threading.Event()
 
@@ -364,12 +365,12 @@ def test_bus_that_refuses_everything_stops_the_shard_and_keeps_everything(
     cursor = ShardCursor.objects.get(shard=room.pk % SHARDS, kind="export")
     assert result.stopped
     assert cursor.stopped_at is not None
-    assert cursor.position == exporter.START
+    assert cursor.position == cursors.START_OF_EVENTS
     assert exported(room) == 0
     assert run(room, on).stopped
 
     RoomEvent.objects.filter(room=room).update(data={"body": "small"})
-    exporter.resume(room.pk % SHARDS)
+    cursors.resume(room.pk % SHARDS, cursors.Kind.EXPORT)
     assert run(room, on).published == 60
 
 
@@ -380,7 +381,7 @@ def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
     make_too_large(room, list(range(1, 61)))
     assert run(room, on).stopped
 
-    exporter.resume(room.pk % SHARDS)
+    cursors.resume(room.pk % SHARDS, cursors.Kind.EXPORT)
     result = run(room, on)
 
     assert not result.stopped

@@ -28,7 +28,7 @@ from chat.persistence import drain as persistence
 from chat.persistence import projections, sorting
 from chat.persistence.drain import Drained
 from chat.queries import room_list
-from chat.room_log import epochs, keys
+from chat.room_log import cursors, keys
 from chat.servers import streams
 from tests.support.rooms import log, new_key, new_person, new_room, post
 
@@ -171,7 +171,7 @@ async def test_shard_that_another_drainer_holds_is_left_alone() -> None:
 
     def drain_while_another_holds_it() -> Drained:
         with transaction.atomic(), ThreadPoolExecutor(1) as other:
-            epochs.lock_cursor(room.pk % SHARDS)
+            cursors.lock(room.pk % SHARDS, cursors.Kind.PERSIST)
             return other.submit(in_own_connection, room.pk % SHARDS).result(timeout=30)
 
     assert (await sync_to_async(drain_while_another_holds_it)()).busy
@@ -222,7 +222,7 @@ async def test_drainer_that_was_paused_cannot_commit_after_another_has(
     ann = await new_person("ann")
     room = await new_room(ann)
     await post(room, ann, "one")
-    monkeypatch.setattr(persistence, "PAUSED_TRANSACTION_MS", 300)
+    monkeypatch.setitem(cursors.PAUSED_TRANSACTION_MS, cursors.Kind.PERSIST, 300)
     store, calls = projections.store, itertools.count()
     paused, go_on = threading.Event(), threading.Event()
 
@@ -490,7 +490,7 @@ async def test_shard_that_a_person_resumed_goes_on_past_what_cannot_be_mended(
     behind = (await post(room, ann, "behind the nonsense")).event.seq
     assert (await drain(room)).stopped
 
-    await sync_to_async(persistence.resume)(room.pk % SHARDS)
+    await sync_to_async(cursors.resume)(room.pk % SHARDS, cursors.Kind.PERSIST)
     drained = await drain(room)
 
     assert not drained.stopped

@@ -25,7 +25,7 @@ from chat.events import (
 from chat.models import EventReplacement, Message, Reaction
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain as persistence
-from chat.room_log import keys
+from chat.room_log import cursors, keys
 from chat.servers import streams
 from tests.support.letter_world import (
     SHARDS,
@@ -375,7 +375,7 @@ async def test_letter_whose_drain_was_rolled_back_waits_until_its_place_is_store
     [letter] = await letters()
 
     [early] = await retry(letter.id)
-    await sync_to_async(persistence.resume)(room.pk % SHARDS)
+    await sync_to_async(cursors.resume)(room.pk % SHARDS, cursors.Kind.PERSIST)
     await drain(room)
     [late] = await retry(letter.id)
 

@@ -34,7 +34,7 @@ from chat.persistence import drain as persistence
 from chat.persistence import lost_log
 from chat.persistence.drain import Drained
 from chat.queries import history
-from chat.room_log import Appended, appender, epochs, keys, loading
+from chat.room_log import Appended, appender, cursors, epochs, keys, loading
 from chat.room_log.appender import Unchanged
 from chat.room_log.unloading import unload_idle
 from chat.servers import redis_log, streams
@@ -659,11 +659,11 @@ async def test_stopped_shard_keeps_its_epoch_until_somebody_has_looked(
     kept = (await post(other, ann, "not stored")).event
     forget_end(log_redis, forgetful, 1)
     shard = other.pk % SHARDS
-    cursors = ShardCursor.objects.filter(shard=shard, kind="persist")
-    await cursors.aupdate(stopped_at=datetime.now(UTC))
+    found = ShardCursor.objects.filter(shard=shard, kind="persist")
+    await found.aupdate(stopped_at=datetime.now(UTC))
 
     while_stopped = await sync_to_async(lost_log.report_regress)(forgetful.pk, 2, kept.epoch)
-    await sync_to_async(persistence.resume)(shard)
+    await sync_to_async(cursors.resume)(shard, cursors.Kind.PERSIST)
     resumed = await sync_to_async(lost_log.report_regress)(forgetful.pk, 2, kept.epoch)
 
     assert (while_stopped, resumed) == (False, True)
