@@ -80,8 +80,8 @@ TASKS = Row(
         ),
         lines(
             "Failed runs, by task and what became of them",
-            "In the last five minutes. `left_to_sweep` takes care of itself; "
-            "`dead_letter` is there to be looked at.",
+            "In the last five minutes. `left_to_sweep` resolves itself; a "
+            "`dead_letter` should be looked at.",
             Query(
                 or_none(
                     f"sum by (task, outcome) (increase(veche_task_failures_total{TASK}[5m]))",
