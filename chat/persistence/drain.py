@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from redis.exceptions import RedisError
 
-from chat.dead_letters import DeadLetterOrigin, Reason
+from chat.dead_letters import Reason
 from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
 from chat.errors import RetryableError
 from chat.events import (
@@ -38,6 +38,7 @@ from chat.metrics import catalogue as metrics
 from chat.models import Room, ShardCursor
 from chat.persistence import batch_times, projections, sorting
 from chat.persistence.projections import Placed
+from chat.persistence.quarantine import Quarantine
 from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
 from chat.resilience.crash_points import crash_point
@@ -112,10 +113,11 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
         if not entries:
             return False
         crash_point("persist.after_read")
-        sorter = sorting.Sorter(shard, position.epoch, entries)
+        quarantine = Quarantine(shard)
+        sorter = sorting.Sorter(shard, position.epoch, entries, quarantine)
         candidates = sorter.sort()
-        refused = _store(shard, candidates)
-        letters.add(sorter.letters + refused, max(len(entries), len(candidates)))
+        _store(shard, candidates, quarantine)
+        letters.add(quarantine.letters, max(len(entries), len(candidates)))
         if sorter.upto is not None:
             position.position = sorter.upto
         position.moved_at = datetime.now(UTC)
@@ -142,30 +144,32 @@ def _measure(candidates: Sequence[Candidate], seconds: float) -> None:
     metrics.DRAIN_BATCH_EVENTS.observe(len(candidates))
 
 
-def _store(shard: int, candidates: Sequence[Candidate]) -> int:
-    """Stores `candidates` in order; how many dead letters that made."""
+def _store(shard: int, candidates: Sequence[Candidate], quarantine: Quarantine) -> None:
+    """Stores `candidates` in order; in the place of what PostgreSQL refuses, its placeholder."""
     if not candidates:
-        return 0
+        return
     if len(candidates) > 1 and _characters(candidates) > STATEMENT_CHARACTERS:
-        return _store_halves(shard, candidates)
+        _store_halves(shard, candidates, quarantine)
+        return
     try:
         with transaction.atomic():
             projections.store(shard, [one.placed for one in candidates])
-        return 0
+        return
     except DatabaseError as error:
         if not is_data_error(error):
             raise
         if len(candidates) == 1:
-            placed, new = _refused(shard, candidates[0], error)
+            placed = _refused(candidates[0], error, quarantine)
             with transaction.atomic():
                 projections.store(shard, [placed])
-            return int(new)
-    return _store_halves(shard, candidates)
+            return
+    _store_halves(shard, candidates, quarantine)
 
 
-def _store_halves(shard: int, candidates: Sequence[Candidate]) -> int:
+def _store_halves(shard: int, candidates: Sequence[Candidate], quarantine: Quarantine) -> None:
     half = len(candidates) // 2
-    return _store(shard, candidates[:half]) + _store(shard, candidates[half:])
+    _store(shard, candidates[:half], quarantine)
+    _store(shard, candidates[half:], quarantine)
 
 
 def _characters(candidates: Sequence[Candidate]) -> int:
@@ -180,19 +184,14 @@ def _characters(candidates: Sequence[Candidate]) -> int:
     return characters
 
 
-def _refused(shard: int, candidate: Candidate, error: DatabaseError) -> tuple[Placed, bool]:
-    """What stands at the place of an event that PostgreSQL refused, as `ingest.quarantine`."""
-    event = candidate.placed.event
+def _refused(one: Candidate, error: DatabaseError, quarantine: Quarantine) -> Placed:
+    """What stands at the place of an event that PostgreSQL refused."""
+    event = one.placed.event
     if isinstance(error, IntegrityError):
         # The same key may have been stored by another shard at the same moment.
         for first in sorting.stored_under_keys([event]).values():
-            return sorting.repeated(shard, candidate, first)
-    origin = DeadLetterOrigin(
-        shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
-    )
-    return sorting.quarantine(
-        event, Reason.REFUSED, error, origin, candidate.fields, seq=event.seq, n=event.n
-    )
+            return quarantine.repeated(one.stream_id, one.fields, event, first)
+    return quarantine.refused(Reason.REFUSED, error, one.stream_id, one.fields, event)
 
 
 def _finish_earlier(position: ShardCursor) -> None:

@@ -22,7 +22,7 @@ from chat.events import EventType, RoomEvent
 from chat.hints import to_hubs
 from chat.models import EventReplacement, Room
 from chat.models import RoomEvent as Row
-from chat.persistence import reprojection, sorting, stored_events
+from chat.persistence import quarantine, reprojection, sorting, stored_events
 from chat.persistence.projections import Placed
 from chat.persistence.reprojection import TO_MEMBERSHIP
 from chat.resilience.crash_points import crash_point
@@ -96,7 +96,7 @@ def _store(event: RoomEvent, letter: str) -> bool:
         if not is_data_error(error) or first is None:
             raise
         # It was acknowledged, and with its letter would go the only copy of what it says.
-        if not sorting.same_request(first, event):
+        if not quarantine.same_request(first, event):
             raise Unretryable(HOPELESS[Reason.KEY_CONFLICT]) from error
         _name_first(row, event, first, letter, now)
     return True
@@ -156,7 +156,7 @@ def _same_key(event: RoomEvent) -> RoomEvent | None:
 
 def _name_first(row: Row, event: RoomEvent, first: RoomEvent, letter: str, now: datetime) -> None:
     """The event was accepted twice: the placeholder stays, and names the one that was stored."""
-    placed = sorting.duplicate(event, (first.room, first.seq))
+    placed = quarantine.duplicate(event, (first.room, first.seq))
     data = msgspec.json.decode(placed.event.data)
     Row.objects.filter(pk=row.pk).update(data=data)
     EventReplacement.objects.create(shard=row.shard, event=row, letter=letter, replaced_at=now)

@@ -9,22 +9,22 @@ it had been given a place.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from chat import dead_letters, events
-from chat.dead_letters import DeadLetterOrigin, Reason
+from chat import events
+from chat.dead_letters import Reason
 from chat.events import EventQuarantined, EventType, RoomEvent
 from chat.models import Room
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import stored_events
 from chat.persistence.projections import Placed
+from chat.persistence.quarantine import Fields, Quarantine, placeholder_at
 from chat.room_log import codec, keys
 from chat.servers import streams
 from chat.servers.redis_log import blocking_client
 
-Fields = Mapping[bytes, bytes]
 Entry = tuple[str, Fields]  # stream id, fields
 
 # Places of a gap that one batch fills: after a restore of an old PostgreSQL it may be a million.
@@ -55,16 +55,17 @@ def read(shard: int, after: str, limit: int) -> list[Entry]:
 class Sorter:
     """Sorts one batch of entries of a shard.
 
-    `letters` counts the dead letters that this run made: one that an earlier run made for the same
-    entry has been counted, and looked at if it stopped the shard. `upto` is the stream id of the
-    last entry that is dealt with; None when a gap takes the whole batch.
+    What cannot be stored goes to `quarantine`. `upto` is the stream id of the last entry that is
+    dealt with; None when a gap takes the whole batch.
     """
 
-    def __init__(self, shard: int, epoch: int, entries: Sequence[Entry]) -> None:
+    def __init__(
+        self, shard: int, epoch: int, entries: Sequence[Entry], quarantine: Quarantine
+    ) -> None:
         self._shard = shard
         self._epoch = epoch
         self._entries = entries
-        self.letters = 0
+        self._quarantine = quarantine
         self.upto: str | None = entries[-1][0]
 
     def sort(self) -> list[Candidate]:
@@ -85,7 +86,7 @@ class Sorter:
             try:
                 event = codec.event_of(fields)
             except (KeyError, ValueError, OverflowError) as error:
-                self._letter(Reason.UNREADABLE, error, stream_id, fields)
+                self._quarantine.keep(Reason.UNREADABLE, error, stream_id, fields)
                 continue
             yield stream_id, fields, event
 
@@ -93,11 +94,13 @@ class Sorter:
         for stream_id, fields, event in readable:
             position = self._positions.get(event.room)
             if position is None:
-                self._letter(Reason.NO_ROOM, "The room does not exist.", stream_id, fields, event)
+                self._quarantine.keep(
+                    Reason.NO_ROOM, "The room does not exist.", stream_id, fields, event
+                )
             elif event.epoch != self._epoch or event.seq <= position.seq:
                 self._check_is_stored(stream_id, fields, event)
             elif self._heads is not None and event.seq > self._heads.get(event.room, 0):
-                self._letter(
+                self._quarantine.keep(
                     Reason.NOT_LOGGED,
                     "The room's log does not go so far.",
                     stream_id,
@@ -124,7 +127,9 @@ class Sorter:
             if kind == event.type and (None if key is None else str(key)) == event.key:
                 return
         reason = Reason.PLACE_TAKEN if event.epoch == self._epoch else Reason.STALE_EPOCH
-        self._letter(reason, "Another event may stand at this place.", stream_id, fields, event)
+        self._quarantine.keep(
+            reason, "Another event may stand at this place.", stream_id, fields, event
+        )
 
     def _leave_from(self, stream_id: str) -> None:
         """Leave this entry and all after it to the next batch."""
@@ -156,16 +161,15 @@ class Sorter:
             if fields is None:
                 if lost is None:
                     next_found = min((one for one in found if one > seq), default=end)
-                    lost = self._lost(event.room, seq, next_found - 1)
-                yield Candidate(_placeholder_at(event, seq, position.n, lost), "", {})
+                    lost = self._quarantine.lost(event.room, seq, next_found - 1)
+                yield Candidate(placeholder_at(event, seq, position.n, lost), "", {})
                 continue
             lost = None
             try:
                 recovered = codec.event_of(fields)
             except (KeyError, ValueError, OverflowError) as error:
-                yield self._placeholder(
-                    "", fields, event, Reason.UNREADABLE, error, seq, position.n
-                )
+                placed = self._quarantine.unreadable(error, fields, event, seq, position.n)
+                yield Candidate(placed, "", fields)
                 continue
             position.n = recovered.n
             yield self._candidate("", fields, recovered)
@@ -174,39 +178,9 @@ class Sorter:
         try:
             data = checked_data(event)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            return self._placeholder(
-                stream_id, fields, event, Reason.INVALID_DATA, error, event.seq, event.n
-            )
+            placed = self._quarantine.refused(Reason.INVALID_DATA, error, stream_id, fields, event)
+            return Candidate(placed, stream_id, fields)
         return Candidate(Placed(event, data), stream_id, fields)
-
-    def _lost(self, room: int, first: int, last: int) -> EventQuarantined:
-        """What stands at the places `first` … `last`, which the log gave out and lost."""
-        letter = dead_letters.enter(
-            source="persist",
-            reason=Reason.MISSING,
-            error=f"The log gave out the places {first} to {last} and lost them.",
-            origin=DeadLetterOrigin(shard=self._shard, room=room, seq=first),
-            payload=dead_letters.pack_entry({}),
-        )
-        self.letters += letter.new
-        return EventQuarantined(reason=Reason.MISSING, original_type="", dead_letter=letter.id)
-
-    def _placeholder(
-        self,
-        stream_id: str,
-        fields: Fields,
-        event: RoomEvent,
-        reason: Reason,
-        error: BaseException | str,
-        seq: int,
-        n: int,
-    ) -> Candidate:
-        origin = DeadLetterOrigin(
-            shard=self._shard, stream_id=stream_id, room=event.room, seq=seq, key=event.key
-        )
-        placed, new = quarantine(event, reason, error, origin, fields, seq=seq, n=n)
-        self.letters += new
-        return Candidate(placed, stream_id, fields)
 
     def _without_repeated_keys(self, candidates: Iterable[Candidate]) -> list[Candidate]:
         """Replaces an event whose key is stored already by a placeholder that names the first."""
@@ -222,8 +196,7 @@ class Sorter:
             if first is event:
                 result.append(one)
                 continue
-            placed, new = repeated(self._shard, one, first)
-            self.letters += new
+            placed = self._quarantine.repeated(one.stream_id, one.fields, event, first)
             result.append(Candidate(placed, one.stream_id, one.fields))
         return result
 
@@ -249,32 +222,6 @@ class Sorter:
                     heads[room] = int(stream_id.partition(b"-")[0])
         return heads
 
-    def _letter(
-        self,
-        reason: Reason,
-        error: BaseException | str,
-        stream_id: str,
-        fields: Fields,
-        event: RoomEvent | None = None,
-    ) -> None:
-        origin = DeadLetterOrigin(shard=self._shard, stream_id=stream_id)
-        if event is not None:
-            origin = DeadLetterOrigin(
-                shard=self._shard,
-                stream_id=stream_id,
-                room=event.room,
-                seq=event.seq,
-                key=event.key,
-            )
-        letter = dead_letters.enter(
-            source="persist",
-            reason=reason,
-            error=error,
-            origin=origin,
-            payload=dead_letters.pack_entry(fields),
-        )
-        self.letters += letter.new
-
 
 def checked_data(event: RoomEvent) -> events.EventData:
     """The decoded data of an event of which nothing is trusted.
@@ -290,32 +237,6 @@ def checked_data(event: RoomEvent) -> events.EventData:
     return events.decode_data(event.type, event.data)
 
 
-def quarantine(
-    event: RoomEvent,
-    reason: Reason,
-    error: BaseException | str,
-    origin: DeadLetterOrigin,
-    fields: Fields,
-    *,
-    seq: int,
-    n: int,
-) -> tuple[Placed, bool]:
-    """The placeholder for an event that cannot be stored; its bytes go to the dead letters.
-
-    With it, whether that dead letter is new.
-    """
-    letter = dead_letters.enter(
-        source="persist",
-        reason=reason,
-        error=error,
-        origin=origin,
-        payload=dead_letters.pack_entry(fields),
-    )
-    original = fields.get(b"type", b"").decode(errors="replace")
-    data = EventQuarantined(reason=reason, original_type=original, dead_letter=letter.id)
-    return _placeholder_at(event, seq, n, data), letter.new
-
-
 def stored_under_keys(batch: Sequence[RoomEvent]) -> dict[tuple[int, str], RoomEvent]:
     """The stored events that were made under the same (actor, key) as events of `batch`.
 
@@ -324,64 +245,3 @@ def stored_under_keys(batch: Sequence[RoomEvent]) -> dict[tuple[int, str], RoomE
     keyed = [(one.actor, one.key) for one in batch if one.actor is not None and one.key]
     found = stored_events.find_by_keys(keyed)
     return {(one.actor, one.key): one for one in found if one.actor is not None and one.key}
-
-
-def same_request(first: RoomEvent, event: RoomEvent) -> bool:
-    """Whether two events under one key ask for the same."""
-    if (first.room, first.type) != (event.room, event.type):
-        return False
-    one, other = (events.decode_data(each.type, each.data) for each in (first, event))
-    return events.as_asked(one) == events.as_asked(other)
-
-
-def repeated(shard: int, candidate: Candidate, first: RoomEvent) -> tuple[Placed, bool]:
-    """The placeholder for a repeat that slipped through: it names where the first one stands.
-
-    One that asked for something else under the same key was acknowledged too: its bytes go to
-    the dead letters. With it, whether that made a new one.
-    """
-    event = candidate.placed.event
-    place = (first.room, first.seq)
-    if same_request(first, event):
-        return duplicate(event, place), False
-    origin = DeadLetterOrigin(
-        shard=shard, stream_id=candidate.stream_id, room=event.room, seq=event.seq, key=event.key
-    )
-    letter = dead_letters.enter(
-        source="persist",
-        reason=Reason.KEY_CONFLICT,
-        error="Its author had used the key for something else.",
-        origin=origin,
-        payload=dead_letters.pack_entry(candidate.fields),
-    )
-    data = EventQuarantined(
-        reason=Reason.KEY_CONFLICT,
-        original_type=event.type,
-        dead_letter=letter.id,
-        duplicate_of=place,
-    )
-    return _placeholder_at(event, event.seq, event.n, data), letter.new
-
-
-def duplicate(event: RoomEvent, place: tuple[int, int]) -> Placed:
-    """The placeholder for `event`, the same request as what stands at (room, seq) `place`."""
-    data = EventQuarantined(reason="duplicate", original_type=event.type, duplicate_of=place)
-    return _placeholder_at(event, event.seq, event.n, data)
-
-
-def _placeholder_at(event: RoomEvent, seq: int, n: int, data: EventQuarantined) -> Placed:
-    encoded = events.encode_data(data)
-    return Placed(
-        RoomEvent(
-            room=event.room,
-            epoch=event.epoch,
-            seq=seq,
-            n=n,
-            type=EventType.EVENT_QUARANTINED,
-            key=None,
-            actor=None,
-            at=event.at,
-            data=msgspec.Raw(encoded),
-        ),
-        data,
-    )
