@@ -300,7 +300,7 @@ import django
 
 django.setup()
 from django.core.management import call_command
-from chat import backup
+from chat.backup import moment as backup
 
 backup.HELD_MS = 1_000
 begin_snapshot = backup.begin_snapshot

@@ -31,7 +31,7 @@ from chat import room_log
 from chat.errors import RetryableError
 from chat.models import Message
 from chat.persistence import drain, projections
-from tests.integration import rooms
+from tests.support import rooms
 
 connections.settings["default"]["OPTIONS"].pop("pool")  # as a worker does
 
