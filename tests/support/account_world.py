@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -16,6 +17,9 @@ from chat.accounts.reauthentication import SIGNED_IN_AT
 from chat.models import User
 
 PASSWORD = "tall-Oak-42-river"
+# How long an authenticator app shows a code.
+PERIOD_SECONDS = 30
+ABOUT_TO_CHANGE_SECONDS = 3
 
 
 def person(name: str, **fields: object) -> User:
@@ -44,7 +48,13 @@ def left_alone(browser: Client) -> Client:
 
 
 def code_for(secret: str) -> str:
-    """What the authenticator app shows now. A code works once: see `fresh_code`."""
+    """What the authenticator app shows now. A code works once: see `fresh_code`.
+
+    One that is about to change is not typed, as a person would not: the next one is waited for.
+    """
+    left_seconds = PERIOD_SECONDS - time.time() % PERIOD_SECONDS
+    if left_seconds < ABOUT_TO_CHANGE_SECONDS:
+        time.sleep(left_seconds)
     [value] = totp.yield_hotp_counters_from_time()
     return str(totp.format_hotp_value(totp.hotp_value(secret, value)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 
@@ -41,6 +42,9 @@ class OwnServer:
     def pause(self) -> None:
         """It keeps its connections and answers nothing."""
         self._send(signal.SIGSTOP)
+        assert self._process is not None
+        # The signal is only on its way: Kafka's threads stop one after the other.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self._send(signal.SIGCONT)

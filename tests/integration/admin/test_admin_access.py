@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from allauth.mfa.totp.internal import auth as totp
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group
 from django.core.cache import cache
@@ -22,6 +21,7 @@ from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.events import RoomKind
 from chat.hints import to_hubs
 from chat.models import AuditEntry, Room, RoomEvent, User
+from tests.support.account_world import code_for
 from tests.support.admin_world import (
     ROLES,
     at_admin,
@@ -76,11 +76,6 @@ def test_staff_without_a_second_factor_set_one_up_before_the_admin_opens() -> No
     ]
 
     assert {answer["Location"] for answer in answers} == {reverse("mfa_activate_totp")}
-
-
-def code_for(secret: str) -> str:
-    [value] = totp.yield_hotp_counters_from_time()
-    return str(totp.format_hotp_value(totp.hotp_value(secret, value)))
 
 
 def test_second_factor_opens_the_admin_and_is_asked_for_at_every_sign_in() -> None:

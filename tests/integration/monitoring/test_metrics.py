@@ -159,6 +159,7 @@ async def test_every_metric_has_samples_when_everything_runs_and_people_talk(
             shown = {part: read(port) for part, port in stack.items()}
             complete = (
                 not missing(shown)
+                and shown["beat"]
                 and shown["probe"].get('veche_probe_runs_total{result="ok"}')
                 and shown["web"].get("veche_beat_heartbeat_timestamp_seconds")
                 and shown["web"].get("veche_delivery_checked_timestamp_seconds")
