@@ -1,8 +1,8 @@
-"""The room log: where an event gets its place and is on disk before anyone is told.
+"""The room log gives each event its place, and has it on disk before anyone is told.
 
-Doors use these functions; what is behind them is one Redis-protocol server with an append-only
-file that is flushed before every answer (`durability`), and PostgreSQL for rooms that are not in
-it (`loading`).
+Entry points use these functions. Behind them is one Redis-protocol server whose append-only file
+is flushed before every answer (`chat.servers.redis_durability`), and PostgreSQL for rooms that are
+not in the log (`loading`).
 """
 
 from chat.room_log.appender import append, close, waiting

@@ -1,7 +1,7 @@
-"""Appends of one process, coalesced: what arrives while a call is under way goes with the next.
+"""Coalesces the appends of one process: events that arrive during a call go with the next call.
 
-One event alone leaves at once. Order is kept: two events of a room get their places in the order
-in which `append` was called, also when the room has to be loaded first.
+A single event is sent at once. Order is kept: two events of a room get their places in the order
+in which `append` was called, even when the room has to be loaded first.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 
-# I8. At 3,000 events/s a full queue is 3 s of waiting, as long as anyone should wait.
+# I8. At 3,000 events/s a full queue means a wait of 3 s, the longest that anyone should wait.
 MAX_WAITING = 10_000
-# One script call holds up the log server for about 15 µs an event; 500 of them for 8 ms.
+# One script call blocks the log server for about 15 µs per event; for 500 events, 8 ms.
 MAX_BATCH_EVENTS = 500
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-# A room that is unloaded again and again while it is being loaded is a fault, not a queue.
+# A room that is unloaded this often while it is being loaded is a fault; retrying does not help.
 MAX_ATTEMPTS = 5
-# What is known of a target is out of date only while something about it is not stored.
+# What PostgreSQL knows of a target is out of date only until its latest changes are stored.
 MAX_LOOK_UPS = 6
 LOOK_UP_AGAIN_SECONDS = 0.1
-# A full log refuses every call; one line in a while says so.
+# A full log refuses every call; it is logged at most this often.
 SAY_REFUSED_EVERY_SECONDS = 10.0
 
 
 class Unchanged(Exception):
-    """The event would change nothing (somebody joins who is in); it was not logged."""
+    """The event would change nothing (a member joins again), so it was not logged."""
 
 
 class _ColdTarget(Exception):
-    """A message, or what stands on it, is not known to the log; PostgreSQL knows."""
+    """The log does not know the message or its reactions; PostgreSQL does."""
 
 
 class _Waiting:
-    """An event on its way, and who waits for its place."""
+    """An event on its way, and the future of the caller that waits for its place."""
 
     __slots__ = ("attempts", "done", "encoded", "event", "values")
 
@@ -73,7 +73,7 @@ class _Waiting:
 
 
 def _refusal(place: Sequence[bytes]) -> Exception:
-    """What the script's answer means for who sent the event."""
+    """What the script's answer means for the sender of the event."""
     if place[0] == b"cold":
         return _ColdTarget()
     if place[0] == b"same":
@@ -109,9 +109,9 @@ class Appender:
         self._say_refused_at = 0.0
 
     def enqueue(self, event: NewEvent) -> asyncio.Future[Appended]:
-        """Takes an event in; the future resolves to its place, or to why it has none.
+        """Queues an event; the future resolves to its place, or to the reason why it has none.
 
-        Raises: Unavailable when too much waits, or at once while the log is known to be away.
+        Raises: Unavailable when too many events wait, or at once while the log is known to be down.
         """
         redis_log.BREAKER.check(self._waiting)
         if self._waiting >= MAX_WAITING:
@@ -121,7 +121,7 @@ class Appender:
         waiting.done.add_done_callback(self._ended)
         self._admit(waiting)
         if self._task is None or self._task.done():
-            # Of nobody's request: it works for all that wait.
+            # An empty context: the task works for all waiting events, not for this request.
             self._task = asyncio.create_task(self._run(), name="append", context=Context())
         return waiting.done
 
@@ -164,7 +164,7 @@ class Appender:
                     unavailable = Unavailable("The log does not answer.")
                 for waiting in batch:
                     waiting.fail(unavailable)
-                # The log is away: whoever waits behind would only wait for the same time-out.
+                # The log is down: the events behind would only wait for the same time-out.
                 while self._queue:
                     self._queue.popleft().fail(unavailable)
 
@@ -199,7 +199,7 @@ class Appender:
                 unsettled.append((shard, part, answer))
             else:
                 fresh += self._settle(shard, part, answer)
-        # What is logged is told before anything else can fail.
+        # Announce what is logged before anything else can fail.
         if fresh:
             to_hubs.publisher().events(fresh)
             for kind, number in Counter(event.type for event in fresh).items():
@@ -219,7 +219,7 @@ class Appender:
     def _settle(
         self, shard: int, part: Sequence[_Waiting], answer: object
     ) -> list[events.RoomEvent]:
-        """Answers who waits and returns what is new in the log."""
+        """Answers the waiting callers and returns the events that are new in the log."""
         if isinstance(answer, ResponseError):
             # Out of memory, a read-only replica, a loading server: nothing was written.
             if time.monotonic() >= self._say_refused_at:
@@ -305,11 +305,11 @@ async def append(event: NewEvent) -> Appended:
     """Logs an event: when this returns, it is on disk at its place.
 
     The event is queued before the first suspension, so calls made one after the other get their
-    places in that order. A request that was accepted before gets the same place again.
+    places in that order. A request that has been accepted before gets the same place again.
 
     Raises: ClientError with the protocol's code when the room's rules refuse the event;
     Unavailable when the log did not answer, in which case the event may or may not have been
-    logged and is to be sent again with the same key; Unchanged when there is nothing to log.
+    logged and must be sent again with the same key; Unchanged when there is nothing to log.
     """
     with tracing.append(event.actor, event.room, event.key):
         for attempt in range(MAX_LOOK_UPS):
@@ -329,7 +329,7 @@ def waiting() -> int:
 
 
 async def close() -> None:
-    """Ends the running loop's use of the log: for commands, tests and a draining web process."""
+    """Ends the running loop's use of the log: for commands, tests and web processes that stop."""
     appender = _appenders.pop(asyncio.get_running_loop(), None)
     if appender is not None:
         await appender.close()

@@ -1,7 +1,7 @@
-"""Which rooms have changed since somebody looked: one question for many, answered by few.
+"""Which of many rooms have changed since a hub last looked, asked in one call.
 
-A mark is what a hub compares of a room. The log compares the marks itself, so what is as before
-costs neither an answer nor the reading of one.
+A mark is the part of a room's state that a hub compares. The log compares the marks itself, so
+only rooms that have changed are in the answer.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from chat.room_log import keys
 from chat.room_log.scripts import CHANGED
 from chat.servers import redis_log
 
-# 2 µs each for the log server, and as much for whoever asks.
+# Each room costs the log server 2 µs, and the caller as much.
 ROOMS_PER_CALL = 250
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """Where a room stands. `members` names the state of its ACL: another one, another name.
+    """Where a room stands. `members` names the state of its ACL; another state has another name.
 
-    It is empty for a room that was loaded before there were such names.
+    `members` is empty for a room that was loaded before there were such names.
     """
 
     epoch: int
@@ -47,9 +47,9 @@ class Unloaded(msgspec.Struct, frozen=True):
 async def changed_rooms(
     known: Mapping[int, Mark | Unloaded],
 ) -> dict[int, Mark | Unloaded]:
-    """Those of the rooms that are not as `known` says, and how they are.
+    """The current marks of those rooms whose mark differs from the one in `known`.
 
-    At most `ROOMS_PER_CALL` of one shard. Raises: Unavailable.
+    `known` has at most `ROOMS_PER_CALL` rooms, all of one shard. Raises: Unavailable.
     """
     if not known:
         return {}
@@ -67,7 +67,7 @@ async def changed_rooms(
 
 
 def in_calls(rooms: list[int]) -> Iterator[list[int]]:
-    """`rooms` in parts that one call may ask for."""
+    """`rooms` in parts that `changed_rooms` accepts."""
     by_shard: dict[int, list[int]] = {}
     for room in rooms:
         by_shard.setdefault(shard_of(room, settings.ENV.shards), []).append(room)

@@ -26,29 +26,29 @@ REFUSALS = {
     "reply_to": "There is no message to reply to there, or it was deleted.",
     "last_owner": "Nobody else owns this room. Make another member its owner first.",
 }
-# Those that are told apart in words only: name → the protocol's error code.
+# Refusals that differ from their error code only in the text: name → the protocol's error code.
 CODES = {"deleted": "not_found", "reply_to": "not_found", "last_owner": "forbidden"}
 
 
 def refused(name: str, wait_ms: int | None = None) -> ClientError:
-    """The refusal that the script, or who checks in its stead, has this name for."""
+    """The error for a refusal by its name, as the script and the checks in its stead use it."""
     wait_seconds = None if wait_ms is None else wait_ms / 1000
     reason = RefusalReason(name) if name in CODES else None
     return ClientError(CODES.get(name, name), REFUSALS[name], wait_seconds, reason=reason)
 
 
-# What the columns of the event table hold; and the year 9999.
+# The largest values that the columns of the event table hold; times end with the year 9999.
 MAX_BIGINT = 2**63 - 1
 MAX_EPOCH = 2**53 - 1  # an exact number in JSON and in Lua
 MAX_AT_MS = 253_402_300_799_000
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that asks for its place.
+    """An event that has no place yet.
 
-    `actor` is None for what Veche itself does. `trusted` skips the room's ACL and belongs to
-    callers that have checked a right above it (staff, the system). `known` is what PostgreSQL holds
-    of the message that it is about or replies to, where that was looked up (see `append.lua`).
+    `actor` is None for what Veche itself does. `trusted` skips the room's ACL; it is for callers
+    that have checked a right above the ACL (staff, the system). `known` is what PostgreSQL holds of
+    the message that the event is about or replies to, if that was looked up (see `append.lua`).
     """
 
     room: int
@@ -76,7 +76,7 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         value = "" if data.previous is msgspec.UNSET else str(data.previous)
     elif isinstance(data, events.MemberMuted):
         subject = str(data.user)
-        # What is known everywhere is not a right in this room: see `chat.room_log.restrictions`.
+        # A mute in every room is not kept in this room's ACL: see `chat.room_log.restrictions`.
         value = "" if data.everywhere else str(max(0, int(data.until.timestamp() * 1000)))
     elif isinstance(data, events.Member):
         subject = str(data.user)
@@ -148,7 +148,7 @@ def appended(event: NewEvent, encoded: bytes, answer: Sequence[bytes | int]) -> 
 
 
 def event_of(fields: Mapping[bytes, bytes]) -> RoomEvent:
-    """The event in a stream entry. Its `data` is not looked into.
+    """The event in a stream entry. Its `data` is not decoded.
 
     Raises: KeyError or ValueError when the entry is not one that `append.lua` wrote.
     """
@@ -166,7 +166,7 @@ def event_of(fields: Mapping[bytes, bytes]) -> RoomEvent:
 
 
 def _number(text: bytes, largest: int) -> int:
-    """A number that PostgreSQL has a column for. Raises: ValueError."""
+    """A number from 0 to `largest`. Raises: ValueError."""
     number = int(text)
     if not 0 <= number <= largest:
         raise ValueError("A number is out of range.")

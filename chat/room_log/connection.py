@@ -1,9 +1,9 @@
 """The one connection over which a process appends.
 
-A connection is trusted only after the server behind it was checked, over itself: a server that
-restarted may hold an older file or weaker settings, and another connection may lead to another
-server. Nothing is ever sent twice; when an answer does not come the connection is dropped and the
-caller says `unavailable`.
+A connection is trusted only after the server behind it has been checked over that connection: a
+server that restarted may hold an older file or weaker settings, and another connection may lead to
+another server. Nothing is ever sent twice: when an answer does not come, the connection is dropped
+and the caller answers `unavailable`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 
 
 class _Server(NamedTuple):
-    """Which server, in which life, and how far it was when it was checked.
+    """Which server this is, which run of it, and its replication offset when it was checked.
 
     `run_id` changes with every start. A server that was demoted and promoted again keeps it and
-    gets another `replid`; one that was put back in time with its memory keeps both.
+    gets another `replid`. A server whose memory was put back in time (a VM snapshot) keeps both.
     """
 
     run_id: str | None
@@ -67,8 +67,8 @@ class LogConnection:
         """The answers to `commands`, in order; a ResponseError is an answer too.
 
         Raises: Unavailable when the server did not answer in time, in which case the commands may
-        have been carried out all the same; when it may not be used, as it is too weak or PostgreSQL
-        cannot be asked; or at once while the log is known to be away.
+        have been carried out all the same; when it may not be used, because it is too weak or
+        PostgreSQL cannot be asked; or at once while the log is known to be down.
         """
         try:
             return await redis_log.ask(lambda: self._send(commands))
@@ -85,7 +85,7 @@ class LogConnection:
                 self._connection = await self._connect()
             return await self._exchange(self._connection, commands)
         except BaseException:
-            # Answers that nobody reads would be taken for those of the next call.
+            # Unread answers would be taken for those of the next call.
             await self.close()
             raise
 
@@ -133,7 +133,8 @@ class LogConnection:
         self._checked = server
 
     async def _agree(self, connection: AbstractConnection) -> None:
-        """Sees to it that this server has what PostgreSQL says it has had, or a new epoch.
+        """Gives a new epoch to each shard of this server that has lost what PostgreSQL's cursor
+        says it once had.
 
         Raises: RetryableError, OperationalError.
         """
@@ -145,7 +146,7 @@ class LogConnection:
             raise RetryableError("The log's address leads to more than one server.")
 
     async def _different_shards(self, connection: AbstractConnection) -> list[int]:
-        # The cursors first: the log may only have moved on since.
+        # Read the cursors first: the log can only have advanced since then.
         cursors = await in_database(epochs.all_cursors)
         commands: list[Command] = []
         for cursor in cursors:
@@ -174,16 +175,16 @@ class LogConnection:
 
 
 async def _has_ended(connection: AbstractConnection) -> bool:
-    """Whether the server has closed the connection, as one that restarts does.
+    """Whether the server has closed the connection, as it does when it restarts.
 
-    It is asked before anything is sent, so the caller may connect again and send. What ends later
-    shows only by a missing answer, when the commands may have been carried out.
+    This is asked before anything is sent, so the caller may reconnect and send. A connection that
+    ends later shows only by a missing answer, and then the commands may have been carried out.
     """
-    # After a reset the reader holds an error instead of an end, which `can_read` does not look at.
+    # After a reset the reader holds an error instead of EOF, and `can_read` does not look at it.
     writer = connection._writer
     if writer is None or writer.is_closing():
         return True
-    # Nobody waits for an answer, so all that can be read is the end, or the server's last words.
+    # No answer is due, so anything that can be read is EOF or an error before the server closes.
     return await connection.can_read()
 
 
@@ -203,7 +204,7 @@ def _epoch(answer: object) -> int | None:
 
 
 def _last_id(answer: object) -> str:
-    """The last id that a stream gave out, in an answer to `XINFO STREAM`.
+    """The last id that a stream gave out, from an answer to `XINFO STREAM`.
 
     Raises: ResponseError when the server refuses to say.
     """
@@ -221,7 +222,7 @@ def _last_id(answer: object) -> str:
 
 
 def _configuration(answers: Sequence[object]) -> dict[str, str]:
-    """Names and values in the answers to `CONFIG GET`, whichever protocol version gave them."""
+    """Names and values in the answers to `CONFIG GET`, in either protocol version."""
     found: dict[str, str] = {}
     for answer in answers:
         if isinstance(answer, dict):

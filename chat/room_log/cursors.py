@@ -1,17 +1,17 @@
-"""A shard's cursors: how far it is stored, and how far it is exported. Who moves one holds it.
+"""A shard's cursors: how far it is stored, and how far it is exported.
 
-- A cursor is a row, locked for the transaction that does the work and moves it (`held`). So a
-  crash repeats the work or does nothing, and no two processes do it at once.
-- Whose work the holder does anyway skips a cursor that is held: a drain, an export. Whose work
-  nobody else does waits for it: putting back an event, agreeing on an epoch.
-- PostgreSQL ends a transaction whose process was paused, so that the shard is free again. When the
-  process goes on, it cannot commit.
-- A stopped cursor (`stopped_at`) is not moved until a person has looked and resumes it. What has
-  its dead letter already does not count again, so a shard whose data cannot be fixed goes on past
-  it.
+- A cursor is a row. Only the transaction that does the work moves it, and it locks the row for
+  that (`held`). So a crash repeats the work or does nothing, and no two processes do it at once.
+- A drain or an export skips a cursor that is held, because the holder does the same work. Putting
+  back an event and agreeing on an epoch wait for it, because nobody else does their work.
+- PostgreSQL ends a transaction whose process is paused, which frees the shard. When the process
+  resumes, it cannot commit.
+- A stopped cursor (`stopped_at`) is not moved until a person has looked and resumes it. An entry
+  that already has its dead letter does not count again, so a shard whose data cannot be fixed goes
+  on past it.
 
-It stands with the log because an epoch, too, is agreed on by whoever holds the cursor; export and
-persistence are above the log, and `models` holds tables only.
+This module is part of the room log because agreeing on an epoch needs the cursor, too. Export and
+persistence are above the log, and `models` holds only tables.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ Kind = ShardCursor.Kind
 START_OF_STREAM = "0-0"
 START_OF_EVENTS = "0"
 
-# How long a process may leave the transaction idle, which it is while it asks other servers.
-# What only agrees on an epoch or rewinds keeps the session's DB_IDLE_IN_TRANSACTION_TIMEOUT_MS.
+# How long a transaction may stay idle, which it is while its process asks other servers.
+# Agreeing on an epoch and rewinding keep the session's DB_IDLE_IN_TRANSACTION_TIMEOUT_MS.
 PAUSED_TRANSACTION_MS = {
     # The log answers within its own time-out or has failed, so half of the session's is enough.
     Kind.PERSIST: 15_000,
     # Longer than any wait for the event bus: `exporter.PUBLISH_SECONDS`, the wave that began just
-    # before they were over, and asking which bus it is.
+    # before they ended, and asking which event bus it is.
     Kind.EXPORT: 40_000,
 }
 
 
 @contextmanager
 def held(shard: int, kind: Kind, *, wait: bool = False) -> Iterator[ShardCursor | None]:
-    """A transaction to work in, and the cursor as `lock` gives it. The transaction ends with it."""
+    """Opens a transaction for the `with` block and yields the cursor as `lock` returns it."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SET LOCAL idle_in_transaction_session_timeout = {PAUSED_TRANSACTION_MS[kind]}"
             )
             if kind is Kind.PERSIST:
-                # A missing author must show at its row, where it can be set apart, and not at the
-                # commit. An export writes nothing that refers to anybody.
+                # A missing author must fail at its row, where it can be set apart, and not at the
+                # commit. An export writes nothing that refers to a person.
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         yield lock(shard, kind, wait=wait)
 
@@ -61,8 +61,8 @@ def held(shard: int, kind: Kind, *, wait: bool = False) -> Iterator[ShardCursor 
 def lock(shard: int, kind: Kind, *, wait: bool = False) -> ShardCursor | None:
     """The shard's cursor, locked for the caller's transaction.
 
-    None while another transaction holds it; with `wait`, that one is waited for. An export cursor
-    must have been made (`ensure_export`).
+    None while another transaction holds it; with `wait`, waits for that transaction instead. An
+    export cursor must exist (`ensure_export`).
 
     Raises: OperationalError when the wait is longer than the database's lock time-out.
     """
@@ -73,10 +73,10 @@ def lock(shard: int, kind: Kind, *, wait: bool = False) -> ShardCursor | None:
 
 
 def ensure_persist() -> None:
-    """Makes the persist cursors of a new installation, all at once.
+    """Creates the persist cursors of a new installation, all at once.
 
     Raises: ImproperlyConfigured when SHARDS is not what the installation began with: rooms would
-    be looked for in other shards than they are in.
+    be looked for in the wrong shards.
     """
     shards = settings.ENV.shards
     cursors = ShardCursor.objects.filter(kind=Kind.PERSIST)
@@ -96,15 +96,15 @@ def ensure_persist() -> None:
 
 
 def ensure_export(shard: int) -> None:
-    """Makes the shard's export cursor when it is missing; not inside the transaction that locks
-    it, because a second exporter would wait for the first one's insert instead of leaving."""
+    """Creates the shard's export cursor if it is missing. Call it before the transaction that locks
+    the cursor: within it, a second exporter would wait for the first one's insert, not leave."""
     ShardCursor.objects.get_or_create(
         shard=shard, kind=Kind.EXPORT, defaults={"position": START_OF_EVENTS}
     )
 
 
 def stop(shard: int, kind: Kind, reason: str) -> None:
-    """Lets nobody move the cursor until `resume`. The first reason stays."""
+    """Stops the cursor until `resume`. The first reason is kept."""
     ShardCursor.objects.filter(shard=shard, kind=kind, stopped_at=None).update(
         stopped_at=datetime.now(UTC), stopped_reason=reason
     )

@@ -1,11 +1,12 @@
-"""Makes log and PostgreSQL agree on the epoch of a shard, and notices a log that was lost.
+"""Makes the log and PostgreSQL agree on the epoch of a shard, and notices a log that was lost.
 
-The epoch belongs to the shard; PostgreSQL's persist cursor holds it. A log without an epoch, with
-an older one, or whose ingest stream ends before the cursor has lost what it had acknowledged: the
-epoch goes up, rooms load anew from PostgreSQL, clients are told, and the loss is reported.
+The epoch belongs to the shard; PostgreSQL's persist cursor holds it. A log has lost what it had
+acknowledged when it has no epoch or an older one, or when its ingest stream ends before the
+cursor. Then the epoch goes up, rooms load anew from PostgreSQL, clients are told, and the loss is
+reported.
 
-No number is given to two histories, also when an old copy of both is brought back, which knows
-nothing of the epochs after it: see `_next_epoch` and docs/decisions/0026.
+No epoch number is used for two histories, even when old copies of both servers are restored, which
+know nothing of the later epochs: see `_next_epoch` and docs/decisions/0026.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
-# That of a new installation: nobody can have seen another one of it.
+# The epoch of a new installation: nobody can have seen another one.
 FIRST_EPOCH = 1
-# PostgreSQL's clock, because it holds the cursor: the hosts of web and workers may disagree.
+# PostgreSQL's clock, because the cursor is there and the clocks of web and workers may disagree.
 READ_CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-# Events that were read and are gone: what comes in their places was not read. One pass over all
-# markers, which recovery does without when it takes too long.
+# A marker may point past events that are lost; what comes in their places has not been read. This
+# is one pass over all markers. Recovery goes on without it when it takes too long.
 TAKE_MARKERS_BACK = """
     UPDATE chat_readmarker AS marker SET seq = room.stored_seq FROM chat_room AS room
     WHERE room.id = marker.room_id AND room.id %% %s = %s AND marker.seq > room.stored_seq
@@ -65,8 +66,8 @@ def read_log(shard: int) -> tuple[int | None, str]:
 def agree(cursor: ShardCursor) -> bool:
     """Brings the locked `cursor` and the log to one epoch; True when the log had been lost.
 
-    The log is written before the transaction commits. A crash in between leaves the log ahead,
-    which the next call adopts.
+    The log is written before the transaction commits. A crash in between leaves the log ahead, and
+    the next call adopts its epoch.
 
     Raises: redis.RedisError.
     """
@@ -81,8 +82,8 @@ def agree(cursor: ShardCursor) -> bool:
         cursor.save(update_fields=["epoch", "epochs_begun", "position"])
         _announce_reset(cursor)
         return False
-    # A database without a history takes over nothing from a log that has one: the rooms and
-    # rights in it are those of another installation.
+    # A database without a history takes over nothing from a log that has one: such a log holds the
+    # rooms and rights of another installation.
     lost = cursor.epoch > 0
     known = max(cursor.epoch, epoch or 0)
     _raise_epoch(cursor, _next_epoch(known) if known else FIRST_EPOCH)
@@ -94,9 +95,9 @@ def agree(cursor: ShardCursor) -> bool:
 def _next_epoch(known: int) -> int:
     """`known` + 1, or the time in ms since 1970 if that is greater.
 
-    The time, because a copy that is brought back a second time, or beside a log that was lost
-    since it was made, knows of none of the epochs after it, and clients do. `known` + 1, because a
-    clock may have been set back. Both are far below 2^53, which JSON carries.
+    The time, because a copy that is restored a second time, or next to a log that was lost after
+    the copy was made, does not know the later epochs, but clients do. `known` + 1, because a clock
+    may have been set back. Both are far below 2^53, up to which JSON numbers are exact.
     """
     with connection.cursor() as reader:
         reader.execute(READ_CLOCK)
@@ -114,7 +115,7 @@ def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
     _begin(cursor, epoch)
     cursor.position = START_OF_STREAM
     cursor.save(update_fields=["epoch", "epochs_begun", "position"])
-    # Before anybody can append: who may write nowhere must be known to a log that begins anew.
+    # Before anybody can append: a new log must know who may not write in any room.
     restrictions.agree([cursor.shard])
     crash_point("epoch.before_log")
     BEGIN_EPOCH.call(blocking_client(), [keys.epoch(cursor.shard)], [epoch])
@@ -123,7 +124,7 @@ def _raise_epoch(cursor: ShardCursor, epoch: int) -> None:
 
 
 def _take_markers_back(shard: int) -> None:
-    """Nobody has read beyond what is stored. Without it a few messages would not count as new."""
+    """Moves read markers back to what is stored, so that new messages do not count as read."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(TAKE_MARKERS_BACK, [settings.ENV.shards, shard])
@@ -148,7 +149,7 @@ def _report_loss(cursor: ShardCursor) -> None:
 def establish(shard: int) -> None:
     """Makes sure that the log has the epoch that PostgreSQL expects of `shard`.
 
-    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    Raises: RetryableError when the log is down; OperationalError when PostgreSQL is.
     """
     try:
         with transaction.atomic():
@@ -161,11 +162,11 @@ def establish(shard: int) -> None:
 
 
 def begin_anew(shard: int) -> None:
-    """Gives the shard a new epoch, after a backup was restored: what clients saw after it is gone.
+    """Gives the shard a new epoch after a restore: what clients saw after the backup is gone.
 
     Everything in the log must be stored; the rooms load anew from PostgreSQL.
 
-    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    Raises: RetryableError when the log is down; OperationalError when PostgreSQL is.
     """
     try:
         with transaction.atomic():
@@ -178,11 +179,11 @@ def begin_anew(shard: int) -> None:
 
 
 def establish_all() -> None:
-    """`establish` for those shards that do not agree, found by two look-ups.
+    """Calls `establish` for the shards whose cursor and log do not agree.
 
-    Raises: as `establish`; ImproperlyConfigured when SHARDS was changed.
+    Raises: like `establish`; ImproperlyConfigured when SHARDS was changed.
     """
-    # The cursors first: the log may only have moved on since.
+    # Read the cursors first: the log can only have advanced since then.
     found = all_cursors()
     try:
         for cursor in found:
@@ -202,23 +203,23 @@ def all_cursors() -> list[ShardCursor]:
 
 
 def differs(cursor: ShardCursor, epoch: int | None, last: str) -> bool:
-    """Whether a log that has `epoch`, and whose ingest stream got to `last`, is not that of
+    """Whether the log, at `epoch` and with `last` as its ingest stream's last id, disagrees with
     `cursor`, which was read before."""
     return epoch != cursor.epoch or stream_id(last) < stream_id(cursor.position)
 
 
 def establish_shards(shards: Iterable[int]) -> None:
-    """`establish` for each. Raises: as `establish`."""
+    """Calls `establish` for each shard. Raises: like `establish`."""
     for shard in shards:
         establish(shard)
 
 
 def raise_if_stored(cursor: ShardCursor) -> bool:
-    """Gives the locked `cursor` the next epoch; False while the log has what is not stored.
+    """Gives the locked `cursor` the next epoch; False while the log has events not yet stored.
 
-    For a log that has lost its end, which is reported.
+    For a log that has lost its end; the loss is reported.
 
-    A crash after the log has it is as in `agree`: the log is ahead, and its epoch is adopted.
+    After a crash the log may be ahead, as in `agree`, and its epoch is adopted.
     """
     restrictions.agree([cursor.shard])
     following = _next_epoch(cursor.epoch)

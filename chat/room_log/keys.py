@@ -1,6 +1,6 @@
-"""Names of everything on the log server.
+"""Names of the room log's keys on the log server.
 
-Everything begins with `veche:{s}:`, so that the keys of a shard share a hash tag.
+All begin with `veche:{s}:`, so that the keys of a shard share a hash tag.
 
 | Key | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -13,16 +13,16 @@ Everything begins with `veche:{s}:`, so that the keys of a shard share a hash ta
 | `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms`, or `banned:0` |
 | `room:<id>:acl:<ticket>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |
 | `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
-| `room:<id>:reactions:<seq>` | hash | unused 15 min | what stands on a message: see `append.lua` |
+| `room:<id>:reactions:<seq>` | hash | unused 15 min | a message's reactions: see `append.lua` |
 | `room:<id>:mutes` | hash | with the room | user id → ms until when, of muted people outside |
 | `room:<id>:deletions` | zset | with the tail | message → seq of what last deleted or restored it |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
 | `room:<id>:loading` | string | 1 min | ticket of the process that reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
 
-Of a room's hash, `slow` is in seconds, `loaded` the ticket of its load, `owners` their number, and
-`members` names the state of the ACL: the seq of the last event that brought somebody in or took
-somebody out, or the ticket of the load that none has followed yet. Another state, another name.
+In a room's hash, `slow` is in seconds, `loaded` is the ticket of its load, and `owners` is their
+number. `members` names the state of the ACL: the seq of the last event that added or removed a
+member, or the ticket of the load if there has been none since. Another state has another name.
 Dead letters have keys of their own (`chat.dead_letters`), and so has the proof that the log is on
 disk, which belongs to no shard (`chat.servers.redis_durability`).
 """
@@ -31,9 +31,9 @@ from __future__ import annotations
 
 # A key is looked up in PostgreSQL from 5 h on (`chat.protocol`), so 6 h leaves an hour for clocks.
 KEY_LIFETIME_MS = 6 * 3600 * 1000
-# A drain that was asked for and never came is asked for again after this time.
+# A drain that was asked for and did not start is asked for again after this time.
 WAKE_LIFETIME_MS = 2_000
-# A room of a million people takes some seconds.
+# Loading a room of a million people takes some seconds.
 LOADING_LIFETIME_MS = 60_000
 HOT_TAIL_EVENTS = 256
 IDLE_ROOM_MS = 24 * 3600 * 1000

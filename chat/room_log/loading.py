@@ -1,9 +1,9 @@
-"""Brings rooms from PostgreSQL into the log.
+"""Loads rooms from PostgreSQL into the log.
 
-A room that is not in the log is wholly stored, so its row and its memberships are all there is to
-know. One transaction reads them at one moment, page by page, and page by page they are sent, so
-that a room of 100,000 people holds up neither this process nor the log. They become the room at
-the end, in one step.
+A room that is not in the log is completely stored, so its row and its memberships are all there is
+to know. One transaction reads them from one snapshot. They are read and sent page by page, so that
+a room of 100,000 people blocks neither this process nor the log. At the end they become the room,
+in one step.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from chat.room_log.scripts import LOAD
 from chat.servers import redis_log
 from chat.servers.postgres import in_database
 
-# Each attempt but the last is lost to another loader or to an epoch that had to be made.
+# An attempt fails when another loader takes a later ticket or a new epoch has to be made.
 MAX_ATTEMPTS = 5
-# A load takes a few milliseconds.
+# The longest wait for another loader; a load takes a few milliseconds.
 LATE_WAIT_SECONDS = 0.05
 
 _under_way: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, asyncio.Task[None]]] = (
@@ -43,28 +43,28 @@ ROOM = """
            COALESCE((SELECT epoch FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'), 0)
     FROM chat_room AS room WHERE room.id = %s
 """
-# Nobody is a member and banned.
+# Nobody is both a member and banned.
 ACL = """
     SELECT user_id, role || ':' || GREATEST(0, COALESCE(
                floor(extract(epoch FROM muted_until) * 1000), 0))::bigint
     FROM chat_membership WHERE room_id = %(room)s
     UNION ALL SELECT user_id, 'banned:0' FROM chat_ban WHERE room_id = %(room)s
 """
-# An older version did not take up the mute of who came in.
+# People inside are left out: an older version kept their row here when they came in.
 MUTES = """
     SELECT user_id, floor(extract(epoch FROM until) * 1000)::bigint FROM chat_absentmute AS mute
     WHERE room_id = %s AND until > now() AND NOT EXISTS (
         SELECT FROM chat_membership
         WHERE room_id = mute.room_id AND user_id = mute.user_id)
 """
-# Read and sent at a time: what holds the log, the thread's lock and the loop for a millisecond.
+# Read and sent at a time. A page holds the log, the GIL and the loop for about a millisecond.
 PEOPLE_PER_PAGE = 500
 
 Pages = list[list[str]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A room as PostgreSQL holds it, and the epoch at which it does."""
+    """A room as PostgreSQL holds it, and the epoch of its shard there."""
 
     head: int
     n: int
@@ -86,7 +86,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def read_snapshot(room: int, shard: int) -> Snapshot | None:
-    """What PostgreSQL holds of a room, all of one moment; None when there is none of that id."""
+    """What PostgreSQL holds of a room, in one snapshot; None when there is no such room."""
     outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:
@@ -113,7 +113,7 @@ def read_snapshot(room: int, shard: int) -> Snapshot | None:
 
 
 def _read_acl(cursor: CursorWrapper, room: int) -> Iterator[list[str]]:
-    """At least one page."""
+    """The room's ACL in pages; at least one page."""
     cursor.execute(f"{ACL} LIMIT {PEOPLE_PER_PAGE + 1}", {"room": room})
     rows = cursor.fetchall()
     if len(rows) <= PEOPLE_PER_PAGE:
@@ -133,17 +133,17 @@ async def ensure_loaded(rooms: Iterable[int]) -> None:
     """Loads those of `rooms` that are not in the log.
 
     Raises: ClientError `not_found` for a room that does not exist; Unavailable when the log or
-    PostgreSQL is away.
+    PostgreSQL is down.
     """
     for room in rooms:
         await _load_together(room)
 
 
 async def _load_together(room: int) -> None:
-    """One load for all who ask for the room at the same time in this process.
+    """One load for all callers in this process that ask for the room at the same time.
 
-    Each new ticket makes the earlier ones void, so many loaders side by side would keep one
-    another from ever finishing.
+    Each new ticket voids the earlier ones, so parallel loaders would keep one another from ever
+    finishing.
     """
     loads = _under_way.setdefault(asyncio.get_running_loop(), {})
     task = loads.get(room)
@@ -151,7 +151,7 @@ async def _load_together(room: int) -> None:
         shard = events.shard_of(room, settings.ENV.shards)
         task = loads[room] = asyncio.create_task(_load(room, shard), name="load room")
         task.add_done_callback(lambda _: loads.pop(room, None))
-    # Who asked first may go away; the others still wait.
+    # The caller that asked first may be cancelled; the others still wait.
     await asyncio.shield(task)
 
 
@@ -169,8 +169,8 @@ async def _load(room: int, shard: int) -> None:
         if epoch != snapshot.epoch:
             await in_database(epochs.establish, shard)
             continue
-        # What fits into one page goes with the script, which is one round trip; more is put beside
-        # the room first, and the script gives it its place.
+        # An ACL of one page goes with the script, in one round trip. A longer one is put beside the
+        # room first, and the script moves it into place.
         sent, *beside = snapshot.pages
         if beside:
             await _put_beside(shard, room, ticket, snapshot.pages)
@@ -221,9 +221,9 @@ async def _take_ticket(shard: int, room: int, ticket: str) -> None:
 
 
 async def _put_beside(shard: int, room: int, ticket: str, pages: Pages) -> None:
-    """Puts an ACL where nothing reads it but the script that is called with this ticket.
+    """Puts an ACL where only the script that is called with this ticket reads it.
 
-    What is left there by a loader that died, or came too late, expires.
+    What a loader that died or came too late leaves there expires.
     """
     name = keys.coming_acl(shard, room, ticket)
     for page in pages:

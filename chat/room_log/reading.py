@@ -1,4 +1,4 @@
-"""What the log knows of rooms that are in it. Reading changes nothing and loads nothing."""
+"""What the log knows of the rooms in it. Reading changes nothing and loads nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chat.events import Role, RoomEvent
 from chat.room_log import codec, keys
 from chat.servers import redis_log, streams
 
-# What is asked for in one call holds neither the log server nor who asks for more than 5 ms.
+# With these limits, one call blocks neither the log server nor the caller for more than 5 ms.
 ROOMS_PER_CALL = 100
 PEOPLE_PER_CALL = 1_000
 PLACES_PER_CALL = 200
@@ -55,8 +55,8 @@ async def room_states(rooms: Sequence[int]) -> dict[int, RoomState]:
 
 
 async def epochs_of(rooms: Sequence[int]) -> dict[int, int]:
-    """The epoch of each room's shard in the log, whether or not the room is in it; those of a
-    shard that has none are absent.
+    """The epoch of each room's shard in the log, whether or not the room is in it; rooms of a
+    shard that has no epoch are absent.
 
     Raises: Unavailable.
     """
@@ -94,7 +94,8 @@ async def roles(user: int, rooms: Sequence[int]) -> dict[int, Role | None]:
 
 
 async def may_speak(user: int, room: int, now_ms: int) -> bool:
-    """Whether the room is in use, and the person in it and muted neither there nor everywhere.
+    """Whether the room is not archived, and `user` is an active member who is muted neither there
+    nor everywhere.
 
     Raises: Unavailable.
     """
@@ -125,7 +126,7 @@ async def number_of_owners(room: int) -> int | None:
 
 
 async def members_among(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
-    """Those of the people of each room who are in it; rooms not in the log are absent.
+    """Which of the given people are members of each room; rooms not in the log are absent.
 
     Raises: Unavailable.
     """
@@ -151,7 +152,7 @@ async def members_among(rooms: Mapping[int, Collection[int]]) -> dict[int, set[i
 
 
 def _in_parts(rooms: Mapping[int, Collection[int]]) -> Iterator[list[tuple[int, list[int]]]]:
-    """Rooms with people, so many at a time that neither side is held up; a large one in pieces."""
+    """Rooms with people, in parts small enough for one call; a large room comes in pieces."""
     part: list[tuple[int, list[int]]] = []
     size = 0
     for room, people in rooms.items():
@@ -170,7 +171,7 @@ def _in_parts(rooms: Mapping[int, Collection[int]]) -> Iterator[list[tuple[int, 
 async def states_and_roles(
     rooms_of_people: Mapping[int, Sequence[int]],
 ) -> tuple[dict[int, RoomState], dict[int, dict[int, Role | None]]]:
-    """`room_states` of all the rooms, and of each person the `roles` in theirs, in parts.
+    """`room_states` of all the rooms, and `roles` of each person in their rooms, read in parts.
 
     Raises: Unavailable.
     """
@@ -203,14 +204,14 @@ async def _read_states_and_roles(
     for (room, members), values, entries in zip(part, of_rooms[::2], of_rooms[1::2], strict=True):
         state = _state(epochs[_shard(room)], values)
         if state is not None:
-            # Of a room that is read in pieces the first state stands: no member is older than it.
+            # For a room that is read in pieces, keep the first state: no role read is older.
             states.setdefault(room, state)
             for person, entry in zip(members, entries, strict=True):
                 found.setdefault(person, {})[room] = _role(entry)
 
 
 def _state(epoch: bytes | None, values: Sequence[bytes | None]) -> RoomState | None:
-    """From a room's hash; None when the room is not in the log, or in a lost one."""
+    """The state from a room's hash; None when the room is not in the log at its current epoch."""
     if epoch is None or values[0] != epoch:
         return None
     room_epoch, head, n, stored = (int(value) for value in values[:4] if value is not None)
@@ -226,7 +227,7 @@ async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | Non
     """At most `limit` events after seq `after`, without a gap, from the hot tail.
 
     None when the tail does not hold the next one, or the room is not in the log; then PostgreSQL
-    has it. [] when `after` is the head.
+    has it. [] when `after` is the head or beyond it.
 
     Raises: Unavailable.
     """
@@ -244,10 +245,10 @@ async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | Non
 
 
 async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], int] | None:
-    """Of the `limit` entries after seq `after` those that can be read, and the last one's seq.
+    """The readable events among the `limit` entries after seq `after`, and the last entry's seq.
 
-    Nothing and `after` itself at the head; None as from `hot_events`. A damaged entry, which
-    PostgreSQL will hold as a placeholder, does not hide what comes after it.
+    [] and `after` itself at the head; None as from `hot_events`. A damaged entry, which PostgreSQL
+    will hold as a placeholder, does not hide what comes after it.
 
     Raises: Unavailable.
     """
@@ -269,7 +270,7 @@ async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], 
 
 
 async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
-    """At most `limit` events that end with seq `last`, without a gap, in seq order.
+    """At most `limit` events up to seq `last`, without a gap, in seq order.
 
     [] when the hot tail does not hold the last one, or the room is not in the log.
 
@@ -293,7 +294,7 @@ async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
 
 
 async def hot_tails(spans: Mapping[int, tuple[int, int]], limit: int) -> dict[int, list[RoomEvent]]:
-    """Of each room in `spans` the newest `limit` events after the first seq and up to the second,
+    """For each room in `spans`, the newest `limit` events after the first seq and up to the second,
     in seq order, as far as the hot tail holds them; rooms that are not in the log are absent.
 
     Raises: Unavailable.
@@ -319,7 +320,7 @@ async def hot_tails(spans: Mapping[int, tuple[int, int]], limit: int) -> dict[in
 def _spans_in_parts(
     spans: Mapping[int, tuple[int, int]], limit: int
 ) -> Iterator[list[tuple[int, tuple[int, int]]]]:
-    """Rooms with at most `ENTRIES_PER_CALL` entries together, or one room with `limit`."""
+    """Parts with at most `ENTRIES_PER_CALL` entries in all, or one room with up to `limit`."""
     part: list[tuple[int, tuple[int, int]]] = []
     size = 0
     for room, (after, last) in spans.items():
@@ -358,7 +359,7 @@ async def numbers_at(places: Collection[tuple[int, int]]) -> dict[tuple[int, int
 
 
 def place_of_key(actor: int, key: str) -> tuple[int, int] | None:
-    """(epoch, seq) of the event that `actor` logged under a key in the last 6 h; blocks.
+    """(epoch, seq) of the event that `actor` logged under `key` in the last 6 h; blocks.
 
     Raises: redis.RedisError.
     """
@@ -384,7 +385,7 @@ def _run(entries: streams.Entries, after: int) -> list[RoomEvent]:
 
 
 def _readable(fields: streams.Fields) -> RoomEvent | None:
-    """The event of an entry; None for a damaged one, at whose place PostgreSQL will tell more."""
+    """The event in an entry; None when damaged: PostgreSQL will hold a placeholder for it."""
     try:
         event = codec.event_of(fields)
         events.decode_data(event.type, event.data)

@@ -1,9 +1,9 @@
-"""What people may not do in any room, as the log knows it: who is muted everywhere or deactivated.
+"""Who is muted everywhere or deactivated, as the log knows it.
 
 PostgreSQL decides (`User.muted_until`, `User.deactivated_at`). Every shard of the log has a copy
-of the little that is in force, so that the append asks it in the same atomic step (I7), also in
-rooms that are loaded later. The copy is written right after a change (`tell`) and compared every
-few seconds (`agree`), which mends what a crash, a log that was away, or a lost log left behind.
+of the few restrictions in force, so that the append checks them in the same atomic step (I7), also
+in rooms that are loaded later. The copy is written right after a change (`tell`) and compared every
+few seconds (`agree`), which fixes what a crash, a log that was down, or a lost log left wrong.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from chat.room_log.scripts import FORGET_PEOPLE, RESTRICT_PEOPLE
 from chat.servers import clocks
 from chat.servers.redis_log import blocking_client
 
-# Sockets, sessions and tokens of somebody deactivated end within a minute; after a day nothing of
-# theirs can be on its way any more.
+# Sockets, sessions and tokens of a deactivated person end within a minute; after a day nothing that
+# they sent can still be on its way.
 REMEMBER_DEACTIVATED = timedelta(days=1)
 
 
 def tell(user_id: int) -> None:
     """Tells every shard what is in force for one person.
 
-    Holds the person's row, so that of two changes the later one is also told later. Not within the
-    transaction that changes it.
+    Locks the person's row, so that of two changes the later one is also told later. Do not call it
+    within the transaction that makes the change.
 
-    Raises: redis.RedisError, after which `agree` will tell it; OperationalError.
+    Raises: redis.RedisError, after which `agree` will tell the shards; OperationalError.
     """
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
@@ -47,14 +47,14 @@ def tell(user_id: int) -> None:
 
 
 def agree(shards: Iterable[int] | None = None) -> int:
-    """Makes the copies in `shards` (default: all) what PostgreSQL says; how many entries changed.
+    """Makes the copies in `shards` (default: all) match PostgreSQL; returns the number of changes.
 
     Raises: redis.RedisError; OperationalError.
     """
     client = blocking_client()
     chosen = list(range(settings.ENV.shards) if shards is None else shards)
-    # The log first: what it has and PostgreSQL has no more is over. An entry that is newer than
-    # this look is another one, and stays.
+    # Read the log first: an entry that is there and no longer in PostgreSQL is over. An entry
+    # written after this read has another value, and stays.
     pipeline = client.pipeline(transaction=False)
     for shard in chosen:
         pipeline.hgetall(keys.people(shard))

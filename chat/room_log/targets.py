@@ -1,7 +1,7 @@
 """What PostgreSQL knows of a message that an append is about, or replies to.
 
-Who wrote it never changes. Whether it is deleted and the reactions to it do: the append compares
-how far they were stored.
+Its author never changes. Its reactions and whether it is deleted do, so the append compares how far
+the room was stored when they were read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chat.servers.postgres import in_database
 SYSTEM = 0
 
 
-# One statement each, so that all of it is of one moment.
+# One statement, so that everything is read in one snapshot.
 MESSAGE = """
     SELECT room.stored_seq, message.seq, COALESCE(message.author_id, 0),
            message.deleted_at IS NOT NULL,
@@ -42,7 +42,7 @@ OF_ROOM = """
 def look_up(event: NewEvent) -> NewEvent:
     """The event with what PostgreSQL knows of the message that it is about or replies to.
 
-    Raises: ClientError `not_found` when no message stands there; OperationalError.
+    Raises: ClientError `not_found` when there is no message there; OperationalError.
     """
     data = event.data
     if isinstance(data, MessagePosted):
@@ -74,9 +74,9 @@ def look_up(event: NewEvent) -> NewEvent:
 
 
 async def author_of(room: int, seq: int) -> int | None:
-    """User id of who wrote the message at `seq`, in the log or in PostgreSQL.
+    """User id of the author of the message at `seq`, from the log or from PostgreSQL.
 
-    `SYSTEM` for a message of the system; None when no message stands there.
+    `SYSTEM` for a message of the system; None when there is no message there.
 
     Raises: Unavailable.
     """

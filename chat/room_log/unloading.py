@@ -1,4 +1,4 @@
-"""Takes rooms that nobody has written to for a day out of the log's memory."""
+"""Takes rooms out of the log's memory when nobody has written to them for a day."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from chat.room_log import keys
 from chat.room_log.scripts import UNLOAD
 from chat.servers.redis_log import blocking_client
 
-# Rooms taken out in one step; the next takes more.
+# Rooms taken out in one call; the next call takes more.
 MAX_ROOMS = 1_000
 
 
 def unload_idle(shard: int, idle_ms: int = keys.IDLE_ROOM_MS) -> int:
-    """Unloads rooms of `shard` idle for `idle_ms` of which PostgreSQL holds every event.
+    """Unloads rooms of `shard` that are idle for `idle_ms` and completely stored.
 
-    PostgreSQL itself is asked what it holds: a room that is ahead of a restored database stays.
-    Returns how many left.
+    PostgreSQL itself is asked what it holds, so a room that is ahead of a restored database stays.
+    Returns how many rooms were unloaded.
 
     Raises: redis.RedisError, OperationalError.
     """
