@@ -1,13 +1,14 @@
-"""Drains a shard's ingest stream into PostgreSQL, once each, in order.
+"""Drains a shard's ingest stream into PostgreSQL: each event once, in order.
 
-The cursor lives in PostgreSQL and is locked for the transaction that inserts the events, applies
-them to the projections and moves it. A crash at any point repeats or does nothing; two drainers
-cannot both commit; a paused one is cut off by PostgreSQL. After the commit the log is told, which
-may be repeated or lost without harm: the next drain finishes it.
+The cursor is in PostgreSQL and is locked for the transaction that inserts the events, applies them
+to the projections and moves it. After a crash at any point the work is repeated or already done;
+two drainers cannot both commit; PostgreSQL cuts off a paused one. After the commit the log is told.
+That may be repeated or lost without harm: the next drain finishes it.
 
-Errors: what PostgreSQL refuses is halved until the offender stands alone, and gets a placeholder
-at its place and a dead letter. Infrastructure errors pass through and are retried by the next
-drain. Too many dead letters stop the shard: a person must look before the log is emptied into them.
+Errors: a batch that PostgreSQL refuses is halved until the bad event is alone; that event gets a
+placeholder at its place and a dead letter. Infrastructure errors pass through, and the next drain
+retries. Too many dead letters stop the shard: a person must look before the whole log becomes dead
+letters.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ from chat.tracing import tracing
 logger = logging.getLogger(__name__)
 
 BATCH_EVENTS = 500
-# What one statement may have to take apart for the search: a dozen of the longest messages, which
-# take a second or two however they are made, and a statement has 15.
+# The most text that one statement may have to parse for the search index: a dozen of the longest
+# messages. Whatever they contain, they take a second or two; the statement time-out is 15 s.
 STATEMENT_CHARACTERS = 100_000
-# A drainer dies with one batch at most not told to the log.
+# When a drainer dies, the log has missed at most one batch.
 UNFINISHED_ENTRIES = 2 * BATCH_EVENTS
-# A drain that has worked for so long lets other shards have the worker.
+# After this time a drain lets other shards have the worker.
 DRAIN_SECONDS = 10.0
 
 
@@ -71,9 +72,9 @@ class Drained(msgspec.Struct):
 
 
 def drain(shard: int) -> Drained:
-    """Stores what is in the ingest stream of `shard`, for at most `DRAIN_SECONDS`.
+    """Stores what is in the ingest stream of `shard`; begins no batch after `DRAIN_SECONDS`.
 
-    Raises: RetryableError when the log or PostgreSQL is away; nothing is lost, call again.
+    Raises: RetryableError when the log or PostgreSQL is down; nothing is lost, call again.
     """
     result = Drained()
     letters = LetterLimit()
@@ -145,7 +146,7 @@ def _measure(candidates: Sequence[Candidate], seconds: float) -> None:
 
 
 def _store(shard: int, candidates: Sequence[Candidate], quarantine: Quarantine) -> None:
-    """Stores `candidates` in order; in the place of what PostgreSQL refuses, its placeholder."""
+    """Stores `candidates` in order, with a placeholder for each event that PostgreSQL refuses."""
     if not candidates:
         return
     if len(candidates) > 1 and _characters(candidates) > STATEMENT_CHARACTERS:
@@ -173,8 +174,8 @@ def _store_halves(shard: int, candidates: Sequence[Candidate], quarantine: Quara
 
 
 def _characters(candidates: Sequence[Candidate]) -> int:
-    """How long the texts are that are written, or may be of messages that are deleted or restored:
-    PostgreSQL takes a text apart whenever its row changes."""
+    """Upper bound of the text that PostgreSQL must parse. A deletion or restoration counts as the
+    longest message, because PostgreSQL parses a text again whenever its row changes."""
     characters = 0
     for data in (one.placed.data for one in candidates):
         if isinstance(data, MessagePosted | MessageEdited):
@@ -185,7 +186,7 @@ def _characters(candidates: Sequence[Candidate]) -> int:
 
 
 def _refused(one: Candidate, error: DatabaseError, quarantine: Quarantine) -> Placed:
-    """What stands at the place of an event that PostgreSQL refused."""
+    """The placeholder for an event that PostgreSQL refused."""
     event = one.placed.event
     if isinstance(error, IntegrityError):
         # The same key may have been stored by another shard at the same moment.
@@ -195,7 +196,7 @@ def _refused(one: Candidate, error: DatabaseError, quarantine: Quarantine) -> Pl
 
 
 def _finish_earlier(position: ShardCursor) -> None:
-    """Tells the log what a drainer that died after its commit did not."""
+    """Tells the log what a drainer that died after its commit did not tell it."""
     client = blocking_client()
     left = streams.entries(
         client, keys.ingest(position.shard), last=position.position, count=UNFINISHED_ENTRIES
@@ -208,8 +209,8 @@ def _finish_earlier(position: ShardCursor) -> None:
 
 
 def _news(placed: Sequence[Placed]) -> dict[str, object]:
-    """What brings a room back to people who do not see it: words in a direct conversation, and
-    that an archived room is open again. See `Hub.on_message`."""
+    """What makes a room reappear for people who do not see it: a message in a direct conversation,
+    or an archived room that is open again. See `Hub.on_message`."""
     first: dict[int, RoomEvent] = {}
     opened: set[int] = set()
     for event, data in ((one.event, one.data) for one in placed):
@@ -233,7 +234,7 @@ def _tell_log(
     heads: dict[int, int],
     news: dict[str, object] | None = None,
 ) -> None:
-    """Moves the rooms' watermarks, trims what PostgreSQL holds, and announces it."""
+    """Moves the rooms' watermarks, trims what PostgreSQL holds, and announces what is stored."""
     milliseconds, counter = epochs.stream_id(position.position)
     arguments: list[str | int] = [
         shard,

@@ -1,7 +1,7 @@
-"""Folds a batch of changes into the few that matter, so that they take few statements. Pure.
+"""Folds a batch of changes into those that matter, so that they take few statements. Pure.
 
-What comes out has the same effect as one change after the other: only changes of the same thing
-depend on each other's order.
+The result has the same effect as applying one change after the other: order matters only among
+changes of the same thing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REACTION_CHANGES = (EventType.REACTION_ADDED, EventType.REACTION_REMOVED)
 
 
 class Folded(msgspec.Struct):
-    """Changes of different things in each list but `in_turn`, which is to be applied in order."""
+    """Each list but `in_turn` changes a thing at most once; `in_turn` must be applied in order."""
 
     edited: list[tuple[RoomEvent, MessageEdited]] = []
     deleted: list[tuple[RoomEvent, MessageTarget]] = []
@@ -57,9 +57,9 @@ def fold(changes: Iterable[Change]) -> Folded:
 
 
 def _fold_message(changes: list[Change], folded: Folded) -> None:
-    """The last of several edits stands, and of one person's deletions the first.
+    """Keeps the last of several edits, and the first of one person's deletions.
 
-    Whose deletion stands when several people deleted it depends on the author.
+    When several people deleted the message, the author decides which deletion counts.
     """
     kinds = {event.type for event, _ in changes}
     actors = {event.actor for event, _ in changes}

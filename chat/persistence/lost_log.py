@@ -21,23 +21,24 @@ from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
-# A busy shard has a new event within milliseconds of a drain's end, and each attempt must find a
-# moment without one.
+# A busy shard has a new event within milliseconds of a drain's end, and an attempt succeeds only in
+# a moment without one.
 RAISE_ATTEMPTS = 10
-# A backlog takes longer; it is the workers' to store, and the caller's thread is free again.
+# A backlog takes longer; the workers store it, so that the caller's thread is free again.
 RAISE_SECONDS = 5.0
 
 
 def report_regress(room: int, seen: int, epoch: int) -> bool:
-    """Somebody saw event `seen` of `room` at `epoch`; True when the log has forgotten it.
+    """A client saw event `seen` of `room` at `epoch`. True when the log had forgotten that event
+    and the shard has a new epoch now.
 
-    That is a log that lost its end unnoticed (a replica that lagged and was promoted, a copy
-    that is newer than PostgreSQL's cursor): its shard gets a new epoch, so that no place is given
-    out twice for longer than it took to notice. What the log still has is stored before that, as
-    nothing of an earlier epoch is stored later. False also when that does not succeed, because
-    the shard is stopped or has too much to store: call again with the next heartbeat.
+    Such a log lost its end unnoticed (a lagging replica was promoted, or a copy was restored that
+    is newer than PostgreSQL's cursor). The new epoch ends the time in which places are given out
+    twice. What the log still has is stored first, because nothing of an earlier epoch is stored
+    later. False also when the epoch cannot be raised, because the shard is stopped or has too much
+    to store: call again with the next heartbeat.
 
-    Raises: RetryableError when the log is away; OperationalError when PostgreSQL is.
+    Raises: RetryableError when the log is down; OperationalError when PostgreSQL is.
     """
     shard = events.shard_of(room, settings.ENV.shards)
     deadline = time.monotonic() + RAISE_SECONDS

@@ -1,4 +1,4 @@
-"""What the tables look like after an event: rows are written here and nowhere else.
+"""Applies events to the projections, the tables that people read.
 
 Called by `chat.persistence.drain` inside its transaction, with events of one shard in log order.
 Statements take whole batches, because a round trip costs more than a row.
@@ -32,7 +32,7 @@ EDIT_MESSAGES = """
     WHERE room_id = edit.room AND seq = edit.target AND deleted_at IS NULL
 """
 
-# The first deletion stands, but for the author's own: what they took back, nobody brings back.
+# The first deletion counts, but the author's own replaces another's: nobody may restore that one.
 DELETE_MESSAGES = """
     UPDATE chat_message SET deleted_at = deletion.at, deleted_by_id = deletion.actor
     FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[])
@@ -133,8 +133,8 @@ def _insert_messages(placed: Sequence[Placed]) -> None:
 
 
 def _copy(statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-    """Inserts `rows` at a third of what an INSERT costs this process: nothing is quoted twice."""
-    # Django passes the driver's own method on, so its errors are not Django's yet.
+    """Inserts `rows` by COPY, at a third of the cost of an INSERT: nothing is quoted twice."""
+    # `copy` is the driver's own method, so its errors must be turned into Django's.
     with (
         connection.wrap_database_errors,
         connection.cursor() as cursor,
@@ -166,7 +166,7 @@ def _change(folded: folding.Folded) -> None:
 
 
 def _execute_columns(statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Runs a statement that takes `rows` as one array for each column; not at all for no rows."""
+    """Runs a statement that takes `rows` as one array per column; does nothing without rows."""
     if rows:
         _execute(statement, *(list(column) for column in zip(*rows, strict=True)))
 
@@ -246,8 +246,8 @@ def _member_joined(event: RoomEvent, data: events.MemberJoined) -> None:
         event.at,
     )
     _forget_absent_mute(event.room, data.user)
-    _unban(event.room, data.user)  # whoever was let in may be in
-    # What was said before somebody came is not new to them. Who comes back keeps their place.
+    _unban(event.room, data.user)  # joining ends a ban
+    # Earlier messages are not new to somebody who joins. Those who come back keep their marker.
     _execute(
         "INSERT INTO chat_readmarker (user_id, room_id, seq) VALUES (%s, %s, %s)"
         " ON CONFLICT DO NOTHING",
@@ -258,7 +258,7 @@ def _member_joined(event: RoomEvent, data: events.MemberJoined) -> None:
 
 
 def _member_gone(event: RoomEvent, data: events.Member) -> None:
-    # A mute is of the person in the room, not of their being there: it waits for them.
+    # A mute outlasts the membership: it is kept for when the person comes back.
     _execute(
         "WITH gone AS (DELETE FROM chat_membership WHERE room_id = %s AND user_id = %s"
         " RETURNING room_id, user_id, muted_until)"

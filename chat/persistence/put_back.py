@@ -1,9 +1,10 @@
 """Retries what `persist` could not store: the event takes the place of its placeholder.
 
-One transaction that holds the shard's persist cursor, so no drain is under way: the row at the
+One transaction holds the shard's persist cursor, so no drain is under way. In it, the row at the
 event's (room, seq) changes from `event.quarantined` to the event, the projections become what a
-replay gives, and the event is noted for publishing again. After it, and safe to repeat: members
-and archiving reach the log, connected clients are told to read the room anew.
+replay gives, and the event is noted for publishing again. After the commit, and safe to repeat:
+members, archiving and slow mode reach the log, and connected clients are told to read the room
+anew.
 """
 
 from __future__ import annotations
@@ -31,20 +32,20 @@ from chat.room_log.scripts import FORGET
 from chat.servers.failures import is_data_error
 from chat.servers.redis_log import blocking_client
 
-# What the log keeps of a room beside its events, read by the append.
+# These change what the log keeps of a room besides its events, for the append to read.
 IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED, EventType.ROOM_UPDATED)
 
 
 def retry(letter: Letter, token: str) -> Retried:
-    """Stores the letter's event at its original place; nothing changes where it stands already.
+    """Stores the dead letter's event at its original place; changes nothing if it is there already.
 
     Raises: Unretryable when it has no place, or another event has its place or its key;
-    PermanentError when PostgreSQL or its own type refuses it still; RetryableError when the log
-    or PostgreSQL is away, or the place is not stored yet.
+    PermanentError when PostgreSQL or its own type still refuses it; RetryableError when the log
+    or PostgreSQL is down, or the place is not stored yet.
     """
     event = _event_of(letter)
     try:
-        # A drain that is under way is waited for; the next one leaves.
+        # Wait for a drain under way; a later one finds the cursor held and leaves.
         with cursors.held(_shard_of(event.room), cursors.Kind.PERSIST, wait=True):
             replaced = _store(event, letter.id)
             crash_point("put_back.before_commit")
@@ -73,7 +74,7 @@ def _event_of(letter: Letter) -> RoomEvent:
 
 
 def _store(event: RoomEvent, letter: str) -> bool:
-    """Puts the event at its place; False when it stands there already."""
+    """Puts the event at its place; False when it is there already."""
     row = Row.objects.filter(room_id=event.room, seq=event.seq).first()
     if row is None:
         raise _no_place(event)
@@ -95,7 +96,7 @@ def _store(event: RoomEvent, letter: str) -> bool:
         first = _same_key(event)
         if not is_data_error(error) or first is None:
             raise
-        # It was acknowledged, and with its letter would go the only copy of what it says.
+        # The event was acknowledged, and its dead letter holds the only copy of its content.
         if not quarantine.same_request(first, event):
             raise Unretryable(HOPELESS[Reason.KEY_CONFLICT]) from error
         _name_first(row, event, first, letter, now)
@@ -103,7 +104,7 @@ def _store(event: RoomEvent, letter: str) -> bool:
 
 
 def _expected_n(event: RoomEvent) -> int:
-    """What `n` the event must have by the one before it; a placeholder may not have known it."""
+    """The `n` that follows from the event before; a placeholder may not have known it."""
     before = Row.objects.filter(room_id=event.room, seq=event.seq - 1).values_list("n", flat=True)
     return (before.first() or 0) + (event.type == EventType.MESSAGE_POSTED)
 
@@ -118,9 +119,9 @@ def _no_place(event: RoomEvent) -> Exception:
 
 
 def _stands_already(row: Row, event: RoomEvent) -> bool:
-    """False, after an earlier retry or because the room's log filled the place.
+    """False: an earlier retry stored the event, or it was taken from the room's log.
 
-    Raises: Unretryable when it is another event under the same key.
+    Raises: Unretryable when the place holds another event under the same key.
     """
     for stored in stored_events.read_about(
         event.room, [event.type], {}, first=event.seq, last=event.seq
@@ -131,7 +132,7 @@ def _stands_already(row: Row, event: RoomEvent) -> bool:
 
 
 def _value(data: msgspec.Raw) -> object:
-    """The JSON value: PostgreSQL keeps that and not the text."""
+    """The JSON value, because PostgreSQL keeps the value and not the text."""
     try:
         return msgspec.json.decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -155,7 +156,7 @@ def _same_key(event: RoomEvent) -> RoomEvent | None:
 
 
 def _name_first(row: Row, event: RoomEvent, first: RoomEvent, letter: str, now: datetime) -> None:
-    """The event was accepted twice: the placeholder stays, and names the one that was stored."""
+    """For an event that was accepted twice: the placeholder stays and names the stored one."""
     placed = quarantine.duplicate(event, (first.room, first.seq))
     data = msgspec.json.decode(placed.event.data)
     Row.objects.filter(pk=row.pk).update(data=data)
@@ -163,9 +164,9 @@ def _name_first(row: Row, event: RoomEvent, first: RoomEvent, letter: str, now: 
 
 
 def _let_log_agree(room: int) -> None:
-    """Makes the log read the room's members again, if it had loaded them without this event.
+    """Makes the log load the room again if it had loaded it without this event.
 
-    Raises: RetryableError while something of the room is not stored; RedisError.
+    Raises: RetryableError while the room has events that are not stored; RedisError.
     """
     shard = _shard_of(room)
     snapshot = loading.read_snapshot(room, shard)
@@ -175,7 +176,7 @@ def _let_log_agree(room: int) -> None:
     pipeline.hgetall(keys.mutes(shard, room))
     pipeline.hmget(keys.room(shard, room), "archived", "slow")
     acl, mutes, numbers = pipeline.execute()
-    # A room that was loaded before there was slow mode has no number for it.
+    # A room that was loaded by a version without slow mode has no number for it.
     same_numbers = [int(number or 0) for number in numbers] == [
         int(snapshot.archived),
         snapshot.slow_mode_seconds,
@@ -207,7 +208,7 @@ def _shard_of(room: int) -> int:
 
 
 def _kind(error: DatabaseError) -> str:
-    """The error's class and SQLSTATE; its text may quote what was refused."""
+    """The error's class and SQLSTATE; not its text, which may quote what was refused."""
     state = getattr(error.__cause__, "sqlstate", None)
     name = type(error.__cause__ or error).__name__
     return name if state is None else f"{name}, SQLSTATE {state}"

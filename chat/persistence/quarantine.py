@@ -1,7 +1,8 @@
-"""Keeps what a shard's entries cannot become, and says what stands at its place.
+"""Keeps the entries of a shard that cannot be stored, and makes the placeholders for them.
 
-Whatever the entry is, its bytes go to the dead letters, and from there a person or a retry gets
-them back (`put_back`). Where it had been given a place of its room, a placeholder stands there.
+The bytes of such an entry go to the dead letters, whatever they are; a person or a retry gets them
+back from there (`put_back`). If the log had given the entry a place in its room, a placeholder is
+stored at that place.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ Fields = Mapping[bytes, bytes]
 
 
 class Quarantine:
-    """That of one batch of a shard.
+    """The quarantine of one batch of a shard.
 
-    `letters` counts the dead letters that this batch made: one that an earlier run made for the
-    same entry has been counted, and looked at if it stopped the shard.
+    `letters` counts only the dead letters that this batch made. One that an earlier run made for
+    the same entry has been counted already, and looked at if it stopped the shard.
 
-    Every method raises redis.RedisError when the log server cannot keep the bytes; the caller must
-    not go on then.
+    Every method raises redis.RedisError when the log server cannot keep the bytes; then the caller
+    must not go on.
     """
 
     def __init__(self, shard: int) -> None:
@@ -40,7 +41,7 @@ class Quarantine:
         fields: Fields,
         event: RoomEvent | None = None,
     ) -> None:
-        """Keeps an entry that has no place; `event` is what was read out of it."""
+        """Keeps an entry that has no place; `event` is what could be read from it."""
         if event is None:
             origin = DeadLetterOrigin(shard=self._shard, stream_id=stream_id)
         else:
@@ -48,7 +49,7 @@ class Quarantine:
         self._enter(reason, error, origin, fields)
 
     def lost(self, room: int, first: int, last: int) -> EventQuarantined:
-        """What stands at the places `first` … `last`, which the log gave out and lost."""
+        """Data of the placeholders at places `first` … `last`, which the log gave out and lost."""
         letter = self._enter(
             Reason.MISSING,
             f"The log gave out the places {first} to {last} and lost them.",
@@ -60,8 +61,8 @@ class Quarantine:
     def unreadable(
         self, error: BaseException, fields: Fields, after: RoomEvent, seq: int, n: int
     ) -> Placed:
-        """The placeholder at place `seq` for what the room's log has there, before event `after`
-        of the stream."""
+        """The placeholder at place `seq` for an entry of the room's log that cannot be read. The
+        place precedes event `after` of the stream."""
         return self._placeholder(
             Reason.UNREADABLE, error, self._origin("", after, seq), fields, after, seq, n
         )
@@ -81,10 +82,10 @@ class Quarantine:
     def repeated(
         self, stream_id: str, fields: Fields, event: RoomEvent, first: RoomEvent
     ) -> Placed:
-        """The placeholder for a repeat that slipped through: it names where the first one stands.
+        """The placeholder for a repeat that was given a place: it names the place of the first.
 
-        One that asked for something else under the same key was acknowledged too: its bytes are
-        kept.
+        An event that asked for something else under the same key was acknowledged too, so its
+        bytes are kept.
         """
         place = (first.room, first.seq)
         if same_request(first, event):
@@ -138,7 +139,7 @@ class Quarantine:
 
 
 def same_request(first: RoomEvent, event: RoomEvent) -> bool:
-    """Whether two events under one key ask for the same."""
+    """Whether two events under one key ask for the same thing."""
     if (first.room, first.type) != (event.room, event.type):
         return False
     one, other = (events.decode_data(each.type, each.data) for each in (first, event))
@@ -146,7 +147,7 @@ def same_request(first: RoomEvent, event: RoomEvent) -> bool:
 
 
 def duplicate(event: RoomEvent, place: tuple[int, int]) -> Placed:
-    """The placeholder for `event`, the same request as what stands at (room, seq) `place`."""
+    """The placeholder for `event`, which is the same request as the one at (room, seq) `place`."""
     data = EventQuarantined(reason="duplicate", original_type=event.type, duplicate_of=place)
     return placeholder_at(event, event.seq, event.n, data)
 

@@ -1,8 +1,8 @@
-"""Puts an event at its place after events that came later: its row, and what became of it.
+"""Puts an event at its place when later events are already stored: its row and its projections.
 
-The projections must look as if the event had been there all the time, so what it touches is
-projected anew from the room's events, in their order: the message with its edits, the reaction,
-the membership, the room's name. All inside the caller's transaction, which holds the shard's
+The projections must look as if the event had always been there. So what it touches is projected
+anew from the room's events, in their order: the message with its edits, the reaction, the
+membership, the room's name. All this happens in the caller's transaction, which holds the shard's
 persist cursor, so no event is stored meanwhile.
 """
 
@@ -20,7 +20,7 @@ from chat.models import RoomEvent as Row
 from chat.persistence import projections, stored_events
 from chat.persistence.projections import Placed
 
-# The type is asked for again, so that nothing but a placeholder is ever overwritten.
+# The type is checked again, so that only a placeholder is ever overwritten.
 REPLACE = """
     UPDATE chat_roomevent SET type = %s, key = %s, actor_id = %s, n = %s, at = %s, data = %s::jsonb
     WHERE id = %s AND type = 'event.quarantined'
@@ -65,9 +65,9 @@ def replace_placeholder(row: Row, placed: Placed, letter: str, now: datetime) ->
 
 
 def reproject(placed: Placed) -> None:
-    """Makes the projections what they would be had the event been projected in its turn.
+    """Makes the projections what they would be if the event had been projected in its turn.
 
-    Its row, and those of all events after it, are in the table.
+    Its row and the rows of all stored events after it must be in the table.
     """
     event, data = placed.event, placed.data
     match data:
@@ -80,10 +80,10 @@ def reproject(placed: Placed) -> None:
         case events.MemberJoined() | events.MemberMuted() | events.Member():
             _membership_again(event.room, data.user)
         case events.RoomUpdated() | events.RoomArchived():
-            # The last event that names a field gives its value: those before do not matter.
+            # The last event that names a field gives its value, so earlier ones do not matter.
             _apply(stored_events.read_about(event.room, [event.type], {}, first=event.seq))
         case events.RoomCreated() | events.EventQuarantined():
-            pass  # nothing becomes of them
+            pass  # these have no projections
 
 
 def _message_again(room: int, target: int) -> None:
@@ -92,7 +92,7 @@ def _message_again(room: int, target: int) -> None:
     ):
         data = _placed(posted).data
         assert isinstance(data, events.MessagePosted)
-        # The row stays where there is one, for whatever refers to it.
+        # An existing row is kept, because other rows may refer to it.
         if not Message.objects.filter(room_id=room, seq=target).update(
             body=data.body, edited_at=None, deleted_at=None, deleted_by=None
         ):
@@ -102,7 +102,7 @@ def _message_again(room: int, target: int) -> None:
 
 def _reaction_again(event: RoomEvent, data: events.Reaction) -> None:
     if event.actor is None:
-        return  # the table holds people's
+        return  # the table holds only people's reactions
     Reaction.objects.filter(
         room_id=event.room, target=data.target, user_id=event.actor, emoji=data.emoji
     ).delete()

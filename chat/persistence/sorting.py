@@ -1,9 +1,9 @@
 """Reads a shard's ingest stream and decides what each entry is, before PostgreSQL is touched.
 
-The stream is ours, but what is in it is not taken on trust: an old copy of the log may come back,
-an entry may be damaged, a person may have written one by hand. An entry is one of: an event for
-the next place of its room; a repeat of what is stored; or a dead letter, with a placeholder where
-it had been given a place.
+The stream is ours, but its content is not trusted: an old copy of the log may come back, an entry
+may be damaged, a person may have written one by hand. An entry is an event for the next place of
+its room, a repeat of a stored event, or a dead letter. A dead letter that had been given a place
+gets a placeholder there.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from chat.servers.redis_log import blocking_client
 
 Entry = tuple[str, Fields]  # stream id, fields
 
-# Places of a gap that one batch fills: after a restore of an old PostgreSQL it may be a million.
+# The most places of a gap that one batch fills. After an old PostgreSQL backup is restored, a gap
+# may have a million places.
 MAX_GAP_PLACES = 5_000
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """An event for the next place of its room, and the entry that it came from."""
+    """An event for the next place of its room, and the entry it came from."""
 
     placed: Placed
     stream_id: str
@@ -40,7 +41,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class _Position(msgspec.Struct):
-    """How far a room is stored, counting what this batch will store."""
+    """How far a room is stored, including what this batch will store."""
 
     seq: int
     n: int
@@ -55,8 +56,8 @@ def read(shard: int, after: str, limit: int) -> list[Entry]:
 class Sorter:
     """Sorts one batch of entries of a shard.
 
-    What cannot be stored goes to `quarantine`. `upto` is the stream id of the last entry that is
-    dealt with; None when a gap takes the whole batch.
+    What cannot be stored goes to `quarantine`. `upto` is the stream id of the last entry that this
+    batch handles; None when a gap takes the whole batch.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Sorter:
         self.upto: str | None = entries[-1][0]
 
     def sort(self) -> list[Candidate]:
-        """The events to store, gapless in every room; all else is a dead letter or a repeat."""
+        """The events to store, without gaps in any room; the rest are dead letters or repeats."""
         readable = list(self._readable())
         rooms = {event.room for _, _, event in readable}
         self._positions = {
@@ -117,7 +118,7 @@ class Sorter:
                 position.seq, position.n = event.seq, event.n
 
     def _check_is_stored(self, stream_id: str, fields: Fields, event: RoomEvent) -> None:
-        """A repeat of what is stored is passed over; anything else at a taken place is kept."""
+        """Skips a repeat of what is stored; keeps anything else at a taken place."""
         stands = StoredEvent.objects.filter(
             room_id=event.room, seq=event.seq, epoch=event.epoch
         ).values_list("type", "key")
@@ -132,15 +133,15 @@ class Sorter:
         )
 
     def _leave_from(self, stream_id: str) -> None:
-        """Leave this entry and all after it to the next batch."""
+        """Leaves this entry and all later ones to the next batch."""
         before = [one for one, _ in self._entries[: [i for i, _ in self._entries].index(stream_id)]]
         self.upto = before[-1] if before else None
 
     def _fill_gap(self, position: _Position, event: RoomEvent, end: int) -> Iterator[Candidate]:
-        """What the stream lacks before place `end`, taken from the room's own log.
+        """The events that the stream lacks before place `end`, taken from the room's own log.
 
-        A stretch of places that are lost there too is one dead letter: nothing of them is left
-        but their numbers.
+        Consecutive places that are lost there too share one dead letter: only their numbers are
+        left.
         """
         first = position.seq + 1
         if first == end:
@@ -183,7 +184,7 @@ class Sorter:
         return Candidate(Placed(event, data), stream_id, fields)
 
     def _without_repeated_keys(self, candidates: Iterable[Candidate]) -> list[Candidate]:
-        """Replaces an event whose key is stored already by a placeholder that names the first."""
+        """Replaces events whose key was used before with placeholders that name the first event."""
         found = list(candidates)
         firsts = stored_under_keys([one.placed.event for one in found])
         result = []
@@ -201,10 +202,10 @@ class Sorter:
         return result
 
     def _read_heads(self, rooms: Iterable[int]) -> dict[int, int] | None:
-        """How far each room's own log goes at this epoch: no place beyond that was given out.
+        """The last place in each room's own log at this epoch; no later place was given out.
 
-        None when the log has lost the epoch since the entries were read. They are all that is
-        left of it then, and nobody is given a place until this batch has ended: they are stored.
+        None when the log has lost the epoch since the entries were read. Then the entries are all
+        that is left of it. They are stored, as no place is given out until this batch has ended.
         """
         ordered = list(rooms)
         pipeline = blocking_client().pipeline(transaction=True)
@@ -224,21 +225,21 @@ class Sorter:
 
 
 def checked_data(event: RoomEvent) -> events.EventData:
-    """The decoded data of an event of which nothing is trusted.
+    """The decoded data of an untrusted event.
 
     Raises: msgspec.MsgspecError, ValueError or RecursionError when it cannot be stored.
     """
     raw = bytes(event.data)
     if len(raw) > events.MAX_DATA_BYTES:
         raise ValueError(f"The data has {len(raw)} bytes.")
-    raw.decode()  # the decoder passes over what it need not read
+    raw.decode()  # the JSON decoder skips parts without checking that they are UTF-8
     if event.key is not None and str(uuid.UUID(event.key)) != event.key:
         raise ValueError("The key is not a UUID in its canonical form.")
     return events.decode_data(event.type, event.data)
 
 
 def stored_under_keys(batch: Sequence[RoomEvent]) -> dict[tuple[int, str], RoomEvent]:
-    """The stored events that were made under the same (actor, key) as events of `batch`.
+    """The stored events with the same (actor, key) as an event of `batch`.
 
     Raises: OperationalError.
     """

@@ -1,4 +1,4 @@
-"""Room events as PostgreSQL holds them, in the form that the log has them."""
+"""Reads room events from PostgreSQL, in the form that they have in the log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_after(room: int, after: int, limit: int) -> list[RoomEvent]:
 
 
 def room_changes(room: int, first: int, before: int, limit: int) -> list[RoomEvent]:
-    """The last `limit` events from seq `first` to before `before` that are about the room and its
+    """The last `limit` events with `first` <= seq < `before` that are about the room and its
     people, not about messages, in seq order.
 
     Raises: OperationalError.
@@ -35,7 +35,7 @@ def room_changes(room: int, first: int, before: int, limit: int) -> list[RoomEve
 
 
 def find_by_key(actor: int, key: str) -> RoomEvent | None:
-    """The event that `actor` made under an idempotency key, however long ago.
+    """The event that `actor` made under an idempotency key, no matter how long ago.
 
     Raises: OperationalError.
     """
@@ -53,7 +53,7 @@ def read_about(
 ) -> list[RoomEvent]:
     """Stored events of `kinds` from seq `first` to `last` whose data holds `about`, in seq order.
 
-    Reads every event of the room in that stretch: for rare work, not for requests.
+    Reads every event of the room in that range: for rare work, not for requests.
 
     Raises: OperationalError.
     """
@@ -94,6 +94,6 @@ def _as_event(row: Row) -> RoomEvent:
         key=None if row.key is None else str(row.key),
         actor=row.actor_id,
         at=row.at,
-        # Passed on as PostgreSQL gives it, not decoded and encoded again.
+        # Passed on as PostgreSQL returns it, without decoding and encoding it again.
         data=msgspec.Raw(row.data_text.encode()),  # type: ignore[attr-defined]
     )
