@@ -1,1 +1,1 @@
-"""Exporting: what is stored goes to the event bus, in order, at least once."""
+"""Exports stored events to the event bus, in order, at least once."""

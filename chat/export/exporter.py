@@ -1,18 +1,19 @@
-"""Publishes a shard's stored events on the bus: at least once each, in the order of each room.
+"""Publishes a shard's stored events on the event bus: at least once each, in order in each room.
 
-The cursor lives in PostgreSQL and is locked for the transaction that reads the events, publishes
-them and moves it, so two exporters never publish the same shard at once. A crash after the
-acknowledgements and before the commit publishes the same events again; readers recognise them
-by (room, seq). An exporter that was paused is cut off by PostgreSQL, and another one takes over.
-The cursor belongs to one bus: when an installation gets Kafka, or gives it up, and when the topic
-was deleted or lost and made again, everything is published from the start, so that the other bus
-has every event too, in order. The bus is asked which it is before and after each batch
-(docs/decisions/0027).
+The cursor is in PostgreSQL and is locked for the transaction that reads the events, publishes them
+and moves it, so two exporters never publish the same shard at once. After a crash between the
+acknowledgements and the commit, the same events are published again; readers recognise them by
+(room, seq). PostgreSQL cuts off an exporter that was paused, and another one takes over.
 
-Errors: while the bus does not acknowledge, nothing moves and the next run tries again; that is
-never a dead letter. What the bus refuses for ever goes to the dead letters, and a placeholder is
-published at its place, so that readers see where something is missing. Too many of those stop
-the shard: a person must look.
+The cursor belongs to one event bus. When an installation starts or stops using Kafka, or when the
+topic was deleted or lost and created again, everything is published from the start, so that the new
+event bus also has every event, in order. The event bus is asked for its id before and after each
+batch (docs/decisions/0027).
+
+Errors: while the event bus does not acknowledge, nothing moves and the next run tries again; that
+is never a dead letter. An event that the event bus refuses for good goes to the dead letters, and a
+placeholder is published at its place, so that readers see where something is missing. Too many of
+those stop the shard: a person must look.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ logger = logging.getLogger(__name__)
 
 SOURCE = "export"
 BATCH_EVENTS = 1_000
-# An export that has worked for so long lets other shards have the worker.
+# After this time an export lets other shards have the worker.
 EXPORT_SECONDS = 10.0
-# All acknowledgements of a batch come within this time, or the batch has failed.
+# A batch has failed unless all its acknowledgements come within this time.
 PUBLISH_SECONDS = 12.0
 
 READ_EVENTS = """
@@ -97,23 +98,23 @@ FIND_WAITING = """
     )
 """
 
-# While the bus is away, a process asks it only so often: each time it may have to wait, and a
-# worker that waits does not store what people write. Short enough that the export flows again
-# within 15 s of the bus's return.
+# How long a process leaves an unreachable event bus alone: each attempt may have to wait, and a
+# worker that waits does not store what people write. Short enough for the export to resume within
+# 15 s of the event bus's return.
 FIRST_REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 8.0
 
-# After a failure a shard is probed with one event, so that a bus which takes some rooms and not
-# others is not sent the same events every two seconds. Doubled with every success.
+# After a failure a shard is probed with one event, so that an event bus that takes only some rooms
+# is not sent the same events every two seconds. The number doubles with every success.
 _batch_events: dict[int, int] = {}
 
 
 class Resting(RetryableError):
-    """The bus was away a moment ago and is not asked yet."""
+    """The event bus was unreachable a moment ago; it is too early to ask it again."""
 
 
 class Rest:
-    """When this process may ask the bus again, after it has failed so many times in a row."""
+    """Backs off from the event bus, for longer with each failure in a row."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -154,7 +155,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 def export_when_rested(shard: int) -> Exported:
-    """As `export`; raises Resting at once while this process has just found the bus away."""
+    """Like `export`, but raises Resting at once if the event bus was unreachable a moment ago."""
     _rest.check()
     try:
         exported = export(shard)
@@ -167,16 +168,17 @@ def export_when_rested(shard: int) -> Exported:
 
 
 def export(shard: int, bus: EventBus | None = None) -> Exported:
-    """Publishes what is stored of `shard` and not yet on the bus, for at most `EXPORT_SECONDS`.
+    """Publishes stored events of `shard` that are not yet on the event bus; begins no batch after
+    `EXPORT_SECONDS`.
 
-    Raises: RetryableError when the bus, the log or PostgreSQL is away; call again later.
+    Raises: RetryableError when the event bus, the log or PostgreSQL is down; call again later.
     """
     bus = bus or event_bus()
     result = Exported()
     letters = LetterLimit()
     deadline = time.monotonic() + EXPORT_SECONDS
     try:
-        # Before any transaction, because connecting may take its time.
+        # Before any transaction, because connecting may take long.
         bus_id = bus.prepare()
         cursors.ensure_export(shard)
         while time.monotonic() < deadline and _export_batch(shard, bus, bus_id, result, letters):
@@ -200,8 +202,8 @@ def waiting_shards(shards: int) -> list[int]:
 
 
 def shards_elsewhere(shards: int, bus_id: str) -> dict[int, str | None]:
-    """Shards of which the bus that is there now may not have what was exported; each with the id
-    of the bus that has it, None where that is of another kind.
+    """Shards whose exported events may not be on the current event bus, each with the id of the
+    event bus that has them; None when that is of another kind.
 
     Raises: OperationalError.
     """
@@ -216,8 +218,8 @@ def _export_batch(
 ) -> bool:
     """Publishes one batch; False when there is nothing more to do at the moment.
 
-    Raises: RetryableError when not all of it was acknowledged, after moving the cursor over what
-    was.
+    Raises: RetryableError when not all of it was acknowledged, after moving the cursor past the
+    acknowledged part.
     """
     limit = _batch_events.get(shard, BATCH_EVENTS)
     before = result.published
@@ -240,7 +242,7 @@ def _export_batch(
             failure = _publish_replacements(shard, bus, position, result, letters)
         if failure is not None:
             _batch_events[shard] = 1
-        # Asked after the acknowledgements: what a topic had that is gone by now is nowhere.
+        # Ask after the acknowledgements: if the topic is gone by now, so is what it acknowledged.
         if result.published > before and bus.prepare() != bus_id:
             raise RetryableError("The event bus was made anew meanwhile.")
     if done:
@@ -253,11 +255,11 @@ def _export_batch(
 
 
 def _begin_on(bus: EventBus, bus_id: str, position: ShardCursor) -> None:
-    """Sets the locked cursor back when what it counts is not on this bus."""
+    """Sets the locked cursor back to the start if what it counts is not on this event bus."""
     if (position.bus, position.bus_id) == (bus.name, bus_id):
         return
     if position.bus and not (position.bus == bus.name and bus.holds(position.bus_id)):
-        # Loud even where it was done on purpose: every consumer gets everything again.
+        # An error even if this was done on purpose: every consumer gets everything again.
         logger.error(
             "shard %s: what was exported to %s %s is not on %s %s; all of it is published again",
             position.shard,
@@ -301,8 +303,8 @@ def _publish(
 ) -> tuple[int, RetryableError | None]:
     """Publishes `rows` in order.
 
-    Returns how many from the first one on are on the bus, all of them acknowledged, and why the
-    next one is not. Raises: TooManyLetters.
+    Returns how many rows from the first one on were acknowledged without a gap, and why the next
+    one was not. Raises: DeadLetterLimitReached.
     """
     began, began_ns = time.monotonic(), time.time_ns()
     deadline = began + PUBLISH_SECONDS
@@ -321,7 +323,7 @@ def _publish(
                 continue
             still_missing.append(i)
             if isinstance(outcome, PermanentError):
-                if i in refused:  # even the placeholder: then the bus takes nothing at all
+                if i in refused:  # even the placeholder: the event bus takes nothing at all
                     raise DeadLetterLimitReached
                 refused.add(i)
                 records[i], new = _placeholder(shard, rows[i].event, records[i], outcome)
@@ -330,7 +332,7 @@ def _publish(
             elif failure is None and isinstance(outcome, RetryableError):
                 failure = outcome
         missing = still_missing
-        # What was held back behind a refused event can go now; anything else waits for its time.
+        # Events held back behind a refused one can go now; all others wait for the next run.
         if not progress:
             break
     _measure(rows, set(missing), len(refused), time.monotonic() - began)
@@ -361,9 +363,9 @@ def _record(event: RoomEvent) -> Record:
 def _placeholder(
     shard: int, event: RoomEvent, record: Record, error: PermanentError
 ) -> tuple[Record, bool]:
-    """What stands on the bus at the place of an event that it refuses. The event is kept.
+    """The placeholder for an event that the event bus refuses, and whether its dead letter is new.
 
-    With it, whether its dead letter is new.
+    The dead letter keeps the event.
     """
     letter = dead_letters.enter(
         source=SOURCE,
@@ -390,7 +392,7 @@ def _placeholder(
 def _publish_replacements(
     shard: int, bus: EventBus, position: ShardCursor, result: Exported, letters: LetterLimit
 ) -> RetryableError | None:
-    """Publishes events that took the place of a placeholder after that had been published."""
+    """Publishes events that replaced a placeholder after the placeholder was published."""
     rows = _read(READ_REPLACEMENTS, shard, position.position, BATCH_EVENTS)
     if not rows:
         return None
@@ -406,13 +408,13 @@ def _publish_replacements(
 
 
 def retry_letter(letter: Letter, token: str, bus: EventBus | None = None) -> Retried:
-    """Publishes the event of a letter of source `export` as PostgreSQL holds it now.
+    """Publishes the event of a dead letter of source `export` as PostgreSQL holds it now.
 
-    Directly, and not through the shard's cursor, which is past it: what the bus refuses again
-    is an attempt of this letter that failed and not a letter more. Publishing it twice does no
-    harm, so `token` is not needed.
+    It is published directly, not through the shard's cursor, which is past it. So another refusal
+    is a failed attempt of this dead letter and not a new one. Publishing it twice does no harm, so
+    `token` is not needed.
 
-    Raises: Unretryable when there is no such event; RetryableError when the bus is away;
+    Raises: Unretryable when there is no such event; RetryableError when the event bus is down;
     PermanentError when it refuses the event again.
     """
     origin = letter.origin
@@ -428,7 +430,7 @@ def retry_letter(letter: Letter, token: str, bus: EventBus | None = None) -> Ret
 
 
 def _move(position: ShardCursor, rows: Sequence[_Row]) -> None:
-    """Moves the cursor and the rooms' watermarks over `rows`, which are on the bus."""
+    """Moves the cursor and the rooms' watermarks past `rows`, which are on the event bus."""
     position.position = str(rows[-1].id)
     position.moved_at = datetime.now(UTC)
     position.save(update_fields=["position", "moved_at"])
@@ -445,10 +447,10 @@ def _stop(shard: int, letters: int) -> None:
 
 
 def rewind(shard: int, since: timedelta | None = None) -> None:
-    """Publishes a shard again from the start, or what was stored in the last `since`.
+    """Publishes a shard again from the start, or from the first event of the last `since`.
 
-    For a new or a lost bus; what it has already it gets a second time. The `exported` watermark
-    stays. Raises: RetryableError while an exporter holds the shard.
+    For a new or a lost event bus; it gets what it already has a second time. The `exported`
+    watermark stays. Raises: RetryableError while an exporter holds the shard.
     """
     cursors.ensure_export(shard)
     with transaction.atomic():
