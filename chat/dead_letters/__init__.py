@@ -1,9 +1,10 @@
-"""What could not be carried on: kept with its bytes, its origin and the reason, never dropped.
+"""Keeps what could not be processed, with its bytes, its origin and the reason; drops nothing.
 
-`store` keeps dead letters on the log server and lists its keys, `retrying` tries again what is
-due or chosen, `sources` knows who retries what, `put_back` and `task_retry` do it for `persist`
-and for tasks, `listing` finds letters among a million, `discarding` gives them up, `audit` puts
-what people did on record, `showing` makes letters fit to be looked at.
+`store` keeps dead letters on the log server and lists its keys, `retrying` retries those that are
+due or chosen, `sources` knows the function that retries each source
+(`chat.persistence.put_back` for `persist`, `chat.task_queue.letter_retry` for tasks), `listing`
+finds dead letters among a million, `discarding` discards them, `audit` records what people did,
+`rendering` makes them safe to look at.
 """
 
 from chat.dead_letters.audit import AuditLine

@@ -1,4 +1,4 @@
-"""What people did with dead letters: who, when, which and why; entries of the one audit log.
+"""Records in the audit log what people did with dead letters: who, when, which and why.
 
 An entry is written before the act and its outcome after it, as everywhere (`chat.audit.entries`).
 """
@@ -23,7 +23,7 @@ NAMES = {str(action): name for name, action in ACTIONS.items()}
 
 
 class AuditLine(msgspec.Struct, frozen=True):
-    """One thing that a person did with a letter."""
+    """One thing that a person did with a dead letter."""
 
     at: datetime
     action: str  # "retry", "release" or "discard"
@@ -33,14 +33,14 @@ class AuditLine(msgspec.Struct, frozen=True):
 
 
 def person(by: Actor | str) -> Actor:
-    """Who acts. A mere name is that of somebody at the command line."""
+    """The actor; a plain name is that of a person at the command line."""
     if isinstance(by, Actor):
         return by
     return Actor(user_id=None, name=by, channel=Channel.COMMAND, staff=True)
 
 
 def begin(action: str, letter: str, *, by: Actor, why: str = "", batch: str | None = None) -> int:
-    """Writes down what a person does with a letter, before it is done; the id of the entry.
+    """Records what a person does with a dead letter, before it is done; the id of the entry.
 
     Raises: OperationalError.
     """
@@ -55,12 +55,12 @@ def begin(action: str, letter: str, *, by: Actor, why: str = "", batch: str | No
 
 
 def settle(entry: int, outcome: str, *, done: bool) -> None:
-    """Writes down how it ended. Raises: OperationalError."""
+    """Records how it ended. Raises: OperationalError."""
     audit.settle(entry, Result.DONE if done else Result.NOT_DONE, detail=outcome)
 
 
 def lines(limit: int, letter: str | None = None) -> list[AuditLine]:
-    """The last `limit` things that people did, or did with one letter, newest first."""
+    """The last `limit` things that people did, with any or one dead letter, newest first."""
     found = AuditEntry.objects.filter(target_kind=Kind.DEAD_LETTER, action__in=list(NAMES))
     if letter is not None:
         found = found.filter(target_id=letter)

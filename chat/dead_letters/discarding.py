@@ -1,4 +1,4 @@
-"""Gives dead letters up, for good and on record: who, when, which and why.
+"""Discards dead letters for good and on record: who, when, which and why.
 
 | Key (log server) | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -26,7 +26,7 @@ MAX_REASON_CHARACTERS = 500
 
 
 class Discarded(msgspec.Struct, frozen=True, kw_only=True):
-    """What stays of a letter that was given up: everything but its bytes. Placeholders name it."""
+    """What is kept of a discarded dead letter: all but its bytes. Placeholders refer to it."""
 
     source: str
     reason: str
@@ -39,10 +39,10 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True):
 def discard(
     ids: Iterable[str], *, why: str, by: Actor | str, batch: str | None = None
 ) -> Iterator[Result]:
-    """Gives letters up one by one; `DONE` for each that is gone now.
+    """Discards dead letters one by one; `DONE` for each that is gone now.
 
-    A generator, as `retrying.retry` is. `why` is a sentence for whoever asks later, `by` a person;
-    a mere name is that of somebody at the command line. A letter that is being retried at this
+    A generator, like `retrying.retry`. `why` is a sentence for later readers. `by` is a person; a
+    plain name is that of a person at the command line. A dead letter that is being retried at this
     moment is left alone (`BUSY`).
 
     Raises: ValueError when `why` or `by` is empty or too long; redis.RedisError; OperationalError.
@@ -69,7 +69,7 @@ def _discard_one(id: str, why: str, by: Actor, batch: str | None) -> Result:
         by=by.name,
         at=datetime.now(UTC),
     )
-    # On record before it is gone: a crash in between leaves an entry without an outcome.
+    # Record it before it is gone: a crash in between leaves an entry without an outcome.
     entry = audit.begin("discard", id, by=by, why=why, batch=batch)
     crash_point("dead_letters.before_discarded")
     store.remove(id, msgspec.json.encode(kept) if letter.origin.seq is not None else b"")
@@ -78,6 +78,6 @@ def _discard_one(id: str, why: str, by: Actor, batch: str | None) -> Result:
 
 
 def discarded(id: str) -> Discarded | None:
-    """What is on record of a letter that was given up; None when it was not, or has no place."""
+    """The record of a discarded dead letter; None if it was not discarded or had no place."""
     found = cast(bytes | None, blocking_client().hget(store.DISCARDED, id))
     return None if found is None else msgspec.json.decode(found, type=Discarded)

@@ -1,4 +1,4 @@
-"""What a dead letter is, and how it is read even where its entry cannot be."""
+"""Defines dead letters, and reads them even when their entry does not decode."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Reason(StrEnum):
     TASK_FAILED = "task_failed"
 
 
-# Calling again changes nothing, so these wait for a person from the start.
+# Trying again changes nothing, so these wait for a person from the start.
 HOPELESS = {
     Reason.UNREADABLE: "These bytes are not an event, so there is nothing to store.",
     Reason.NO_ROOM: "Its room does not exist, so it has no place.",
@@ -46,7 +46,7 @@ class State(StrEnum):
     """What becomes of a dead letter that nobody touches."""
 
     WAITING = "waiting"  # it is retried at `next_at`
-    RETRYING = "retrying"  # somebody holds it at this moment
+    RETRYING = "retrying"  # it is claimed at this moment
     PARKED = "parked"  # it stays until a person retries or discards it
 
 
@@ -58,14 +58,14 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     room: int | None = None
     seq: int | None = None
     key: str | None = None
-    call: str | None = None  # a wake-up's name and arguments: all its failures are one letter
+    call: str | None = None  # a wake-up's name and arguments: all its failures share a dead letter
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter: its entry, which never changes, and what was tried since.
+    """A dead letter: its entry, which never changes, and what has been tried since.
 
-    `source` is empty and `problem` says why where the entry does not decode. `payload` may be
-    cut off in listings; `payload_bytes` is its whole size.
+    When the entry does not decode, `source` is empty and `problem` says why. `payload` may be cut
+    off in listings; `payload_bytes` is its full size.
     """
 
     id: str
@@ -91,7 +91,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What the log server keeps beside an entry."""
+    """What the log server keeps besides the entry."""
 
     state: State = State.PARKED
     attempts: int = 0
@@ -102,7 +102,7 @@ class Standing(msgspec.Struct, frozen=True):
 def read_letter(
     id: str, fields: Mapping[bytes, bytes], standing: Standing, payload_bytes: int | None = None
 ) -> Letter:
-    """The letter in a stream entry, whatever the entry is."""
+    """The dead letter in a stream entry, whatever the entry contains."""
     problem = None
     origin = DeadLetterOrigin()
     try:
@@ -136,11 +136,11 @@ def read_letter(
 
 
 def describe(error: BaseException | str) -> str:
-    """An error in words, without the values that a database puts into its DETAIL lines."""
+    """The text of an error, without the values that a database puts into its DETAIL lines."""
     if isinstance(error, str | VecheError):
         return str(error)[:MAX_ERROR_CHARACTERS]
     lines = "".join(traceback.format_exception_only(error)).splitlines()
-    # A value may itself have lines, so nothing after the first of these is kept.
+    # A value may span lines, so nothing from the first of these lines on is kept.
     first = next((i for i, line in enumerate(lines) if line.startswith(VALUES_FOLLOW)), None)
     return "\n".join(lines[:first])[:MAX_ERROR_CHARACTERS]
 

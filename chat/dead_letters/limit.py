@@ -1,23 +1,23 @@
-"""When dead letters mean that the fault is not in the data.
+"""The number of dead letters from which on the fault is not in the data.
 
-A bad deploy or a schema that is behind refuses everything. Then the shard stops and a person
-looks, instead of the log or the outbox being emptied into the dead letters.
+After a bad deploy, or with an outdated schema, every event is refused. Then the shard stops for a
+person to look, so that the log or the outbox does not all become dead letters.
 """
 
 from __future__ import annotations
 
 MAX_IN_A_ROW = 50
 MAX_SHARE = 0.05
-# Below this many the share says nothing: one bad entry among five is not a bad deploy.
+# With fewer dead letters the share means nothing: one bad entry in five is not a bad deploy.
 MIN_FOR_SHARE = 20
 
 
 class DeadLetterLimitReached(Exception):
-    """What is under way is to be rolled back and the shard stopped."""
+    """The caller must roll back what is under way and stop the shard."""
 
 
 class LetterLimit:
-    """Counts new dead letters of one run over a shard; `count` is all of them."""
+    """Counts the new dead letters of one run over a shard; `count` is the total."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -27,7 +27,7 @@ class LetterLimit:
     def add(self, letters: int, entries: int) -> None:
         """Counts a batch of `entries` of which `letters` became dead letters.
 
-        Raises: TooManyLetters.
+        Raises: DeadLetterLimitReached.
         """
         self.count += letters
         self._entries += entries

@@ -1,4 +1,4 @@
-"""Finds dead letters among any number of them, a bounded stretch of the stream at a time."""
+"""Finds dead letters among any number of them, reading a bounded part of the stream at a time."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import msgspec
 from chat.dead_letters import store
 from chat.dead_letters.letters import Letter, State
 
-# One call of the log server: about 1 ms in which it appends nothing (bench/dead_letters.py).
+# Read in one call, which keeps the log server from appending for 1 ms (bench/dead_letters.py).
 STRETCH_LETTERS = 100
-# What one page may look at before it answers with what it has.
+# The most that one page looks at before it returns what it has found.
 PAGE_LETTERS = 5_000
-# Listings show the beginning of a value; ours are shorter but for the payload.
+# Listings show the beginning of a value; apart from the payload, our values are shorter than this.
 VALUE_BYTES = 4_096
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which letters are meant; what is None matches all.
+    """Which dead letters are meant; a field that is None matches all.
 
-    `source` is one exactly, or all that begin with it when it ends with a colon ("task:").
+    `source` matches exactly, or as a prefix when it ends with a colon ("task:").
     """
 
     source: str | None = None
@@ -41,7 +41,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def first_id(self) -> str:
-        # A letter's id says when it was entered.
+        # The id of a dead letter begins with the time when it was entered.
         return "-" if self.since is None else str(int(self.since.timestamp() * 1000))
 
     @property
@@ -53,10 +53,10 @@ ALL = Filter()
 
 
 class LetterPage(msgspec.Struct, frozen=True):
-    """Letters in order of their ids. `next` continues, None at the end.
+    """Dead letters in order of their ids. `next` continues; it is None at the end.
 
-    May have fewer letters than were asked for, or none, and still a `next`: the page looked at
-    as many as one page may.
+    A page may have fewer dead letters than were asked for, or none, and still a `next`: it looked
+    at as many as one page may.
     """
 
     letters: list[Letter]
@@ -72,12 +72,12 @@ def page(
     newest_first: bool = False,
     value_bytes: int = VALUE_BYTES,
 ) -> LetterPage:
-    """At most `limit` letters that `wanted` matches, after letter `after`, oldest first.
+    """At most `limit` dead letters that `wanted` matches, after id `after`, oldest first.
 
-    Looks at `PAGE_LETTERS` at most, whatever matches, so that a page costs the same among a
-    thousand and among a million. Payloads are cut off after `value_bytes`.
+    Looks at no more than `PAGE_LETTERS`, however few match, so that a page costs the same among a
+    thousand as among a million. Values are cut off after `value_bytes`.
 
-    Raises: redis.RedisError; ValueError when `after` is no id.
+    Raises: redis.RedisError; ValueError when `after` is not an id.
     """
     if after is not None and not store.is_id(after):
         raise ValueError("This is not the id of a dead letter.")
@@ -106,9 +106,9 @@ def page(
 
 
 def every(wanted: Filter = ALL, *, value_bytes: int = VALUE_BYTES) -> Iterator[Letter]:
-    """All letters that `wanted` matches, oldest first, read as they are asked for.
+    """All dead letters that `wanted` matches, oldest first, read as they are asked for.
 
-    What is removed meanwhile may be missing, what is added may be there; none comes twice.
+    Those removed meanwhile may be missing, those added may be included; none comes twice.
 
     Raises: redis.RedisError.
     """

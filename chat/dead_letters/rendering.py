@@ -1,6 +1,6 @@
-"""Dead letters for people: nothing in an entry can act on a terminal or a page, or is too long.
+"""Renders dead letters for people: escaped for terminals and pages, and cut off where too long.
 
-What somebody wrote is left out unless it is asked for.
+What people wrote is left out unless it is asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 from chat.dead_letters.letters import Letter, unpack_entry
 
 MAX_VALUE_CHARACTERS = 200
-# Fields of a log entry that hold no words; `data` does.
+# Fields of a log entry that hold nobody's words; `data` may.
 WORDLESS = frozenset({"room", "epoch", "seq", "n", "type", "key", "actor", "at"})
 
 
@@ -25,9 +25,9 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def escaped(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
-    """`text` with everything that does not print as itself written out, `limit` long at most.
+    """`text` with everything that does not print as itself escaped, at most `limit` long.
 
-    Control characters, line breaks, and marks that change the direction of writing are escaped.
+    That includes control characters, line breaks and marks that change the direction of writing.
     """
     shown = "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[:limit]
@@ -36,9 +36,9 @@ def escaped(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
 
 
 def payload_lines(letter: Letter, *, show_words: bool) -> list[Line]:
-    """The payload value by value; values that hold somebody's words only with `show_words`."""
+    """The values of the payload; those that hold somebody's words only with `show_words`."""
     if letter.source.startswith("task:"):
-        return [_line("call", letter.payload, shown=True)]  # ids and names, by rule
+        return [_line("call", letter.payload, shown=True)]  # tasks take only ids and names
     try:
         fields = unpack_entry(letter.payload)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -51,7 +51,7 @@ def payload_lines(letter: Letter, *, show_words: bool) -> list[Line]:
 
 
 def as_json(letter: Letter, *, show_words: bool) -> dict[str, Any]:
-    """The letter as plain values; its payload, in base64, only with `show_words`."""
+    """The dead letter as plain values; its payload, in base64, only with `show_words`."""
     plain: dict[str, Any] = msgspec.to_builtins(letter)
     if not show_words:
         del plain["payload"]

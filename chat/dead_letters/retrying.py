@@ -1,9 +1,9 @@
-"""Retries dead letters: one, those that a person chose, or those whose time has come.
+"""Retries dead letters: those that a person chose, or those whose time has come.
 
-A retry is safe against doing it twice at once: the claim lets one through, and what it calls is
-safe to repeat. Rule of the loop: what fails is due again later and later, and is parked after
-`store.MAX_ATTEMPTS`; what fails because infrastructure is away does not count and is due again
-when it may be back; what no retry can help is parked at once.
+Two retries at once are safe: the claim lets one through, and what it calls is safe to repeat. Rule
+of the loop: a dead letter whose retry fails is due again after an increasing delay, and is parked
+after `store.MAX_ATTEMPTS`. A failure because infrastructure is down does not count, and the dead
+letter is due again when the infrastructure may be back. If no retry can help, it is parked at once.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from chat.servers.failures import is_infrastructure_error
 
 logger = logging.getLogger(__name__)
 
-# What one run of the periodic task takes on: it ends before the next begins, so that however
-# many letters there are, one process at a time is busy with them.
+# The limits of one run of the periodic task. It ends before the next begins, so that only one
+# process at a time is busy with dead letters, however many there are.
 RUN_LETTERS = 1_000
 RUN_SECONDS = 8.0
 
@@ -36,18 +36,18 @@ RUN_SECONDS = 8.0
 class Outcome(StrEnum):
     """What became of a retry."""
 
-    DONE = "done"  # it is where it belongs; the letter is gone
+    DONE = "done"  # it is where it belongs; the dead letter is gone
     SENT = "sent"  # its task was sent and will report
     WAITING = "waiting"  # it failed and is retried later
     PARKED = "parked"  # it failed and waits for a person
-    GONE = "gone"  # there is no such letter (any more)
-    BUSY = "busy"  # somebody else is retrying it at this moment
+    GONE = "gone"  # there is no such dead letter (any more)
+    BUSY = "busy"  # it is being retried or discarded elsewhere at this moment
     EARLY = "early"  # its time has not come
-    LOST = "lost"  # it took so long that somebody else has it now
+    LOST = "lost"  # it took so long that another process has claimed it
 
 
 class Result(msgspec.Struct, frozen=True):
-    """How the retry of one letter ended; `detail` says why it failed."""
+    """How the retry of one dead letter ended; `detail` says why it failed."""
 
     id: str
     outcome: Outcome
@@ -57,13 +57,13 @@ class Result(msgspec.Struct, frozen=True):
 def retry(
     ids: Iterable[str], *, by: Actor | str | None = None, why: str = "", batch: str | None = None
 ) -> Iterator[Result]:
-    """Retries letters that somebody chose, due or not, parked or not, one by one.
+    """Retries the chosen dead letters one by one, due or not, parked or not.
 
-    A generator, so that the caller can show progress and stop half-way: what was not reached is
-    as it was. What person `by` does, and why, goes on record (a mere name is that of somebody at
+    A generator, so that the caller can show progress and stop half-way; those not reached stay as
+    they were. What person `by` does, and why, goes on record (a plain name is that of a person at
     the command line); None stands for a program. `batch` names a bulk act on record.
 
-    Raises: redis.RedisError when the log server is away; OperationalError when PostgreSQL is.
+    Raises: redis.RedisError when the log server is down; OperationalError when PostgreSQL is.
     """
     who = None if by is None else audit.person(by)
     for one in ids:
@@ -71,11 +71,12 @@ def retry(
 
 
 def release(ids: Iterable[str], *, by: Actor | str) -> Iterator[Result]:
-    """Makes letters due now, with all their attempts before them, and retries none itself.
+    """Makes dead letters due now, with no attempts counted, and leaves the retry to the periodic
+    task.
 
-    For many at once: `WAITING` is the outcome, the periodic task does the work.
+    For many at once. The outcome is `WAITING` when a dead letter was made due.
 
-    Raises: redis.RedisError when the log server is away.
+    Raises: redis.RedisError when the log server is down; OperationalError when PostgreSQL is.
     """
     for one in ids:
         if not store.is_id(one):
@@ -88,11 +89,11 @@ def release(ids: Iterable[str], *, by: Actor | str) -> Iterator[Result]:
 
 
 def retry_due(limit: int = RUN_LETTERS, seconds: float = RUN_SECONDS) -> dict[Outcome, int]:
-    """Retries at most `limit` letters whose time has come, longest overdue first.
+    """Retries at most `limit` dead letters whose time has come, longest overdue first.
 
     Stops after `seconds`; the next run takes the rest. Any number of runs may go on at once.
 
-    Raises: redis.RedisError when the log server is away.
+    Raises: redis.RedisError when the log server is down.
     """
     deadline = time.monotonic() + seconds
     outcomes: Counter[Outcome] = Counter()
@@ -104,20 +105,20 @@ def retry_due(limit: int = RUN_LETTERS, seconds: float = RUN_SECONDS) -> dict[Ou
 
 
 def report_done(id: str) -> None:
-    """Says that the task which was sent for letter `id` has succeeded. Raises: RedisError."""
+    """Reports that the task sent for dead letter `id` has succeeded. Raises: RedisError."""
     store.remove(id)
     _count(Outcome.DONE)
 
 
 def report_failed(id: str, token: str, attempts: int, error: BaseException) -> Result:
-    """Says that the task which was sent under `token` has failed. Raises: RedisError."""
+    """Reports that the task sent under `token` has failed. Raises: RedisError."""
     return _settle(id, token, attempts, error)
 
 
 def _retry_asked(id: str, by: Actor | None, why: str, batch: str | None) -> Result:
     if by is None or not store.is_id(id):
         return _retry_one(id, asked=True)
-    # Before it is claimed: one whose record cannot be written is not held up by that either.
+    # Record it before the claim: if that fails, the dead letter is not left claimed.
     if store.get(id) is None:
         return Result(id, Outcome.GONE)
     entry = audit.begin("retry", id, by=by, why=why, batch=batch)
@@ -133,7 +134,7 @@ def _retry_one(id: str, *, asked: bool) -> Result:
     try:
         retried = _call(claim)
     except Exception as error:
-        # Whatever a source's retry raises, the other letters must have their turn.
+        # Whatever a source's retry raises, the other dead letters must have their turn.
         return _settle(id, claim.token, claim.letter.attempts, error)
     if retried == Retried.SENT:
         store.settle(id, claim.token, Ending.SENT, "", claim.letter.attempts)
@@ -162,7 +163,7 @@ def _settle(id: str, token: str, attempts: int, error: BaseException) -> Result:
         ending = Ending.FAILED
     outcome = Outcome(store.settle(id, token, ending, error, attempts))
     _count(outcome)
-    # Only the kind: an error's text may quote what was refused.
+    # Only the error's class: its text may quote what was refused.
     logger.warning("dead letter %s retried: %s; now %s", id, type(error).__name__, outcome)
     return Result(id, outcome, describe(error))
 

@@ -1,16 +1,16 @@
-"""Dead letters on the log server: entries that never change, and beside them what was tried.
+"""Dead letters on the log server: entries that never change, and besides them what was tried.
 
-The keys share one hash tag with the stream, so that Redis Cluster keeps them together.
+The keys share one hash slot with the stream, so that Redis Cluster keeps them together.
 
 | Key | Type | Expiry | Meaning |
 |---|---|---|---|
 | `veche:dead-letters` | stream | – | one entry a failure; its stream id is the dead letter's id |
-| `{veche:dead-letters}:origins` | hash | – | source, origin → id: a repeated failure is one |
+| `{veche:dead-letters}:origins` | hash | – | source, origin → id: one for a repeated failure |
 | `{veche:dead-letters}:due` | zset | – | id → ms since 1970 of the next retry |
 | `{veche:dead-letters}:parked` | zset | – | id → ms since when it waits for a person |
 | `{veche:dead-letters}:attempts` | hash | – | id → retries begun |
 | `{veche:dead-letters}:last` | hash | – | id → `<ms> <error>` of the last retry that failed |
-| `{veche:dead-letters}:claim:<id>` | string | 2 min | token of who is retrying or discarding it |
+| `{veche:dead-letters}:claim:<id>` | string | 2 min | token of its current retry or discarding |
 
 See `chat.dead_letters.discarding` for what is kept of discarded ones.
 """
@@ -55,15 +55,16 @@ LAST = BESIDE + "last"
 CLAIM = BESIDE + "claim:"
 DISCARDED = BESIDE + "discarded"
 
-# 30 s, 1 min, 2 min … about an hour in all: longer than a deploy, shorter than a night.
+# 30 s, 1 min, 2 min … about two hours in all: longer than a deploy, shorter than a night.
 MAX_ATTEMPTS = 8
 FIRST_RETRY_SECONDS = 30.0
 LONGEST_RETRY_SECONDS = 6 * 3600.0
-# Longer than any retry may take: PostgreSQL's time-outs end one after 15 s.
+# Longer than any retry may take: PostgreSQL's time-outs end a retry after 15 s.
 CLAIM_MS = 120_000
-# A task that was sent again must have ended by then: queue, hard time limit (120 s) and all.
+# By then a task that was sent again must have ended, with its time in the queue and its hard time
+# limit (120 s).
 SENT_MS = 15 * 60_000
-# So much more than its maxmemory may a full log server come to use for dead letters.
+# How far beyond its maxmemory a full log server may go for dead letters.
 BEYOND_FULL_BYTES = 64 * 1024 * 1024
 # The longest id that Redis gives out.
 MAX_ID_CHARACTERS = 41
@@ -84,22 +85,22 @@ class Refused(StrEnum):
     """Why a dead letter could not be claimed."""
 
     GONE = "gone"  # retried, discarded, or never there
-    BUSY = "busy"  # somebody else is retrying it
+    BUSY = "busy"  # it is claimed by another caller
     EARLY = "early"  # it is not due
     PARKED = "parked"  # it has had its attempts
 
 
 class Ending(StrEnum):
-    """How a claimed retry ended when the letter stays."""
+    """How a claimed retry ended when the dead letter stays."""
 
     FAILED = "failed"  # it counts
     HOPELESS = "hopeless"  # it counts, and no other attempt is made
-    POSTPONED = "postponed"  # it does not count: what was needed is away
-    SENT = "sent"  # a task has it now and will say
+    POSTPONED = "postponed"  # it does not count: a server that it needs is down
+    SENT = "sent"  # a task has it now and will report
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One letter in hand. `token` proves it until the claim ends."""
+    """A claimed dead letter. `token` proves the claim until it ends."""
 
     letter: Letter
     token: str
@@ -120,7 +121,7 @@ def add(
     origin: DeadLetterOrigin,
     payload: bytes,
 ) -> str:
-    """As `enter`, for who does not count: the id of the dead letter."""
+    """Like `enter`, for callers that do not count dead letters: returns only the id."""
     return enter(source=source, reason=reason, error=error, origin=origin, payload=payload).id
 
 
@@ -134,14 +135,15 @@ def enter(
 ) -> Entered:
     """Enters a failure once; the same (source, origin) keeps its first entry.
 
-    `source` is `persist`, `export`, `analytics` or `task:<name>`; `payload` the bytes as they
-    came. What no retry can help (`HOPELESS`) is parked at once, the rest is due in half a minute.
+    `source` is `persist`, `export`, `analytics` or `task:<name>`; `payload` is the bytes as they
+    came. A failure that no retry can help (`HOPELESS`) is parked at once; others are due in half a
+    minute.
 
-    A log server that is full takes it all the same, up to `BEYOND_FULL_BYTES` more than it may
-    use: what is set apart is what lets the rest be stored and trimmed.
+    A full log server still takes it, up to `BEYOND_FULL_BYTES` above its maxmemory: setting one
+    event apart lets the rest be stored and trimmed.
 
-    Raises: redis.RedisError when the log server is away or has no room even for this: the caller
-    must not go on then.
+    Raises: redis.RedisError when the log server is down or has no memory even for this; then the
+    caller must not go on.
     """
     now = datetime.now(UTC).isoformat()
     encoded_origin = msgspec.json.encode(origin)
@@ -179,10 +181,10 @@ def enter(
 
 
 def claim(id: str, *, asked: bool) -> Claim | Refused:
-    """Takes letter `id` in hand for one retry, which counts from now on.
+    """Claims dead letter `id` for one retry, which counts from now on.
 
-    Only one caller gets it until it is settled, removed, or `CLAIM_MS` are over. `asked`: a
-    person wants it, so it need not be due and parked ones may be had too.
+    Only one caller gets it, until it is settled or removed or `CLAIM_MS` have passed. `asked`: a
+    person wants it, so it need not be due and may be parked.
 
     Raises: redis.RedisError.
     """
@@ -203,11 +205,11 @@ def claim(id: str, *, asked: bool) -> Claim | Refused:
 
 
 def settle(id: str, token: str, ending: Ending, error: BaseException | str, attempts: int) -> str:
-    """Ends a claim whose letter stays, and returns the state it is in now.
+    """Ends a claim whose dead letter stays, and returns the state of the dead letter.
 
-    "lost" when the claim had passed to somebody else; nothing is changed then.
+    "lost" when another caller has the claim now; then nothing is changed.
 
-    Raises: redis.RedisError; the claim then ends by itself and the letter is due again.
+    Raises: redis.RedisError; the claim then ends by itself and the dead letter is due again.
     """
     wait = SENT_MS if ending == Ending.SENT else _wait_ms(attempts + 1)
     answer = _SETTLE.call(
@@ -219,7 +221,7 @@ def settle(id: str, token: str, ending: Ending, error: BaseException | str, atte
 
 
 def release(id: str) -> str:
-    """Makes a letter due now, as if it had never been retried: "waiting", "gone" or "busy".
+    """Makes a dead letter due now, as if never retried; returns "waiting", "gone" or "busy".
 
     Raises: redis.RedisError.
     """
@@ -228,9 +230,9 @@ def release(id: str) -> str:
 
 
 def remove(id: str, kept: bytes = b"") -> bool:
-    """Takes a letter away, because it was stored, sent or discarded; False when it was gone.
+    """Removes a dead letter that was stored, sent or discarded; False when it was gone already.
 
-    `kept` stays on record of it, under `DISCARDED`.
+    `kept` is recorded for it under `DISCARDED`.
 
     Raises: redis.RedisError.
     """
@@ -243,7 +245,7 @@ def remove(id: str, kept: bytes = b"") -> bool:
 
 
 def due(limit: int) -> list[str]:
-    """Ids of at most `limit` letters whose time has come, longest overdue first.
+    """Ids of at most `limit` dead letters whose time has come, longest overdue first.
 
     Raises: redis.RedisError.
     """
@@ -255,7 +257,7 @@ def due(limit: int) -> list[str]:
 
 
 def get(id: str) -> Letter | None:
-    """The letter `id` with its whole payload; None when it is not there (any more).
+    """The dead letter `id` with its whole payload; None when it is not there (any more).
 
     Raises: redis.RedisError.
     """
@@ -281,10 +283,10 @@ def is_id(text: str) -> bool:
 def stretch(
     first: str, last: str, limit: int, *, value_bytes: int, newest_first: bool = False
 ) -> list[Letter]:
-    """At most `limit` letters from id `first` to `last`, values cut off after `value_bytes`.
+    """At most `limit` dead letters from id `first` to `last`, values cut off after `value_bytes`.
 
-    Ids may be "-", "+" or exclusive ("(id"). `newest_first` begins at `last`. The log server
-    does nothing else meanwhile, for about 10 µs a letter.
+    Ids may be "-", "+" or exclusive ("(id"). `newest_first` begins at `last`. The call blocks the
+    log server for about 10 µs per dead letter.
 
     Raises: redis.RedisError.
     """
@@ -302,7 +304,7 @@ def stretch(
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many there are. `waiting` and `parked` include those that are being retried."""
+    """How many dead letters there are; `waiting` and `parked` include those being retried."""
 
     total: int
     waiting: int
@@ -310,12 +312,12 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 def counts() -> Counts:
-    """The number of letters by what becomes of them. Raises: redis.RedisError."""
+    """The number of dead letters in each state. Raises: redis.RedisError."""
     pipeline = blocking_client().pipeline(transaction=True)
     pipeline.xlen(STREAM)
     pipeline.zcard(DUE)
     total, waiting = pipeline.execute()
-    # An entry that somebody added by hand is in neither set: nothing retries it, so it is parked.
+    # An entry added by hand is in neither set; nothing retries it, so it counts as parked.
     return Counts(total, waiting, max(total - waiting, 0))
 
 
