@@ -1,6 +1,6 @@
-"""The event bus: where stored events go for the rest of the world, as CloudEvents.
+"""The event bus: carries stored events to the rest of the world, as CloudEvents.
 
-Consumers meet every event at least once and recognise repeats by (room, seq).
+Consumers get every event at least once and recognise repeats by (room, seq).
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ __all__ = [
 
 @functools.cache
 def event_bus() -> EventBus:
-    """The bus of this installation: Kafka where brokers are set, else a Redis Stream.
+    """The event bus of this installation: Kafka if brokers are set, otherwise a Redis Stream.
 
-    Connects to nothing yet. Safe to call before a fork and from any thread.
+    Does not connect yet. Safe to call before a fork and from any thread.
     """
     env = settings.ENV
     if env.kafka_bootstrap_servers:
@@ -60,7 +60,7 @@ def event_bus() -> EventBus:
 
 
 def check_at_start() -> None:
-    """Makes the topic and says in the log what is wrong with it. Never raises: without the bus
+    """Creates the topic and logs what is wrong with it. Never raises: without the event bus
     everything else works, and the export tries again."""
     try:
         checked = event_bus().check()
@@ -74,6 +74,6 @@ def check_at_start() -> None:
 
 
 def close() -> None:
-    """Lets this process's connections go, if it has any."""
+    """Closes this process's connections, if it has any."""
     if event_bus.cache_info().currsize:
         event_bus().close()

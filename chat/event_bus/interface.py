@@ -1,7 +1,7 @@
-"""What Veche asks of an event bus, whatever it is made of.
+"""What Veche requires of an event bus, whatever implements it.
 
-The bus carries stored events to the rest of the world: at least once, and the first time in the
-order of each room. Kafka is one, a Redis Stream on the log server the other.
+The event bus carries stored events to the rest of the world: at least once, and the first time in
+order in each room. There are two implementations: Kafka, and a Redis Stream on the log server.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chat.events.envelope import TOPIC as TOPIC
 
 
 class Record(msgspec.Struct, frozen=True):
-    """An event on its way to the bus. All records of a room keep their order."""
+    """An event on its way to the event bus. All records of a room keep their order."""
 
     room: int
     seq: int
@@ -25,9 +25,9 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """A record as it was read back. `position` is where reading its partition goes on after it.
+    """A record that was read back. Reading its partition continues after it at `position`.
 
-    `value` is None for a record without one, which is not ours.
+    `value` is None for a record without a value; Veche writes no such record.
     """
 
     partition: int
@@ -37,11 +37,11 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class HeldBack(RetryableError):
-    """Not sent, because an earlier record of its room was not taken."""
+    """Not sent, because an earlier record of its room is not on the event bus."""
 
 
 class BusMisconfigured(RetryableError):
-    """The bus is not what the settings say. A person must mend it; nothing is lost meanwhile."""
+    """The event bus does not match the settings. A person must fix it; meanwhile nothing is lost."""
 
 
 class Reader(Protocol):
@@ -57,7 +57,7 @@ class Reader(Protocol):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What the bus is at the moment. `weaknesses`: settings that let it lose what it has."""
+    """The event bus as found. `weaknesses`: settings with which it may lose what it has."""
 
     id: str
     weaknesses: list[str]
@@ -67,65 +67,66 @@ class EventBus(Protocol):
     name: str
 
     def prepare(self) -> str:
-        """Connects, makes the topic when it is missing and checks it; says which bus that is.
+        """Connects, creates the topic if it is missing, and checks it; the id of the event bus.
 
-        The answer is asked for anew each time. The same one before and after publishing means
-        that what was acknowledged in between is on that bus; another one, that the bus was lost
-        or deleted and made again. Bounded in time.
+        The id is asked for anew each time. The same id before and after publishing means that what
+        was acknowledged in between is on that event bus. Another id means that the event bus was
+        lost, or deleted and created again. Bounded in time.
 
-        Raises: RetryableError when the bus is away; BusMisconfigured.
+        Raises: RetryableError when the event bus is down; BusMisconfigured.
         """
 
     def holds(self, known: str) -> bool:
-        """Whether what was published on the bus that `prepare` called `known` is on this one.
+        """Whether what was published on the event bus with the id `known` is on this one.
 
-        "" is one of which only the kind is known. Raises: RetryableError; BusMisconfigured when
-        it is there, but the events of a room would go on in another partition.
+        "" stands for an event bus of which only the kind is known. Raises: RetryableError;
+        BusMisconfigured when the events are there, but those of a room would continue in another
+        partition.
         """
 
     def check(self) -> Checked:
-        """As `prepare`, but keeps nothing open: for a process that is about to fork."""
+        """Like `prepare`, but leaves nothing open: for a process that is about to fork."""
 
     def publish(self, records: Sequence[Record], within_seconds: float) -> list[VecheError | None]:
-        """Sends `records` and waits for every acknowledgement; one outcome for each record.
+        """Sends `records` and waits for every acknowledgement; returns one outcome per record.
 
-        None: the bus has it, as durably as it keeps anything. PermanentError: it is refused and
-        always will be. RetryableError: it may be there or not. What follows a record of the same
-        room that is not there is not sent (`HeldBack`), so publishing again from there on keeps
-        the room's order. Never raises for what the bus does; never waits much longer than
-        `within_seconds`.
+        None: the event bus has the record, as durably as it keeps anything. PermanentError: it is
+        refused and always will be. RetryableError: it may be there or not. Once a record is not
+        there, later records of its room are not sent (`HeldBack`), so publishing again from there
+        on keeps the room's order. Never raises for what the event bus does; never waits much longer
+        than `within_seconds`.
         """
 
     def reader(self, after: Mapping[int, str] | None = None) -> Reader:
-        """A reader that goes on after the given positions, from the start where there is none.
+        """A reader that continues at the given positions, and at the start where there is none.
 
         Raises: RetryableError.
         """
 
     def starts(self) -> dict[int, str]:
-        """The position before the oldest record that is left, of every partition.
+        """The position before the oldest remaining record of each partition.
 
-        "0" or "0-0" where nothing was ever removed. Raises: RetryableError.
+        "0" or "0-0" if nothing was ever removed. Raises: RetryableError.
         """
 
     def positions_at(self, moment: datetime) -> dict[int, str]:
-        """Positions from which on a reader meets everything that came after `moment`.
+        """Positions from which a reader gets everything that arrived after `moment`.
 
         Raises: RetryableError.
         """
 
     def ends(self) -> dict[int, str]:
-        """The position after the last record of every partition. Raises: RetryableError."""
+        """The position after the last record of each partition. Raises: RetryableError."""
 
     def empty_unless_restored(self) -> bool:
-        """After a backup was put back: makes the bus hold nothing that the backup does not.
+        """After a restore: makes the event bus hold nothing that the backup does not.
 
-        A bus that came back with the log stays as it is, and the answer is False. Any other loses
-        every record, for good, and the answer is True: all has to be published again. Positions go
-        on from where they were, so a reader that stands anywhere meets all of that.
+        An event bus that was restored with the log stays as it is, and the answer is False. Any
+        other permanently loses every record, and the answer is True: everything must be published
+        again. Positions continue from where they were, so a reader at any position gets all of it.
 
         Raises: RetryableError.
         """
 
     def close(self) -> None:
-        """Lets the connections of this process go. The bus can be used again afterwards."""
+        """Closes the connections of this process. The event bus can be used again afterwards."""

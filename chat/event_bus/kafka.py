@@ -1,15 +1,15 @@
 """The event bus on Apache Kafka: topic `chat.events.v1`, key = room id.
 
-Order. An idempotent producer keeps the order of batches it retries, but a batch that fails for
-good would be overtaken by the next one of its partition. So `publish` works in waves that are
-small enough for one batch a partition, and starts the next wave when all of this one is
-acknowledged: a batch is written whole or not at all, so nothing can overtake.
+Order. An idempotent producer keeps the order of batches that it retries, but a batch that fails for
+good would be overtaken by the next one of its partition. So `publish` works in waves that are small
+enough for one batch per partition, and starts the next wave only when all of this one has been
+acknowledged. A batch is written whole or not at all, so nothing can overtake.
 
-Each record goes to the partition that Veche names, by the hash that Kafka's own clients use for
-keys: partitions that somebody adds stay empty and move no room.
+Veche itself names the partition of each record, by the hash that Kafka's own clients use for keys.
+So partitions that somebody adds stay empty and no room moves.
 
-The producer has a thread of its own and does not survive a fork: each process makes one at its
-first use. After any failure it is thrown away, with what it may still hold.
+The producer has its own thread and does not survive a fork: each process creates one at its first
+use. After any failure it is thrown away, with whatever it may still hold.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ from chat.metrics import catalogue as metrics
 logger = logging.getLogger(__name__)
 
 HEADERS = [("content-type", envelope.CONTENT_TYPE.encode())]
-# What a record costs beside its value: key, headers, lengths, the batch's own head.
+# What a record takes besides its value: key, headers, lengths, the header of its batch.
 RECORD_OVERHEAD_BYTES = 256
 MAX_WAVE_BYTES = 512 * 1024
-# For so long at most, a topic whose settings were changed is published on as before.
+# The longest time before a change of the topic's settings is noticed.
 SETTINGS_SECONDS = 30.0
 
 REFUSALS = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
@@ -65,7 +65,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     block_ms: int = 5_000
     request_ms: int = 4_000
     delivery_ms: int = 8_000
-    # A wave is flushed when it is complete; this only has to be longer than filling it takes.
+    # A wave is flushed when it is complete, so this only has to be longer than filling it takes.
     linger_ms: int = 1_000
 
 
@@ -125,11 +125,11 @@ class KafkaBus:
             return self._id(self._connected().topic)
 
     def _id(self, topic: _Topic) -> str:
-        """Where the events of a room go depends on the number of partitions, so it is part."""
+        """The id includes the number of partitions, because a room's partition depends on it."""
         return f"{topic.id}:{self._partitions}"
 
     def _look_again(self, known: _Connected) -> None:
-        """Throws the producer away when the topic is another one by now."""
+        """Throws the producer away if the topic is gone or is another one by now."""
         with _translating():
             found = kafka_topic.describe(known.admin, self._topic)
             if found is None or found.id != known.topic.id:
@@ -139,7 +139,7 @@ class KafkaBus:
                 known.looked_at = time.monotonic()
 
     def holds(self, known: str) -> bool:
-        if not known:  # from before ids were kept; a topic that was made again is empty
+        if not known:  # from before ids were kept; a topic that was created again is empty
             return any(end != "0" for end in self.ends().values())
         topic_id, _, partitions = known.partition(":")
         if topic_id != self.prepare().partition(":")[0]:
@@ -183,7 +183,7 @@ class KafkaBus:
     def _publish_wave(
         self, connected: _Connected, wave: Sequence[Record], failed: set[int]
     ) -> list[VecheError | None]:
-        """Sends one batch a partition. Rooms whose order ends here are added to `failed`."""
+        """Sends one batch per partition. Adds rooms with a record that failed to `failed`."""
         producer, topic = connected.producer, connected.topic
         sent: list[Any] = []
         for record in wave:
@@ -201,11 +201,11 @@ class KafkaBus:
                 key = str(record.room).encode()
                 partition = partition_of(key, self._partitions)
                 sent.append(producer.send(self._topic, record.value, key, HEADERS, partition))
-            # The driver's ValueError: the topic, or this partition of it, is not there any more.
+            # The driver raises ValueError when the topic or this partition no longer exists.
             except (kafka_errors.KafkaError, ValueError) as error:
                 failed.add(record.room)
                 sent.append(_translated(error))
-        # An error of the flush is one of a record's too, and is looked at there.
+        # An error of the flush also fails a record, and is handled there.
         with contextlib.suppress(kafka_errors.KafkaError):
             producer.flush(self._limits.delivery_ms / 1000 + 1)
         outcomes = [self._outcome(one) for one in sent]
@@ -225,7 +225,7 @@ class KafkaBus:
         return _translated(sent.exception) if sent.failed() else None
 
     def _connected(self) -> _Connected:
-        """This process's producer, of a topic that has been checked."""
+        """This process's producer, for a topic that has been checked."""
         found = self._of_process.get(os.getpid())
         if found is not None:
             return found
@@ -245,7 +245,7 @@ class KafkaBus:
             bootstrap_servers=self._servers,
             **self._security,
             client_id=f"veche-export-{os.getpid()}",
-            # Said explicitly, so that a setting which excludes it raises.
+            # Set explicitly, so that a setting that excludes it raises.
             enable_idempotence=True,
             acks="all",
             batch_size=topic.wave_bytes,
@@ -262,16 +262,16 @@ class KafkaBus:
         return _Connected(producer, admin, topic, time.monotonic())
 
     def _look(self, admin: KafkaAdminClient) -> _Topic:
-        """The topic, made when it is missing. Raises: BusMisconfigured."""
+        """The topic, created if it is missing. Raises: BusMisconfigured."""
         found = kafka_topic.ensure(admin, self._topic, self._partitions, self._limits.connect_ms)
         settings = kafka_topic.settings(admin, self._topic, found)
         return _Topic(found.id, settings.max_record_bytes, settings.weaknesses)
 
     def _reach(self) -> None:
-        """Finds out within a moment that no broker listens, or that it is not the one to trust.
+        """Finds out quickly if no broker listens or its certificate is not trusted.
 
-        The driver would try for all of its time, and a worker that only waits for Kafka does not
-        store what people write either. And it does not say what is wrong with a certificate.
+        The driver would keep trying until its time-out, and a worker that waits for Kafka does not
+        store what people write. Nor does the driver say what is wrong with a certificate.
         """
         refusal: OSError | None = None
         for server in self._servers:
@@ -289,7 +289,7 @@ class KafkaBus:
 
     @contextlib.contextmanager
     def _wire(self, server: str) -> Iterator[socket.socket]:
-        """A connection without the driver, encrypted where it has to be. Raises: OSError."""
+        """A connection without the driver, encrypted if the settings say so. Raises: OSError."""
         host, _, port = server.rpartition(":")
         host = host.strip("[]")
         with socket.create_connection((host, int(port)), self._limits.reach_ms / 1000) as plain:
@@ -307,7 +307,7 @@ class KafkaBus:
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Says why the driver could not begin, where it is that Veche is not let in."""
+        """Turns the driver's failure into BusMisconfigured if the broker does not let Veche in."""
         try:
             yield
         except kafka_errors.KafkaError as error:
@@ -366,8 +366,8 @@ class KafkaBus:
             TopicPartition(self._topic, partition): int(end)
             for partition, end in self.ends().items()
         }
-        # Not the topic itself: a new one would begin at offset 0 again, so that readers which stand
-        # at a higher one pass over what they have not seen, and would forget its settings.
+        # Keep the topic itself: a new one would lose its settings and begin at offset 0 again, so
+        # that readers at a higher offset would miss records.
         with _translating(), contextlib.closing(self._admin()) as admin:
             admin.delete_records(before)
         return True
@@ -381,7 +381,7 @@ class KafkaBus:
                 client_id=f"veche-reader-{os.getpid()}",
                 group_id=None,
                 enable_auto_commit=False,
-                # Where retention has removed what was asked for, what is left is read.
+                # If retention has removed the records asked for, read from the oldest one left.
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,
                 request_timeout_ms=self._limits.request_ms,
@@ -439,7 +439,7 @@ class KafkaReader:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Where Kafka's own clients put a record with `key` on a topic of so many partitions."""
+    """The partition to which Kafka's own clients send `key` on a topic with `partitions`."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
@@ -451,7 +451,7 @@ def _partitions_of(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
 
 
 def _waves(records: Sequence[Record], max_bytes: int) -> Iterator[list[Record]]:
-    """`records` in order, cut where a single partition's batch could become too large."""
+    """`records` in order, cut so that no partition's batch can become too large."""
     wave: list[Record] = []
     size = 0
     for record in records:
@@ -466,7 +466,7 @@ def _waves(records: Sequence[Record], max_bytes: int) -> Iterator[list[Record]]:
 
 
 def _translated(error: BaseException) -> VecheError:
-    """The class name is all that is kept: texts of Kafka's errors can hold what was sent."""
+    """Keeps only the class name: the texts of Kafka's errors can contain what was sent."""
     metrics.KAFKA_ERRORS.labels(type(error).__name__).inc()
     if isinstance(error, REFUSALS):
         return PermanentError("Kafka does not take a record of this size.")
@@ -475,7 +475,7 @@ def _translated(error: BaseException) -> VecheError:
 
 @contextlib.contextmanager
 def _translating() -> Iterator[None]:
-    """Turns what the driver raises into a RetryableError."""
+    """Turns the driver's errors into RetryableError."""
     try:
         yield
     except (kafka_errors.KafkaError, OSError, TimeoutError) as error:

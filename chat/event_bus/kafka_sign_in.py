@@ -1,7 +1,7 @@
-"""Asks a broker whether it lets Veche in, for the words that the driver does not have.
+"""Asks a broker whether it lets Veche in, because the driver does not report the reason.
 
-A broker that refuses a password says so and ends the connection at once. The driver mostly sees
-the end alone, tries again until its time is over, and reports that nobody answered.
+A broker that refuses a password says so and ends the connection at once. Usually the driver sees
+only the end, tries again until its time-out, and reports that no broker answered.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from kafka.net.sasl import get_sasl_mechanism
 
 SASL_HANDSHAKE, SASL_AUTHENTICATE = 17, 36
 CLIENT = b"veche"
-# Answers to these requests are some hundred bytes.
+# Answers to these requests are a few hundred bytes.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
 def refusal(connection: socket.socket, host: str, security: Mapping[str, Any]) -> str | None:
     """The class of the error with which the broker refuses; None when it lets Veche in.
 
-    `connection` is encrypted already, where it has to be. Raises: OSError, ValueError when the
-    other side is no Kafka or goes away.
+    `connection` is already encrypted if it has to be. Raises: OSError or ValueError when the
+    other side is not Kafka or ends the connection.
     """
     name = security["sasl_mechanism"].encode()
     mechanism = get_sasl_mechanism(security["sasl_mechanism"])(host=host, **security)
@@ -39,7 +39,7 @@ def refusal(connection: socket.socket, host: str, security: Mapping[str, Any]) -
 
 
 def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> tuple[int, bytes]:
-    """The error code of the answer, and what follows it."""
+    """The error code of the answer, and the bytes that follow it."""
     request = struct.pack(">hhih", key, version, 1, len(CLIENT)) + CLIENT + body
     connection.sendall(struct.pack(">i", len(request)) + request)
     (size,) = struct.unpack(">i", _exactly(connection, 4))
@@ -51,7 +51,7 @@ def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> tupl
 
 
 def _token(answer: bytes) -> bytes:
-    """What the mechanism gets: behind a message, which is there when it was refused."""
+    """The bytes for the SASL mechanism. They follow an error message, which is null on success."""
     (message,) = struct.unpack_from(">h", answer)
     start = 2 + max(0, message)
     (size,) = struct.unpack_from(">i", answer, start)

@@ -1,7 +1,7 @@
-"""What Kafka says of the topic: which one it is, and what its settings are worth.
+"""What Kafka says of the topic: its id, and whether its settings are safe.
 
-A topic that is deleted and made again has its old name and nothing of what was published. Its id
-is another one: Kafka gives each topic a random one for life. So the same id before and after
+A topic that is deleted and created again has its old name and nothing of what was published. But it
+has a new id, because Kafka gives each topic a random one for life. So the same id before and after
 publishing means that everything that was acknowledged in between is on that topic.
 """
 
@@ -29,7 +29,7 @@ SETTINGS = (
 
 
 class Description(msgspec.Struct, frozen=True):
-    """`id` as Kafka's own tools print it; `replicas` of the partition that has the fewest."""
+    """`id` is as Kafka's own tools print it; `replicas`, of the partition that has the fewest."""
 
     id: str
     partitions: int
@@ -43,16 +43,16 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def ensure(admin: KafkaAdminClient, topic: str, partitions: int, wait_ms: int) -> Description:
-    """Makes the topic when it is missing.
+    """Creates the topic if it is missing.
 
     Raises: BusMisconfigured when it has fewer partitions than `partitions`. More do no harm:
-    Veche names the partition of each record itself and goes on with the first ones.
+    Veche names the partition of each record itself and keeps to the first ones.
     """
     found = describe(admin, topic)
     if found is None:
         with contextlib.suppress(kafka_errors.TopicAlreadyExistsError):
-            # Kept for ever, so that readers can start from the beginning; an operator may shorten
-            # that on the topic.
+            # Keep records for ever, so that readers can start from the beginning; an operator may
+            # shorten this on the topic.
             configs = {"retention.ms": "-1", "cleanup.policy": "delete"}
             admin.create_topics({topic: {"num_partitions": partitions, "configs": configs}})
         admin.wait_for_topics([topic], timeout_ms=wait_ms)

@@ -1,20 +1,20 @@
-"""The event bus where there is no Kafka: one Redis Stream on the log server.
+"""The event bus without Kafka: one Redis Stream on the log server.
 
 | Key (log server) | Type | Expiry | Meaning |
 |---|---|---|---|
 | `veche:bus:chat.events.v1` | stream | see below | entries `key` (room id), `value` (envelope) |
-| `veche:bus-id:{<stream>}` | string | none | random; a stream that is gone gets another one |
+| `veche:bus-id:{<stream>}` | string | none | random; a stream that replaces it gets another |
 
-Consumers. Whoever must not miss anything makes a consumer group on the stream and moves it, by
-XREADGROUP and XACK, or by XGROUP SETID after it has stored its own position. The groups'
-positions are what trimming respects; `XINFO GROUPS` shows their lag.
+Consumers. A consumer that must not miss anything creates a consumer group on the stream and moves
+it, by XREADGROUP and XACK, or by XGROUP SETID after storing its own position. Trimming respects the
+groups' positions; `XINFO GROUPS` shows their lag.
 
-Trimming. The stream shares its server's memory with the log, so it has a limit of bytes. Entries
-go when they are older than a week, or the oldest first from 80 % of the limit on, but none that
-a consumer group has not passed. Where a group holds so much back that the limit is reached, the
-bus takes nothing more: events wait in PostgreSQL, sends go on, and the group is named in the log.
-Without any group nobody is waiting, and only age and memory count. A reader that asks for
-something that has been trimmed is told so; `manage.py shards rewind` publishes it again.
+Trimming. The stream shares its server's memory with the log, so its size in bytes is limited.
+Entries older than a week are removed, and from 80 % of the limit on the oldest entries, but none
+that a consumer group has not passed. If a group holds back so much that the limit is reached, the
+event bus takes nothing more: events wait in PostgreSQL, people can still send, and the log names
+the group. Without any group only age and memory count, since nobody is waiting. A reader that asks
+for something that has been trimmed is told so; `manage.py shards rewind` publishes it again.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
-# As Kafka's default, so that nothing becomes too large on the day that Kafka is put in.
+# Kafka's default, so that no record becomes too large on the day that Kafka is installed.
 MAX_RECORD_BYTES = 1_000_000
-# One transaction of the server, which serves nobody else meanwhile.
+# Written in one transaction, during which the server serves nobody else.
 WAVE_RECORDS = 200
 WAVE_BYTES = 256 * 1024
 KEEP_MS = 7 * 24 * 3600 * 1000
 TRIM_ABOVE = 0.8
 TRIM_EACH_SECONDS = 1.0
 TRIM_ENTRIES = 500
-# So that one publisher spends at most this many steps on what others may be trimming too.
+# The most steps that one publisher spends on trimming, since others may be trimming too.
 TRIM_STEPS = 40
 # Blocking reads must end before the client's own time-out.
 BLOCK_MS = 1_000
@@ -81,7 +81,7 @@ class RedisStreamBus:
         self._full = False
 
     def prepare(self) -> str:
-        # In one slot of a cluster, by the braces.
+        # The braces put both keys in one slot of a cluster.
         keys = [self._stream, f"veche:bus-id:{{{self._stream}}}"]
         with _translating():
             found: Any = IDENTIFY.call(self._client(), keys, [secrets.token_urlsafe(16)])
@@ -93,10 +93,10 @@ class RedisStreamBus:
         return known == self.prepare()
 
     def check(self) -> Checked:
-        """What the stream is worth is what the log is worth, and that is looked at elsewhere."""
+        """The stream is as durable as the log, and the log is checked elsewhere."""
         found = self.prepare()
-        # Publishing trims; but while the stream itself fills the log there may be nothing to
-        # publish, and a smaller limit counts from the start.
+        # Publishing trims, but while the stream itself fills the log there may be nothing to
+        # publish; and a lowered limit applies from the start.
         with _translating():
             self._trim(self._client())
         return Checked(found, [])
@@ -117,7 +117,7 @@ class RedisStreamBus:
 
     def _publish_wave(self, wave: Sequence[Record], refused: set[int]) -> list[VecheError | None]:
         outcomes: list[VecheError | None] = []
-        # A transaction: a server without memory must not take a later event and refuse an earlier.
+        # A transaction: a full server must not take a later event and refuse an earlier one.
         with _translating(), self._client().pipeline(transaction=True) as pipeline:
             for record in wave:
                 if record.room in refused:
@@ -135,7 +135,7 @@ class RedisStreamBus:
         return outcomes
 
     def _check_room(self) -> None:
-        """Trims when it is time to. Raises: RetryableError when the stream is full."""
+        """Trims when it is due. Raises: RetryableError when the stream is full."""
         if time.monotonic() >= self._trim_at:
             with _translating():
                 self._trim(self._client())
@@ -170,7 +170,7 @@ class RedisStreamBus:
         return int(client.memory_usage(self._stream) or 0)
 
     def _slowest_group(self, client: Redis) -> tuple[str | None, str | None]:
-        """The consumer group that is furthest behind and the last id that all have passed.
+        """The consumer group that is furthest behind, and the last id that all groups have passed.
 
         (None, None) when there is no group.
         """
@@ -191,7 +191,7 @@ class RedisStreamBus:
         return name, position
 
     def reader(self, after: Mapping[int, str] | None = None) -> RedisStreamReader:
-        """Raises besides: PermanentError when what follows the position has been trimmed."""
+        """Also raises PermanentError when what follows the position has been trimmed."""
         position = (after or {}).get(0)
         if position is not None:
             with _translating():
@@ -224,10 +224,10 @@ class RedisStreamBus:
         return {0: START if info is None else info["last-generated-id"].decode()}
 
     def empty_unless_restored(self) -> bool:
-        return False  # A backup of the log holds the stream too, as of the same moment.
+        return False  # A backup of the log also holds the stream, from the same moment.
 
     def _info(self) -> dict[str, Any] | None:
-        """What the server says of the stream; None when nothing was ever in it."""
+        """`XINFO STREAM` of the stream; None when nothing was ever in it."""
         try:
             info: dict[str, Any] = self._client().xinfo_stream(self._stream)
         except ResponseError as error:
@@ -250,7 +250,7 @@ class RedisStreamReader:
 
     def read(self, limit: int, wait_seconds: float) -> list[Delivered]:
         deadline = time.monotonic() + wait_seconds
-        # The driver types its answers for every protocol version at once.
+        # The driver's type covers the answers of every protocol version at once.
         answer: Any = []
         while True:
             left_ms = min(round((deadline - time.monotonic()) * 1000), BLOCK_MS)
@@ -303,7 +303,7 @@ def _before(stream_id: str) -> str:
 
 @contextlib.contextmanager
 def _translating() -> Iterator[None]:
-    """Turns what the driver raises into a RetryableError, out of memory included."""
+    """Turns the driver's errors, including out of memory, into RetryableError."""
     try:
         yield
     except (RedisError, OSError) as error:
