@@ -41,7 +41,7 @@ class HeldBack(RetryableError):
 
 
 class BusMisconfigured(RetryableError):
-    """The event bus does not match the settings. A person must fix it; meanwhile nothing is lost."""
+    """The event bus differs from the settings. A person must fix it; nothing is lost meanwhile."""
 
 
 class Reader(Protocol):
