@@ -1,1 +1,1 @@
-"""Celery as Veche uses it: what a task is built on, and what is known of the queue."""
+"""Celery as Veche uses it: the base of every task, and what is measured about the queue."""

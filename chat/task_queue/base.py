@@ -1,16 +1,16 @@
-"""What every Celery task of Veche is built on: `WakeUp`.
+"""`WakeUp`, the base of every Celery task of Veche.
 
 A task takes ids, never anybody's words, and calls one function that is safe to run twice. Its
-message may be dropped or lost at any time, because the sweep sends it again. So what it cannot do
-is never lost and never goes round for ever:
+message may be dropped or lost at any time, because the sweep sends it again. So work that fails is
+never lost and never circulates for ever:
 
-| failure | what becomes of it |
+| failure | what happens |
 |---|---|
 | infrastructure is unreachable | left to the sweep |
 | the worker is killed | left to the sweep |
 | any other error | one dead letter, however often the sweep repeats it |
 
-A task that a dead letter has sent runs once and reports to the letter.
+A task that was sent to retry a dead letter runs once and reports its outcome to the dead letter.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from chat.task_queue.letter_retry import Call, RetryToken, retry_token_of
 
 logger = logging.getLogger(__name__)
 
-# Ids, keys, slugs, e-mail addresses and times; a message has spaces sooner or later.
+# Ids, keys, slugs, e-mail addresses and times. It has no spaces, and most messages do.
 ARGUMENT = re.compile(r"[\w.:@/+~=-]{0,200}")
 # The broker's own default.
 VISIBILITY_SECONDS = 3600
 
 
 class WakeUp(Task):  # type: ignore[type-arg]
-    """A task that only says "look". Lost or failed, it is asked for again by the sweep."""
+    """A task that only says "look". If it is lost or fails, the sweep asks for it again."""
 
     abstract = True
     ignore_result = True
@@ -56,14 +56,14 @@ class WakeUp(Task):  # type: ignore[type-arg]
         except (Ignore, Reject, Retry):
             raise
         except Exception as error:
-            # Celery would log the error's text and the arguments; it may quote what was refused.
+            # Celery would log the arguments and the error's text, which may quote what was refused.
             self._failed(error, retry_token, args, kwargs)
             raise Ignore from None
         self._succeeded(retry_token)
         return result
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
-        """As Celery's, for arguments that are ids; None when the queue is too long for wake-ups.
+        """Like Celery's, for arguments that are ids; None when the queue is full.
 
         Raises: TypeError for other arguments; ValueError for a countdown that the broker would
         not wait for.
@@ -76,7 +76,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
         return super().apply_async(args, kwargs, *more, **options)
 
     def _check_time(self) -> None:
-        """Raises: Ignore when the task has waited for longer than it was to."""
+        """Raises: Ignore when the task has waited longer than it may."""
         if expiry.is_over(self.request):
             logger.debug("task %s waited too long and is dropped", self.name)
             raise Ignore
@@ -100,7 +100,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
         try:
             retry_token.report_done()
         except RedisError as error:
-            # The letter is due again when its claim ends, and the task is safe to run twice.
+            # The dead letter is due again when its claim ends, and the task is safe to run twice.
             self._log(error, "unreported")
 
     def _report(self, retry_token: RetryToken, error: Exception) -> None:
@@ -125,7 +125,7 @@ class WakeUp(Task):  # type: ignore[type-arg]
     def _log(self, error: Exception, outcome: str, letter: str = "") -> None:
         metrics.TASK_FAILURES.labels(task=self.name, outcome=outcome).inc()
         severity = logging.ERROR if letter else logging.WARNING
-        # Only the kind of error and where it was raised: its text may quote what was refused.
+        # Only the error's class and where it was raised: its text may quote what was refused.
         logger.log(
             severity,
             "task %s failed: %s in %s: %s %s",

@@ -1,6 +1,6 @@
-"""When beat last had a task to send. It lies on the bus, beside the queue that beat fills.
+"""When beat last had a task to send. This is kept on the bus, like the queue that beat fills.
 
-A dead beat stops nothing at once, and nobody sees it: lost wake-ups are not made up for, dead
+When beat is dead, nothing stops at once, so nobody notices: lost wake-ups are not replaced, dead
 letters are not retried, rooms are not verified. So it is a metric with an alert.
 
 | Key on the bus | Type | Expiry | Meaning |
@@ -29,13 +29,13 @@ _written_at = -EVERY_SECONDS
 
 
 def write() -> None:
-    """Says that beat has just seen to a task. Never raises: beat goes on without a bus."""
+    """Records that beat has just handled a task. Never raises: beat goes on without a bus."""
     global _written_at
     now = time.monotonic()
     if now - _written_at < EVERY_SECONDS:
         return
     try:
-        # The bus's time: beat's clock and that of who looks may be minutes apart.
+        # The bus's time, because the clocks of beat and of the reader may be minutes apart.
         client = redis_bus.blocking_client()
         seconds, microseconds = client.time()
         client.set(KEY, f"{seconds + microseconds / 1_000_000:.3f}", ex=KEPT_SECONDS)
@@ -46,6 +46,6 @@ def write() -> None:
 
 
 def read(client: Redis) -> float:
-    """Seconds since 1970, by the bus's clock; 0 when there was none. Raises: redis.RedisError."""
+    """Seconds since 1970, by the bus's clock; 0 without a heartbeat. Raises: redis.RedisError."""
     found = client.get(KEY)
     return float(found) if isinstance(found, bytes) else 0.0

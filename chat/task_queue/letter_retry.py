@@ -1,7 +1,7 @@
-"""Retries a task's dead letter: sends the task again, which then says how it went.
+"""Retries a task's dead letter: sends the task again, which then reports how it went.
 
-The letter stays claimed meanwhile. When nothing is heard the claim ends and the letter is due
-again with one attempt more, so a task that kills its worker is parked in the end.
+The dead letter stays claimed meanwhile. If no report comes, the claim ends and the dead letter is
+due again with one attempt more, so a task that kills its worker is parked in the end.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RetryToken(msgspec.Struct, frozen=True):
-    """Travels with the task: which letter it retries, and the proof of the claim."""
+    """Travels with the task: which dead letter it retries, and the proof of the claim."""
 
     letter: str
     token: str
     attempts: int
 
     def report_done(self) -> None:
-        """The task has succeeded: the letter goes. Raises: redis.RedisError."""
+        """The task succeeded; the dead letter is removed. Raises: redis.RedisError."""
         retrying.report_done(self.letter)
 
     def report_failed(self, error: BaseException) -> Result:
-        """The task has failed: the letter is due later, or parked. Raises: redis.RedisError."""
+        """The task failed; the dead letter is due later, or parked. Raises: redis.RedisError."""
         return retrying.report_failed(self.letter, self.token, self.attempts, error)
 
 
 def retry(letter: Letter, token: str) -> Retried:
-    """Sends the letter's task.
+    """Sends the dead letter's task.
 
-    Raises: Unretryable when the payload is no call; kombu's OperationalError.
+    Raises: Unretryable when the payload is not a call; kombu's OperationalError.
     """
     try:
         call = msgspec.json.decode(letter.payload, type=Call)
@@ -58,7 +58,7 @@ def retry(letter: Letter, token: str) -> Retried:
         args=call.args,
         kwargs=call.kwargs,
         headers={HEADER: msgspec.json.encode(retry_token).decode()},
-        # When the claim has ended, another attempt has it.
+        # After this the claim has ended, and another attempt may hold the dead letter.
         expires=store.SENT_MS / 1000,
         ignore_result=True,
     )
@@ -66,6 +66,6 @@ def retry(letter: Letter, token: str) -> Retried:
 
 
 def retry_token_of(headers: object) -> RetryToken | None:
-    """The token among a task's headers; None for a task that retries no letter."""
+    """The token among a task's headers; None for a task that retries no dead letter."""
     raw = headers.get(HEADER) if isinstance(headers, dict) else None
     return None if raw is None else msgspec.json.decode(raw, type=RetryToken)

@@ -1,7 +1,7 @@
-"""How long Celery tasks wait and run, counted where they run.
+"""Measures how long Celery tasks wait and run, in the process that runs them.
 
-Every message carries the time at which it was sent, set wherever a task is published from: web
-process, beat or another task.
+Every message carries the time at which it was sent. Each publisher sets it: a web process, beat or
+another task.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _stamp(headers: dict[str, Any], **_: Any) -> None:
 def _begin(task: Task[Any, Any], **_: Any) -> None:
     setattr(task.request, _BEGAN, time.monotonic())
     sent_at = getattr(task.request, SENT_AT_HEADER, None)
-    # From the broker, so it could be anything.
+    # This comes from the broker, so it could be anything.
     if isinstance(sent_at, int | float):
         wait = max(0.0, clocks.BUS.seconds() - sent_at)
         metrics.TASK_WAIT_SECONDS.labels(task.name).observe(wait)
