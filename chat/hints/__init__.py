@@ -1,2 +1,2 @@
-"""Hints: `to_hubs` tells connected clients that something happened, `to_workers` that there is
-work. A hint may be lost; who needs what it tells looks again by itself."""
+"""Hints: `to_hubs` tells connected clients that something happened, `to_workers` tells workers that
+there is work. A hint may be lost; its receivers also look by themselves."""

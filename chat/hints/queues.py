@@ -1,8 +1,8 @@
-"""Which queue a task waits in: what people wait for has one of its own.
+"""Which queue a task waits in: tasks that people wait for have their own.
 
-A drain gives a message its second tick and hands it to everything behind. In one queue it would
-wait for exports (up to 20 s while Kafka is away) and for the check of recent rooms (up to 55 s).
-`chatsite.worker.queue_order` keeps a process of each worker free for this queue.
+A drain gives a message its second tick and passes it on to all later stages. In a shared queue it
+would wait for exports (up to 20 s while Kafka is down) and for the check of recent rooms (up to
+55 s). `chatsite.worker.queue_order` keeps one process of each worker free for `drains`.
 
 | Queue (Redis list, database of Celery) | Tasks |
 |---|---|
@@ -22,7 +22,7 @@ IN_DRAINS: Final = frozenset(
     {
         "chat.tasks.persist_shard",
         "chat.tasks.sweep_shards",
-        # Until it has run, somebody who was muted everywhere can still write.
+        # Until this has run, a person who was muted everywhere may still be able to write.
         "chat.tasks.agree_on_restrictions",
     }
 )

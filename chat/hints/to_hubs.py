@@ -1,9 +1,9 @@
 """Hints to the web processes, through the channel layer: something is new in a room.
 
 A hint may be lost, late or doubled, so nothing depends on one: the room log is the truth, and
-hubs notice what they missed by seq. What is sent is a msgpack dict; see `chat.hub` for who reads
-it. Room groups carry `events`, `typing`, `presence` and `replaced`; HUBS_GROUP carries `stored`,
-`reset`, `revoke`, `joined`, `report`, `read` and `person`.
+hubs notice what they missed by seq. A hint is a msgpack dict; `chat.hub` reads it. Room groups
+carry `events`, `typing`, `presence` and `replaced`; HUBS_GROUP carries `stored`, `reset`, `revoke`,
+`joined`, `report`, `read` and `person`.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ Message = dict[str, Any]
 
 HUBS_GROUP = "hubs"
 
-# I8. What waits while a publish is under way: beyond this, hints are dropped and counted.
+# I8. How much may wait while a publish is under way; beyond this, hints are dropped and counted.
 MAX_WAITING_EVENTS = 10_000
 MAX_WAITING_MESSAGES = 2_000
-# One message of the layer, as one frame of the protocol, stays below this.
+# Limits of one message of the layer, which becomes one frame of the protocol.
 MAX_MESSAGE_EVENTS = 500
 MAX_MESSAGE_BYTES = 256 * 1024
-# An event's own fields beside its data, in bytes of JSON, counted generously.
+# An event's fields besides its data, in bytes of JSON, estimated generously.
 EVENT_OVERHEAD_BYTES = 250
 
-# Everything but these changes who may see or do what, so hubs look inside.
+# All other events change who may see or do what, so hubs look inside them.
 PLAIN_EVENTS = frozenset(
     {
         EventType.MESSAGE_POSTED,
@@ -64,7 +64,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def room_group(room: int) -> str:
-    """The group of the channel layer that hubs with members of the room join."""
+    """The group of the channel layer that hubs join when they serve members of the room."""
     return f"room.{room}"
 
 
@@ -83,7 +83,7 @@ def wire_event(event: RoomEvent) -> Event:
 
 
 def _in_one_form(event: RoomEvent) -> msgspec.Raw:
-    """The event's data; an emoji that was logged in another form comes in its canonical one."""
+    """The event's data, with the emoji of a reaction in its canonical form."""
     if event.type not in (EventType.REACTION_ADDED, EventType.REACTION_REMOVED):
         return event.data
     return msgspec.Raw(encode_data(decode_data(event.type, event.data)))
@@ -104,7 +104,7 @@ def events_message(events: Sequence[RoomEvent]) -> Message:
 
 
 def runs(events: Sequence[RoomEvent]) -> Iterator[Sequence[RoomEvent]]:
-    """Cuts events of one room into runs without a gap, each small enough for one message."""
+    """Splits events of one room into runs without a gap, each small enough for one message."""
     start = 0
     size = 0
     for index, event in enumerate(events):
@@ -125,7 +125,7 @@ def runs(events: Sequence[RoomEvent]) -> Iterator[Sequence[RoomEvent]]:
 class Publisher:
     """Sends the hints of one event loop. Its methods return at once, whatever the bus does.
 
-    The hub of this loop gets its own process's events without the bus, and never waits for it.
+    The hub of this loop gets the events of its own process directly, without waiting for the bus.
     """
 
     def __init__(self) -> None:
@@ -138,10 +138,10 @@ class Publisher:
         """What the hub of this loop takes messages of type `events` with."""
 
     def events(self, events: Sequence[RoomEvent]) -> None:
-        """Announce new events, of any rooms, each room's in seq order."""
+        """Announces new events of any rooms; those of one room are in seq order."""
         if self.on_events is not None:
             if not self._for_own_hub:
-                # Not here and now: whoever waits for an acknowledgement comes first.
+                # Later, because callers that wait for an acknowledgement come first.
                 asyncio.get_running_loop().call_soon(self._tell_own_hub)
             for event in events:
                 self._for_own_hub.setdefault(event.room, []).append(event)
@@ -160,7 +160,7 @@ class Publisher:
         self._put(HUBS_GROUP, message)
 
     async def flush(self) -> None:
-        """Wait until all is sent or dropped; for commands that end their loop."""
+        """Waits until everything is sent or dropped; for commands that end their loop."""
         while self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
 
@@ -194,7 +194,7 @@ class Publisher:
                 try:
                     self.on_events(events_message(run))
                 except Exception:
-                    # Whatever the hub makes of it, the next room's people want theirs.
+                    # Whatever fails in the hub, the people in the next room must get their events.
                     logger.exception("the hub did not take its own process's events")
 
     async def _send(self, group: str, message: Message) -> None:
@@ -219,11 +219,11 @@ def publisher() -> Publisher:
 
 
 def publish_blocking(group: str, message: Message) -> None:
-    """Send one hint from Celery or other code without an event loop.
+    """Sends one hint from Celery or other code without an event loop.
 
-    Writes what the channel layer itself would write, through one plain client per process: the
-    layer would open a connection for every call. Best effort: waits for the bus's time-outs at
-    most, and a bus that is away is counted, never raised.
+    Writes what the channel layer itself would write, but through one plain client per process: the
+    layer would open a connection for every call. Best effort: waits no longer than the bus's
+    time-outs; an unreachable bus is counted and logged, never raised.
     """
     channel = f"{_layer_config()['prefix']}__group__{group}"
     try:
@@ -234,7 +234,7 @@ def publish_blocking(group: str, message: Message) -> None:
 
 
 def _plain(message: Message) -> Message:
-    """`message` with text as names throughout: msgpack readers refuse numbers there."""
+    """`message` with text for every key, because msgpack readers refuse numbers as keys."""
     return {str(name): _plain_value(value) for name, value in message.items()}
 
 

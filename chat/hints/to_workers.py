@@ -1,4 +1,4 @@
-"""Asks Celery to drain a shard, without the event loop ever waiting for the broker.
+"""Asks Celery to drain a shard; the event loop never waits for the broker.
 
 A request carries no data and may be lost: beat sweeps every shard every 2 s.
 """
@@ -16,13 +16,13 @@ from chat.hints import queue_limit, queues
 logger = logging.getLogger(__name__)
 
 TASK = "chat.tasks.persist_shard"
-# A drain takes all there is, so under load one task stores what many events asked for. An event
-# of a quiet shard does not wait.
+# The shortest time between two requests for a shard. A drain takes everything there is, so under
+# load one task does what many events asked for. An event of a quiet shard does not wait.
 ASK_INTERVAL_SECONDS = 0.1
 
 
 class _Waker:
-    """One thread and the set of shards it still has to ask for, at most all of them."""
+    """One thread, and the set of shards that it still has to ask for: at most all of them."""
 
     def __init__(self) -> None:
         self._shards: set[int] = set()
@@ -63,8 +63,8 @@ def ask(shard: int) -> None:
         if not queue_limit.is_full(queues.DRAINS):
             current_app.send_task(TASK, args=[shard], ignore_result=True, expires=60)
     except Exception as error:
-        # Any broker failure means the same: the sweep will come. The class name is all that is
-        # logged, since a broker's error text can hold its address.
+        # Any broker failure means the same: the sweep will come. Only the class name is logged,
+        # because a broker's error text may contain its address.
         logger.warning("broker away, drain left to the sweep: %s", type(error).__name__)
 
 
