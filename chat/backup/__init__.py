@@ -1,1 +1,1 @@
-"""Backups: the moment at which log and PostgreSQL agree, and the log's own copy."""
+"""Backups: one moment for the log and PostgreSQL, and the copy of the log."""

@@ -1,7 +1,7 @@
-"""A copy of all that the log server holds, as of one moment, over the network.
+"""Copies everything that the log server holds, as of one moment, over the network.
 
-The server sends it as it would to a replica: it forks, so the copy is of the moment at which it
-begins to arrive, and appends go on. No file of the server is touched.
+The server sends the copy as it would to a replica. It forks, so the copy is from the moment at
+which it begins to arrive, and appends go on. No file of the server is touched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.conf import settings
 from chat.errors import RetryableError
 
 # The server waits for other replicas before it forks (`repl-diskless-sync-delay`, 5 s by default),
-# and for a rewrite of its file that is under way. Storing waits meanwhile, so not for long.
+# and for any rewrite of its file that is under way. Storing waits meanwhile, so this is short.
 BEGIN_SECONDS = 15.0
 SILENCE_SECONDS = 60.0
 CHUNK_BYTES = 1 << 20
@@ -25,7 +25,7 @@ MARK_BYTES = 40
 
 
 class LogSnapshot:
-    """Made by `begin_snapshot`. Everything that was acknowledged before that is in it."""
+    """Made by `begin_snapshot`. Holds everything that was acknowledged before."""
 
     def __init__(self, connection: socket.socket, start: bytes, header: bytes) -> None:
         self._connection = connection
@@ -33,9 +33,9 @@ class LogSnapshot:
         self._header = header
 
     def copy_to(self, file: IO[bytes]) -> int:
-        """Writes the copy, an RDB file, and returns its bytes. Once only.
+        """Writes the copy, an RDB file, and returns its size in bytes. Call it only once.
 
-        Raises: RetryableError when the connection breaks: the file is then of no use.
+        Raises: RetryableError when the connection breaks; then the file is useless.
         """
         try:
             if self._header.startswith(b"EOF:"):
@@ -46,7 +46,7 @@ class LogSnapshot:
 
     def _copy_to_mark(self, file: IO[bytes], mark: bytes) -> int:
         size = 0
-        held = self._rest  # the last bytes, which may be the mark or a part of it
+        held = self._rest  # the last bytes, which may be the mark or part of it
         while not held.endswith(mark):
             file.write(held[:-MARK_BYTES])
             size += len(held[:-MARK_BYTES])
@@ -73,9 +73,9 @@ class LogSnapshot:
 
 @contextlib.contextmanager
 def begin_snapshot() -> Iterator[LogSnapshot]:
-    """Returns when the server has forked.
+    """Yields the snapshot as soon as the server has forked.
 
-    Raises: RetryableError when the log is away or gives no copy.
+    Raises: RetryableError when the log is down or gives no copy.
     """
     client = redis.Redis.from_url(
         settings.ENV.log_redis_url,
@@ -84,7 +84,7 @@ def begin_snapshot() -> Iterator[LogSnapshot]:
     )
     connection: Any = client.connection_pool.make_connection()
     try:
-        connection.connect()  # encrypted and signed in, as the address says
+        connection.connect()  # with TLS and password, as the URL says
         for words in (("capa", "eof"), ("rdb-only", "1")):
             connection.send_command("REPLCONF", *words)
             with contextlib.suppress(redis.ResponseError):  # older servers know only the first
@@ -103,7 +103,7 @@ def begin_snapshot() -> Iterator[LogSnapshot]:
 
 
 def _header(wire: socket.socket) -> tuple[bytes, bytes]:
-    """What stands behind `$`, and the bytes after that line. Empty lines before it mean: wait."""
+    """What follows `$`, and the bytes after that line. Empty lines before it mean: wait."""
     held = b""
     while True:
         held = held.lstrip(b"\r\n")

@@ -1,13 +1,14 @@
-"""PostgreSQL and the log as of one moment, while people chat.
+"""Snapshots of PostgreSQL and the log from one moment, while people chat.
 
-The two fit together only if no drain and no export moves in between. With the log copied first, it
-could lack what PostgreSQL says was published; with PostgreSQL first, the log could have trimmed
-what PostgreSQL has not got. So the cursors are locked for the moment in which both snapshots
-begin, a second or so; appends go on, and storing waits. Then both are read at leisure. A backup
-that stands still while it holds them loses them: PostgreSQL ends its transaction, storing goes on,
-and the backup fails.
+The two fit together only if no drain or export moves a cursor in between. If the log were copied
+first, it could lack what PostgreSQL says was published; if PostgreSQL were first, the log could
+have trimmed what the copy of PostgreSQL lacks. So the cursors are locked until both snapshots have
+begun, for about a second. Appends go on, and storing waits. Then both are read without haste. A
+backup that is paused while it holds the locks loses them: PostgreSQL ends its transaction, storing
+goes on, and the backup fails.
 
-The log's snapshot comes first: a room's or a person's row is older than what the log says of it.
+The log's snapshot comes first, because the row of a room or a person is older than what the log
+says of it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from chat.backup.log_snapshot import LogSnapshot, begin_snapshot
 from chat.errors import RetryableError
 from chat.models import ShardCursor
 
-# Longer than an export holds a cursor while Kafka is away. Everybody who comes after the waiting
-# backup waits with it, so it waits for a moment at a time and lets them pass in between.
+# Longer than an export holds a cursor while Kafka is down. Later drains and exports queue behind
+# the waiting backup, so it waits only LOCK_TRY_MS at a time and lets them pass in between.
 LOCK_SECONDS = 60.0
 LOCK_TRY_MS = 2_000
 LOCK_PAUSE_SECONDS = 1.0
@@ -42,8 +43,8 @@ HELD_UP = (
 
 @dataclass(frozen=True)
 class Moment:
-    """`database` is the name of an exported snapshot: `pg_dump --snapshot`. `cursors`: kind and
-    shard → position. Both are good for as long as the block of `one_moment` lasts."""
+    """`database` names an exported snapshot, for `pg_dump --snapshot`. `cursors`: kind and shard →
+    position. The snapshots are valid as long as the block of `one_moment` lasts."""
 
     log: LogSnapshot
     database: str
@@ -52,12 +53,12 @@ class Moment:
 
 @contextlib.contextmanager
 def one_moment() -> Iterator[Moment]:
-    """Raises: RetryableError when PostgreSQL or the log is away, or this process stood still."""
+    """Raises: RetryableError when PostgreSQL or the log is down, or this process was paused."""
     table = ShardCursor._meta.db_table
     with contextlib.ExitStack() as stack:
         try:
             locks = stack.enter_context(_connection(HELD_MS))
-            # Nobody ends this one while it waits for a dump of hours. It locks nothing.
+            # PostgreSQL must not end this one: a dump may take hours. It locks nothing.
             reader = stack.enter_context(_connection(0))
             _lock(locks, table)
             log = stack.enter_context(begin_snapshot())
@@ -95,7 +96,7 @@ def _lock(connection: psycopg.Connection[Any], table: str) -> None:
 
 
 def _let_go(connection: psycopg.Connection[Any]) -> None:
-    """Ends the transaction of the locks, which must have been held until now."""
+    """Ends the locking transaction. Raises: RetryableError when PostgreSQL had ended it already."""
     try:
         connection.execute("ROLLBACK")
     except psycopg.Error as error:

@@ -1,1 +1,1 @@
-"""Mail: it waits in PostgreSQL until a worker has sent it."""
+"""Mail, which waits in PostgreSQL until a worker has sent it."""

@@ -1,7 +1,7 @@
-"""Mail as files, for an installation that has no mail server: EMAIL_URL=filemail://.
+"""Writes mail to files, for an installation that has no mail server: EMAIL_URL=filemail://.
 
-Links in them reset passwords, so folder and files are their owner's alone; and they are not kept
-for ever.
+The files contain links that reset passwords, so only the owner may read folder and files, and they
+are not kept for ever.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_FILES = 1_000
 
 
 class Backend(BaseEmailBackend):
-    """Writes each mail into a file of `EMAIL_FILE_PATH`; names sort by time."""
+    """Writes each mail to a file in `EMAIL_FILE_PATH`; the names sort by time."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         folder = Path(settings.EMAIL_FILE_PATH)

@@ -1,21 +1,21 @@
-"""Mail waits in PostgreSQL, and a worker sends it: no page waits for a mail server.
+"""Queues mail in PostgreSQL for a worker to send, so that no page waits for a mail server.
 
-So how long an answer takes does not tell whether a mail was sent, and a mail server that is away
-breaks no page. `Backend` is Django's `EMAIL_BACKEND`: it writes rows, in the transaction of whoever
-sends. The task `chat.tasks.send_mail` sends what is due, one mail at a time and one worker at a
-time, through `MAIL_TRANSPORT_BACKEND`. Delivery is at least once: a worker that dies between the
-sending and the deletion of the row sends it again.
+So the time of an answer does not reveal whether a mail was sent, and a mail server that is down
+breaks no page. `Backend` is Django's `EMAIL_BACKEND`: it writes rows, in the sender's transaction.
+The task `chat.tasks.send_mail` sends what is due, one mail at a time and one worker at a time,
+through `MAIL_TRANSPORT_BACKEND`. Delivery is at least once: if a worker dies between sending a mail
+and deleting its row, the mail is sent again.
 
 | what happens | answer |
 |---|---|
-| mail server away, hangs up (421), or refuses us | all that is due waits, twice as long each time |
-| it refuses this mail for now (4xx) | this one waits, likewise |
+| mail server is down, hangs up (421) or refuses us | all due mail waits, twice as long each time |
+| it refuses this mail for now (4xx) | this mail waits, likewise |
 | it refuses this mail for good (5xx) | dropped |
 | older than `KEPT` | dropped |
 | `MAX_WAITING` wait already | the new one is dropped |
 
-After a failure of the server the mail at which it happened is the last one, so that one which the
-server cannot stand holds up no other. What is dropped is counted and logged without address or
+After a failure of the server, the mail at which it happened comes after the others, so that a mail
+that breaks the server holds up no other. Dropped mail is counted and logged without address or
 text.
 """
 
@@ -42,28 +42,28 @@ from chat.resilience.backoff import delay_seconds
 logger = logging.getLogger(__name__)
 
 MAX_WAITING = 10_000
-# A link that resets a password is good for three days (PASSWORD_RESET_TIMEOUT).
+# A link that resets a password is valid for three days (PASSWORD_RESET_TIMEOUT).
 KEPT = timedelta(days=1)
 FIRST_RETRY_SECONDS = 10.0
 LONGEST_RETRY_SECONDS = 900.0
-# A run ends after that, so that a worker's child is not taken for long; the sweep goes on.
+# A run ends after this, so that a worker's child is not busy for long; the next run continues.
 RUN_SECONDS = 20.0
 BEHIND_THE_OTHERS = timedelta(seconds=1)
 # RFC 5321: the service closes the connection.
 HANGS_UP = 421
-# Of the advisory lock of the one who sends: "mail" as a number.
+# Key of the advisory lock that the sender holds: "mail" as a number.
 LOCK = 0x6D61696C
 
 
 class Backend(BaseEmailBackend):
-    """Django's mail backend that queues."""
+    """A Django mail backend that queues."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         return sum(put(message) for message in email_messages)
 
 
 def put(message: EmailMessage, *, to_nobody: bool = False) -> bool:
-    """Queues a mail of plain text, for each recipient by itself; False when it was dropped.
+    """Queues a plain-text mail for each recipient separately; False when it was dropped.
 
     `to_nobody` does the same work and sends nothing, for answers that must not differ.
     """
@@ -84,7 +84,7 @@ def put(message: EmailMessage, *, to_nobody: bool = False) -> bool:
 
 
 def send_due() -> None:
-    """Sends what is due, for `RUN_SECONDS` and one mail more. Does nothing while another one does.
+    """Sends what is due, for `RUN_SECONDS` and one mail more, unless another worker is sending.
 
     Raises: DatabaseError. What was not sent stays due.
     """
@@ -97,7 +97,7 @@ def send_due() -> None:
 
 @contextmanager
 def _alone() -> Iterator[bool]:
-    """Whether nobody else sends. The lock is the connection's, and ends with it."""
+    """Whether no other worker is sending. The lock belongs to the connection and ends with it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         [held] = cursor.fetchone()
@@ -123,7 +123,7 @@ def _send_for(seconds: float) -> None:
                     mail.delete()
                     _note("refused", error=error)
                 elif _is_about_this_mail(error):
-                    _note("later", error=error)  # put off when it was taken
+                    _note("later", error=error)  # it was put off when it was taken
                 else:
                     _put_off_all(mail, error)
                     return
@@ -134,7 +134,7 @@ def _send_for(seconds: float) -> None:
 
 
 def _take() -> QueuedMail | None:
-    """The next mail that is due, put off already, so that a worker's death does not repeat it."""
+    """The next due mail, already put off, so that it is not next again if this worker dies."""
     QueuedMail.objects.filter(recipient="").delete()
     expired, _ = QueuedMail.objects.filter(created_at__lt=Now() - KEPT).delete()
     _note("expired", expired)
@@ -161,27 +161,27 @@ def _send(transport: Any, mail: QueuedMail) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Whether the mail will never be taken."""
+    """Whether the server will never accept the mail."""
     if isinstance(error, ValueError):
-        return True  # no mail can be made of it, such as of an address that nobody can have
+        return True  # it cannot be made into a mail, for example because of an invalid address
     return _is_about_this_mail(error) and all(code >= 500 for code in _codes(error))
 
 
 def _is_about_this_mail(error: Exception) -> bool:
-    """Whether the server refuses this mail, and not us or everything at the moment."""
+    """Whether the server refuses this mail, rather than us or everything at the moment."""
     return bool(_codes(error)) and HANGS_UP not in _codes(error)
 
 
 def _codes(error: Exception) -> list[int]:
-    """What the server said to the recipient, or to the text; [] where it came to neither."""
+    """The server's codes for the recipient or the text; [] if it got to neither."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return [code for code, _ in error.recipients.values()]
     return [error.smtp_code] if isinstance(error, smtplib.SMTPDataError) else []
 
 
 def _put_off_all(mail: QueuedMail, error: Exception) -> None:
-    """All that is due waits, as the server would answer the same to the next one; and if it is
-    this mail that it cannot stand, the others are sent before it."""
+    """Puts off all due mail, as the server would answer the same to the next one; `mail` comes
+    last, in case it is what breaks the server."""
     pause = _pause(mail.attempts)
     QueuedMail.objects.filter(next_at__lte=Now()).update(
         attempts=Greatest("attempts", mail.attempts), next_at=Now() + pause
