@@ -1,7 +1,7 @@
 """What can go wrong, sorted by what the caller does next.
 
-`RetryableError`: infrastructure is away; back off and call again, nothing is dead-lettered.
-`PermanentError`: the data itself is refused; dead-letter it, calling again changes nothing.
+`RetryableError`: infrastructure is down; back off and call again; nothing is dead-lettered.
+`PermanentError`: the data itself is refused; dead-letter it, as calling again changes nothing.
 `ClientError`: the person or program on the other side must be told; carries the wire error code.
 """
 
@@ -26,9 +26,9 @@ class PermanentError(VecheError):
 
 
 class RefusalReason(StrEnum):
-    """Which refusal of those with one code it is, for clients with words of their own.
+    """Tells apart refusals that share an error code, for clients that have their own texts.
 
-    docs/protocol.md tells what each means; the UI has a sentence for each in every language.
+    docs/protocol.md says what each means; the UI has a sentence for each in every language.
     """
 
     CONTROLS = "controls"
@@ -50,8 +50,8 @@ class ClientError(VecheError):
     """A request that is answered with an `error` frame or a problem+json document.
 
     `code` is one of `chat.protocol.ErrorCode`. `retry_after_seconds` is set when the same
-    request may succeed after that time. `message` is in English, for who writes a client. `rule` is
-    set when a code for bad form is about something else (see `chat.broken_rules`).
+    request may succeed after that time. `message` is in English, for developers of clients. `rule`
+    is set when a code for bad form is about something else (see `chat.broken_rules`).
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class ClientError(VecheError):
 
 
 class Unavailable(ClientError, RetryableError):
-    """A dependency is away: the client keeps its message and sends it again with the same key."""
+    """A dependency is down: the client keeps its message and sends it again with the same key."""
 
     def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
         super().__init__("unavailable", message, retry_after_seconds)
 
 
 def in_hundredths(retry_after_seconds: float) -> float:
-    """The time to wait as answers say it: rounded up, so that after it nobody is refused again."""
+    """The time to wait as given in answers: rounded up, so that waiting that long is enough."""
     return math.ceil(retry_after_seconds * 100) / 100

@@ -1,4 +1,4 @@
-"""Celery's doors. Tasks carry no data: each wakes a step that finds its work by itself."""
+"""Celery's entry points. Tasks carry no data: each wakes a step that finds its work by itself."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from chat.servers.redis_log import blocking_client
 
 logger = logging.getLogger(__name__)
 
-# A wake-up that waited for so long has been overtaken by the sweep's.
+# After this time the sweep has sent a newer wake-up.
 EXPIRES_SECONDS = 60
 
 
 @shared_task(name="chat.tasks.persist_shard", ignore_result=True)
 def persist_shard(shard: int) -> None:
-    """Drains one shard. What it cannot do now, the sweep asks for again."""
+    """Drains one shard. If it cannot do so now, the sweep asks for it again."""
     try:
         with bound_contextvars(shard=shard):
             drained = drain.drain(shard)
@@ -41,7 +41,7 @@ def persist_shard(shard: int) -> None:
 
 @shared_task(name="chat.tasks.export_shard", ignore_result=True)
 def export_shard(shard: int) -> None:
-    """Publishes what is stored of one shard. What it cannot do now, the sweep asks for again."""
+    """Publishes the stored events of one shard. If it cannot now, the sweep asks for it again."""
     try:
         with bound_contextvars(shard=shard):
             exporter.export_when_rested(shard)
@@ -55,7 +55,7 @@ def _wake_export(shard: int) -> None:
     try:
         export_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
     except Exception as error:
-        # The drain is done; whatever keeps the broker from taking this, the sweep will come.
+        # The drain is done. For whatever reason the broker did not take this, the sweep will come.
         logger.warning("export of shard %s left to the sweep: %s", shard, type(error).__name__)
 
 
@@ -77,7 +77,7 @@ def sweep_exports() -> None:
 
 @shared_task(name="chat.tasks.look_at_event_bus", ignore_result=True)
 def look_at_event_bus() -> None:
-    """Finds out what the event bus is worth, and whether it is another one; once a minute."""
+    """Checks the event bus's settings, and whether it is another one; once a minute."""
     try:
         shards = event_bus_state.look()
     except RetryableError as error:
@@ -89,32 +89,32 @@ def look_at_event_bus() -> None:
 
 @shared_task(name="chat.tasks.unload_idle_rooms", ignore_result=True)
 def unload_idle_rooms() -> None:
-    """Takes rooms out of the log that are wholly stored and idle for a day; once an hour."""
+    """Unloads rooms that are completely stored and idle for a day from the log; once an hour."""
     for shard in range(settings.ENV.shards):
         unload_idle(shard)
 
 
 @shared_task(name="chat.tasks.forget_batch_ends", ignore_result=True)
 def forget_batch_ends() -> None:
-    """Deletes the times of storing and exporting that are too old to be kept; once an hour."""
+    """Deletes times of storing and exporting that are too old to keep; once an hour."""
     batch_times.forget()
 
 
 @shared_task(name="chat.tasks.agree_on_restrictions", ignore_result=True)
 def agree_on_restrictions() -> None:
-    """Lets the log know who is muted everywhere or deactivated; beat calls it every 10 s."""
+    """Tells the log who is muted everywhere or deactivated; beat calls it every 10 s."""
     restrictions.agree()
 
 
 @shared_task(name="chat.tasks.settle_audit_log", ignore_result=True)
 def settle_audit_log() -> None:
-    """Finds out how acts ended that have no outcome on record; beat calls it every minute."""
+    """Finds the outcomes of acts that have none on record; beat calls it every minute."""
     audit_outcomes.complete()
 
 
 @shared_task(name="chat.tasks.fill_vacancies", ignore_result=True)
 def fill_vacancies() -> None:
-    """Gives rooms that have no owner the next in line; beat calls it every 5 minutes."""
+    """Gives rooms without an owner to the next in line; beat calls it every 5 minutes."""
     try:
         run_actions(ownership.fill_vacancies())
     except RetryableError as error:
@@ -123,7 +123,7 @@ def fill_vacancies() -> None:
 
 @shared_task(name="chat.tasks.verify_recent_rooms", ignore_result=True)
 def verify_recent_rooms() -> None:
-    """Verifies rooms in which something happened a moment ago; beat calls it every minute."""
+    """Verifies rooms in which something has just happened; beat calls it every minute."""
     delivery_health.check_recent_rooms()
 
 
