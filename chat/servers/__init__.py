@@ -1,2 +1,1 @@
-"""The servers that everybody shares: how one connects, what their failures mean, what they keep
-on disk."""
+"""The shared servers: how to connect to them, what their failures mean, what they keep on disk."""

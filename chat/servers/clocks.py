@@ -1,12 +1,12 @@
-"""What time it is by the servers that everybody shares, however this machine's clock is set.
+"""The time by the shared servers' clocks, however this machine's clock is set.
 
-The clocks of two machines are never the same, and minutes apart where nobody keeps them. So no
-time of one machine is compared with the clock of another: what several processes decide by a time
-goes by the clock of the server that keeps it. The log's is in every event, in mutes and in what
-keys are judged by; the bus's in what processes tell one another there.
+The clocks of two machines always differ, by minutes if nobody synchronizes them. So a time of one
+machine is never compared with the clock of another: when several processes decide by a time, they
+use the clock of the server that keeps it. The log's clock is used for events, mutes and the age of
+keys; the bus's clock for what processes tell one another there.
 
-A process asks each server for its time now and then, and counts on from there by a clock that
-nobody sets. Until it has been told, it takes its own time.
+A process asks each server for its time now and then, and counts on from there by its monotonic
+clock. Until a server has answered, the process uses its own time.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from chat.servers import redis_bus, redis_log
 logger = logging.getLogger(__name__)
 
 ASK_SECONDS = 15.0
-# A start waits for the first answers, but not for servers that are away.
+# A start waits this long for the first answers, and not for servers that are down.
 FIRST_ANSWER_SECONDS = 1.0
-# An answer that took longer says too little about the moment for which it was true.
+# When an answer took longer, it is too uncertain at which moment it was true.
 MAX_ANSWER_SECONDS = 1.0
-# What people and programs notice nothing of. NTP keeps clocks within a tenth of it.
+# People and programs do not notice such a difference. NTP keeps clocks within a tenth of it.
 TOLERATED_SECONDS = 5.0
 WARN_EACH_SECONDS = 3600.0
 
@@ -42,7 +42,7 @@ class ServerClock:
     def __init__(self, name: str, ask: Callable[[], float]) -> None:
         self.name = name
         self._ask = ask
-        self._ahead: float | None = None  # its time, less this process's monotonic clock
+        self._ahead: float | None = None  # its time minus this process's monotonic clock
         self._warn_at = 0.0
 
     def seconds(self) -> float:
@@ -53,13 +53,13 @@ class ServerClock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def is_known(self) -> bool:
-        """Whether the server has ever said its time; asks it if not, and waits for it."""
+        """Whether the server has ever told its time; if not, asks it now and waits."""
         if self._ahead is None:
             self.learn()
         return self._ahead is not None
 
     def learn(self) -> None:
-        """Asks the server. What it knew stays where that does not answer."""
+        """Asks the server for its time. Without an answer, what was known is kept."""
         asked = time.monotonic()
         try:
             told = self._ask()
@@ -91,7 +91,7 @@ def _time_of_database() -> float:
             cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
             [seconds] = cursor.fetchone()
     finally:
-        connection.close()  # this thread's alone; with a pool it goes back there
+        connection.close()  # only this thread's; if there is a pool, it goes back to it
     return float(seconds)
 
 
@@ -102,9 +102,9 @@ ALL = (LOG, BUS, DATABASE)
 
 
 def follow() -> None:
-    """Asks all servers from now on, for as long as this process lives. Call it after any fork.
+    """Asks all servers regularly, as long as this process lives. Call it after any fork.
 
-    Returns when they have answered once, or soon.
+    Returns when all have been asked once, or after `FIRST_ANSWER_SECONDS`.
     """
     asked_once = threading.Event()
 

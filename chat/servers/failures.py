@@ -1,6 +1,6 @@
-"""Tells a dependency that is away from data that is wrong.
+"""Tells a dependency that is down from data that is wrong.
 
-The first is waited for and never dead-lettered; the second never gets better by waiting.
+A dependency is waited for, and nothing is dead-lettered meanwhile; waiting never fixes wrong data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DATA_ERROR_CLASSES = ("22", "23", "54")
 
 
 def is_data_error(error: DatabaseError) -> bool:
-    """Whether the same statement with the same values would be refused for ever."""
+    """Whether the same statement with the same values would always be refused."""
     state = getattr(error.__cause__, "sqlstate", None)
     if state is None:
         return isinstance(error, DataError | IntegrityError)
@@ -26,9 +26,9 @@ def is_data_error(error: DatabaseError) -> bool:
 
 
 def is_infrastructure_error(error: BaseException) -> bool:
-    """Whether `error` says that PostgreSQL, a Redis server or the network is away.
+    """Whether `error` says that PostgreSQL, a Redis server or the network is down.
 
-    A deadlock, a time-out, a server out of memory or disk count too: others may be the cause.
+    Deadlocks, time-outs and servers out of memory or disk count too: the data may not be the cause.
     """
     if isinstance(error, OperationalError):
         return not is_data_error(error)
@@ -39,9 +39,9 @@ def is_infrastructure_error(error: BaseException) -> bool:
 
 
 def is_redis_away(error: Exception) -> bool:
-    """Whether a Redis server gave no answer; an answer that is an error is one.
+    """Whether a Redis server gave no answer; an error is an answer.
 
-    That all connections of our own pool are in use says nothing about the server.
+    If all connections of our own pool are in use, that says nothing about the server.
     """
     if isinstance(error, MaxConnectionsError):
         return False

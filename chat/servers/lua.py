@@ -1,4 +1,4 @@
-"""Lua scripts: how to call one by its digest without ever calling it twice."""
+"""Lua scripts, called by their digest and never run twice for one call."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Calls into PostgreSQL from the event loop, which itself never waits for it.
+"""Calls PostgreSQL from the event loop, which itself never waits for it.
 
 Channels' own `database_sync_to_async` shares one thread for the whole process, so one slow
-query would hold up every socket; these calls have a small pool of threads of their own.
+query would hold up every socket; these calls have a small thread pool of their own.
 
-A call that fails or takes long is only a suspicion, as people can cause that with a search or a
-lock. Whether PostgreSQL is away is decided by asking it: if it lets somebody in, it is there, and
-the circuit breaker stays closed.
+A call that fails or is slow raises only a suspicion, as people can cause that with a search or a
+lock. Logging in to PostgreSQL decides whether it is down: if the login succeeds, the circuit
+breaker stays closed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from chat.resilience.circuit_breaker import CircuitBreaker
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# As many threads as one process's connection pool has connections to give.
+# As many threads as one process's connection pool has connections.
 THREADS = 8
 # Nobody waits longer than this for a page of history. The thread goes on until PostgreSQL's own
-# statement time-out ends it.
+# statement time-out ends its statement.
 CALL_TIMEOUT_SECONDS = 10.0
-# A hundred times what calls take. From then on it is worth a connection to ask PostgreSQL itself.
+# A hundred times what calls take. After this, asking PostgreSQL itself is worth a connection.
 SUSPICIOUS_AFTER_SECONDS = 1.0
-# The least that libpq knows. A server that takes longer to let somebody in is of no use.
+# The shortest time-out that libpq accepts. A server that takes longer to let us in is useless.
 LOG_IN_SECONDS = 2
 
 _threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="database")
@@ -61,9 +61,9 @@ def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 async def in_database(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What `call`, a function that uses the ORM, returns; run in a thread.
+    """Runs `call`, a function that uses the ORM, in a thread; returns what it returns.
 
-    Raises: Unavailable when PostgreSQL is away, at once while that is known, or slower than
+    Raises: Unavailable when PostgreSQL is down (at once while that is known), or slower than
     `CALL_TIMEOUT_SECONDS`; whatever else `call` raises passes through.
     """
     work = functools.partial(_in_thread, call, *args, **kwargs)
@@ -74,7 +74,7 @@ async def in_database(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 
 
 async def _watched(work: Callable[[], R]) -> R:
-    """What `work` returns; given up as soon as PostgreSQL turns out to be away.
+    """What `work` returns; gives up as soon as PostgreSQL turns out to be down.
 
     Raises: LogInFailed; TimeoutError; whatever `work` raises.
     """
@@ -94,9 +94,9 @@ async def _watched(work: Callable[[], R]) -> R:
 
 
 async def lets_in() -> bool:
-    """Whether PostgreSQL lets somebody in at this moment; who asks meanwhile gets the same answer.
+    """Whether PostgreSQL accepts a login at this moment; concurrent callers share the answer.
 
-    Over a connection and a thread of its own, so that it waits behind nobody.
+    Uses a connection and a thread of its own, so that it waits behind nobody.
     """
     global _asked
     if _asked is None or _asked.done():

@@ -1,14 +1,14 @@
 """Refuses a PostgreSQL that could forget what it has committed.
 
-What is committed is trimmed from the log, so it must be on PostgreSQL's disk by then: a message
-with ✓✓ would be nowhere after a crash otherwise. Source: docs/decisions/0002.
+What is committed is trimmed from the log, so it must be on PostgreSQL's disk by then; otherwise a
+message with ✓✓ could be lost in a crash. Source: docs/decisions/0002.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# As this session has them: a role or a database may have values of its own.
+# The values of this session, since a role or a database may have its own.
 READ_SETTINGS = """
     SELECT name, setting FROM pg_settings
     WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
@@ -16,7 +16,7 @@ READ_SETTINGS = """
 
 
 def weaknesses(found: Mapping[str, str]) -> list[str]:
-    """What in the rows of `READ_SETTINGS` makes a commit worth less; [] when nothing.
+    """Why, by the rows of `READ_SETTINGS`, a commit may be lost; [] when it may not.
 
     Every other value of `synchronous_commit` waits for the server's own disk.
     """

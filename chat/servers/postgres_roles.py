@@ -1,9 +1,9 @@
-"""What the role may do in PostgreSQL as which web processes and workers run.
+"""Rights of the PostgreSQL role of web processes and workers.
 
-It owns nothing: it reads and writes rows, and cannot switch off what guards them, as the owner of a
-table could (DISABLE TRIGGER) and a superuser anyhow (session_replication_role). Rows of the audit
-log it adds and reads. The owner (DATABASE_OWNER_URL), which runs migrations, makes the role and
-gives it these rights, again after each of them; nothing else has the owner's password.
+The role owns nothing: it reads and writes rows, and cannot switch off what guards them, as a
+table's owner (DISABLE TRIGGER) or a superuser (session_replication_role) could. In the audit log it
+can only add and read rows. The owner (DATABASE_OWNER_URL), which runs migrations, creates the role
+and gives it these rights, again after each migration; nothing else has the owner's password.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import psycopg
 from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
-# Rows are added and never changed, so no more than that is given.
+# Rows of these tables are never changed or deleted, so the role may only add and read them.
 APPEND_ONLY = ("chat_auditentry", "chat_auditoutcome")
 OWNED = """
     SELECT rolsuper OR EXISTS (
@@ -24,7 +24,7 @@ OWNED = """
     )
     FROM pg_roles r WHERE rolname = %s
 """
-# Of the owner: `public`, and what a rebuild of the analytics has made.
+# The owner's schemas: `public`, and those that rebuilds of the analytics have created.
 SCHEMAS = """
     SELECT nspname FROM pg_namespace
     WHERE nspname = 'public' OR nspowner = current_user::regrole
@@ -33,12 +33,12 @@ SCHEMAS = """
 
 
 class CannotLetIn(Exception):
-    """The role of DATABASE_URL cannot be made, or has rights that nobody can take from it."""
+    """The role of DATABASE_URL cannot be created, or has rights that nobody can revoke."""
 
 
 def let_in(url: str) -> None:
-    """Makes the role of `url` (DATABASE_URL) and gives it its rights, on what is there and on what
-    the current role makes later. May be repeated; a password that has changed is set.
+    """Creates the role of `url` (DATABASE_URL) and gives it its rights, on what exists and on what
+    the current role creates later. May be repeated; a changed password is set.
 
     Raises: CannotLetIn; OperationalError when the database does not answer.
     """
@@ -66,7 +66,7 @@ def _make(cursor: Any, role: str, password: str) -> None:
     elif not password or _signs_in(role, password):
         return
     if password:
-        # Made here, so that the password itself is in no statement that a server may log.
+        # Encrypted here, because a server may log statements, and so the password itself.
         secret = connection.connection.pgconn.encrypt_password(
             password.encode(), role.encode(), b"scram-sha-256"
         )

@@ -1,9 +1,9 @@
-"""Client of the bus server for what is neither the channel layer's nor Celery's.
+"""Clients of the bus server, apart from those of the channel layer and Celery.
 
-Nothing of lasting value lies on the bus: whoever uses it states what happens when it is away. On
-the event loop every call goes through one circuit breaker (`ask`), the channel layer's calls too.
+Nothing of lasting value is on the bus: each user of it states what happens when it is down. On the
+event loop every call goes through one circuit breaker (`ask`), including the channel layer's calls.
 
-Whoever owns a key there lists it at the top of their module.
+Each module that owns a key there lists it at the top.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _broker_of_process: dict[int, BlockingRedis] = {}
 async def ask(work: Callable[[], Awaitable[R]], timeout_seconds: float | None = None) -> R:
     """What the bus answers to `work`, within REDIS_TIMEOUT_SECONDS unless told otherwise.
 
-    Raises: Unavailable when it does not, or refuses; at once, with `work` not begun, while the bus
-    is known to be away.
+    Raises: Unavailable when it does not answer, or refuses; at once, with `work` not begun, while
+    the bus is known to be down.
     """
 
     async def in_time() -> R:
@@ -58,7 +58,7 @@ def client() -> Redis:
     loop = asyncio.get_running_loop()
     found = _of_loop.get(loop)
     if found is None:
-        # Blocking: in a storm of reconnections callers wait for a connection instead of failing.
+        # Blocking: when many reconnect at once, callers wait for a connection instead of failing.
         pool = BlockingConnectionPool.from_url(
             settings.ENV.bus_redis_url,
             socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
@@ -85,7 +85,7 @@ def blocking_client() -> BlockingRedis:
 
 
 def broker_client() -> BlockingRedis:
-    """As `blocking_client`, for the database of the bus server in which Celery's queue lies."""
+    """Like `blocking_client`, for the database of the bus server that holds Celery's queue."""
     return _blocking(_broker_of_process, settings.CELERY_BROKER_URL)
 
 

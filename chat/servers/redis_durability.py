@@ -1,9 +1,9 @@
 """Refuses a log server that could forget what it acknowledged.
 
-Settings alone do not tell. After `CONFIG SET appendonly yes` on a running server, and after a full
-resync of a replica, everything is in an append-only file only when the first rewrite has ended; a
-crash before that brings an empty log. `INFO` shows a rewrite, but an ordinary later one, during
-which nothing is at risk, looks the same. So then the server is asked for a proof: something is
+Settings alone do not prove it. After `CONFIG SET appendonly yes` on a running server, and after a
+full resync of a replica, the append-only file is complete only when the first rewrite has ended; a
+crash before that leaves an empty log. `INFO` shows a rewrite, but a later, ordinary one looks the
+same although nothing is at risk. So during a rewrite the server is asked for a proof: something is
 written, and `WAITAOF` says whether it has reached the file.
 
 Source: the persistence chapter of the Redis manual; docs/decisions/0001 and 0032.
@@ -34,8 +34,8 @@ REQUIRED = {
     "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
 }
-# A write is flushed within milliseconds, and a slow disk within this; a file that is not there yet
-# is not waited for, as that takes minutes.
+# A write is flushed within milliseconds, or within this on a slow disk. A file that does not exist
+# yet is not waited for, as that takes minutes.
 PROOF_MS = 500
 NOT_WHOLE = (
     "the append-only file is not whole before its first rewrite has ended "
@@ -44,7 +44,7 @@ NOT_WHOLE = (
 
 
 def weaknesses(configuration: Mapping[str, str]) -> list[str]:
-    """What in a log server's `CONFIG GET` makes an acknowledgement worth less; [] when nothing."""
+    """Why, by its `CONFIG GET`, a log server may lose what it acknowledged; [] when it may not."""
     return [
         f"{name} is {configuration.get(name, 'unknown')}, must be {wanted}"
         for name, wanted in REQUIRED.items()
@@ -63,7 +63,7 @@ def file_weaknesses(persistence: Mapping[str, str]) -> list[str]:
 
 
 def needs_proof(persistence: Mapping[str, str]) -> bool:
-    """Whether a rewrite is under way or due, which may be the first."""
+    """Whether a rewrite is under way or due; it may be the first."""
     names = ("aof_rewrite_in_progress", "aof_rewrite_scheduled")
     return any(persistence.get(name) != "0" for name in names)
 
@@ -79,8 +79,8 @@ def proof() -> list[Command]:
 def is_proof(answers: Sequence[object]) -> bool:
     """Whether what was written has reached the file.
 
-    A server without WAITAOF (Redis before 7.2) proves nothing: who is new to it waits for the end
-    of the rewrite, whichever it is.
+    A server without WAITAOF (Redis before 7.2) proves nothing: new connections wait for the end of
+    any rewrite.
     """
     written, waited = answers
     if isinstance(written, Exception) or not isinstance(waited, list):
@@ -89,13 +89,13 @@ def is_proof(answers: Sequence[object]) -> bool:
 
 
 def look(client: Redis) -> list[str]:
-    """What makes the acknowledgements of a log server worth less; [] when nothing. Blocks.
+    """Why a log server may lose what it acknowledged; [] when it may not. Blocks.
 
     Raises: redis.ResponseError when this account may not ask; redis.RedisError.
     """
     configuration: dict[str, str] = {}
     for name in REQUIRED:
-        # The driver decodes this answer, whatever the client is told.
+        # The driver decodes this answer, whatever the client's settings.
         configuration |= client.config_get(name)  # type: ignore[arg-type]
     found = client.info("persistence")
     persistence = {name: str(value) for name, value in found.items()}

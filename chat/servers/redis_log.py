@@ -1,8 +1,8 @@
-"""Clients of the log server: one per event loop, one per thread-using process.
+"""Clients of the log server: one per event loop, and one per process for its threads.
 
-None that writes retries on its own: a lost answer to an append is repeated by whoever holds its
-key. On the event loop every call goes through one circuit breaker (`ask`), so that while the log
-is away nobody waits for it; Celery tasks wait and are repeated.
+No client that writes retries on its own: when the answer to an append is lost, the holder of its
+key repeats it. On the event loop every call goes through one circuit breaker (`ask`), so that
+nobody waits for the log while it is down; Celery tasks wait and are repeated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _of_process: dict[int, Redis] = {}
 
 
 def new_async_client(connections: int) -> AsyncRedis:
-    """A client for reading, with at most `connections` connections; who needs another waits."""
+    """A client for reading, with at most `connections` connections; when all are in use, callers
+    wait."""
     pool = BlockingConnectionPool.from_url(
         settings.ENV.log_redis_url,
         socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
@@ -46,8 +47,8 @@ def new_async_client(connections: int) -> AsyncRedis:
         socket_keepalive=True,
         max_connections=connections,
         timeout=settings.ENV.redis_timeout_seconds,
-        # That a server which started again has closed a connection shows only when it is used.
-        # To ask once more is harmless here: nothing but reading and loading goes this way.
+        # A connection that the server closed by restarting fails only when it is used. Asking once
+        # more is harmless here: this client is only for reading and loading.
         retry=AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
     return AsyncRedis.from_pool(pool)
@@ -57,7 +58,7 @@ async def ask(work: Callable[[], Awaitable[R]]) -> R:
     """What the log answers to `work`, which calls one of its clients.
 
     Raises: Unavailable when it does not answer in time, or refuses; at once, with `work` not
-    begun, while it is known to be away.
+    begun, while it is known to be down.
     """
     try:
         return await BREAKER.call(work)
@@ -82,8 +83,8 @@ async def close_async_client() -> None:
 
 
 async def drop_idle_connections() -> None:
-    """Lets the clients of this loop and of this process connect anew: the log's address may lead
-    to another server than when they did."""
+    """Makes the clients of this loop and of this process reconnect, because the log's address may
+    lead to another server now."""
     await async_client().connection_pool.disconnect(inuse_connections=False)
     blocking_client().connection_pool.disconnect(inuse_connections=False)
 

@@ -1,4 +1,4 @@
-"""Reads that somebody waits for: PostgreSQL ends them before they hold up the database."""
+"""Limits reads that somebody waits for: PostgreSQL ends them before they burden the database."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 from django.db import OperationalError, connection, transaction
 
-# What a person waits for without wondering.
+# As long as people wait without wondering.
 STATEMENT_TIMEOUT_MS = 5_000
 QUERY_CANCELED = "57014"
 
 
 class TooSlow(Exception):
-    """PostgreSQL needed longer than it may: what was asked for must be narrower."""
+    """PostgreSQL needed longer than allowed; the caller must ask for less."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Stream entries with the types that a client without response decoding really gives."""
+"""Stream entries, with the types that a client without response decoding really returns."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def entries(
 ) -> Entries:
     """Entries of a stream from id `first` to `last`, in order; [] when there is no such stream.
 
-    redis-py's annotations cover both protocol versions and decoding or not, so they say nothing.
+    redis-py's annotations cover both protocol versions, decoded or not, so they are of no help.
     """
     return cast(Entries, client.xrange(key, min=first, max=last, count=count))
