@@ -1,1 +1,1 @@
-"""What keeps a fault or a flood in one place: breakers, back-off, budgets, limits of rates."""
+"""Keeps a fault or a flood from spreading: circuit breakers, back-off, budgets, rate limits."""

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: twice as long each time, never in step with others."""
+"""How long to wait before trying again: twice as long each time, with jitter."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def delay_seconds(
 ) -> float:
     """Seconds to wait after `failures` (1, 2, 3 …) in a row.
 
-    `first` after the first, doubled with each, `longest` at most; then a quarter less to a
-    quarter more, so that what failed together does not come back together.
+    The delay is `first` after the first failure, doubles with each further one, and is at most
+    `longest`; then up to a quarter is added or taken off, so that callers that failed together do
+    not come back together.
     """
     doubled = min(longest, first * 2.0 ** min(failures - 1, 60))
     return doubled * (0.75 + jitter() / 2)

@@ -1,12 +1,12 @@
-"""Circuit breakers: what is away is not waited for again and again.
+"""Circuit breakers: callers do not wait again and again for a dependency that is down.
 
 Each process has one for each dependency: the log (`chat.servers.redis_log`), the database
 (`chat.servers.postgres`) and the bus (`chat.servers.redis_bus`). Closed: calls go through. Open:
 every call is refused at once. Half-open: a few calls go through as probes, and the first one that
 ends decides.
 
-They count how often a dependency fails to answer, never what it answers: what a person may cause,
-a refused event or a statement that takes too long, opens none.
+They count how often a dependency fails to answer, never what it answers. So nothing that a person
+can cause, such as a refused event or a slow statement, opens one.
 
 Source: docs/decisions/0015-circuit-breakers.md and 0046-the-circuit-breaker-is-our-own.md
 """
@@ -27,12 +27,12 @@ R = TypeVar("R")
 
 State = Literal["closed", "open", "half_open"]
 
-# One failure may be a connection that broke; three without one success in between are not.
+# One failure may be a broken connection; three without a success in between are not.
 FAILURES_TO_OPEN = 3
-# A dependency that is back is noticed within this and the time of a probe. Half of what people
-# wait for without wondering, and one probe a second costs nobody anything.
+# A dependency that is back is noticed within this plus the time of a probe. It is half as long as
+# people wait without wondering, and one probe a second costs nothing.
 PROBE_AFTER_SECONDS = 1.0
-# More than one, so that a probe that hangs does not keep everybody out for its whole time limit.
+# More than one, so that a hanging probe does not keep everybody out for its whole time limit.
 MAX_PROBES = 3
 SHORTEST_RETRY_SECONDS = 0.1
 
@@ -42,7 +42,7 @@ GAUGE_OF_STATE: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
 class CircuitBreaker:
     """The breaker of the dependency `name`. `is_away` says which errors count as no answer.
 
-    For event loops, one at a time: nothing here is guarded against threads.
+    For one event loop at a time: nothing here is thread-safe.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CircuitBreaker:
         self.reset()
 
     def reset(self) -> None:
-        """Closes it and forgets what was; for tests."""
+        """Closes the breaker and forgets all failures; for tests."""
         self._state: State = "closed"
         self._failures = 0  # in a row, in this state
         self._probes = 0  # calls under way that began half-open
@@ -69,9 +69,9 @@ class CircuitBreaker:
         return self._state
 
     def check(self, waiting: int = 0) -> None:
-        """Refuses what would only wait: for callers with a queue in front of `call`.
+        """Refuses calls that would only wait: for callers with a queue in front of `call`.
 
-        `waiting` is how many calls they have let in already.
+        `waiting` is how many calls are in that queue already.
 
         Raises: Unavailable, with the time until the next probe, when `call` would refuse now.
         """
@@ -87,9 +87,9 @@ class CircuitBreaker:
         )
 
     async def call(self, work: Callable[[], Awaitable[R]]) -> R:
-        """What `work` returns or raises. A call that is cancelled counts neither way.
+        """What `work` returns or raises. A cancelled call counts neither way.
 
-        Raises: Unavailable at once, with `work` not begun, while the dependency is away.
+        Raises: Unavailable at once, with `work` not begun, while the dependency is down.
         """
         self.check()
         if self._state == "open":
@@ -101,7 +101,7 @@ class CircuitBreaker:
         try:
             result = await work()
         except Exception as error:
-            # What began before the state changed says nothing about the time since.
+            # A call that began before the state changed says nothing about the time since then.
             if self._state == began and self._is_away(error):
                 self._failed(error)
             raise
@@ -116,7 +116,7 @@ class CircuitBreaker:
         self._failures += 1
         if self._state == "closed" and self._failures < FAILURES_TO_OPEN:
             return
-        # While it stays away, it opens again every second.
+        # While the dependency stays down, the breaker opens again every second.
         logger.log(
             logging.WARNING if self._state == "closed" else logging.DEBUG,
             "the %s is away (%s): its circuit breaker is open",

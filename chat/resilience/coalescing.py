@@ -1,8 +1,8 @@
-"""One call for all who ask at the same time.
+"""One call for all callers that ask at the same time.
 
-When a web process goes, its people come back to the others within seconds. Asked one by one, the
-same few queries would run thousands of times; here, who asks while a call is under way waits for
-the next one, which answers all who have come by then. Who asks alone is answered as before.
+When a web process ends, its people reconnect to the others within seconds. One by one, the same few
+queries would run thousands of times. Here, callers that ask while calls are under way wait for the
+next one, which answers all that have asked by then. A caller that asks alone is answered as before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 
 class _Asked(Generic[K, V]):
-    """What is going on in one event loop."""
+    """The waiting keys and running calls of one event loop."""
 
     def __init__(self) -> None:
         self.waiting: dict[K, asyncio.Future[V | None]] = {}
@@ -28,8 +28,8 @@ class _Asked(Generic[K, V]):
 class Coalescer(Generic[K, V]):
     """Calls `load` for at most `at_most` keys, and at most `at_once` times in parallel.
 
-    An answer is never older than its question: a key that somebody asks for while a call for it
-    is under way goes into the next call. One loop's questions do not meet another's.
+    An answer is never older than its question: a key that is asked for while a call for it is under
+    way goes into the next call. Event loops do not share calls.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Coalescer(Generic[K, V]):
     async def get(self, key: K) -> V | None:
         """What `load` has for `key`; None when it has nothing.
 
-        Raises: what `load` raises, for all whom that call was to answer.
+        Raises: what `load` raises, in every caller that the call was to answer.
         """
         loop = asyncio.get_running_loop()
         asked = self._of_loop.get(loop)
@@ -59,7 +59,7 @@ class Coalescer(Generic[K, V]):
         if future is None:
             future = asked.waiting[key] = loop.create_future()
             self._start(asked)
-        # Somebody who does not wait to the end takes nobody along.
+        # A caller that is cancelled must not cancel the others.
         return await asyncio.shield(future)
 
     def _start(self, asked: _Asked[K, V]) -> None:
@@ -80,7 +80,7 @@ class Coalescer(Generic[K, V]):
             for future in answers.values():
                 if not future.done():
                     future.set_exception(error)
-                    # Those who asked may all have gone, and then nobody looks at it.
+                    # All callers may be gone; mark the exception as retrieved, so asyncio is quiet.
                     future.exception()
             if not isinstance(error, Exception):
                 raise

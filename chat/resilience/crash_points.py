@@ -1,7 +1,7 @@
 """Named places at which a process can be made to die, to prove that dying there loses nothing.
 
-`VECHE_CRASH_POINT=persist.after_commit:3` makes the process kill itself, as kill -9 does, when it
-comes to that place for the third time. Without the setting a call is a comparison and no more.
+`VECHE_CRASH_POINT=persist.after_commit:3` makes the process kill itself, as with kill -9, when it
+reaches that place for the third time. Without the setting, a call costs one comparison.
 `tests/integration/resilience/test_crash_points.py` dies at each of these places and verifies what
 is left.
 """
@@ -43,7 +43,7 @@ CRASH_POINTS = {
 
 
 class _Armed:
-    """The one point at which this process dies, and how many times it still passes."""
+    """The one point at which this process dies, and at which hit."""
 
     def __init__(self, text: str) -> None:
         self.name, _, hits = text.partition(":")

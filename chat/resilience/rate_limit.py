@@ -1,7 +1,7 @@
 """Token buckets: how much one connection, one person or one address may ask for.
 
-Written here because a library for it, throttled-py, costs 7 µs a hit where this costs 0.3, and
-every received frame is a hit. State is per process and bounded.
+Our own, because a library for it, throttled-py, costs 7 µs per hit and this costs 0.3, and every
+received frame is a hit. State is per process and bounded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class TokenBucket:
         self._updated = clock()
 
     def take(self, tokens: float = 1.0) -> float:
-        """0.0 and the tokens are taken, or nothing is and the seconds to wait are returned."""
+        """Takes tokens and returns 0.0, or takes none and returns the seconds to wait."""
         self._refill()
         if self._tokens >= tokens:
             self._tokens -= tokens
@@ -36,12 +36,12 @@ class TokenBucket:
         return (tokens - self._tokens) / self._rate
 
     def spend(self, tokens: float) -> None:
-        """Take tokens whose number was known only after the work; the balance may go below 0."""
+        """Takes tokens whose number is known only after the work; the balance may go below 0."""
         self._refill()
         self._tokens -= tokens
 
     def give_back(self, tokens: float = 1.0) -> None:
-        """Undo a `take` for what turned out to cost nothing here."""
+        """Undoes a `take` for work that turned out to cost nothing here."""
         self._tokens += tokens  # `_refill` keeps the limit
 
     def debt_seconds(self) -> float:
@@ -62,8 +62,8 @@ class TokenBucket:
 class Buckets(Generic[Key]):
     """A bucket for each key.
 
-    At most `limit` are remembered. The one used longest ago is forgotten first, which gives its
-    owner a full bucket at worst.
+    At most `limit` are remembered. The least recently used one is forgotten first; at worst, that
+    gives its owner a full bucket.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class Buckets(Generic[Key]):
         return len(self._buckets)
 
     def take(self, key: Key, tokens: float = 1.0) -> float:
-        """0.0 and the tokens are taken, or nothing is and the seconds to wait are returned."""
+        """Takes tokens and returns 0.0, or takes none and returns the seconds to wait."""
         return self._bucket(key).take(tokens)
 
     def spend(self, key: Key, tokens: float) -> None:
-        """Take tokens whose number was known only after the work; the balance may go below 0."""
+        """Takes tokens whose number is known only after the work; the balance may go below 0."""
         self._bucket(key).spend(tokens)
 
     def give_back(self, key: Key, tokens: float = 1.0) -> None:
-        """Undo a `take` for what turned out to cost nothing here."""
+        """Undoes a `take` for work that turned out to cost nothing here."""
         self._bucket(key).give_back(tokens)
 
     def debt_seconds(self, key: Key) -> float:
@@ -106,5 +106,5 @@ class Buckets(Generic[Key]):
         return bucket
 
 
-# Of people, by id: shared by all their connections of this process.
+# By user id; all of a person's connections to this process share one.
 BucketsByUser = Buckets[int]

@@ -1,11 +1,11 @@
-"""Long work in slices, so that it never holds the event loop for long."""
+"""Splits long work into slices, so that it never holds the event loop for long."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 
-# Far below what anybody notices, far above what a switch costs.
+# Far shorter than anybody notices, far longer than a switch takes.
 SLICE_SECONDS = 0.002
 
 
@@ -16,7 +16,7 @@ class Slices:
         self._began = time.perf_counter()
 
     async def pause(self) -> None:
-        """To be called between two steps; returns at once most of the time."""
+        """Call this between two steps; most of the time it returns at once."""
         if time.perf_counter() - self._began >= SLICE_SECONDS:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
