@@ -60,7 +60,7 @@ def settle(entry: int, outcome: str, *, done: bool) -> None:
 
 
 def lines(limit: int, letter: str | None = None) -> list[AuditLine]:
-    """The last `limit` things that people did, with any or one dead letter, newest first."""
+    """The last `limit` acts of people, on all dead letters or on one, newest first."""
     found = AuditEntry.objects.filter(target_kind=Kind.DEAD_LETTER, action__in=list(NAMES))
     if letter is not None:
         found = found.filter(target_id=letter)

@@ -23,7 +23,7 @@ class Reason(StrEnum):
     REFUSED = "refused"  # PostgreSQL refused the row
     NO_ROOM = "no_room"  # the room does not exist
     NOT_LOGGED = "not_logged"  # the entry is in the ingest stream but not in the room's log
-    PLACE_TAKEN = "place_taken"  # another event stands at this (room, seq)
+    PLACE_TAKEN = "place_taken"  # another event has this (room, seq)
     STALE_EPOCH = "stale_epoch"  # from a log that was lost and came back
     MISSING = "missing"  # the log gave the place out and no longer has the event
     KEY_CONFLICT = "key_conflict"  # its author had used the key for something else

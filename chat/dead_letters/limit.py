@@ -1,4 +1,4 @@
-"""The number of dead letters from which on the fault is not in the data.
+"""Limits dead letters: too many of them mean that the fault is not in the data.
 
 After a bad deploy, or with an outdated schema, every event is refused. Then the shard stops for a
 person to look, so that the log or the outbox does not all become dead letters.

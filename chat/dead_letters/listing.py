@@ -72,7 +72,7 @@ def page(
     newest_first: bool = False,
     value_bytes: int = VALUE_BYTES,
 ) -> LetterPage:
-    """At most `limit` dead letters that `wanted` matches, after id `after`, oldest first.
+    """At most `limit` dead letters that `wanted` matches, past id `after`, by default oldest first.
 
     Looks at no more than `PAGE_LETTERS`, however few match, so that a page costs the same among a
     thousand as among a million. Values are cut off after `value_bytes`.

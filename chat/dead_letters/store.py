@@ -1,16 +1,16 @@
-"""Dead letters on the log server: entries that never change, and besides them what was tried.
+"""Dead letters on the log server: entries that never change, and next to them what was tried.
 
 The keys share one hash slot with the stream, so that Redis Cluster keeps them together.
 
 | Key | Type | Expiry | Meaning |
 |---|---|---|---|
-| `veche:dead-letters` | stream | – | one entry a failure; its stream id is the dead letter's id |
+| `veche:dead-letters` | stream | – | an entry per failure; its stream id is the dead letter's id |
 | `{veche:dead-letters}:origins` | hash | – | source, origin → id: one for a repeated failure |
 | `{veche:dead-letters}:due` | zset | – | id → ms since 1970 of the next retry |
 | `{veche:dead-letters}:parked` | zset | – | id → ms since when it waits for a person |
 | `{veche:dead-letters}:attempts` | hash | – | id → retries begun |
 | `{veche:dead-letters}:last` | hash | – | id → `<ms> <error>` of the last retry that failed |
-| `{veche:dead-letters}:claim:<id>` | string | 2 min | token of its current retry or discarding |
+| `{veche:dead-letters}:claim:<id>` | string | 2 min, sent 15 | token of its retry or discarding |
 
 See `chat.dead_letters.discarding` for what is kept of discarded ones.
 """

@@ -29,7 +29,7 @@ SETTINGS = (
 
 
 class Description(msgspec.Struct, frozen=True):
-    """`id` is as Kafka's own tools print it; `replicas`, of the partition that has the fewest."""
+    """`id`: as Kafka's own tools print it. `replicas`: of the partition that has the fewest."""
 
     id: str
     partitions: int

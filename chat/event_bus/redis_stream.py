@@ -12,9 +12,9 @@ groups' positions; `XINFO GROUPS` shows their lag.
 Trimming. The stream shares its server's memory with the log, so its size in bytes is limited.
 Entries older than a week are removed, and from 80 % of the limit on the oldest entries, but none
 that a consumer group has not passed. If a group holds back so much that the limit is reached, the
-event bus takes nothing more: events wait in PostgreSQL, people can still send, and the log names
-the group. Without any group only age and memory count, since nobody is waiting. A reader that asks
-for something that has been trimmed is told so; `manage.py shards rewind` publishes it again.
+event bus takes nothing more: events wait in PostgreSQL, people can still send, and an error line
+names the group. Without any group only age and memory count, since nobody is waiting. A reader that
+asks for something that has been trimmed is told so; `manage.py shards rewind` publishes it again.
 """
 
 from __future__ import annotations

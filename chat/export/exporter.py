@@ -410,7 +410,7 @@ def _publish_replacements(
 def retry_letter(letter: Letter, token: str, bus: EventBus | None = None) -> Retried:
     """Publishes the event of a dead letter of source `export` as PostgreSQL holds it now.
 
-    It is published directly, not through the shard's cursor, which is past it. So another refusal
+    It is published directly, because the shard's cursor has already passed it. So another refusal
     is a failed attempt of this dead letter and not a new one. Publishing it twice does no harm, so
     `token` is not needed.
 

@@ -25,7 +25,7 @@ REACTION_CHANGES = (EventType.REACTION_ADDED, EventType.REACTION_REMOVED)
 
 
 class Folded(msgspec.Struct):
-    """Each list but `in_turn` changes a thing at most once; `in_turn` must be applied in order."""
+    """Lists with at most one change per thing, except `in_turn`, which must be applied in order."""
 
     edited: list[tuple[RoomEvent, MessageEdited]] = []
     deleted: list[tuple[RoomEvent, MessageTarget]] = []
@@ -59,7 +59,7 @@ def fold(changes: Iterable[Change]) -> Folded:
 def _fold_message(changes: list[Change], folded: Folded) -> None:
     """Keeps the last of several edits, and the first of one person's deletions.
 
-    When several people deleted the message, the author decides which deletion counts.
+    When several people deleted the message, which deletion counts depends on who wrote it.
     """
     kinds = {event.type for event, _ in changes}
     actors = {event.actor for event, _ in changes}

@@ -32,7 +32,8 @@ EDIT_MESSAGES = """
     WHERE room_id = edit.room AND seq = edit.target AND deleted_at IS NULL
 """
 
-# The first deletion counts, but the author's own replaces another's: nobody may restore that one.
+# The first deletion counts, but the author's own replaces it: nobody may restore a message that its
+# author deleted.
 DELETE_MESSAGES = """
     UPDATE chat_message SET deleted_at = deletion.at, deleted_by_id = deletion.actor
     FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[])
@@ -82,7 +83,7 @@ def store(shard: int, placed: Sequence[Placed]) -> None:
 
 
 def apply(placed: Placed) -> None:
-    """Applies one event whose row is stored to the projections, as `store` does."""
+    """Applies one event to the projections, like `store`; its row must be stored already."""
     _insert_messages([placed])
     change = _APPLY.get(placed.event.type)
     if change is not None:

@@ -38,7 +38,7 @@ TO_MEMBERSHIP = (
 
 
 def replace_placeholder(row: Row, placed: Placed, letter: str, now: datetime) -> None:
-    """Turns the locked placeholder `row` into the event it stands for.
+    """Turns the placeholder `row` into the event it stands for.
 
     The event keeps the row, and so its (room, seq), and is published once more (see
     `EventReplacement`).

@@ -133,8 +133,8 @@ class LogConnection:
         self._checked = server
 
     async def _agree(self, connection: AbstractConnection) -> None:
-        """Gives a new epoch to each shard of this server that has lost what PostgreSQL's cursor
-        says it once had.
+        """Makes this server and PostgreSQL agree on each shard's epoch: a new one where the server
+        lacks what PostgreSQL's cursor says it once had.
 
         Raises: RetryableError, OperationalError.
         """

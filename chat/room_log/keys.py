@@ -20,9 +20,10 @@ All begin with `veche:{s}:`, so that the keys of a shard share a hash tag.
 | `room:<id>:loading` | string | 1 min | ticket of the process that reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
 
-In a room's hash, `slow` is in seconds, `loaded` is the ticket of its load, and `owners` is their
-number. `members` names the state of the ACL: the seq of the last event that added or removed a
-member, or the ticket of the load if there has been none since. Another state has another name.
+In a room's hash, `slow` is in seconds, `loaded` is the ticket of its load, and `owners` is the
+number of owners. `members` names the state of the ACL: the seq of the last event that added or
+removed a member, or the ticket of the load if there has been none since. Another state has another
+name.
 Dead letters have keys of their own (`chat.dead_letters`), and so has the proof that the log is on
 disk, which belongs to no shard (`chat.servers.redis_durability`).
 """

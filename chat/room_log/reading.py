@@ -247,8 +247,9 @@ async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | Non
 async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], int] | None:
     """The readable events among the `limit` entries after seq `after`, and the last entry's seq.
 
-    [] and `after` itself at the head; None as from `hot_events`. A damaged entry, which PostgreSQL
-    will hold as a placeholder, does not hide what comes after it.
+    [] and `after` itself at the head; None when the tail does not hold the next entry, or the room
+    is not in the log. A damaged entry, which PostgreSQL will hold as a placeholder, does not hide
+    later ones.
 
     Raises: Unavailable.
     """

@@ -27,9 +27,9 @@ from chat.servers import redis_bus, redis_log
 logger = logging.getLogger(__name__)
 
 ASK_SECONDS = 15.0
-# A start waits this long for the first answers, and not for servers that are down.
+# A start waits at most this long for the first answers, so not for servers that are down.
 FIRST_ANSWER_SECONDS = 1.0
-# When an answer took longer, it is too uncertain at which moment it was true.
+# If an answer took longer, it is too uncertain at which moment it was true.
 MAX_ANSWER_SECONDS = 1.0
 # People and programs do not notice such a difference. NTP keeps clocks within a tenth of it.
 TOLERATED_SECONDS = 5.0

@@ -53,7 +53,7 @@ def weaknesses(configuration: Mapping[str, str]) -> list[str]:
 
 
 def file_weaknesses(persistence: Mapping[str, str]) -> list[str]:
-    """What `INFO persistence` says against the append-only file; [] when nothing."""
+    """Problems with the append-only file, by `INFO persistence`; [] when there are none."""
     problems = []
     if persistence.get("aof_enabled") != "1":
         problems.append("there is no append-only file (INFO persistence: aof_enabled)")
