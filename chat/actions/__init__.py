@@ -1,1 +1,1 @@
-"""The only writers. Doors (sockets, views, commands, tasks) parse, call one of these and answer."""
+"""The only writers. Entry points (sockets, views, commands, tasks) parse, call one and answer."""

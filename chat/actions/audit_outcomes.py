@@ -1,7 +1,7 @@
-"""Completes the audit log: finds out how acts ended whose process died before it could say.
+"""Completes the audit log: finds out how an act ended when its process died before recording it.
 
-The event of an act has the idempotency key of its entry. So the log, which knows a key for 6 h,
-and PostgreSQL, which knows it for good, say whether it was done.
+The event of an act carries the idempotency key of its audit entry. So the log, which remembers a
+key for 6 h, and PostgreSQL, which remembers it forever, can tell whether the act was done.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from chat.servers import clocks
 
 logger = logging.getLogger(__name__)
 
-# An act takes a second; by then its process has said how it ended, or is dead.
+# An act takes a second; by now its process has recorded how it ended, or is dead.
 SETTLE_AFTER = timedelta(minutes=1)
-# Whoever still waits for the log has given up long before that, so nothing is coming any more.
+# Every caller that waited for the log has long given up by now, so no event will follow.
 NOT_DONE_AFTER = timedelta(minutes=10)
 MAX_ENTRIES = 500
 
-# Their change is committed with the entry; only the rooms of the person are told after it.
+# Their change is committed with the entry; only the person's rooms are told afterwards.
 DONE_WITH_THEIR_ENTRY = frozenset({Action.PERSON_MUTE, Action.PERSON_UNMUTE})
 
 
 def complete(now: datetime | None = None) -> int:
-    """Writes the missing outcomes of entries that are old enough; how many it wrote.
+    """Writes the missing outcomes of entries that are old enough; returns how many it wrote.
 
-    Raises: redis.RedisError; OperationalError. Entries that were not reached are taken up by the
-    next call.
+    Raises: redis.RedisError; OperationalError. The next call handles the entries not reached.
     """
     now = now or clocks.DATABASE.now()
     settled = 0
@@ -63,13 +62,13 @@ def _settle(entry: AuditEntry, now: datetime) -> bool:
 
 
 def find_place(entry: AuditEntry) -> int | None:
-    """Where the event of an act stands in its room's log; None when it was not logged.
+    """The seq of an act's event in its room's log; None when it was not logged.
 
     Raises: redis.RedisError; OperationalError.
     """
     if entry.key is None or entry.actor_id is None:
         return None
-    # The log first: an event that leaves it meanwhile is in PostgreSQL by then.
+    # The log first: an event that leaves the log in between is in PostgreSQL by then.
     logged = place_of_key(entry.actor_id, str(entry.key))
     if logged is not None:
         return logged[1]

@@ -1,4 +1,4 @@
-"""An event loop of their own for commands that call actions."""
+"""Gives commands that call actions an event loop of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def run_actions(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns. When this returns, its hints are sent and its connections closed."""
+    """Runs `work` and returns its result; by then its hints are sent, its connections closed."""
     return asyncio.run(_and_close(work))
 
 

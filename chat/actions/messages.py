@@ -1,9 +1,9 @@
 """What people do with messages: post, edit, delete, react. One action, one event in the log.
 
-All functions answer a repeat of the same request (same actor, same key) with the place it has.
-They raise ClientError with the protocol's code for what is refused (`not_found` also for what is
-about, or answers, a message that was deleted), and Unavailable when it is not
-known whether the event was logged; the same key may then be sent again.
+All functions answer a repeat of the same request (same actor, same key) with the place of the
+first. They raise ClientError with the protocol's code when they refuse a request (`not_found` also
+when the message it targets or replies to was deleted). They raise Unavailable when it is not known
+whether the event was logged; the caller may then send the same key again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from chat.servers.postgres import in_database
 async def post_message(
     actor_id: int, room: int, key: str, body: str, reply_to: int | None = None
 ) -> Appended:
-    """Posts `body` (1–8,000 characters), as an answer to the message at seq `reply_to` if given."""
+    """Posts `body` (1–8,000 characters), as a reply to the message at seq `reply_to` if given."""
     check_body(body)
     return await _log(
         actor_id, room, key, EventType.MESSAGE_POSTED, MessagePosted(body=body, reply_to=reply_to)
@@ -60,14 +60,14 @@ async def delete_message(
     *,
     own_only: bool = False,
 ) -> Appended:
-    """Deletes the message at seq `target`: one's own, or on record as a moderator of the room.
+    """Deletes the message at seq `target`: the actor's own, or, as an audited act, a moderator's.
 
-    `address` is where the actor's socket comes from, for that record. `own_only`: they came with a
-    token that may not moderate.
+    `address` is where the actor's socket comes from, for the audit log. `own_only`: the actor uses
+    a token that may not moderate.
     """
     author = await author_of(room, target)
     if author is None or author == actor_id:
-        # The append says what is wrong where there is no such message.
+        # The append reports the error when there is no such message.
         data = MessageTarget(target=target)
         return await _log(actor_id, room, key, EventType.MESSAGE_DELETED, data)
     if own_only:
@@ -86,7 +86,7 @@ async def delete_message(
 async def react(
     actor_id: int, room: int, key: str, target: int, emoji: str, on: bool = True
 ) -> Appended:
-    """Puts the actor's `emoji` on the message at seq `target`, or takes it away."""
+    """Adds the actor's `emoji` to the message at seq `target`, or removes it."""
     if on:
         emoji = check_emoji(emoji)
     else:
@@ -113,7 +113,7 @@ async def _log(actor_id: int, room: int, key: str, kind: EventType, data: EventD
 
 
 def _answer_of(stored: events.RoomEvent, room: int, kind: EventType, data: EventData) -> Appended:
-    """The place of a request that was stored before, if it is the same request.
+    """The answer to a request whose event is already stored, if it is the same request.
 
     Raises: ClientError `key_conflict`.
     """

@@ -1,17 +1,18 @@
 """What owners, moderators and staff do to messages, members and rooms: one act, one event.
 
-Every act is on record before it is done (`chat.audit.entries`), and the event has the key of its
-entry. Owners and moderators act with their role, which the append checks once more in the step that
-logs the event. Staff act from outside: their right is checked here and the event is trusted.
+Every act is on record before it is done (`chat.audit.entries`), and its event carries the key of
+its entry. Owners and moderators act by their role, which the append checks once more in the step
+that logs the event. Staff act from outside: their right is checked here and the event is trusted.
 
-Common to all functions: `by` says who acts and through which channel; `reason` is for the audit log
-alone, since what is in the room's log goes to all of the room and to the bus, and is needed for
-what takes something away from somebody (`TAKES_AWAY`), and in the admin for all; a `key` (UUIDv7)
-makes a repeat give the outcome of the first time; `report` and `batch` name what it belongs to.
+Common to all functions: `by` says who acts and through which channel. `reason` goes into the audit
+log only, because the room's log reaches everybody in the room and the event bus. It is required for
+acts that take something away from somebody (`TAKES_AWAY`), and in the admin for all acts. With the
+same `key` (UUIDv7), a repeat returns the first outcome. `report` and `batch` name what the act
+belongs to.
 
-They raise ClientError for what is refused (`not_found` where the actor must not know the room),
-and Unavailable when log or PostgreSQL is away: then the same call with the same key may be made
-again, and whether the event was logged is found out (`chat.actions.audit_outcomes`).
+They raise ClientError when they refuse (`not_found` where the actor must not know the room), and
+Unavailable when the log or PostgreSQL is down. The same call with the same key may then be made
+again; `chat.actions.audit_outcomes` finds out whether the event was logged.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ logger = logging.getLogger(__name__)
 MAX_MUTE_SECONDS = 366 * 24 * 3600
 MAX_SLOW_MODE_SECONDS = 6 * 3600
 
-# Nobody does this to others without saying why. The socket's `delete` frame has no place for it.
+# These acts need a reason. The socket's `delete` frame has no field for one.
 TAKES_AWAY = frozenset(
     {Action.MESSAGE_DELETE, Action.MEMBER_MUTE, Action.MEMBER_REMOVE, Action.MEMBER_BAN}
 )
@@ -74,7 +75,7 @@ Values = dict[str, Any]
 class Outcome:
     """How an act ended: `seq` is the place of its event, `detail` the code of a refusal.
 
-    `event` is there if this call has appended it; a repeat knows only its place.
+    `event` is set if this call appended it; a repeat knows only the event's place.
     """
 
     entry: int
@@ -85,7 +86,7 @@ class Outcome:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What every act takes beside its target; see the module."""
+    """What every act takes besides its target; see the module docstring."""
 
     reason: str = ""
     key: str | None = None
@@ -116,10 +117,10 @@ async def delete_message(
 async def restore_message(
     by: Actor, room_id: int, seq: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Shows a deleted message again, unless its author deleted it: that is theirs to decide.
+    """Shows a deleted message again, unless its author deleted it: that decision is the author's.
 
-    Nobody does so with their own: what somebody took from them because of what it says is not
-    theirs to bring back.
+    Nobody may restore their own message: it was deleted for what it says, so its author may not
+    bring it back.
     """
     author = await _author(by, Action.MESSAGE_RESTORE, room_id, seq)
     before = await in_database(_message_state, room_id, seq)
@@ -152,7 +153,7 @@ async def mute_member(
 ) -> Outcome:
     """Keeps somebody from writing in a room for 1 s to 366 days from now.
 
-    The mute is of the person: it stays when they leave or are removed and come again.
+    The mute belongs to the person: it outlasts their leaving or being removed and coming back.
     """
     until = check_mute(seconds)
     before = await _member(by, Action.MEMBER_MUTE, room_id, user_id)
@@ -190,9 +191,9 @@ async def unmute_member(
 async def remove_member(
     by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Puts a member out of a room. Into a public room they may come back: see `ban_member`.
+    """Removes a member from a room. They may rejoin a public room, unless banned (`ban_member`).
 
-    Where staff take the only owner out, the next in line is made owner before (`ownership`).
+    When staff remove the only owner, the next in line is made owner first (`ownership`).
     """
     before = await _member(by, Action.MEMBER_REMOVE, room_id, user_id, for_good=True)
     return await _act(
@@ -210,7 +211,7 @@ async def remove_member(
 async def ban_member(
     by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Puts somebody out of a room, or keeps them out who are not in it, until the ban is lifted."""
+    """Keeps somebody out of a room until the ban is lifted; removes them if they are a member."""
     before = await _member(by, Action.MEMBER_BAN, room_id, user_id, for_good=True)
     return await _act(
         by,
@@ -227,7 +228,7 @@ async def ban_member(
 async def unban_member(
     by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Lets somebody into a room again who was banned; does not bring them in."""
+    """Lifts a ban: the person may enter the room again, but is not brought in."""
     before = await _member(by, Action.MEMBER_UNBAN, room_id, user_id, for_good=True)
     return await _act(
         by,
@@ -244,7 +245,7 @@ async def unban_member(
 async def set_role(
     by: Actor, room_id: int, user_id: int, role: Role, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Gives a member another role. Owners may do it to each other and step down themselves.
+    """Gives a member another role. Owners may change each other's role and step down themselves.
 
     Refused as `forbidden` for the last owner, who must name another one first.
     """
@@ -270,7 +271,7 @@ async def set_role(
 async def set_slow_mode(
     by: Actor, room_id: int, seconds: int, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Makes members wait so long between two messages, up to 6 h; 0 ends it.
+    """Makes members wait `seconds` between two messages, up to 6 h; 0 ends it.
 
     Owners and moderators do not wait.
     """
@@ -292,7 +293,7 @@ async def set_slow_mode(
 async def archive_room(
     by: Actor, room_id: int, archived: bool, options: Options = NO_OPTIONS
 ) -> Outcome:
-    """Closes a room for writing, or opens it again. Its history stays readable."""
+    """Closes a room to writing, or opens it again. Its history stays readable."""
     action = Action.ROOM_ARCHIVE if archived else Action.ROOM_UNARCHIVE
     room = await _room(by, action, room_id, not_direct=True)
     return await _act(
@@ -308,7 +309,7 @@ async def archive_room(
 
 
 def check_mute(seconds: int) -> datetime:
-    """Until when a mute of so long lasts, in whole milliseconds, as the log keeps it."""
+    """When a mute of `seconds` from now ends, in whole milliseconds, as the log keeps it."""
     if not 1 <= seconds <= MAX_MUTE_SECONDS:
         raise ClientError("bad_request", f"A mute lasts 1 to {MAX_MUTE_SECONDS:,} seconds.")
     until = clocks.LOG.now() + timedelta(seconds=seconds)
@@ -319,9 +320,9 @@ def check_mute(seconds: int) -> datetime:
 
 
 async def _room(by: Actor, action: Action, room_id: int, *, not_direct: bool = False) -> Room:
-    """The room, if the actor has the right to do it there.
+    """The room, if the actor may do `action` there.
 
-    Raises: ClientError `not_found` or `not_member` for who must not look in, `forbidden`.
+    Raises: ClientError `not_found` or `not_member` for actors that must not see it, `forbidden`.
     """
     if by.staff:
         room = await in_database(_staff_room, by.person, action, room_id)
@@ -355,9 +356,9 @@ async def _member(
     for_good: bool = False,
     may_be_oneself: bool = False,
 ) -> Values:
-    """How the person stands in the room, if the actor may act on them.
+    """The person's state in the room, if the actor may act on them.
 
-    `for_good`: not for direct conversations. Ranks of members are compared in the append.
+    `for_good`: not for direct conversations. The append compares the members' ranks.
     """
     await _room(by, action, room_id, not_direct=for_good)
     if by.user_id == user_id and not (may_be_oneself and not by.staff):
@@ -408,7 +409,7 @@ def _message_state(room_id: int, seq: int) -> Values:
 
 
 async def _earlier(by: Actor, options: Options) -> bool:
-    """Whether the same request was made before; then its own effect must not stop it."""
+    """Whether this is a repeat, which must not be refused because of its own effect."""
     if options.key is None:
         return False
     return await in_database(AuditEntry.objects.filter(actor_id=by.user_id, key=options.key).exists)
@@ -428,15 +429,15 @@ async def _act(
     kind: EventType,
     data: Callable[[AuditEntry], EventData],
 ) -> Outcome:
-    """Entry, event, outcome.
+    """Writes the entry, appends the event, writes the outcome.
 
-    `data` makes the event's data of what the entry says, so that a repeat makes the same.
+    `data` derives the event's data from the entry, so that a repeat derives the same.
     """
     reason = audit.check_reason(options.reason, needed=_needs_reason(by, action, target))
     key = str(uuid7()) if options.key is None else options.key
     is_old = check_key(key, clocks.LOG.now()) is KeyAge.OLD
     if is_old and not await _earlier(by, options):
-        # The log has forgotten so old a key, so nobody could say whether it was done.
+        # The log has forgotten a key this old, so nothing could tell whether the act was done.
         raise ClientError(
             "bad_request",
             "This page is too old. Open it again.",
@@ -503,13 +504,13 @@ async def _settle(
     try:
         await in_database(audit.settle, entry, result, seq=seq, detail=detail)
     except Unavailable:
-        # It is done, and its entry stands; the outcome is found by the event's key later.
+        # The act is done and its entry is written; the outcome is found later by the event's key.
         logger.warning("audit entry %s gets its outcome later", entry)
     return Outcome(entry=entry, result=result, seq=seq, detail=detail)
 
 
 def outcome_of(row: AuditOutcome) -> Outcome:
-    """An outcome that was written before; a refusal is raised again."""
+    """The outcome in a row written earlier; a refusal is raised again."""
     if row.result == Result.REFUSED:
         raise ClientError(row.detail, REFUSALS.get(row.detail, "This was refused."))
     if row.result == Result.NOT_DONE:

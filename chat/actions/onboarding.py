@@ -1,4 +1,4 @@
-"""What happens to a person as a whole."""
+"""What happens when somebody signs up: they land in #general."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ logger = logging.getLogger(__name__)
 async def land_in_general(user_id: int) -> int:
     """Brings a new person into #general, once; returns the room's id.
 
-    The key follows from the person, so it can be called at sign-up and again whenever somebody
-    connects who has no room: who left or was removed is not brought back. Who is in as many rooms
-    as allowed, all of them archived, stays out.
+    The key is derived from the person, so this can be called at sign-up and again whenever somebody
+    without a room connects: people who left or were removed are not brought back. A person who is
+    in as many rooms as allowed, all of them archived, stays out.
 
-    Raises: Unavailable when the log or PostgreSQL is away; the next connection tries again.
+    Raises: Unavailable when the log or PostgreSQL is down; the next connection tries again.
     """
     general = await rooms.ensure_general()
     user = await in_database(User.objects.get, pk=user_id)
@@ -61,13 +61,13 @@ async def _enter(event: NewEvent, user_id: int) -> None:
 
 
 def landing_key(user: User) -> uuid.UUID:
-    """The idempotency key of a person's entry into #general: of the time they signed up."""
+    """The idempotency key of a person's entry into #general, dated at their sign-up."""
     joined_ms = int(user.date_joined.timestamp() * 1000)
     return rooms.derived_key(uuid.UUID(int=joined_ms << 80), f"general {user.pk}")
 
 
 def on_sign_up(user: User, **kwargs: Any) -> None:
-    """Receiver of allauth's `user_signed_up`: the account stands, whatever happens to the rest."""
+    """Receiver of allauth's `user_signed_up`: the account stays, even if landing fails."""
     try:
         async_to_sync(land_in_general)(user.pk)
     except ClientError:

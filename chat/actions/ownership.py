@@ -1,11 +1,11 @@
 """Who owns a room when its owner goes: no room that has members is left without an owner.
 
-The rule (docs/decisions/0041). Whoever is the last owner does not leave, or step down, while others
-are there: they name another one first. Where the owner does not decide, because staff take them out
-of the room or their account ends, the next in line becomes owner: the moderator who has been there
-longest, else the member who has. The append refuses what would take the last owner away; here is
-what it cannot see, which is whose account is in use. `fill_vacancies` finds rooms that lost their
-owner in any other way, and those that had none from before this rule.
+The rule is docs/decisions/0041. The last owner cannot leave or step down while others are there:
+they name another owner first. When the owner has no say, because staff remove them from the room or
+their account ends, the next in line becomes owner: the moderator who has been there longest, else
+the member who has. The append refuses any event that would remove the last owner. This module adds
+what the append cannot see: whose account is in use. `fill_vacancies` finds rooms that lost their
+owner in any other way, and rooms that had none before this rule.
 
 Rooms that Veche made (#general) and direct conversations have no owners.
 """
@@ -30,7 +30,7 @@ from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 
-# Any of them, so that those which cannot be filled now do not keep the others from their turn.
+# Picked at random, so that rooms that cannot be filled now do not block the others.
 MAX_VACANCIES = 200
 
 VACANCIES = """
@@ -64,9 +64,9 @@ class Heir(msgspec.Struct, frozen=True):
 
 
 async def check_owner_stays(room_id: int, user_id: int) -> None:
-    """Refuse that an owner goes, or steps down, who leaves none behind whose account is in use.
+    """Refuses an owner's leaving or stepping down when no other owner's account is in use.
 
-    The append refuses it for the last of all owners; this is for the last one who can act.
+    The append refuses it for the last of all owners; this covers the last owner who can act.
 
     Raises: ClientError `forbidden`; Unavailable.
     """
@@ -77,9 +77,9 @@ async def check_owner_stays(room_id: int, user_id: int) -> None:
 
 
 async def hand_over(room_id: int, user_id: int) -> None:
-    """Make the next in line owner of a room that its only owner is about to be taken out of.
+    """Makes the next in line owner of a room whose only owner is about to be removed.
 
-    Raises: Unavailable. A room without anybody else is left alone.
+    A room with nobody else in it is left alone. Raises: Unavailable.
     """
     if await _role(room_id, user_id) != Role.OWNER:
         return
@@ -89,18 +89,18 @@ async def hand_over(room_id: int, user_id: int) -> None:
 
 
 async def own_if_nobody_does(user_id: int, room_id: int) -> None:
-    """Make somebody owner who entered a room that everybody had left.
+    """Makes a person who entered a room that everybody had left its owner.
 
-    Raises: Unavailable, after which `fill_vacancies` does it.
+    Raises: Unavailable; `fill_vacancies` then does it later.
     """
     if await number_of_owners(room_id) == 0 and await in_database(_has_maker, room_id):
         await _appoint(room_id, Heir(user_id, Role.MEMBER, active=True))
 
 
 async def pass_on_rooms_of(user_id: int) -> None:
-    """Let every room have another owner that somebody owns whose account has just ended.
+    """Gives each room owned by a person whose account has just ended another owner.
 
-    What cannot be done now, `fill_vacancies` does later.
+    `fill_vacancies` later does what cannot be done now.
     """
     try:
         await fill_vacancies(await in_database(_owned, user_id))
@@ -109,10 +109,10 @@ async def pass_on_rooms_of(user_id: int) -> None:
 
 
 async def fill_vacancies(rooms: Sequence[int] | None = None) -> int:
-    """Appoint an owner in those of `rooms` (default: all) that have members and no owner.
+    """Appoints an owner in those of `rooms` (default: all) that have members and no owner.
 
-    How many it appointed. Of a room in which something is not stored yet PostgreSQL does not know
-    who owns it; it has its turn at the next call.
+    Returns how many it appointed. PostgreSQL does not know the owner of a room with events not yet
+    stored; the next call handles that room.
 
     Raises: Unavailable.
     """
@@ -132,7 +132,7 @@ async def fill_vacancies(rooms: Sequence[int] | None = None) -> int:
 
 
 async def _appoint(room_id: int, heir: Heir) -> bool:
-    """False when they have left meanwhile, or own the room already."""
+    """False when the heir has left meanwhile, or owns the room already."""
     event = NewEvent(
         room=room_id,
         type=EventType.MEMBER_JOINED,
@@ -155,7 +155,7 @@ async def _role(room_id: int, user_id: int) -> Role | None:
 
 
 def next_in_line(room_id: int, leaving: int | None) -> Heir | None:
-    """Who owns the room when `leaving` does not, as PostgreSQL has it; an owner, if one stays."""
+    """Who owns the room without `leaving`, according to PostgreSQL; an owner, if one stays."""
     with connection.cursor() as cursor:
         cursor.execute(NEXT_IN_LINE, [room_id, leaving])
         row = cursor.fetchone()

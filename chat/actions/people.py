@@ -1,10 +1,10 @@
 """What staff do to a person as a whole: mute everywhere, deactivate, and the reverse.
 
-The change and its audit entry are one transaction. Right after it the log is told, so that it
-holds at the next append in every room (`chat.room_log.restrictions`); should that fail, the sweep
-tells it within seconds. A mute everywhere is besides told to the rooms the person is in, as
-`member.muted` with `everywhere`, for the people there and the bus. A deactivation changes nothing
-of their own in any room and has no event: it closes sockets, and ends sessions and tokens for good.
+The change and its audit entry are one transaction. The log is told right after it, so that the
+change applies to the next append in every room (`chat.room_log.restrictions`); if that fails, the
+sweep tells the log within seconds. A mute everywhere is also logged in the rooms the person is in,
+as `member.muted` with `everywhere`, for the people there and the event bus. A deactivation changes
+nothing in any room and has no event: it closes sockets, and ends sessions and tokens for good.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from chat.servers.postgres import in_database
 
 logger = logging.getLogger(__name__)
 
-# Appends under way at a time when many rooms are told.
+# Appends in flight at once when many rooms are told.
 ROOMS_AT_A_TIME = 100
 
 
@@ -61,7 +61,7 @@ async def mute_person(
 
 
 async def unmute_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
-    """Ends a mute everywhere. Mutes in single rooms stay."""
+    """Ends a mute everywhere. Mutes in single rooms remain."""
     entry, outcome, _ = await in_database(
         _change, by, Action.PERSON_UNMUTE, user_id, options, {"muted_until": None}
     )
@@ -75,7 +75,7 @@ async def unmute_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) 
 async def deactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
     """Shuts somebody out: no sign-in, no sockets, no programs. What they wrote stays.
 
-    Rooms that nobody else owns get the next in line as their owner (`ownership`).
+    In rooms that nobody else owns, the next in line becomes owner (`ownership`).
     """
     _, outcome, _ = await in_database(
         _change, by, Action.PERSON_DEACTIVATE, user_id, options, {"active": False}
@@ -86,7 +86,7 @@ async def deactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIO
 
 
 async def reactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
-    """Lets somebody sign in again, with the rooms they were in. What was ended stays so."""
+    """Lets somebody sign in again, with the rooms they were in. Sessions and tokens stay ended."""
     _, outcome, _ = await in_database(
         _change, by, Action.PERSON_REACTIVATE, user_id, options, {"active": True}
     )
@@ -97,12 +97,12 @@ async def reactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIO
 def _change(
     by: Actor, action: Action, user_id: int, options: Options, after: dict[str, Any]
 ) -> Begun:
-    """Entry and change in one transaction; then the log is told. A repeat changes nothing."""
+    """Commits entry and change in one transaction, then tells the log. A repeat changes nothing."""
     reason = audit.check_reason(options.reason, needed=by.channel == Channel.ADMIN)
     if options.key is not None:
         check_key(options.key, clocks.LOG.now())
     with transaction.atomic():
-        # Weaker than for a deletion: events that the person wrote are stored meanwhile.
+        # Weaker than a deletion's lock, so that the person's events can be stored meanwhile.
         subject = User.objects.select_for_update(no_key=True).filter(pk=user_id).first()
         if subject is None:
             raise ClientError("not_found", "There is no such person.")
@@ -185,7 +185,7 @@ _APPLY: dict[Action, Callable[[Begun, User], Begun]] = {
 async def _tell_rooms(entry: AuditEntry, kind: EventType, data: EventData) -> Outcome:
     """Logs the event in every room the person is in, once each, and settles the entry.
 
-    A repeat with the same key goes on where it broke off: the keys of the events follow from it.
+    A repeat with the same key resumes where it broke off: the events' keys are derived from it.
     """
     assert entry.user_id is not None
     user_id = entry.user_id

@@ -1,6 +1,6 @@
 """What an act would touch, counted in PostgreSQL before anybody decides. Changes nothing.
 
-As PostgreSQL has it, so a moment old; what is refused in the end, the append decides.
+PostgreSQL's view is a moment old; what is refused in the end is up to the append.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ KINDS: dict[Action, Kind] = {
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What it would do to one target.
+    """What the act would do to one target.
 
-    `counts`: name → number, of `rooms`, `messages`, `reactions`, `members`, `sessions`
-    and `tokens`. `problem`: why it would change nothing or be refused, `warning`: what else it
-    would do; both are codes, empty for nothing.
+    `counts`: name → number, for `rooms`, `messages`, `reactions`, `members`, `sessions`
+    and `tokens`. `problem`: why the act would change nothing or be refused. `warning`: what else it
+    would do. Both are codes, empty when there is none.
     """
 
     place: Place

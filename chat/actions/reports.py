@@ -1,12 +1,13 @@
 """Reports: members say that a message should be looked at; somebody looks, acts or dismisses.
 
-Who can read a message may report it, once while the report waits. Staff work on all reports,
-owners and moderators on those of their rooms, but for reports about themselves, and without
-learning who reported: they could take revenge. Closing a report is on record and tells the
-reporter (`chat.queries.reports`), in PostgreSQL and by a hint to their open pages. Pages of the
-room's moderators get a hint when there is one more or less to work on.
+Anybody who can read a message may report it, once while the report waits. Staff work on all
+reports. Owners and moderators work on those of their rooms, except reports about themselves, and
+never learn who reported: they could take revenge. Closing a report is on record and tells the
+reporter (`chat.queries.reports`), in PostgreSQL and by a hint to their open pages. The pages of the
+room's moderators get a hint when the number of waiting reports changes.
 
-All functions raise ClientError for what is refused and Unavailable when log or PostgreSQL is away.
+All functions raise ClientError when they refuse, and Unavailable when the log or PostgreSQL is
+down.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from chat.room_log.targets import author_of
 from chat.servers.postgres import in_database
 
 MAX_ANSWER_CHARACTERS = 500
-# Somebody who reports more than this in a day has other means at hand, or abuses this one.
+# Somebody who reports more than this in a day should use other means, or abuses this one.
 REPORTS_PER_DAY = 50
 DAY = timedelta(days=1)
-# An act takes seconds. Who broke off has so long to go on before others may.
+# An act takes seconds. A caller that broke off has this long to resume before others may act.
 CLAIM = timedelta(minutes=2)
 
 # What a report can be resolved with. The last two are for staff.
@@ -56,9 +57,9 @@ TAKES_SECONDS = frozenset({Action.MEMBER_MUTE, Action.PERSON_MUTE})
 async def report_message(
     reporter_id: int, room_id: int, seq: int, category: str, note: str = ""
 ) -> Report:
-    """A new report, or the one of the same person and message that still waits.
+    """A new report, or the same person's report of this message that still waits.
 
-    Raises: ClientError `not_found` or `not_member` for who cannot read the message;
+    Raises: ClientError `not_found` or `not_member` for people who cannot read the message;
     `rate_limited` after `REPORTS_PER_DAY`.
     """
     if category not in Report.Category.values:
@@ -120,7 +121,7 @@ def _insert(
 async def assign(by: Actor, report_id: int, assignee_id: int | None, reason: str = "") -> Report:
     """Gives a waiting report to somebody who may work on it, or to nobody.
 
-    Owners and moderators of a room take reports themselves.
+    Owners and moderators of a room may only take a report themselves or give it back.
     """
     await _check_right(by, Action.REPORT_ASSIGN, report_id)
     if not by.staff and assignee_id not in (None, by.user_id):
@@ -148,9 +149,9 @@ def _assign(by: Actor, report_id: int, assignee_id: int | None, reason: str) -> 
 
 
 async def dismiss(by: Actor, report_id: int, reason: str = "", answer: str = "") -> list[Report]:
-    """Closes a report without an act, and those of others about the same message.
+    """Closes a report, and other people's reports of the same message, without an act.
 
-    `reason` is for the audit log, `answer` for the reporters. Raises ClientError as `resolve` does.
+    `reason` is for the audit log, `answer` for the reporters. Raises ClientError like `resolve`.
     """
     await _check_right(by, Action.REPORT_DISMISS, report_id)
     why = audit.check_reason(reason, needed=by.channel == Channel.ADMIN)
@@ -172,12 +173,12 @@ async def resolve(
 ) -> tuple[list[Report], Outcome]:
     """Does one of `RESOLVING` to the message or its author, and closes the report with it.
 
-    The act comes before the end of the report: who is told that something was done must be able
-    to rely on it. Before both the report is taken, so that of two people at once one acts. A call
-    that broke off in between is repeated with the same key, which does the act no second time.
+    The report is claimed first, so that only one of two people acts. Then comes the act, and only
+    then is the report closed: a reporter told that something was done must be able to rely on it.
+    A call that broke off is repeated with the same key, which does not do the act twice.
 
-    Raises: ClientError, besides for what the act is refused, `rate_limited` while somebody else is
-    at it (see `CLAIM`), `key_conflict` when it is closed.
+    Raises: ClientError when the act is refused, `rate_limited` while somebody else works on the
+    report (see `CLAIM`), `key_conflict` when it is closed.
     """
     report = await _check_right(by, Action.REPORT_RESOLVE, report_id)
     if action not in RESOLVING:
@@ -193,9 +194,9 @@ async def resolve(
     try:
         outcome = await _do(by, report, action, seconds or 0, chosen)
     except Unavailable:
-        raise  # it may be done: the same person asks again
+        raise  # the act may be done: the same person repeats the call
     except ClientError:
-        with contextlib.suppress(Unavailable):  # then it ends by itself
+        with contextlib.suppress(Unavailable):  # the claim then expires by itself
             await in_database(_give_back, claim)
         raise
     closed = await in_database(
@@ -229,7 +230,7 @@ async def _do(by: Actor, report: Report, action: Action, seconds: int, options: 
 async def _check_right(by: Actor, action: Action, report_id: int) -> Report:
     """The report, if the actor may work on it.
 
-    Raises: ClientError `not_found` alike for a report that is not there, or not theirs to see.
+    Raises: ClientError `not_found` both for a missing report and for one they may not see.
     """
     report = await in_database(Report.objects.filter(pk=report_id).first)
     if by.staff:
@@ -256,7 +257,7 @@ def no_such_report() -> ClientError:
 
 
 class _Claim(NamedTuple):
-    """Somebody has taken the report to act; before that it was so."""
+    """Somebody has claimed the report to act; these are the values from before."""
 
     report: int
     by: int
@@ -282,7 +283,7 @@ def _claim(by: Actor, report_id: int) -> _Claim:
 
 
 def _give_back(claim: _Claim) -> None:
-    """Nothing was done. What somebody has changed meanwhile stays."""
+    """Undoes a claim after which nothing was done; keeps what others have changed meanwhile."""
     Report.objects.filter(
         pk=claim.report,
         state=Report.State.ASSIGNED,
@@ -292,7 +293,7 @@ def _give_back(claim: _Claim) -> None:
 
 
 def _check_free(by: Actor, reports: list[Report], now: datetime) -> None:
-    """Raises: ClientError while somebody else is at one of these reports of a message."""
+    """Raises: ClientError while somebody else works on one of these reports of a message."""
     for report in reports:
         if report.assigned_at is None or report.assignee_id in (None, by.user_id):
             continue
@@ -344,13 +345,13 @@ def _locked(report_id: int) -> Report:
 
 
 def _all_locked(report_id: int) -> list[Report]:
-    """The report and the others that wait about its message, locked, by id.
+    """The report and the other waiting reports of its message, locked, by id.
 
-    In one order for all: people who close two reports of one message wait, and not in a circle.
+    Everybody locks in this order, so people who close two reports of one message cannot deadlock.
 
     Raises: ClientError when somebody else was faster.
     """
-    # Which message it is about never changes, so that needs no lock.
+    # A report's message never changes, so reading it needs no lock.
     about = Report.objects.filter(pk=report_id).values_list("room_id", "seq").first()
     if about is None:
         raise no_such_report()
@@ -396,15 +397,15 @@ def _answer(answer: str) -> str:
 
 
 async def _tell(closed: list[Report]) -> None:
-    """Hints to the open pages of who reported and of who moderates; the others see it on asking."""
+    """Sends hints to the open pages of reporters and moderators; others see it when they ask."""
     for report in closed:
         _hint(report.reporter_id, report, str(report.state))
-    # They are about one message.
+    # All of them are about one message.
     await _tell_moderators(closed[0])
 
 
 async def _tell_moderators(report: Report) -> None:
-    with contextlib.suppress(Unavailable):  # what was asked for is done
+    with contextlib.suppress(Unavailable):  # the request itself is done
         for moderator in await in_database(moderators_who_see, report):
             _hint(moderator, report, "waiting")
 

@@ -1,13 +1,13 @@
 """How many rooms a person may be in, and how many people somebody may bring into rooms a day.
 
 A person's rooms are spread over the shards of the log, so no append can count them. PostgreSQL
-does: before somebody is let into a room they take a seat, which is a row, and who takes one holds
-the person's row, so two entries at once cannot both have the last seat. It counts until the entry
-is stored, and for as long as nobody knows whether it was logged.
+does: before a person is let into a room they take a seat, which is a row. Taking one locks the
+person's row, so two entries at once cannot both get the last seat. A seat counts until the entry is
+stored, and for as long as nobody knows whether it was logged.
 
-Archived rooms count, as they may be opened again. Direct conversations do not: there is one for
-each two people, somebody who has reached the limit can still be written to, and each new one
-counts among the invitations of who opens it. See docs/decisions/0036.
+Archived rooms count, since they may be opened again. Direct conversations do not: there is one per
+pair of people, and people at the limit can still be written to. Each new one counts as an
+invitation by the person who opens it. See docs/decisions/0036.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from chat.room_log import keys
 from chat.servers.postgres import in_database
 from chat.servers.redis_log import blocking_client
 
-# Longer than any append is under way.
+# Longer than any append takes.
 HELD_FOR = timedelta(minutes=5)
-# By then what was logged is stored, or was taken back.
+# By then a logged entry is stored, or was undone.
 FORGOTTEN_AFTER = timedelta(days=1)
 ROOMS_PER_CALL = 250
 
@@ -53,7 +53,7 @@ async def seat(user_id: int, room_id: int) -> AsyncIterator[None]:
     try:
         yield
     except Unavailable:
-        raise  # nobody knows whether they are in: the seat counts for a while
+        raise  # nobody knows whether they entered: the seat counts for a while
     except ClientError:
         await in_database(_give_back, user_id, room_id)
         raise
@@ -63,9 +63,9 @@ async def seat(user_id: int, room_id: int) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def seats(user_ids: Iterable[int], room_id: int) -> AsyncIterator[set[int]]:
-    """The same for many people at once, for commands that fill rooms; yields who has a seat.
+    """Like `seat` for many people at once, for commands that fill rooms; yields who got a seat.
 
-    Whoever has none left is not among them. What was left and is not stored yet counts.
+    People at their limit are not among them. Rooms whose leaving is not stored yet still count.
 
     Raises: Unavailable.
     """
@@ -75,14 +75,14 @@ async def seats(user_ids: Iterable[int], room_id: int) -> AsyncIterator[set[int]
 
 
 async def check_room_for_one_more(user_id: int) -> None:
-    """For a room that is still to be made. Raises: as `seat`."""
+    """Checks the limit for a room that is yet to be made. Raises: like `seat`."""
     await in_database(_take, user_id, None, settings.ENV.rooms_per_person)
 
 
 async def count_invitation(inviter_id: int) -> None:
-    """One more that the person brings into a room today, by UTC.
+    """Counts one more invitation by the person today, by UTC.
 
-    Raises: ClientError `too_many` when it is one too many; Unavailable.
+    Raises: ClientError `too_many` when it exceeds the daily limit; Unavailable.
     """
     await in_database(_count_invitation, inviter_id, settings.ENV.invitations_per_day)
 
@@ -90,7 +90,7 @@ async def count_invitation(inviter_id: int) -> None:
 def _take(user_id: int, room_id: int | None, limit: int) -> None:
     with transaction.atomic():
         now = _now()
-        # Weaker than for a deletion: events that the person wrote are stored meanwhile.
+        # Weaker than a deletion's lock, so that the person's events can be stored meanwhile.
         User.objects.select_for_update(no_key=True).get(pk=user_id)
         memberships = Membership.objects.filter(user_id=user_id).exclude(room_id=room_id or 0)
         rooms = memberships.exclude(room__kind=RoomKind.DIRECT)
@@ -99,7 +99,7 @@ def _take(user_id: int, room_id: int | None, limit: int) -> None:
         stored = Exists(memberships.filter(room_id=OuterRef("room_id")))
         others = seats.exclude(room_id=room_id or 0).exclude(stored)
         if rooms.count() + others.count() >= limit:
-            # Some may have been left since: the log knows.
+            # The person may have left some since: the log knows.
             _forget_left(user_id, others.filter(held_until__lt=now))
             held = set(seats.filter(held_until__gte=now).values_list("room_id", flat=True))
             left = _left(user_id, rooms.values_list("room_id", flat=True)) - held
@@ -114,7 +114,7 @@ def _take(user_id: int, room_id: int | None, limit: int) -> None:
 def _take_many(user_ids: Iterable[int], room_id: int, limit: int) -> set[int]:
     with transaction.atomic():
         now = _now()
-        # In one order, so that two who do this at once do not wait for each other.
+        # In a fixed order, so that two callers at once cannot deadlock.
         people = User.objects.select_for_update(no_key=True).filter(pk__in=user_ids).order_by("pk")
         rooms = dict.fromkeys((person.pk for person in people), 0)
         memberships = Membership.objects.filter(user_id__in=rooms).exclude(room_id=room_id)
@@ -146,7 +146,7 @@ def _forget_left(user_id: int, seats: QuerySet[RoomSeat]) -> None:
 
 
 def _left(user_id: int, rooms: Iterable[int]) -> set[int]:
-    """Those of the rooms in which the log knows no longer of the person."""
+    """The rooms of these that, by the log, the person is no longer in."""
     return {room for room, member in _members(user_id, rooms).items() if not member}
 
 
@@ -178,7 +178,7 @@ def _members(user_id: int, rooms: Iterable[int]) -> dict[int, bool]:
 
 
 def _now() -> datetime:
-    """By PostgreSQL, which keeps the seats: the clocks of web processes may be minutes apart."""
+    """PostgreSQL's time, as it keeps the seats: web processes' clocks may be minutes apart."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         [now] = cursor.fetchone()

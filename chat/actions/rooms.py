@@ -1,11 +1,11 @@
 """What people do with rooms: make, rename, enter, leave, invite; see also `moderation`.
 
-A room's row comes first, because events need its id; everything else that happens to it is an
+A room's row comes first, because events need its id; everything else that happens to the room is an
 event in its log. The row keeps the key of the request that made it, and the keys of the first
-events follow from that key. So whoever repeats a request that broke off half-way completes it.
+events are derived from that key. So repeating a request that broke off half-way completes it.
 
-All functions raise ClientError for what is refused and Unavailable when log or PostgreSQL is
-away; the same call with the same key may then be made again.
+All functions raise ClientError when they refuse, and Unavailable when the log or PostgreSQL is
+down; the same call with the same key may then be made again.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ from chat.servers.postgres import in_database
 
 GENERAL_SLUG = "general"
 GENERAL_NAME = "General"
-# Slugs of rooms with equal names get a random end; a handful of attempts always finds one.
+# Slugs of rooms with equal names get a random suffix; a handful of attempts always finds one.
 MAX_SLUG_ATTEMPTS = 5
 
 
 async def create_room(
     actor_id: int, name: str, kind: RoomKind, topic: str = "", key: str | None = None
 ) -> Room:
-    """A new room with the actor as its owner; with a key used before, the room of that time."""
+    """A new room owned by the actor; for a key used before, the room made then."""
     name, topic = check_room_name(name), check_topic(topic)
     if kind == RoomKind.DIRECT:
         raise ClientError("bad_request", "A direct conversation is opened with a person.")
@@ -68,7 +68,7 @@ async def create_room(
     if not await in_database(_is_made, uuid.UUID(key)):
         await room_limit.check_room_for_one_more(actor_id)
     room = await in_database(_insert_room, actor_id, name, kind, topic, uuid.UUID(key))
-    # A stored room is complete, and its maker may have left it since.
+    # A stored room is complete, and its creator may have left it since.
     if room.stored_seq == 0:
         async with room_limit.seat(actor_id, room.pk):
             await _found(room, {actor_id: Role.OWNER})
@@ -76,7 +76,7 @@ async def create_room(
 
 
 async def open_direct(actor_id: int, other_id: int) -> Room:
-    """The direct conversation of two people, which is made when they have none."""
+    """The direct conversation of two people; made if they have none."""
     if actor_id == other_id:
         raise ClientError(
             "bad_request", "A direct conversation needs somebody else.", rule=Rule.SOMEBODY_ELSE
@@ -91,7 +91,7 @@ async def open_direct(actor_id: int, other_id: int) -> Room:
 
 
 async def ensure_general() -> Room:
-    """The room where everybody starts. Made on the first call, by Veche itself."""
+    """The room where everybody starts. The first call makes it, with no owner."""
     room = await in_database(_get_or_insert_general)
     if room.stored_seq == 0:
         await _found(room, {})
@@ -105,7 +105,7 @@ async def update_room(
     topic: str | None = None,
     key: str | None = None,
 ) -> RoomUpdated:
-    """Changes name or topic or both; returns them as they are logged."""
+    """Changes name or topic or both; returns them as logged."""
     if name is None and topic is None:
         raise ClientError("bad_request", "Give a name or a topic.")
     data = RoomUpdated(
@@ -117,7 +117,7 @@ async def update_room(
 
 
 async def join_room(actor_id: int, room_id: int, key: str | None = None) -> None:
-    """Enters a public room; nothing happens when the actor is in it already."""
+    """Enters a public room; does nothing when the actor is in it already."""
     if (await access.look_up(actor_id, room_id)).role is None:
         async with room_limit.seat(actor_id, room_id):
             await _let_in(actor_id, room_id, actor_id, key)
@@ -126,7 +126,7 @@ async def join_room(actor_id: int, room_id: int, key: str | None = None) -> None
 
 
 async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = None) -> None:
-    """A member brings somebody in; nothing happens when that person is in the room already."""
+    """A member brings somebody in; does nothing when that person is in the room already."""
     await access.as_member(actor_id, room_id)
     if not await in_database(people.is_active, user_id):
         raise ClientError("not_found", "There is no such person.")
@@ -137,9 +137,9 @@ async def invite(actor_id: int, room_id: int, user_id: int, key: str | None = No
 
 
 async def leave_room(actor_id: int, room_id: int, key: str | None = None) -> None:
-    """The actor leaves. Not for direct conversations, which have two people for good.
+    """The actor leaves. Not for direct conversations, which keep their two people for good.
 
-    Refused as `forbidden` for the last owner, while others are there: see `ownership`.
+    Refused as `forbidden` for the last owner while others are there: see `ownership`.
     """
     await ownership.check_owner_stays(room_id, actor_id)
     await _do(room_id, EventType.MEMBER_LEFT, Member(user=actor_id), actor_id, key)
@@ -149,7 +149,7 @@ async def _let_in(actor_id: int, room_id: int, user_id: int, key: str | None) ->
     try:
         await _do(room_id, EventType.MEMBER_JOINED, MemberJoined(user=user_id), actor_id, key)
     except ClientError:
-        # Two requests at once: the second is told it may not change a role.
+        # Of two requests at once, the second is refused because it may not change a role.
         if not await _is_member(user_id, room_id):
             raise
         return
@@ -167,10 +167,10 @@ async def announce_entry(user_id: int, room_id: int) -> None:
 
 
 async def _found(room: Room, members: dict[int, Role]) -> None:
-    """Logs what is missing of a room's first events.
+    """Logs those of a room's first events that are missing.
 
-    Every caller gives them the same keys, so they stand once. They are trusted: that the row is
-    there says that its maker had the right, also when somebody else completes a broken attempt.
+    Every caller gives them the same keys, so each is logged once. They are trusted: the row proves
+    that its creator had the right, even when somebody else completes a broken attempt.
     """
     await room_log.ensure_loaded([room.pk])
     state = (await room_log.room_states([room.pk])).get(room.pk)
@@ -185,8 +185,8 @@ async def _found(room: Room, members: dict[int, Role]) -> None:
         joined = MemberJoined(user=user_id, role=members[user_id])
         first.append((f"joined {user_id}", EventType.MEMBER_JOINED, joined))
     assert room.creation_key is not None
-    # Queued one after the other without a wait between, the events get consecutive places in one
-    # step of the log: nobody enters the room before its owner.
+    # Queued back to back, the events get consecutive places in one step of the log, so nobody
+    # enters the room before its owner.
     await asyncio.gather(
         *(
             _append(
@@ -211,7 +211,7 @@ async def _do(room: int, kind: EventType, data: EventData, actor_id: int, key: s
     if key is None:
         key = str(uuid7())
     elif check_key(key, clocks.LOG.now()) is KeyAge.OLD:
-        # The log has forgotten so old a key; PostgreSQL never does (I6).
+        # The log has forgotten a key this old; PostgreSQL never does (I6).
         stored = await in_database(stored_events.find_by_key, actor_id, key)
         if stored is not None:
             same = (stored.room, stored.type) == (room, kind)
@@ -227,7 +227,7 @@ async def _append(event: NewEvent) -> None:
 
 
 def derived_key(key: uuid.UUID, purpose: str) -> uuid.UUID:
-    """Another UUIDv7 of the same time, always the same one for the same key and purpose."""
+    """A UUIDv7 with the time of `key`, always the same for the same key and purpose."""
     digest = hashlib.sha256(key.bytes + purpose.encode()).digest()
     random_bits = int.from_bytes(digest[:10]) & ~(0xF << 76) & ~(0x3 << 62)
     time_and_version = (key.int >> 80 << 80) | 0x7 << 76 | 0x2 << 62
@@ -237,7 +237,7 @@ def derived_key(key: uuid.UUID, purpose: str) -> uuid.UUID:
 def _insert_room(
     actor_id: int, name: str, kind: RoomKind, topic: str, creation_key: uuid.UUID
 ) -> Room:
-    """The row of a new room, or the one that the same key made before."""
+    """The row of a new room, or the row made earlier with the same key."""
     base = slug_of(name)
     for attempt in range(MAX_SLUG_ATTEMPTS):
         earlier = Room.objects.filter(creation_key=creation_key).first()
