@@ -1,1 +1,1 @@
-"""Accounts: signing in, sessions, tokens, tickets, and what proves who somebody is."""
+"""Accounts: signing in, sessions, tokens, tickets, and other proof of who somebody is."""

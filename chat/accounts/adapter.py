@@ -30,14 +30,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return cleaned
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        # allauth's own answers 500 where X-Forwarded-For names fewer proxies than are trusted.
+        # allauth's own method answers 500 if X-Forwarded-For names fewer proxies than are trusted.
         address = audit.address_of(request)
         if address is None:
             raise PermissionDenied("The address of the client is not known.")
         return address
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
-        # A password does not stand in for a second factor that the account has.
+        # A password does not replace a second factor that the account has.
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         codes = [method for method in methods if method["id"] != "reauthenticate"]
         return codes or methods
@@ -46,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return "/"
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        # In the place of allauth's own limit, which closes a name for its owner too. What is set
+        # Instead of allauth's own limit, which also locks a name for its owner. The count made
         # here is taken back when the password was right.
         usage = sign_in_limits.try_password(request, credentials.get("username", ""))
         if usage is None:
@@ -70,9 +70,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         context: dict[str, Any] | None = None,
         email: str | None = None,
     ) -> None:
-        """To all addresses of the person, and to those that the change is about, but for a new one.
+        """Mails all addresses of the person, and those the change is about, except a new one.
 
-        `by_staff` in `context`: the person is not told from where it was done.
+        `by_staff` in `context`: the person is not told where the change came from.
         """
         told = {"username": user.username, "timestamp": timezone.now(), **(context or {})}
         if not told.get("by_staff"):
@@ -91,7 +91,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return origin_of(request) + path
 
     def is_safe_url(self, url: str) -> bool:
-        # allauth's also leads to any port of this machine, which is the visitor's.
+        # allauth's version also allows any port of "this machine", which is the visitor's.
         ours = {urlsplit(origin).netloc for origin in settings.ENV.allowed_origins}
         return bool(url_has_allowed_host_and_scheme(url, allowed_hosts=ours))
 

@@ -1,6 +1,6 @@
-"""What sign-up asks beyond allauth's own fields, and what can be changed of it later.
+"""What sign-up asks beyond allauth's own fields, and which of it can be changed later.
 
-Apart from `chat.accounts.forms`, because allauth imports this one while it defines its own forms.
+Separate from `chat.accounts.forms`, because allauth imports this module while defining its forms.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DisplayNameForm(forms.Form):
     def clean_display_name(self) -> str:
         text: str = self.cleaned_data["display_name"]
         if not text or text == self.initial.get("display_name"):
-            return text  # what an administrator gave, or an older rule let pass, may stay
+            return text  # a name an administrator gave, or an older rule allowed, may stay
         return check_display_name(text)
 
     def signup(self, request: HttpRequest, user: User) -> None:

@@ -26,24 +26,24 @@ from chat.names import usernames
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.protocol.scopes import Scope
 
-# No person types more, and hashing must not be given megabytes.
+# Nobody types more, and megabytes must not reach the hasher.
 MAX_PASSWORD_CHARACTERS = 512
 
 
 class PageForm(forms.Form):
-    """What all forms of the account pages have: the look of the pages, and bounded passwords."""
+    """Base of all forms of the account pages: gives them the site's look and bounds passwords."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            # Labels are shown above; a placeholder would say the same again, and vanish.
+            # Labels are shown above; a placeholder would only repeat them, and vanish.
             field.widget.attrs.pop("placeholder", None)
             field.widget.attrs["class"] = "v-input"
             if isinstance(field.widget, forms.PasswordInput):
                 field.validators.append(MaxLengthValidator(MAX_PASSWORD_CHARACTERS))
                 field.widget.attrs["maxlength"] = str(MAX_PASSWORD_CHARACTERS)
         if "password1" in self.fields:
-            # Instead of Django's list of four sentences; errors name the rule that was broken.
+            # Instead of Django's list of four sentences; an error names the rule that was broken.
             self.fields["password1"].help_text = _(
                 "At least 8 characters, not only digits and not a common password."
             )
@@ -56,7 +56,7 @@ class LoginForm(PageForm, allauth_forms.LoginForm):  # type: ignore[misc]
         return bool(settings.ENV.sign_up_open)
 
     def clean_login(self) -> str:
-        # Also what the limits of failed attempts count by: one name, one counter.
+        # The limits of failed attempts count by this too: one name, one counter.
         return usernames.normalise(self.cleaned_data["login"])
 
 
@@ -65,12 +65,12 @@ class SignupForm(PageForm, allauth_forms.SignupForm):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # allauth's label says that it is optional, and the page says so of every such field.
+        # allauth's label says that it is optional, but the page says so for every such field.
         self.fields["email"].label = _("Email")
 
 
 class ChangeNameForm(PageForm, DisplayNameForm):
-    """The name by the rule of signing up; allauth has no page for it."""
+    """Changes the name by the same rules as sign-up; allauth has no page for it."""
 
 
 class TokenForm(PageForm):
@@ -111,7 +111,7 @@ class TokenForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        del self.fields["scopes"].widget.attrs["class"]  # each box would have the look of a field
+        del self.fields["scopes"].widget.attrs["class"]  # each box would look like a field
 
     def clean_name(self) -> str:
         try:
@@ -130,7 +130,7 @@ class TokenForm(PageForm):
 
 class ChangePasswordForm(PageForm, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
     def clean_oldpassword(self) -> str:
-        # allauth lets whoever has the session guess on, five times a minute.
+        # allauth would let anybody who has the session keep guessing, five times a minute.
         usage = sign_in_limits.try_password(context.request, self.user.username)
         if usage is None:
             raise account_adapter().validation_error("too_many_login_attempts")
@@ -147,7 +147,7 @@ class ResetPasswordForm(PageForm, allauth_forms.ResetPasswordForm):  # type: ign
     users: list[User]
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        # The same is done where nobody has the address, so that it takes no less time.
+        # An address that nobody has gets the same work, so that it takes no less time.
         self.users = self.users or [password_reset_tokens.nobody()]
         email: str = super().save(request, **kwargs)
         return email
@@ -176,14 +176,14 @@ class CodeForm(PageForm):
 
 
 class CountedCodeForm(CodeForm):
-    """Asks for a code of somebody's second factor, so many times
+    """Asks for a code of somebody's second factor; the number of attempts is limited
     (`chat.accounts.sign_in_limits`)."""
 
     user: User
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        # allauth's own counts a person's codes from anywhere in one, which strangers can use up.
+        # allauth has one count of a person's codes from anywhere, which strangers can use up.
         code: str = self.cleaned_data["code"]
         usage = sign_in_limits.try_code(context.request, self.user.username)
         if usage is None:

@@ -12,11 +12,11 @@ View = Callable[..., HttpResponseBase]
 
 
 def keep_the_key(view: View) -> View:
-    """Makes browsers name the site alone where they come from, not the page with the key.
+    """Makes browsers send only the site as referrer, not the address of the page with the key.
 
-    The files and forms of the page would carry its address as their referrer otherwise, which a
-    gateway writes down with what it complains of. Not `no-referrer`: forms would then say that
-    they come from nowhere (`Origin: null`), and be refused.
+    Otherwise requests for the page's files and forms would carry its address as their referrer,
+    which a gateway logs with its errors. Not `no-referrer`: forms would then be sent without an
+    origin (`Origin: null`) and be refused.
     """
 
     @wraps(view)

@@ -1,17 +1,18 @@
-"""Browsers in which a person has signed in before: strangers' guesses do not hold these up.
+"""Browsers in which a person has signed in before: strangers' guesses do not lock these out.
 
-Wrong guesses close a name (`chat.accounts.sign_in_limits`), and anybody can make them. So a browser
-gets a signed cookie for each person who signed in there, and an attempt that comes with it is
-counted by itself: only what is tried in that browser can use it up. A stolen cookie opens nothing,
-and gives the few guesses of that count. The scheme is OWASP's "device cookies".
+Wrong guesses lock a name (`chat.accounts.sign_in_limits`), and anybody can make them. So a browser
+gets a signed cookie for each person who signed in there, and attempts that come with it have a
+count of their own, which only attempts in that browser can use up. A stolen cookie opens nothing;
+it gives only the few guesses of that count. The scheme is OWASP's "device cookies".
 
-An entry holds the person's id, a number of its own, and a mark made of what ends their sessions: a
-new password, by whatever way, a new second factor, deactivation and an administrator's "end all"
-make all cookies of the person strange again. A browser in which they did it gets a new one.
+An entry holds the person's id, a number of its own, and a mark derived from what ends their
+sessions. A new password, however it was set, a new second factor, deactivation and an
+administrator's "end all" invalidate all cookies of the person. A browser in which they made the
+change gets a new one.
 
-A browser in which a link reset the password knows its person as far as the password goes. Codes of
-the second factor are a stranger's there: who reads the person's mail could otherwise reset it again
-for each few guesses.
+A browser in which a link reset the password knows its person for the password only. For codes of
+the second factor it counts as a stranger: otherwise somebody who reads the person's mail could
+reset the password again and again, and get a few guesses each time.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from chat.models import User
 
 COOKIE: str = settings.KNOWN_DEVICE_COOKIE_NAME
 LIFETIME = timedelta(days=365)
-# People who share a browser; the one who signed in longest ago makes room.
+# People who share a browser; the one who signed in longest ago is dropped.
 MAX_PEOPLE = 5
 SALT = "chat.known_devices"
 
@@ -42,9 +43,9 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class Entry(NamedTuple):
-    """One person in one browser. `number` names the count of attempts there.
+    """One person in one browser. `number` identifies the count of attempts there.
 
-    `signed_in`: with all that their account asks for.
+    `signed_in`: they gave all that their account asks for.
     """
 
     user_id: int
@@ -54,10 +55,10 @@ class Entry(NamedTuple):
 
 
 def device_of(request: HttpRequest, username: str, *, signed_in: bool) -> str | None:
-    """The number of this browser for the person with that (normalised) name.
+    """The number of this browser for the person with that (normalised) name. It blocks.
 
-    None when they have not signed in here, or what ends sessions came between; without `signed_in`
-    a reset by mail is as good. It blocks.
+    None when they have not signed in here, or something has ended their sessions since. Without
+    `signed_in`, a password reset by mail counts as well.
     """
     entries = _entries(request)
     if not entries:
@@ -75,7 +76,7 @@ def device_of(request: HttpRequest, username: str, *, signed_in: bool) -> str | 
 
 
 def number_in(cookie: str) -> str | None:
-    """The number of the browser with this cookie, whoever has signed in there; it asks nobody.
+    """The number of the browser with this cookie, whoever signed in there; makes no query.
 
     None for a cookie that is not ours, or too old.
     """
@@ -84,14 +85,14 @@ def number_in(cookie: str) -> str | None:
 
 
 def remember(request: HttpRequest, user: User, *, signed_in: bool = True) -> None:
-    """The answer to this request makes the browser one that knows the person."""
+    """Marks the request, so that its response makes the browser one that knows the person."""
     # Read by the middleware below.
     request.known_person = user, signed_in  # type: ignore[attr-defined]
 
 
 @sync_and_async_middleware
 def known_devices(get_response: GetResponse) -> GetResponse:
-    """The middleware that writes the cookie of whoever was remembered in a request."""
+    """The middleware that writes the cookie for the person remembered in a request."""
     if iscoroutinefunction(get_response):
 
         async def handle_async(request: HttpRequest) -> HttpResponseBase:
@@ -115,7 +116,7 @@ def _write(request: HttpRequest, answer: HttpResponseBase) -> None:
         return
     user, signed_in = known
     others = [entry for entry in _entries(request) if entry.user_id != user.pk]
-    # A new number: what was used up of the old one does not matter to who knows the password.
+    # A new number: somebody who knows the password starts with an unused count.
     entry = Entry(user.pk, secrets.token_urlsafe(12), _mark(user), signed_in)
     answer.set_cookie(
         COOKIE,
@@ -157,6 +158,6 @@ def _on_sign_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 def _on_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    # Who reads the person's mail is no stranger, and could not get in otherwise while somebody goes
-    # on guessing.
+    # Somebody who reads the person's mail is no stranger, and could not get in otherwise while
+    # somebody else keeps guessing.
     remember(request, user, signed_in=False)

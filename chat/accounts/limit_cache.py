@@ -1,8 +1,8 @@
-"""The cache in which allauth counts attempts: on the bus, and in this process when it is away.
+"""The cache in which allauth counts attempts: on the bus, or in this process when the bus is down.
 
 Limits must hold across web processes, and signing in must not fail with the bus. Falling back to
-the process's own memory keeps a limit, though one for each process; failing open would keep none.
-Values are JSON: whoever can write to the bus must not be able to run code here, as pickle would.
+the process's own memory keeps a limit, though one per process; failing open would keep none.
+Values are JSON: with pickle, anybody who can write to the bus could run code here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-# Enough that an attacker cannot push a counter out by making others; about 30 MB at the most.
+# Enough that an attacker cannot evict a counter by creating others; at most about 30 MB.
 MAX_LOCAL_ENTRIES = 100_000
 
 
 class JsonSerializer:
-    """What `RedisCache` stores values with. Whole numbers stay bare, so that Redis can count."""
+    """Serialises the values of `RedisCache`. Whole numbers stay bare, so that Redis can count."""
 
     def dumps(self, value: Any) -> bytes | int:
         return value if type(value) is int else json.dumps(value).encode()

@@ -1,8 +1,8 @@
 """Mails that tell people what happened to their account, so that nobody changes it unnoticed.
 
-They go to all addresses of the account, also to the one that has just ceased to be its address:
-whoever took the account over would otherwise read them alone. allauth tells of passwords and
-factors by itself; of addresses it tells less than this.
+They go to all addresses of the account, including one that has just been removed from it:
+otherwise only somebody who took the account over would read them. allauth itself reports changes
+of passwords and factors; of addresses it reports fewer than this module.
 """
 
 from __future__ import annotations
@@ -36,16 +36,19 @@ def tell(request: HttpRequest, template: str, user: User, **values: Any) -> None
 
 
 def tell_of_token(request: HttpRequest, user_id: int, name: str, language: str | None) -> None:
-    """Somebody made a token over the API. `language`: the request's, which threads do not know."""
+    """Mails that a token was made over the API.
+
+    `language`: the request's, which threads do not know.
+    """
     user = User.objects.get(pk=user_id)
     with context.request_context(request), translation.override(language):
         tell(request, "token_made", user, token_name=name)
 
 
 def change_address(request: HttpRequest, user: User, old: str, new: str) -> None:
-    """Staff gave the person another address: it takes the old one's place, and that one is told.
+    """Replaces the person's address by the one staff gave them, and mails the old address.
 
-    The old one resets no password from then on.
+    The old address can no longer reset the password.
     """
     with transaction.atomic():
         addresses = EmailAddress.objects.filter(user=user)
@@ -59,7 +62,7 @@ def change_address(request: HttpRequest, user: User, old: str, new: str) -> None
 
 
 def connect() -> None:
-    """Starts listening to what is changed; called once when the app is ready."""
+    """Starts listening to changes; called once when the app is ready."""
     email_added.connect(_on_address_added, dispatch_uid="chat.accounts.notices")
     email_changed.connect(_on_address_changed, dispatch_uid="chat.accounts.notices")
 
@@ -77,6 +80,6 @@ def _on_address_changed(
     to_email_address: EmailAddress,
     **kwargs: Any,
 ) -> None:
-    # With an old one allauth tells it.
+    # If there was an old address, allauth mails it.
     if from_email_address is None:
         tell(request, "email_changed", user, to_email=to_email_address.email)

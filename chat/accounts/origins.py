@@ -1,7 +1,7 @@
 """Which web pages may open a socket that acts with the visitor's cookie.
 
-A browser sends cookies with a socket that any page opens, and asks nobody first (CWE-1385); the
-Origin header is the only sign of who is behind it.
+A browser sends cookies with a socket that any page opens, without asking first (CWE-1385); only
+the Origin header tells which page opened it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def is_allowed_origin(headers: Headers, allowed_origins: Collection[str]) -> bool:
-    """Whether exactly one Origin is given and it is, letter for letter, an allowed one.
+    """Whether exactly one Origin is given and it is, character for character, an allowed one.
 
     Scheme, host and port must all agree. Absent (programs: they have tickets) and `null`
     (sandboxed pages, redirects) are not allowed.

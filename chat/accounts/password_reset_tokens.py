@@ -1,4 +1,4 @@
-"""What the links that reset passwords are made of."""
+"""The tokens in links that reset passwords."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.contrib.auth.tokens import PasswordResetTokenGenerator
 
 from chat.models import User
 
-# For whom a link is made where nobody has the address, so that this takes as long as any other.
+# Whom a link is made for when nobody has the address, so that this takes as long as any other.
 NOBODY_ID = 0
 
 
 class Tokens(PasswordResetTokenGenerator):
-    """As allauth's: good until the password, an address or the last sign-in changes.
+    """Like allauth's: valid until the password, an address or the last sign-in changes.
 
-    allauth's also writes missing rows of addresses, which would take longer for some people.
+    allauth's version also writes missing address rows, which would take longer for some people.
     """
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
@@ -26,5 +26,5 @@ class Tokens(PasswordResetTokenGenerator):
 
 
 def nobody() -> User:
-    """Somebody who is not there, for whom all is done that is done for others."""
+    """A person who does not exist, for whom the same work is done as for others."""
     return User(pk=NOBODY_ID, username="nobody")

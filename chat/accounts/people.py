@@ -1,4 +1,4 @@
-"""Who is who. Functions use the ORM; call them through `chat.servers.postgres.in_database`."""
+"""Looks up people. Functions use the ORM; call them through `chat.servers.postgres.in_database`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def info(user: User) -> UserInfo:
 
 
 def by_ids(ids: Iterable[int]) -> dict[int, UserInfo]:
-    """Those of the people that exist, deactivated ones included: old messages name them."""
+    """The people with these ids that exist, deactivated ones too: old messages name them."""
     return {user.pk: info(user) for user in User.objects.filter(pk__in=list(ids))}
 
 
@@ -78,9 +78,10 @@ def search(text: str, limit: int = 20) -> list[UserInfo]:
 
 
 def named(text: str) -> Q:
-    """People in whose user name or display name each word of `text` stands, in any order.
+    """People whose user name or display name contains each word of `text`, in any order.
 
-    A word that begins with `@` is part of a user name. `е` finds `ё` too, as people write it.
+    A word that begins with `@` is part of a user name. `е` finds `ё` too, as people write one for
+    the other.
     """
     found = Q()
     for word in _words(text):
@@ -116,9 +117,9 @@ def _holds(field: str, word: str) -> Q:
 def members_of(
     room_id: int, after: str, limit: int, text: str = "", among: Iterable[int] | None = None
 ) -> list[MemberInfo]:
-    """Members of a room by user name, from behind `after`; one who entered just now may lack.
+    """Members of a room by user name, after `after`; somebody who just entered may be missing.
 
-    Only those `named` so, and only `among` these people, where that is given.
+    Only those `named` like `text`, and only those `among` these people, if given.
     """
     found = Membership.objects.filter(
         _named(text), room_id=room_id, user__is_active=True, user__username__gt=after
@@ -138,18 +139,18 @@ def members_of(
 
 
 def _named(text: str) -> Q:
-    """What is about people who are `named` so."""
+    """Like `named`, for rows that refer to a person."""
     return Q(user__in=User.objects.filter(named(text))) if _words(text) else Q()
 
 
 def later(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The later of two ends, either of which may be missing."""
+    """The later of two end times, either of which may be missing."""
     return max((end for end in (one, other) if end is not None), default=None)
 
 
 def banned_from(room_id: int, after: str, limit: int, text: str = "") -> list[BannedPerson]:
-    """Who may not come back into a room, by user name, from behind `after` and `named` so, with
-    the reason where one was given."""
+    """People banned from a room and `named` like `text`, by user name, after `after`, with the
+    reason if one was given."""
     bans = (
         Ban.objects.filter(_named(text), room_id=room_id, user__username__gt=after)
         .select_related("user")
@@ -177,5 +178,5 @@ def is_active(user_id: int) -> bool:
 
 
 def is_muted(user_id: int) -> bool:
-    """Whether the person may write nowhere at the moment."""
+    """Whether the person is muted everywhere at the moment."""
     return User.objects.filter(pk=user_id, muted_until__gt=clocks.LOG.now()).exists()

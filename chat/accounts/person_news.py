@@ -1,4 +1,4 @@
-"""Telling open pages what has changed about a person: the frame `person`, a hint like any other."""
+"""Tells open pages what has changed about a person: the frame `person`, a hint like any other."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chat.models import User
 def announce(user: User) -> None:
     """Tells everybody who is connected, after the commit of the running transaction, if any.
 
-    May block for the bus's time-outs, so it is called in threads only.
+    May block for the bus's time-outs, so call it in threads only.
     """
     shown = structs.asdict(people.info(user))
     if not shown["deactivated"]:
-        del shown["deactivated"]  # a hub of an older version does not know it
+        del shown["deactivated"]  # hubs of an older version do not know this field
     message = {"type": "person", "user": shown}
     transaction.on_commit(lambda: to_hubs.publish_blocking(to_hubs.HUBS_GROUP, message))

@@ -1,7 +1,7 @@
-"""The address that people open: what links in mails begin with.
+"""The address that people open: links in mails begin with it.
 
-A request's `Host` is no basis for it. Whoever asks writes it, and health checks and people on this
-machine may ask by names (`localhost:31337`) at which somebody else could be listening.
+It cannot be taken from a request's `Host`. The client writes that header, and health checks and
+people on this machine may use names (`localhost:31337`) at which somebody else could be listening.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 
 def origin_of(request: HttpRequest | None) -> str:
-    """The one of ALLOWED_ORIGINS by which a request came; the first where it is none of them."""
+    """The one of ALLOWED_ORIGINS that a request came by; the first of them if it came by none."""
     origins: tuple[str, ...] = settings.ENV.allowed_origins
     if request is not None:
         asked = f"{request.scheme}://{request.get_host()}"

@@ -1,18 +1,17 @@
-"""Who is at the keyboard: asked again before what would hand the account over.
+"""Asks people to prove who they are again before changes that could hand the account over.
 
-A session that somebody else got hold of (a desk left alone, a stolen cookie) must not become the
-account. So before a mail address, the password, a factor or a token of programs is changed, its
-person is asked again: for the code of the second factor where there is one, for the password
-otherwise. What was given a moment ago is not asked for again
-(`ACCOUNT_REAUTHENTICATION_TIMEOUT`).
+Somebody who gets hold of a session (an unattended desk, a stolen cookie) must not get the account.
+So before a mail address, the password, a factor or a program's token is changed, the person is
+asked again: for the code of the second factor if there is one, otherwise for the password. What was
+given a moment ago is not asked for again (`ACCOUNT_REAUTHENTICATION_TIMEOUT`).
 
-| door | passes after |
+| entry point | lets a request pass after |
 |---|---|
-| pages of the account (`ask_again`) | having been asked again; a page can lead there and back |
-| API (`check_recent`) | that, or having signed in: a program cannot be led to a page |
+| pages of the account (`ask_again`) | the person was asked again; a page can lead there and back |
+| API (`check_recent`) | that, or a recent sign-in: a program cannot be led to a page |
 
-An account without a password and without a factor cannot be asked; it passes only soon after it
-signed in.
+An account without a password and without a factor cannot be asked; it passes only shortly after
+signing in.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from chat.models import User
 
 View = Callable[..., HttpResponseBase]
 
-# When the session was opened, in its data: seconds since 1970.
+# Key in the session's data: when the session was opened, in seconds since 1970.
 SIGNED_IN_AT = "veche_signed_in_at"
 
 
 def was_asked_again(request: HttpRequest) -> bool:
-    """Whether the person of this session was asked again a moment ago, for all they have."""
+    """Whether the session's person was asked again a moment ago, for all that their account has."""
     user = request.user
     assert isinstance(user, User)
     factor = second_factor.state_of(request)
@@ -51,7 +50,7 @@ def was_asked_again(request: HttpRequest) -> bool:
         return False
     if factor is SecondFactor.NONE and not user.has_usable_password():
         return _signed_in_recently(request)
-    # Records of what the account had before count for nothing once it has a factor.
+    # Once the account has a factor, records of a password do not count.
     wanted = second_factor.METHOD if factor is SecondFactor.GIVEN else "password"
     return any(
         record.get("reauthenticated") and record["method"] == wanted and _is_recent(record["at"])
@@ -60,7 +59,7 @@ def was_asked_again(request: HttpRequest) -> bool:
 
 
 def check_recent(request: HttpRequest) -> None:
-    """Lets a request of the API pass whose person has signed in, or was asked again, just now.
+    """Lets an API request pass if its person has just signed in or was just asked again.
 
     It blocks. Raises: ReauthenticationRequired, which the API answers with 403 and the code
     `reauthentication_required`.
@@ -72,7 +71,7 @@ def check_recent(request: HttpRequest) -> None:
 
 
 def ask_again(*, methods: frozenset[str], factor_alone: bool = False) -> Callable[[View], View]:
-    """A view of somebody signed in that asks again before it answers one of `methods`.
+    """Decorates a view for signed-in people to ask again before it answers one of `methods`.
 
     `factor_alone`: only where there is a second factor; the view's own form asks for the password.
     """
@@ -95,10 +94,12 @@ def ask_again(*, methods: frozenset[str], factor_alone: bool = False) -> Callabl
 
 
 def _lead_to_question(request: HttpRequest, *, keep_form: bool) -> HttpResponseBase:
-    """To the page that asks, and back. Raises: PermissionDenied when there is nothing to ask for.
+    """Leads to the page that asks, and back.
 
-    allauth keeps a form in the session and goes on with it afterwards; one with passwords in it
-    is better filled in again.
+    With `keep_form`, allauth keeps the form in the session and resumes it afterwards; a form with
+    passwords in it is better filled in again.
+
+    Raises: PermissionDenied when there is nothing to ask for.
     """
     asked = get_adapter(request).get_reauthentication_methods(request.user)
     if not asked:

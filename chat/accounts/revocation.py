@@ -1,10 +1,10 @@
-"""Ending what a person no longer may do: on sign-out, password change, deactivation, token revoke.
+"""Ends access on sign-out, password change, deactivation and token revocation.
 
-Whatever ends all sessions of a person ends the tokens of their programs too: who changes a password
-because somebody else knows it would otherwise leave them a key.
+Whatever ends all sessions of a person ends the tokens of their programs too: somebody who changes
+a password because it leaked would otherwise leave the intruder a key.
 
 The push over the bus closes sockets within moments. It may be lost, so `chat.accounts.socket_auth`
-also asks for all of them at least once a minute.
+also checks all sockets at least once a minute.
 
 An *origin* says what a connection was opened with: a session's key, or `token:<id>`.
 """
@@ -35,8 +35,8 @@ def token_origin(token_id: int) -> str:
 def announce(user_id: int, origin: str | None) -> None:
     """Tells every hub to close the person's sockets of `origin`, or all of them for None.
 
-    After the commit of the running transaction, if any. Best effort; may block for the bus's
-    time-outs, so it is called in threads only.
+    Does so after the commit of the running transaction, if any. Best effort; may block for the
+    bus's time-outs, so call it in threads only.
     """
     message = {"type": "revoke", "user": user_id, "session": origin}
     transaction.on_commit(lambda: to_hubs.publish_blocking(to_hubs.HUBS_GROUP, message))
@@ -51,8 +51,8 @@ def connect() -> None:
 
 
 def _on_sign_out(request: HttpRequest, user: User | None, **kwargs: Any) -> None:
-    # The signal comes before the session is deleted; the socket that the push closes may not
-    # come back on its own (close code 4403), so that order is harmless.
+    # The signal comes before the session is deleted. That is harmless: the socket that the push
+    # closes does not reconnect on its own (close code 4403).
     session_key = request.session.session_key
     if user is not None and session_key is not None:
         announce(user.pk, session_key)
@@ -73,7 +73,7 @@ def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs:
     password, was_active, ended_at = before
     instance._switched = was_active != instance.is_active  # type: ignore[attr-defined]
     if update_fields is None and was_active != instance.is_active:
-        # Whoever does it by another door than `chat.actions.people` means the same.
+        # A change made outside `chat.actions.people` means the same.
         now = timezone.now()
         instance.deactivated_at = None if instance.is_active else now
         instance.sessions_ended_at = instance.sessions_ended_at if instance.is_active else now
@@ -82,7 +82,7 @@ def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs:
         or (was_active and not instance.is_active)
         or ended_at != instance.sessions_ended_at
     )
-    # Django hashes a password anew at sign-in when the hasher has changed: it is the same password.
+    # Django rehashes a password at sign-in when the hasher has changed: the password is the same.
     rehashed = update_fields == frozenset({"password"}) and instance._password is None  # type: ignore[attr-defined]
     instance._ends_tokens = instance._ends_sessions and not (  # type: ignore[attr-defined]
         rehashed and instance.has_usable_password()

@@ -1,4 +1,4 @@
-"""Pages of the account that ask who is there before they answer
+"""Account pages that ask people to prove who they are before they answer
 (`chat.accounts.reauthentication`), and those whose address holds a key
 (`chat.accounts.key_pages`).
 
@@ -16,7 +16,7 @@ from chat.accounts.key_pages import keep_the_key
 from chat.accounts.reauthentication import ask_again
 
 CHANGES = frozenset({"POST"})
-# What the page itself shows, or would make, is not for everybody who sits down there.
+# For pages whose very content, or what they would create, must not be open to a passer-by.
 ALL = frozenset({"GET", "HEAD", "POST"})
 
 urlpatterns = [

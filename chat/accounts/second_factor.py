@@ -1,12 +1,12 @@
 """Whether a session was opened with its person's second factor: the session's own record decides.
 
-The account says that there is a factor, the session that it was given. A session that was opened
-with the password alone has not given it, however the account is guarded by now. allauth writes
-every authentication into the session; a record counts if it is not older than the factor that the
-account has, so a factor that was switched off and on again is asked for again.
+The account says that there is a factor; the session says that it was given. A session opened with
+the password alone has not given it, even if the account has a factor by now. allauth writes every
+authentication into the session. A record counts if it is not older than the account's factor, so a
+factor that was switched off and on again is asked for again.
 
-A new factor ends all other sessions of the person: whoever had one of them may have known the
-password and nothing else. The session in which it was set up has proved it and goes on.
+A new factor ends all other sessions of the person: they may belong to somebody who knew only the
+password. The session in which the factor was set up has proved it and goes on.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from django.utils import timezone
 from chat.accounts import known_devices
 from chat.models import User
 
-# How allauth calls an authentication by code or key in a session's record.
+# What allauth calls an authentication by code or key in a session's record.
 METHOD = "mfa"
-# Recovery codes stand in for a factor; alone they are none.
+# Recovery codes replace a factor; alone they are not one.
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
 class SecondFactor(Enum):
-    """What is known of the second factor of a request's session."""
+    """What is known about the second factor of a request's session."""
 
     NONE = auto()  # the account has none
     MISSING = auto()  # it has one, and this session has not given it
@@ -44,7 +44,7 @@ class SecondFactor(Enum):
 
 
 def state_of(request: HttpRequest) -> SecondFactor:
-    """What the session of somebody who is signed in has given. One query; it blocks."""
+    """The second-factor state of a signed-in person's session. One query; it blocks."""
     user = request.user
     assert isinstance(user, User)
     since = newest(user.pk)
@@ -83,12 +83,12 @@ def _end_sessions(instance: Authenticator, created: bool, **kwargs: Any) -> None
 
 
 def _keep_session(request: HttpRequest, authenticator: Authenticator, **kwargs: Any) -> None:
-    """The session that set the factor up goes on, under a new key, with the factor on record."""
+    """Keeps the session that set the factor up, under a new key, with the factor on record."""
     if authenticator.type not in FACTORS:
         return
     person = User.objects.get(pk=authenticator.user_id)
     assert isinstance(request.user, User)
-    # Whatever saves the request's own copy later must not bring the others back.
+    # A later save of the request's own copy must not revive the other sessions.
     request.user.sessions_ended_at = person.sessions_ended_at
     update_session_auth_hash(request, person)
     record_authentication(

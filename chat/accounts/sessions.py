@@ -1,6 +1,6 @@
-"""Sessions of people at their browsers: when one is ended, its sockets end too.
+"""People's browser sessions: when one is ended, its sockets end too.
 
-allauth keeps the list (`UserSession`) and its page for oneself; administrators have another one.
+allauth keeps the list (`UserSession`) and a page of one's own; administrators have another page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chat.models import User
 
 
 def connect() -> None:
-    """Starts listening to the ends of sessions; called once when the app is ready."""
+    """Starts listening for sessions that end; called once when the app is ready."""
     post_delete.connect(_on_end, sender=UserSession, dispatch_uid="chat.accounts.sessions")
 
 
@@ -25,7 +25,7 @@ def _on_end(instance: UserSession, **kwargs: Any) -> None:
 
 
 def sessions_of(user_id: int) -> list[UserSession]:
-    """The sessions that are in force, newest first."""
+    """The person's sessions in force, newest first."""
     found: list[UserSession] = [
         session
         for session in UserSession.objects.filter(user_id=user_id).order_by("-created_at")
@@ -35,9 +35,9 @@ def sessions_of(user_id: int) -> list[UserSession]:
 
 
 def end_all(person: User) -> None:
-    """Ends all that the person opened, also what is on no list, with sockets and tokens.
+    """Ends all of the person's sessions, even those on no list, with sockets and tokens.
 
-    Browsers in which they signed in do not know them any more (`chat.accounts.known_devices`).
+    Browsers in which they signed in no longer know them (`chat.accounts.known_devices`).
     """
     end(sessions_of(person.pk))
     person.sessions_ended_at = timezone.now()

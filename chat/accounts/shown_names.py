@@ -1,12 +1,12 @@
-"""Whose shown name could be taken for somebody else's: then the user name, which is unique, stands
-beside it, wherever the name is shown.
+"""Marks people whose shown name could be taken for somebody else's: their user name, which is
+unique, is then shown beside it everywhere.
 
-Names are not unique, as two people may well be called Anna; so it is shown and not forbidden. The
-skeletons of a person's names (`chat.names.look_alikes`) are kept in their row, and whether another
-person's look like them. Both follow every `save`; what was written past it (by an old version, in
-bulk) is filled in by `fill_in`, after each `migrate`.
+Names need not be unique, as two people may well be called Anna; so a shared name is marked, not
+forbidden. A person's row keeps the skeletons of their names (`chat.names.look_alikes`) and whether
+another person's names look like them. Both are updated on every `save`; after each `migrate`,
+`fill_in` adds them for rows written otherwise (by an old version, in bulk).
 
-Open pages hear of a change (`chat.accounts.person_news`).
+Open pages are told of a change (`chat.accounts.person_news`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from chat.names import look_alikes
 
 NAMES = ("display_name", "username")
 SKELETONS = ("name_skeletons", "username_skeletons")
-# One change of a name at a time: two at once would each not see the other.
+# One change of a name at a time: two at once would not see each other.
 LOCK = 0x76656368655F6E6D
 BATCH = 1_000
-# As `_is_shared` has it, of everybody at once: one pass, where that looks at all others for each.
+# Like `_is_shared`, but for everybody in one pass instead of a look at all others for each person.
 SHARED_OF_ALL = """
     WITH shown AS (SELECT id, unnest(name_skeletons) AS skeleton FROM chat_user),
     taken AS (
@@ -50,10 +50,10 @@ def connect() -> None:
 
 
 def fill_in() -> int:
-    """Skeletons of everybody who has none, and then who shares a name; returns how many had none.
+    """Fills in missing skeletons, then who shares a name; returns how many people had none.
 
-    May be run at any time and again; a batch is one transaction. Who shares a name is looked up
-    even if nobody was without: an attempt may have been cut off in between.
+    May be run at any time and repeated; a batch is one transaction. Shared names are looked up even
+    if no skeletons were missing: an earlier run may have been cut off in between.
     """
     filled = 0
     while batch := list(User.objects.filter(name_skeletons=None).order_by("pk")[:BATCH]):
@@ -62,7 +62,7 @@ def fill_in() -> int:
         User.objects.bulk_update(batch, SKELETONS)
         filled += len(batch)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")  # it takes as long as there are people
+        cursor.execute("SET LOCAL statement_timeout = 0")  # the query grows with the people
         cursor.execute(SHARED_OF_ALL)
         shared = [pk for (pk,) in cursor.fetchall()]
     for start in range(0, len(shared), BATCH):
@@ -124,10 +124,10 @@ def _after_save(instance: User, created: bool, **kwargs: Any) -> None:
 
 
 def _set_shared(skeletons: Iterable[str]) -> set[int]:
-    """Looks again at everybody with one of these; returns whose mark has changed.
+    """Checks everybody with one of these skeletons again; returns whose mark has changed.
 
-    Of many with one name few change: it is the second who makes it shared, and the last but one who
-    ends that.
+    Even if many share a name, few marks change: the second person makes the name shared, and when
+    the last but one goes it no longer is.
     """
     those = User.objects.filter(name_skeletons__overlap=list(skeletons))
     now_shared = list(those.filter(_is_shared(), name_is_shared=False).values_list("pk", flat=True))
@@ -143,5 +143,5 @@ def _after_migrate(sender: Any, apps: Any, **kwargs: Any) -> None:
     try:
         apps.get_model("chat", "User")._meta.get_field("name_is_shared")
     except (LookupError, FieldDoesNotExist):
-        return  # a migration backwards has taken the columns away
+        return  # a backward migration has removed the columns
     fill_in()

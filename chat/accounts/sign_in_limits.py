@@ -4,17 +4,17 @@ The rates are in `ACCOUNT_RATE_LIMITS`:
 
 | count | of | stops |
 |---|---|---|
-| `sign_in` | attempts from an address, also right ones | one machine that keeps ours busy |
+| `sign_in` | attempts from an address, right ones too | one machine that keeps ours busy |
 | `login_failed` | an address; a name from that address | one machine |
 | `login_failed_by_name` | a name, from anywhere | many machines |
-| `code_failed` | codes from an address; codes of a person, from anywhere | who knows the password |
+| `code_failed` | codes from an address; codes of a person, from anywhere | knowing the password |
 | `login_failed_by_device` | a browser or session that knows the person | a stolen cookie |
 
-Anybody can use up what is counted of a name. So whoever comes with the cookie of a browser in which
-the person has signed in (`chat.accounts.known_devices`), or with their session, has a count of
-their own and is asked for no other. When that is used up they are a stranger like all others.
+Anybody can use up the count of a name. So a request with the person's session, or with the cookie
+of a browser in which they have signed in (`chat.accounts.known_devices`), has a count of its own,
+and no other applies. When that is used up, the request counts as a stranger's.
 
-What is counted is taken back when the password or the code was right.
+An attempt is not counted if the password or the code was right.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ APP = "allauth.account"
 
 
 def try_password(request: HttpRequest, username: str) -> RateLimitUsage | None:
-    """Counts an attempt to give the password of a name, known or not; None when it may not be made.
+    """Counts an attempt at a name's password, whether or not the name exists; None when refused.
 
     It blocks for the bus.
     """
     name = usernames.normalise(username)
-    # Neither host nor port of the request is part of a key: whoever asks can choose them.
+    # Neither host nor port of the request is part of a key: the client can choose them.
     here = f"{name} {ratelimit.get_ip(request)}"
     known = _known_by(request, name, signed_in=False)
     return _try(request, known, (("login_failed", here), ("login_failed_by_name", name)))
 
 
 def try_code(request: HttpRequest, username: str) -> RateLimitUsage | None:
-    """The same for a code of the person's second factor."""
-    # Not a browser that only a reset by mail has made known: this is asked of who reads the mail.
+    """Like `try_password`, for a code of the person's second factor."""
+    # Not a browser known only by a reset by mail: the code must stop somebody who reads the mail.
     known = _known_by(request, username, signed_in=True)
     return _try(request, known, (("code_failed", username),))
 
@@ -67,7 +67,7 @@ def _try(
 
 
 def _known_by(request: HttpRequest, username: str, *, signed_in: bool) -> str | None:
-    """What of the request belongs to that person: their session, or a browser that knows them."""
+    """What in the request is known to be the person's: their session, or a browser."""
     if request.user.is_authenticated and request.user.get_username() == username:
         return f"session {request.session.session_key}"
     device = known_devices.device_of(request, username, signed_in=signed_in)

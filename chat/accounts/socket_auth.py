@@ -1,8 +1,8 @@
 """Who opens a socket, and whether they may stay: the one place that decides both.
 
-A browser comes with its session cookie, which counts only from an allowed origin; a program with a
-single-use ticket. Both need an active person. What was decided at the handshake is asked again at
-least once a minute for all connections together.
+A browser comes with its session cookie, which counts only from an allowed origin; a program comes
+with a single-use ticket. Both need an active person. The decision made at the handshake is checked
+again at least once a minute, for all connections together.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chat.protocol.scopes import Scope
 from chat.resilience.coalescing import Coalescer
 from chat.servers.postgres import in_database
 
-# What a browser sends for all of a site is at most a few KiB.
+# All cookies that a browser sends for a site are at most a few KiB.
 MAX_COOKIE_BYTES = 8 * 1024
 MAX_SUBPROTOCOLS = 8
 MAX_SESSION_KEY = 40
@@ -50,14 +50,14 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Credential(NamedTuple):
-    """What somebody came with: a session's key or a token; and, for tickets, whose it is."""
+    """What a connection was opened with: a session's key or a token; for tickets, also whose."""
 
     user_id: int | None
     origin: str
 
 
 class Found(NamedTuple):
-    """Who is behind a claim that is in force, and what they may do with it."""
+    """Who is behind a credential that is in force, and what they may do with it."""
 
     user: User
     scopes: frozenset[Scope]
@@ -70,8 +70,8 @@ class Rejected(Exception):
 async def identify(headers: Headers, subprotocols: Collection[str]) -> Identity | None:
     """Who asks for a connection; None when nobody is signed in.
 
-    Raises: Rejected for a wrong origin or subprotocol; Unavailable when the bus or PostgreSQL,
-    which know sessions and tickets, are away.
+    Raises: Rejected for a wrong origin or subprotocol; Unavailable when the bus, which knows
+    tickets, or PostgreSQL, which knows sessions, is down.
     """
     if SUBPROTOCOL not in subprotocols or len(subprotocols) > MAX_SUBPROTOCOLS:
         raise Rejected
@@ -108,7 +108,7 @@ def _session_key(headers: Headers) -> str | None:
         return None
     jar = parse_cookie(b"; ".join(cookies).decode("latin1"))
     key = jar.get(settings.SESSION_COOKIE_NAME, "")
-    # Django's own keys look like this; anything else was made up and is not asked for.
+    # Django's own keys look like this; anything else was made up and is not looked up.
     return key if key.isascii() and key.isalnum() and len(key) <= MAX_SESSION_KEY else None
 
 
@@ -120,7 +120,7 @@ def _identity(found: Found, origin: str) -> Identity:
 
 
 async def revoked_identities(identities: Iterable[Identity]) -> set[Identity]:
-    """Those whose session, token or account is no longer in force; three queries for all.
+    """The identities whose session, token or account is no longer in force; three queries for all.
 
     Raises: Unavailable.
     """
@@ -133,7 +133,7 @@ def _not_allowed(identities: set[Identity]) -> set[Identity]:
 
 
 def _people_behind(credentials: Collection[Credential]) -> dict[Credential, Found]:
-    """The active person behind each claim that is in force; at most three queries for all."""
+    """The active person behind each credential in force; at most three queries for all."""
     sessions = _sessions({one.origin for one in credentials if not _is_program(one)})
     claimed = {
         credential: _signed_in(sessions.get(credential.origin, {}))
@@ -162,7 +162,7 @@ def _is_program(credential: Credential) -> bool:
 
 
 def _tokens(origins: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]:
-    """Those of the tokens that are in force: whose they are, and what they may do."""
+    """The tokens of these that are in force: whose they are, and what they may do."""
     if not origins:
         return {}
     ids = {origin.removeprefix(TOKEN_ORIGIN) for origin in origins}
@@ -174,7 +174,7 @@ def _tokens(origins: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]
 
 
 def _signed_in(session: dict[str, Any]) -> int | None:
-    """The id in a session, in force or not."""
+    """The user id in a session, whether or not the session is in force."""
     user_id = str(session.get(SESSION_KEY))
     return int(user_id) if user_id.isascii() and user_id.isdigit() else None
 

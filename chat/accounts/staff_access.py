@@ -1,6 +1,6 @@
-"""The door of staff: who comes in to the admin, and to what other applications keep behind it.
+"""Who may enter the admin, and what other applications keep behind the same check.
 
-`is_staff` and a second factor open it; what lies behind asks for a permission each.
+`is_staff` and a second factor let somebody in; each page behind that also needs a permission.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SEES_ANALYTICS = "chat.view_analytics"
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:
-    """Whether this member of the staff has still to set one up, or to give it in this session.
+    """Whether this member of staff must still set up a factor, or give it in this session.
 
-    A factor that the account has is asked for whatever STAFF_MFA says, so that a session which was
-    opened with the password alone is no way around it.
+    A factor that the account has is asked for whatever STAFF_MFA says, so that a session opened
+    with the password alone does not get around it.
     """
     factor = second_factor.state_of(request)
     return factor is SecondFactor.MISSING or (
@@ -32,7 +32,7 @@ def lacks_second_factor(request: HttpRequest) -> bool:
 
 
 def page_for_second_factor(request: HttpRequest) -> str:
-    """Where somebody who lacks it goes, and comes back from."""
+    """The page to send people without a second factor to; it leads back afterwards."""
     if second_factor.state_of(request) is SecondFactor.NONE:
         return reverse("mfa_activate_totp")
     back = urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})
@@ -40,7 +40,7 @@ def page_for_second_factor(request: HttpRequest) -> str:
 
 
 def staff_of_session(request: HttpRequest) -> User | None:
-    """The member of the staff whose session this is, behind the door; None for everybody else.
+    """The member of staff whose session this is, if it may enter; None for everybody else.
 
     Uses the ORM.
     """
@@ -51,10 +51,10 @@ def staff_of_session(request: HttpRequest) -> User | None:
 
 
 def staff_of_token(user_id: int) -> User | None:
-    """The member of the staff who made a token; None for everybody else.
+    """The member of staff who made a token; None for everybody else.
 
-    A token is shown and not answered, so that the account has a second factor is all that can be
-    asked of it. Uses the ORM.
+    A token cannot answer a question, so the check can only require that the account has a second
+    factor. Uses the ORM.
     """
     user = User.objects.filter(pk=user_id, is_active=True, is_staff=True).first()
     if user is None or (settings.ENV.staff_mfa and not is_mfa_enabled(user)):

@@ -1,7 +1,7 @@
 """Single-use tickets with which programs open a WebSocket.
 
-A browser's session cookie comes along with the handshake; a program's bearer token must not
-stand in a URL or a subprotocol that proxies write to their logs. So it trades the token for a
+A browser's session cookie comes with the handshake; a program's bearer token must not appear in a
+URL or a subprotocol that proxies write to their logs. So the program trades the token for a
 ticket that works once, within 30 s. The bus keeps only the ticket's digest.
 
 | Key on the bus | Type | Expiry | Meaning |
@@ -37,9 +37,9 @@ def _key(value: str) -> str:
 
 
 async def issue(user_id: int, origin: str) -> str:
-    """A new ticket's text, of characters that a subprotocol may hold.
+    """A new ticket's text, made of characters that a subprotocol may contain.
 
-    Raises: Unavailable when the bus is away.
+    Raises: Unavailable when the bus is down.
     """
     value = secrets.token_urlsafe(32)
     ticket = msgspec.json.encode(Ticket(user_id, origin))
@@ -50,16 +50,16 @@ async def issue(user_id: int, origin: str) -> str:
 
 
 async def redeem(value: str) -> Ticket | None:
-    """What the ticket stands for; None when it was used, is too old or never was.
+    """The ticket with this text; None when it was used, is too old or never existed.
 
-    Whoever redeems it still asks whether that origin is in force, as for any connection.
+    The caller must still check that its origin is in force, as for any connection.
 
-    Raises: Unavailable when the bus is away.
+    Raises: Unavailable when the bus is down.
     """
     if not 1 <= len(value) <= MAX_TICKET_CHARACTERS:
         return None
     pipe = redis_bus.client().pipeline(transaction=False)
-    # Read and deleted in one step, so of two connections only one gets it.
+    # Read and deleted in one step, so that only one of two connections gets it.
     pipe.getdel(_key(value))
     [found] = await redis_bus.ask(pipe.execute)
     return None if found is None else _decoder.decode(found)

@@ -1,4 +1,4 @@
-"""Pages of one's own account for what keeps it open elsewhere: tokens of programs, and sessions."""
+"""Pages of one's own account for its access from elsewhere: tokens of programs, and sessions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from chat.protocol import scopes
 @rate_limit(action="make_token")  # type: ignore[untyped-decorator]
 @ask_again(methods=frozenset({"POST"}))
 def token_page(request: HttpRequest) -> HttpResponse:
-    """My tokens, and a form for another one, which is shown in the answer and never again."""
+    """My tokens, and a form for a new one, which is shown in the response and never again."""
     user = _user(request)
     form = TokenForm(request.POST or None)
     issued: tuple[ApiToken, str] | None = None
@@ -62,7 +62,7 @@ def token_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def revoke(request: HttpRequest, token_id: int | None = None) -> HttpResponse:
-    """Ends one of my tokens, or all of them; one that has ended meanwhile is no mistake."""
+    """Ends one of my tokens, or all of them; a token that has already ended is no error."""
     chosen = None if token_id is None else [token_id]
     if tokens.revoke_some(_user(request).pk, chosen):
         messages.success(request, gettext("Revoked. It opens nothing any more."))
@@ -76,8 +76,8 @@ class _EndEverythingElse(ManageUserSessionsForm):  # type: ignore[misc]
 
 
 class _Sessions(ListUserSessionsView):  # type: ignore[misc]
-    """allauth's page; ending the other sessions ends tokens too, which somebody in them may have
-    made."""
+    """allauth's page; ending the other sessions ends tokens too, since somebody in those sessions
+    may have made them."""
 
     form_class = _EndEverythingElse
 

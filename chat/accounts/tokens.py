@@ -1,6 +1,6 @@
-"""Bearer tokens of programs: shown once, kept only as SHA-256 digests, and good for a time.
+"""Bearer tokens of programs: shown once, kept only as SHA-256 digests, and valid for a time.
 
-A token is 32 random bytes, so a plain digest cannot be guessed back; the `veche_` in front lets
+A token is 32 random bytes, so it cannot be guessed from its plain digest; the prefix `veche_` lets
 secret scanners and people recognise one. It ends when it expires or is revoked: by its owner, by an
 administrator, by `manage.py revoke_tokens`, and with everything that ends all sessions of its owner
 (`chat.accounts.revocation`).
@@ -26,14 +26,14 @@ from chat.protocol.scopes import Scope
 
 TOKEN_PREFIX = "veche_"  # noqa: S105 - what tokens begin with
 SHOWN_PREFIX_CHARACTERS = 12
-# Longer than any token we ever issued; anything above is not worth hashing.
+# Longer than any token we ever issued; anything longer is not worth hashing.
 MAX_TOKEN_CHARACTERS = 100
 MAX_TOKENS_PER_PERSON = 50
-# One write a minute and token, however busy the program is.
+# One write per token and minute, however busy the program is.
 LAST_USED_EVERY = timedelta(minutes=1)
 DEFAULT_DAYS = 90
 MAX_DAYS = 366
-# How long the owner still finds a token that has expired: it says why a program has stopped.
+# How long the owner still sees an expired token: it explains why a program has stopped working.
 EXPIRED_SHOWN_FOR = timedelta(days=30)
 
 
@@ -51,7 +51,7 @@ def digest_of(token: str) -> str:
 
 
 def in_force(now: datetime | None = None) -> Q:
-    """What is true of tokens that work."""
+    """The condition that a token works."""
     unexpired = Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())
     return Q(revoked_at=None) & unexpired
 
@@ -64,8 +64,8 @@ def issue(
 ) -> tuple[ApiToken, str]:
     """A new token of the person: its row, and its text, which nobody can read again.
 
-    `days`: how long it works, 1 to `MAX_DAYS`; None for ever, which is for Veche's own programs and
-    for operators at the command line.
+    `days`: how long it works, 1 to `MAX_DAYS`. None means forever, for Veche's own programs and for
+    operators at the command line.
 
     Raises: ClientError: forbidden when the person has `MAX_TOKENS_PER_PERSON` already, bad_request
     for no scope or another number of days.
@@ -103,7 +103,7 @@ def verify(token: str) -> Verified | None:
     if row is None:
         return None
     if row.last_used_at is None or now - row.last_used_at >= LAST_USED_EVERY:
-        # Of many requests at the same moment one writes.
+        # Of many requests at the same moment, only one writes.
         unused = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_EVERY)
         ApiToken.objects.filter(unused, pk=row.pk).update(last_used_at=now)
     return Verified(row.pk, row.user_id, scopes.from_text(row.scopes))
@@ -115,7 +115,7 @@ def live_tokens(user_id: int) -> QuerySet[ApiToken]:
 
 
 def shown_tokens(user_id: int) -> QuerySet[ApiToken]:
-    """What the owner looks at: tokens in force, and those that expired lately; newest first."""
+    """What the owner sees: tokens in force, and those that expired recently; newest first."""
     since = timezone.now() - EXPIRED_SHOWN_FOR
     return ApiToken.objects.filter(in_force(since), user_id=user_id)
 
@@ -123,16 +123,16 @@ def shown_tokens(user_id: int) -> QuerySet[ApiToken]:
 def revoke(user_id: int, token_id: int) -> None:
     """Ends a token of the person and the sockets that it opened.
 
-    Raises: ClientError (not_found) when it is not theirs or is revoked already.
+    Raises: ClientError (not_found) when it is not theirs or was already revoked.
     """
     if not revoke_some(user_id, [token_id]):
         raise ClientError("not_found", "There is no such token.")
 
 
 def revoke_some(user_id: int, token_ids: Collection[int] | None = None) -> list[int]:
-    """Ends those of the ids that are tokens of the person, None for all; with their sockets.
+    """Ends the person's tokens with these ids (None for all), with their sockets.
 
-    Returns the ids of tokens that were in force, or had expired, until now.
+    Returns the ids of the tokens that it ended, in force or already expired.
     """
     with transaction.atomic():
         rows = ApiToken.objects.select_for_update().filter(user_id=user_id, revoked_at=None)
