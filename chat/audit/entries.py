@@ -2,8 +2,8 @@
 
 Acts that change only PostgreSQL write both in their own transaction (`record`). Acts that become
 an event in a room's log cannot: their entry is committed first (`begin`), the event carries the
-entry's idempotency key, and the outcome follows (`settle`). So an act is never without its entry;
-an entry whose process died is completed from the log or from PostgreSQL, which know the key (see
+entry's idempotency key, and the outcome follows (`settle`). So an act is never without its entry.
+If the process dies, the entry is completed from the log or from PostgreSQL, which know the key (see
 `chat.actions.audit_outcomes` and decision 0018).
 
 Functions use the ORM; call them through `chat.servers.postgres.in_database`.
@@ -42,8 +42,8 @@ Result = AuditOutcome.Result
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """Who acts, through which channel.
 
-    `staff`: with the rights of staff, in all rooms; otherwise with their role in the room.
-    `name` is looked up for people who have an account and give none.
+    `staff`: they act with the rights of staff, in all rooms; otherwise by their role in the room.
+    `name` is looked up if an actor with an account gives none.
     """
 
     user_id: int | None
@@ -54,14 +54,14 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def person(self) -> int:
-        """The account behind the act. Moderation is done by people who have one."""
+        """The account behind the act. Everybody who moderates has one."""
         if self.user_id is None:
             raise ClientError("forbidden", "Sign in to do this.")
         return self.user_id
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act is about: see the fields of `AuditEntry`."""
+    """What an act applies to: see the fields of `AuditEntry`."""
 
     kind: Kind
     id: str
@@ -71,7 +71,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody is about to do. `after` is what they ask for, `before` what is there."""
+    """What somebody is about to do. `after` is the state asked for, `before` the present one."""
 
     by: Actor
     action: Action
@@ -109,7 +109,7 @@ def letter_target(letter: str) -> Target:
 
 
 def actor_of_request(request: HttpRequest, channel: Channel, *, staff: bool = False) -> Actor:
-    """Who makes a request of Django's; they are signed in."""
+    """The actor behind a Django request; they must be signed in."""
     assert isinstance(request.user, User)
     return Actor(
         user_id=request.user.pk,
@@ -121,7 +121,7 @@ def actor_of_request(request: HttpRequest, channel: Channel, *, staff: bool = Fa
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Where a request comes from, past our own proxies; None where that cannot be told."""
+    """Where a request comes from, past our own proxies; None if that cannot be told."""
     return client_address(
         request.headers.get("X-Forwarded-For", ""),
         request.META.get("REMOTE_ADDR"),
@@ -130,7 +130,7 @@ def address_of(request: HttpRequest) -> str | None:
 
 
 def address_of_handshake(scope: Mapping[str, Any]) -> str | None:
-    """The same for the handshake of a WebSocket, an ASGI scope."""
+    """Like `address_of`, for the ASGI scope of a WebSocket handshake."""
     client = scope.get("client")
     forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return client_address(
@@ -146,7 +146,7 @@ def check_reason(reason: str, *, needed: bool) -> str:
 
 
 class Begun(NamedTuple):
-    """The entry of an act: `is_new`, or that of the first time, with its outcome if it is known."""
+    """The entry of an act: a new one (`is_new`), or an earlier one with its outcome, if known."""
 
     entry: AuditEntry
     outcome: AuditOutcome | None
@@ -156,8 +156,8 @@ class Begun(NamedTuple):
 def begin(act: Act) -> Begun:
     """Commits the entry of an act that is about to be done.
 
-    For a key that was used before, the entry of that time: what was done is not done again, and
-    the entry's `after` says what was asked for.
+    For a key used before, returns the earlier entry: the act is not done again, and the entry's
+    `after` says what was asked for.
 
     Raises: ClientError `key_conflict` when the key was used for something else.
     """
@@ -179,14 +179,14 @@ def begin(act: Act) -> Begun:
 
 
 def record(act: Act, result: Result = Result.DONE, detail: str = "") -> AuditEntry:
-    """Entry and outcome in one go, within the caller's transaction."""
+    """Writes entry and outcome together, within the caller's transaction."""
     entry = _insert(act)
     settle(entry.pk, result, detail=detail)
     return entry
 
 
 def settle(entry: int, result: Result, *, seq: int | None = None, detail: str = "") -> None:
-    """Writes down how an act ended. The first outcome stands."""
+    """Records how an act ended. The first outcome is final."""
     AuditOutcome.objects.bulk_create(
         [
             AuditOutcome(
@@ -202,23 +202,23 @@ def settle(entry: int, result: Result, *, seq: int | None = None, detail: str = 
 
 
 def record_private_read(by: Actor, room: int, what: str) -> None:
-    """Puts on record that staff read a private room or conversation; before it is shown.
+    """Puts on record, before it is shown, that staff read a private room or conversation.
 
-    `what` says which part, such as "history from 120": positions, no words.
+    `what` says which part, such as "history from 120": positions, never words.
     """
     record(Act(by=by, action=Action.ROOM_READ, target=room_target(room), after={"read": what}))
 
 
 def without_outcome(before: datetime, limit: int) -> QuerySet[AuditEntry]:
-    """Entries from before that moment of which nobody knows yet how they ended, oldest first."""
+    """Entries from before that moment that have no outcome yet, oldest first."""
     return AuditEntry.objects.filter(outcome=None, at__lt=before).order_by("at", "id")[:limit]
 
 
 def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEntry]:
     """What was done in a room, newest first, for `viewer`, one of its owners and moderators.
 
-    What staff read or verified is not theirs to see, nor are reports about themselves (as in
-    `chat.queries.reports.of_room`): with their reasons they tell who may have reported.
+    They do not see what staff read or verified, nor entries on reports about themselves (like
+    `chat.queries.reports.of_room`): the reasons in those hint at who may have reported.
     """
     return list(
         AuditEntry.objects.filter(room_id=room, id__lt=before_id, action__in=list(IN_ROOM))

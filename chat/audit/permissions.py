@@ -1,8 +1,8 @@
-"""Who may do what above others: one table for staff, one for the roles in a room.
+"""Who may do what to other people: one table for staff, one for the roles in a room.
 
-Staff have rights in all rooms, through permissions that they get by their groups. Owners and
-moderators of a room have rights in it, by their role. Actions and doors ask here and nowhere else,
-and docs/moderation.md shows the same tables.
+Staff have rights in all rooms, through the permissions of their groups. Owners and moderators have
+rights in their room, through their role. Actions and entry points ask here and nowhere else;
+docs/moderation.md shows the same tables.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Action(StrEnum):
     AUDIT_EXPORT = "audit.export"
 
 
-# The permission with which staff may do it, in any room and to anybody.
+# The permission that staff need for an action, in any room and on anybody.
 STAFF: dict[Action, str] = {
     Action.MESSAGE_DELETE: "chat.moderate_messages",
     Action.MESSAGE_RESTORE: "chat.moderate_messages",
@@ -87,8 +87,8 @@ STAFF: dict[Action, str] = {
     Action.AUDIT_EXPORT: "chat.view_audit",
 }
 
-# The least role with which a member may do it in their room. `append.lua` knows the same, and has
-# the last word; besides, nobody acts on somebody of their own rank or above.
+# The lowest role that lets a member do an action in their room. `append.lua` has the same rules and
+# the last word. Besides, nobody may act on somebody of their own rank or above.
 IN_ROOM: dict[Action, Role] = {
     Action.MESSAGE_DELETE: Role.MODERATOR,
     Action.MESSAGE_RESTORE: Role.MODERATOR,
@@ -106,13 +106,13 @@ IN_ROOM: dict[Action, Role] = {
     Action.REPORT_RESOLVE: Role.MODERATOR,
 }
 
-# What members with a role may see beside what everybody in the room does.
+# The lowest role that sees the room's audit log and reports.
 SEES_AUDIT_AND_REPORTS = Role.MODERATOR
 
 RANK = {Role.MEMBER: 1, Role.MODERATOR: 2, Role.OWNER: 3}
 
-# Groups and their permissions as migrations 0008 and 0020 make them. Who retries dead letters does
-# not read private rooms, and who reads private rooms does not keep the audit log.
+# Groups and their permissions as migrations 0008 and 0020 make them. Staff who retry dead letters
+# do not read private rooms, and staff who read private rooms do not keep the audit log.
 GROUPS: dict[str, frozenset[str]] = {
     "moderator": frozenset(
         {
@@ -146,7 +146,7 @@ GROUPS: dict[str, frozenset[str]] = {
 }
 
 
-# Any of them opens the list of people, or of rooms, in the admin.
+# Any of these permissions opens the list of people, or of rooms, in the admin.
 LOOK_AT_PEOPLE = (
     "chat.moderate_people",
     "chat.deactivate_people",
@@ -164,12 +164,12 @@ LOOK_AT_GROUPS = ("chat.manage_roles", "chat.view_audit", "auth.view_group")
 
 
 def staff_may(user: User, action: Action) -> bool:
-    """Whether somebody may do it as staff. Their permissions are read from PostgreSQL once."""
+    """Whether staff may do an action. A user's permissions are read from PostgreSQL once."""
     return user.is_active and user.is_staff and user.has_perm(STAFF[action])
 
 
 def role_may(role: Role | None, action: Action) -> bool:
-    """Whether a member with that role may do it in their room; None is no member."""
+    """Whether a member with that role may do an action in their room; None means no member."""
     least = IN_ROOM.get(action)
     return role is not None and least is not None and RANK[role] >= RANK[least]
 
@@ -181,9 +181,9 @@ def check_staff(user: User, action: Action) -> None:
 
 
 def check_subject(actor: User, subject: User) -> None:
-    """Lets staff act on a person: not on themselves, and on other staff only from above.
+    """Checks that staff may act on a person: not themselves, and other staff only from above.
 
-    Otherwise one moderator who turned, or whose session was stolen, could shut all others out.
+    Otherwise one moderator gone rogue, or with a stolen session, could shut all others out.
 
     Raises: ClientError `forbidden`.
     """
