@@ -1,4 +1,4 @@
-"""How answers are written: JSON from structs, and problems by RFC 9457."""
+"""Writes responses: JSON from structs, and problems according to RFC 9457."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TITLES = {
     500: "Server error",
     503: "Unavailable",
 }
-# Answers of one request name at most so many of its faults.
+# A response names at most this many faults of its request.
 MAX_FAULTS = 5
 RETRY_AFTER_SECONDS = 1.0
 
@@ -56,7 +56,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def answer(value: Any, status: int = 200) -> HttpResponse:
-    """JSON of structs, lists and dicts. Not to be kept by caches: it depends on who asks."""
+    """JSON of structs, lists and dicts. Caches must not keep it: it depends on who asks."""
     response = HttpResponse(_encoder.encode(value), status=status, content_type="application/json")
     response["Cache-Control"] = "no-store"
     return response
@@ -130,7 +130,7 @@ def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
 
 
 def _away(request: HttpRequest, error: Exception) -> HttpResponse:
-    # %r, because a path may hold line breaks.
+    # %r, because a path may contain line breaks.
     logger.warning("%s %r: %s", request.method, request.path, type(error).__name__)
     return problem(503, "unavailable", "A part of the server is away.", RETRY_AFTER_SECONDS)
 

@@ -1,6 +1,6 @@
 """Texts in requests as the OpenAPI document describes them.
 
-They are checked where they are used, with better answers than a pattern gives; see
+They are checked where they are used, which gives better answers than a pattern; see
 `chat.protocol.text_forms`.
 """
 
@@ -54,10 +54,10 @@ IdempotencyKey = Annotated[str, _text({"pattern": KEY, "format": "uuid7"})]
 
 
 def lines(longest: int) -> WithJsonSchema:
-    """Text without controls; the parameter has the same limit."""
+    """Text without control characters; `longest` is the parameter's own limit."""
     return _text({"pattern": LINES, "maxLength": longest})
 
 
 def breaks(*rules: Rule) -> dict[str, Any]:
-    """What an operation adds to the document: the rules that its requests may break."""
+    """An operation's addition to the document: the rules that its requests may break."""
     return {"x-rules": {str(rule): SENTENCES[rule] for rule in rules}}

@@ -1,4 +1,4 @@
-"""How the API answers other methods: HEAD as GET, all that no operation has with a problem."""
+"""Answers HEAD like GET, and a method that no operation has with a problem document."""
 
 from __future__ import annotations
 

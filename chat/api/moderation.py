@@ -222,7 +222,7 @@ async def deeds(
 
 
 def _shown(entry: AuditEntry) -> dict[str, Any]:
-    # No address and no report: they are for staff.
+    # No address and no report: those are for staff.
     outcome = getattr(entry, "outcome", None)
     return {
         "id": entry.pk,

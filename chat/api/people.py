@@ -59,9 +59,9 @@ async def users(
 
 
 def user_ids(text: str) -> list[int]:
-    """The ids of a list as it stands in an address.
+    """The ids in a list from a URL.
 
-    Raises: ClientError where it is none, or too long.
+    Raises: ClientError when it is no such list, or too long.
     """
     parts = text.split(",", people.MAX_PEOPLE)
     if len(parts) > people.MAX_PEOPLE:

@@ -1,4 +1,4 @@
-"""Reports: of the person who makes them, and of those who moderate a room."""
+"""Reports: for the person who makes them, and for those who moderate a room."""
 
 from __future__ import annotations
 
@@ -154,13 +154,13 @@ async def resolve(
 
 
 async def _check_is_of(report_id: int, room_id: int) -> None:
-    """A report under the address of another room is none."""
+    """Raises: ClientError `not_found` for a report requested under another room's address."""
     if not await in_database(Report.objects.filter(pk=report_id, room_id=room_id).exists):
         raise actions.no_such_report()
 
 
 def _for_reporter(report: Report) -> dict[str, Any]:
-    # Not who worked on it: an answer comes from the place, not from a person to be angry with.
+    # Not who worked on it: the answer comes from the site, not from a person to be angry with.
     return {**_shown(report), "reporter": report.reporter_id, "assignee": None, "closed_by": None}
 
 

@@ -1,4 +1,4 @@
-"""Who asks, how often they may, and what a body may look like."""
+"""Who makes a request, how often they may, and what a body may look like."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from chat.servers.postgres import in_database
 
 @dataclass(frozen=True)
 class Caller:
-    """The person behind a request; `origin` as in `chat.accounts.revocation`."""
+    """The person behind a request; for `origin` see `chat.accounts.revocation`."""
 
     user_id: int
     origin: str
@@ -59,8 +59,8 @@ def by(request: SignedInRequest) -> Actor:
 class Token(HttpBearer):
     """`Authorization: Bearer veche_…`. No CSRF check: a browser never adds it by itself.
 
-    The token must have the scope `needed`; where none is named, `read` for what only asks and
-    `write` for all else.
+    The token must have the scope `needed`; if none is named, `read` for requests that only read and
+    `write` for all others.
     """
 
     def __init__(self, needed: Scope | None = None) -> None:
@@ -72,8 +72,8 @@ class Token(HttpBearer):
             return self._needed
         return Scope.READ if method in {"GET", "HEAD"} else Scope.WRITE
 
-    # `__call__` itself is a coroutine function: ninja would take the coroutine of an asynchronous
-    # `authenticate` behind a plain `__call__` for a yes in places that forget to await it.
+    # `__call__` itself is a coroutine function: with an asynchronous `authenticate` behind a plain
+    # `__call__`, ninja would take the coroutine for a yes wherever it forgets to await it.
     async def __call__(self, request: HttpRequest) -> Caller | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
@@ -91,13 +91,13 @@ class Token(HttpBearer):
 
 
 class Session(APIKeyCookie):
-    """The browser's session cookie, with Django's CSRF check for all that is not GET."""
+    """The browser's session cookie, with Django's CSRF check for every method but GET."""
 
     param_name = settings.SESSION_COOKIE_NAME
 
     async def __call__(self, request: HttpRequest) -> Caller | None:
         if "Authorization" in request.headers:
-            return None  # whoever shows a token is not let in by a cookie beside it
+            return None  # a request with a token is not let in by a cookie beside it
         return await self.authenticate(request, request.COOKIES.get(self.param_name))
 
     async def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
@@ -111,17 +111,17 @@ class Session(APIKeyCookie):
         return Caller(user.pk, session_key)
 
 
-# Who may ask: a session, or a token with the scope that follows from the method (the default of the
-# API), or with the one named here.
+# Who may call: a session, or a token with the scope that follows from the method (the API's
+# default) or with the scope named here.
 BY_METHOD = [Token(), Session()]
 READING = [Token(Scope.READ), Session()]
 MODERATING = [Token(Scope.MODERATE), Session()]
 
 
 class StrictJson(Parser):
-    """Bodies are UTF-8 JSON that every reader understands in the same way.
+    """Accepts only UTF-8 JSON that every reader understands in the same way.
 
-    Their size is bounded in front of Django, by `chat.middleware.body_limit`.
+    `chat.middleware.body_limit`, in front of Django, bounds the size of bodies.
     """
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class StrictJson(Parser):
             parse_float=_number,
         )
         if parsed is None:
-            return {}  # as no body at all
+            return {}  # like no body at all
         if not isinstance(parsed, dict):
             raise TypeError("not an object")
         return parsed
@@ -151,7 +151,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(text: str) -> int | float:
-    """A number with a fraction or exponent; whole ones are integers, as JSON Schema has it."""
+    """A number with a fraction or exponent; whole ones are integers, as in JSON Schema."""
     number = float(text)
     return int(number) if number.is_integer() and abs(number) <= MAX_ID else number
 
@@ -161,7 +161,7 @@ def _refuse(constant: str) -> None:
 
 
 class PerPerson(BaseThrottle):
-    """So many requests a second of one person to one process, after a burst."""
+    """Limits one person's requests per second to one process, after a burst."""
 
     def __init__(self, per_second: float, burst: float) -> None:
         self._buckets = BucketsByUser(per_second, burst)
@@ -175,12 +175,12 @@ class PerPerson(BaseThrottle):
         return self._wait == 0.0
 
     def wait(self) -> float:
-        # Asked on the same thread right after `allow_request`, so it is that request's wait.
+        # Called on the same thread right after `allow_request`, so it is that request's wait.
         return self._wait
 
 
 class Reading(BaseThrottle):
-    """A question about the past, paid for as those over sockets are."""
+    """Limits reads of the past by the same budget as those over sockets."""
 
     def __init__(self, units: float = 1.0) -> None:
         self._units = units
@@ -194,11 +194,11 @@ class Reading(BaseThrottle):
         return self._wait == 0.0
 
     def wait(self) -> float:
-        return self._wait  # as in `PerPerson`
+        return self._wait  # like `PerPerson`
 
 
 def in_turn(view: Callable[..., Awaitable[HttpResponse]]) -> Callable[..., Awaitable[HttpResponse]]:
-    """`view`, with every GET in one of its person's reading slots."""
+    """`view`, with every GET run in one of the person's reading slots."""
 
     async def read(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         async with BUDGET.paid_turn(request.auth.user_id):
@@ -210,7 +210,7 @@ def in_turn(view: Callable[..., Awaitable[HttpResponse]]) -> Callable[..., Await
     async def taking_turns(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "GET":
             return await view(request, *args, **kwargs)
-        # A caller that gives up does not free the slot: the database goes on with the question.
+        # A caller that gives up does not free the slot: the database goes on with the query.
         return await asyncio.shield(asyncio.ensure_future(read(request, *args, **kwargs)))
 
     return taking_turns

@@ -48,7 +48,7 @@ AFTER_NAME = Query(
 )
 PeopleLimit = Annotated[int, Query(ge=1, le=MAX_MEMBERS)]
 WHO = Query("", description="Part of a user name or name; empty for all.")
-# Optional here: most of these change nothing when they are repeated.
+# Optional here: most of these operations change nothing when repeated.
 Key = Annotated[
     IdempotencyKey | None,
     Header(
@@ -166,7 +166,7 @@ async def change(
         options = Options(reason=body.reason, key=of_slow)
         await moderation.set_slow_mode(by(request), room_id, slow, options)
     shown = await _shown(user_id, room_id)
-    # The change is logged; the name that PostgreSQL has may be the old one for a moment.
+    # The change is logged; PostgreSQL may still have the old name for a moment.
     return answer(
         structs.replace(
             shown,

@@ -1,4 +1,4 @@
-"""All operations of the API under one roof."""
+"""Puts all operations of the API together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chat.api.forms import breaks
 from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson, in_turn
 from chat.broken_rules import Rule
 
-# What any operation may answer instead of what it is for: what is in front of it has these.
+# Problems that any operation may answer with, because the layers in front of it do.
 PROBLEMS = (400, 401, 403, 404, 405, 413, 429, 503)
 OF_LABELS = (Rule.KNOWN_CHARACTERS, Rule.LENGTH_IN_NORMAL_FORM, Rule.MORE_THAN_MARKS)
 PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -38,7 +38,7 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def _cannot_be_null(parameter: dict[str, Any]) -> None:
-    """What may be left out of an address or of the headers cannot stand there as null."""
+    """Removes null: an optional parameter of the URL or headers is left out, never null."""
     schema = parameter["schema"]
     forms = [form for form in schema.pop("anyOf", []) if form != {"type": "null"}]
     if len(forms) == 1:
@@ -48,7 +48,7 @@ def _cannot_be_null(parameter: dict[str, Any]) -> None:
 
 
 def _name_rules(operation: dict[str, Any]) -> None:
-    """Names the rules of an operation that no schema tells (see `chat.broken_rules`)."""
+    """Names the rules of an operation that no schema states (see `chat.broken_rules`)."""
     names = {parameter["name"] for parameter in operation["parameters"]}
     rules: dict[str, str] = dict(operation.get("x-rules", {}))
     if "requestBody" in operation or "q" in names:
@@ -80,7 +80,7 @@ class DocumentedApi(NinjaAPI):
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
     ) -> OpenAPISchema:
-        """The document as it is served; or made for another prefix."""
+        """The document as served, or made for another prefix."""
         if path_prefix is None and not path_params:
             return self._document
         return super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
@@ -103,8 +103,8 @@ handle_errors(api)
 def _add(prefix: str, router: Router, **options: Any) -> None:
     for view in router.path_operations.values():
         for operation in view.operations:
-            operation.by_alias = True  # `from`, as it is written, not `from_`
-            # The document's list shows the summary; the function's name says less.
+            operation.by_alias = True  # `from`, as it is sent, not `from_`
+            # The document's list shows the summary; by default that is the function's name.
             about = operation.description or ""
             operation.summary = about.split("\n")[0].removesuffix(".")
             given = (operation.auth_param, options.get("auth", NOT_SET), router.auth, BY_METHOD)
