@@ -1,1 +1,1 @@
-"""The audit log: who did what with a right above others', and which rights there are."""
+"""The audit log: who used which right over other people, and which rights there are."""
