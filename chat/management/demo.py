@@ -1,7 +1,7 @@
-"""Fills an installation with demo people, rooms and messages, through the same log as everybody.
+"""Fills an installation with demo people, rooms and messages, through the same log as everybody's.
 
-All of it follows from numbers: person 7, room 3, message 1,200 are always the same, under the same
-idempotency keys. So a run that is repeated, or was cut off, adds only what is missing.
+All of it is derived from numbers: person 7, room 3, message 1,200 are always the same, under the
+same idempotency keys. So repeating a run, even one that was cut off, adds only what is missing.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from chat.servers.postgres import in_database
 BASE_KEY = uuid.UUID("019b76da-a800-7000-8000-000000000000")
 # Enough to fill the log's batches without filling its queue.
 BATCH_EVENTS = 500
-# The log may be busy with people; a batch is then sent again, with the same keys.
+# The log may be busy with people's events; a batch is then sent again with the same keys.
 MAX_ATTEMPTS = 10
 PAUSE_SECONDS = 0.5
-# The log may load #general for each of them; more at once would only wait for one another.
+# The log may load #general for each person; more at once would only wait for one another.
 LANDING_BATCH = 50
-# Shares out of 100: of the first hundred people and of all others that are in a room, and of
-# messages that get a reaction.
+# Percentages: of the first hundred people and of all others that are in a room, and of messages
+# that get a reaction.
 MEMBER_SHARE, LATER_MEMBER_SHARE = 60, 3
 REACTION_SHARE = 12
 
@@ -52,7 +52,7 @@ Places = dict[str | None, int]  # key → seq
 
 @dataclass(frozen=True)
 class Amounts:
-    """How much to fill in. Two people at least: rooms are owned by the first two."""
+    """How much to fill in. At least two people: the first two own the rooms."""
 
     users: int
     rooms: int
@@ -66,9 +66,9 @@ class _Room:
 
 
 async def fill(amounts: Amounts, password: str | None, report: Report) -> int:
-    """Makes what is missing and returns the number of events that were added.
+    """Adds what is missing and returns the number of events added.
 
-    New people get `password`, or none that works. Those who were there keep theirs.
+    New people get `password`, or an unusable one if it is None. Existing people keep theirs.
     """
     people = await in_database(_make_people, amounts.users, password)
     for batch in _batches(people, LANDING_BATCH):
@@ -128,7 +128,7 @@ async def _make_room(number: int, people: Sequence[User]) -> tuple[_Room, int]:
             data=MemberJoined(user=member.pk),
             actor=member.pk,
             key=str(derived_key(BASE_KEY, f"room {number} join {member.username}")),
-            trusted=True,  # private rooms too: nobody is there to invite
+            trusted=True,  # for private rooms too: nobody is there to invite
         )
         for member in members
         if member is not owner
@@ -148,7 +148,7 @@ async def _make_room(number: int, people: Sequence[User]) -> tuple[_Room, int]:
 
 def _post(number: int, made: Sequence[_Room]) -> NewEvent:
     dice = random.Random(f"message {number}")
-    # Few rooms are loud and many are quiet, as everywhere.
+    # Few rooms are busy and many are quiet, as in real life.
     room = made[int(len(made) * dice.random() ** 2)]
     author = dice.choice(room.members)
     return NewEvent(
@@ -186,9 +186,9 @@ def _reactions(
 
 
 async def _append_missing(batch: Sequence[NewEvent]) -> tuple[Places, int]:
-    """Logs what PostgreSQL does not hold yet; the log itself knows what was added a moment ago.
+    """Logs the events that PostgreSQL does not hold yet; the log itself knows recent ones.
 
-    Returns where the events stand, and how many of them are new.
+    Returns the events' places, and how many of them are new.
     """
     places = await in_database(_stored_places, [event.key for event in batch])
     missing = [event for event in batch if event.key not in places]
@@ -214,7 +214,7 @@ async def _append_missing(batch: Sequence[NewEvent]) -> tuple[Places, int]:
 
 
 def _pass_over(outcome: BaseException) -> None:
-    """An archived demo room, or a person who is in it already, is no reason to stop."""
+    """Ignores an archived demo room, or a person who is in it already; raises anything else."""
     if not isinstance(outcome, Unchanged | ClientError):
         raise outcome
 

@@ -67,7 +67,7 @@ def details_of(letter: Letter, *, show_words: bool) -> Table:
 
 
 def text(value: str, limit: int) -> Text:
-    """Text that is shown as it is: not as markup, not as control characters."""
+    """Text shown literally: neither markup nor control characters take effect."""
     return Text(rendering.escaped(value, limit))
 
 

@@ -1,4 +1,4 @@
-"""Times as people give them to commands."""
+"""Parses times that people give to commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def moment(text: str) -> datetime:
-    """`10m`, `2h`, `3d` ago, or a time as ISO 8601 writes it, in UTC unless it says otherwise.
+    """`10m`, `2h`, `3d` ago, or an ISO 8601 time, in UTC unless it says otherwise.
 
     Raises: ArgumentTypeError.
     """

@@ -1,4 +1,4 @@
-"""`manage.py after_restore`: makes a restored log and PostgreSQL one, before anybody is let in."""
+"""`manage.py after_restore`: aligns a restored log and PostgreSQL, before anybody is let in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{stored} events of the log are stored; all shards begin a new epoch."
             )
-            # Last, because it is what cannot be undone.
+            # Last, because this step cannot be undone.
             if event_bus().empty_unless_restored():
                 publish_everything_again()
                 self.stdout.write(
@@ -46,9 +46,9 @@ class Command(BaseCommand):
 
 
 def store_everything(shard: int) -> int:
-    """Drains the shard to its end; returns how many events that were.
+    """Drains the shard to its end; returns how many events it stored.
 
-    Raises: CommandError when a drain stops or another process has the shard; RetryableError.
+    Raises: CommandError when a drain stops or another process holds the shard; RetryableError.
     """
     stored = 0
     while True:
@@ -63,7 +63,7 @@ def store_everything(shard: int) -> int:
 
 
 def publish_everything_again() -> None:
-    """Sets the exports back, and the analytics, which stand somewhere on what the bus was.
+    """Rewinds the exports and the analytics, whose positions refer to the lost event bus.
 
     Raises: RetryableError; OperationalError.
     """

@@ -1,4 +1,4 @@
-"""`manage.py asyncapi`: writes docs/asyncapi.json, and the types that the UI has from it."""
+"""`manage.py asyncapi`: writes docs/asyncapi.json, and the UI's types generated from it."""
 
 from __future__ import annotations
 

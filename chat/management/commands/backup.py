@@ -1,4 +1,4 @@
-"""`manage.py backup FOLDER`: PostgreSQL and the log as of one moment, while people chat."""
+"""`manage.py backup FOLDER`: saves PostgreSQL and the log as of one moment, while people chat."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, folder: Path, pg_dump: str, elsewhere: bool, **options: Any
     ) -> None:
-        # What people wrote is in all three files.
+        # All three files contain what people wrote.
         os.umask(0o077)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -81,8 +81,8 @@ class Command(BaseCommand):
 
 
 def close_to_others(folder: Path) -> None:
-    """Also a folder that was there. Where that is not ours to change, the files are closed all the
-    same: each is made by us, for us alone."""
+    """Lets only its owner into the folder, even if it existed before. If it is not ours to change,
+    the files are still private: we make each of them for ourselves alone."""
     with contextlib.suppress(OSError):
         folder.chmod(0o700)
 
@@ -97,7 +97,7 @@ def copy_log(moment: Moment, path: Path) -> None:
 def run_pg_dump(program: str, moment: Moment, path: Path) -> None:
     """Raises: CommandError."""
     given = connections["default"].get_connection_params()
-    # In the environment, because everybody can see a command line.
+    # In the environment, because everybody on the machine can see a command line.
     names = {
         "PGHOST": "host",
         "PGPORT": "port",
@@ -111,7 +111,7 @@ def run_pg_dump(program: str, moment: Moment, path: Path) -> None:
         "--format=custom",
         f"--snapshot={moment.database}",
         f"--file={path}",
-        # Mail that waits holds links that reset passwords, and would be sent again after a restore.
+        # Waiting mail contains links that reset passwords, and a restore would send it again.
         f"--exclude-table-data={QueuedMail._meta.db_table}",
     ]
     try:

@@ -143,7 +143,7 @@ class Command(BaseCommand):
             write(self._output)
             return DONE
         try:
-            # For its owner alone: with --show-payload it holds what people wrote.
+            # For its owner alone: with --show-payload it contains what people wrote.
             file = os.open(options["output"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "w", encoding="utf-8") as output:
                 write(output)
@@ -155,7 +155,7 @@ class Command(BaseCommand):
     # --- helpers ----------------------------------------------------------------------------
 
     def _page(self, options: dict[str, Any]) -> tuple[list[Letter], str | None]:
-        """A full page where there are so many, however far they lie apart."""
+        """One page of matches, full if there are that many, however far apart they are."""
         wanted, limit, after = filter_of(options), max(options["limit"], 1), options["after"]
         found: list[Letter] = []
         while True:
@@ -195,7 +195,7 @@ class Command(BaseCommand):
                 if options["json"]:
                     self._write_json(msgspec.to_builtins(result))
         except KeyboardInterrupt:
-            interrupted = True  # what was not reached is as it was
+            interrupted = True  # dead letters not reached are unchanged
         if not options["json"]:
             for result in failures:
                 detail = rendering.escaped(result.detail)
@@ -218,7 +218,7 @@ class Command(BaseCommand):
 
     def _print(self, what: Table | str) -> None:
         output = self._output
-        # Lines that a program reads are not broken at column 80.
+        # Lines meant for a program are not broken at column 80.
         console = Console(file=output, width=None if output.isatty() else 240, highlight=False)
         console.print(Text(what) if isinstance(what, str) else what)
 
@@ -261,7 +261,7 @@ def filter_of(options: dict[str, Any]) -> Filter:
 
 
 def with_progress(steps: Iterable[Any], what: str, total: int) -> Iterator[Any]:
-    """Passes `steps` on, with a bar on a terminal that shows how far they are."""
+    """Passes `steps` on, with a progress bar on a terminal."""
     console = Console(stderr=True)
     if total < 2 or not console.is_terminal:
         yield from steps

@@ -1,4 +1,4 @@
-"""`manage.py make_moderator NAME`: lets somebody into the admin when nobody can do it there."""
+"""`manage.py make_moderator NAME`: lets somebody into the admin when nobody in it can do so."""
 
 from __future__ import annotations
 

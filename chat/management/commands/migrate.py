@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's, which then lets the role of DATABASE_URL in."""
+"""`manage.py migrate`: Django's, which then grants the role of DATABASE_URL access."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         super().handle(*args, **options)
         owner_url = settings.ENV.database_owner_url
-        # Where both are one, there is nothing to give; web processes and workers warn of it.
+        # If both are the same, there is nothing to grant; web processes and workers warn of it.
         if owner_url not in ("", settings.ENV.database_url) and not options["plan"]:
             try:
                 postgres_roles.let_in(settings.ENV.database_url)

@@ -113,7 +113,7 @@ class Command(BaseCommand):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What one process of the probe writes with."""
+    """The account and token with which one probe process writes."""
 
     user_id: int
     room: int
@@ -129,7 +129,7 @@ class Account(msgspec.Struct, frozen=True):
         return cls(user.pk, room, token_id, token)
 
     async def end(self) -> None:
-        """Revokes the token; one that cannot be is revoked by a later process."""
+        """Revokes the token; if that fails, a later process revokes it."""
         try:
             await in_database(probe_account.end_token, self.user_id, self.token_id)
         except ClientError:
@@ -137,7 +137,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def lines(measured: Measured) -> list[str]:
-    """The result for a person."""
+    """The result as lines for a person to read."""
     found = []
     for stage, title in TITLES.items():
         if stage in measured.failures:

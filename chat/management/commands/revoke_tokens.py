@@ -60,7 +60,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Revoked: {revoked}.")
 
     def _chosen(self, *, username: str | None, **options: Any) -> Any:
-        """The tokens that were asked for and have not been revoked."""
+        """The tokens asked for that have not been revoked."""
         named, everybody = options["token"], options["everybody"]
         if sum(map(bool, (username or named, everybody))) != 1:
             raise CommandError("Name a person, some --token, or --everybody.")
@@ -79,7 +79,7 @@ class Command(BaseCommand):
 
     @staticmethod
     def _token(text: str) -> Q:
-        """By id; by the beginning that lists show; or by the whole text, as found in a leak."""
+        """Matches by id, by the prefix that lists show, or by the whole text, as a leak has it."""
         if text.isascii() and text.isdecimal() and len(text) < 19:
             return Q(pk=int(text))
         shown = tokens.SHOWN_PREFIX_CHARACTERS

@@ -1,4 +1,4 @@
-"""`manage.py shards status|resume|rewind`: how far the shards are, and setting them going again."""
+"""`manage.py shards status|resume|rewind`: how far the shards are, and getting them going again."""
 
 from __future__ import annotations
 

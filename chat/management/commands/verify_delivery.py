@@ -71,7 +71,7 @@ class Command(BaseCommand):
 
 
 def wrong_rooms() -> dict[int, delivery_health.WrongRoom]:
-    """What the check of recent rooms keeps looking at; nothing while the bus is away."""
+    """The rooms that the check of recent rooms keeps watching; none while the bus is down."""
     try:
         return delivery_health.wrong_rooms()
     except RedisError:
@@ -79,8 +79,8 @@ def wrong_rooms() -> dict[int, delivery_health.WrongRoom]:
 
 
 def forget(rooms: dict[int, delivery_health.WrongRoom]) -> None:
-    """Ends an alert at once that would else wait for a check that has time for the room."""
-    with suppress(RedisError):  # the bus went away: that check ends it
+    """Ends an alert at once that would otherwise wait until a check has time for the room."""
+    with suppress(RedisError):  # the bus went down: the check ends the alert later
         delivery_health.forget(rooms)
 
 
@@ -94,7 +94,7 @@ def find_room(text: str) -> int:
 
 
 def lines(report: Report) -> Iterator[str]:
-    """The report for a person."""
+    """The report as lines for a person to read."""
     for finding in report.findings:
         yield str(finding)
     if report.findings_not_listed:
@@ -112,7 +112,7 @@ def lines(report: Report) -> Iterator[str]:
 
 @contextmanager
 def shown_progress() -> Iterator[Callable[[Progress], None]]:
-    """A bar on a terminal, now and then a line elsewhere; standard output stays for the report."""
+    """A bar on a terminal, an occasional line elsewhere; standard output is kept for the report."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield plain_lines()
