@@ -1,1 +1,1 @@
-"""What stands in front of Django: small ASGI applications around the one that answers."""
+"""What runs in front of Django: small ASGI applications around the one that answers."""

@@ -1,4 +1,4 @@
-"""What stands in front of Django, as ASGI applications: their types, and how they refuse."""
+"""For the ASGI applications in front of Django: their types, and how they refuse."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def send_problem(
     problem: dict[str, Any],
     headers: Iterable[tuple[bytes, bytes]] = (),
 ) -> None:
-    """Answers with a problem document (RFC 9457), as `chat.api.answers` does behind Django."""
+    """Answers with a problem document (RFC 9457), like `chat.api.answers` behind Django."""
     body = msgspec.json.encode({"type": f"urn:veche:problem:{problem['code']}", **problem})
     await send(
         {

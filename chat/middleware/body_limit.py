@@ -1,7 +1,7 @@
 """Refuses HTTP requests whose body is too large, before anything reads or keeps it.
 
-Django writes a large body to a temporary file before a view sees the request, so the limit stands
-in front of it. Bodies that do not tell their length are counted as they come.
+Django writes a large body to a temporary file before a view sees the request, so the limit applies
+in front of it. Bodies that do not state their length are counted as they arrive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chat.middleware.asgi import (
 )
 
 MAX_API_BYTES = 64 * 1024
-# Forms of people and of the admin.
+# Forms of the account pages and of the admin.
 MAX_FORM_BYTES = 1024 * 1024
 
 PROBLEM = {
@@ -29,7 +29,7 @@ PROBLEM = {
 
 
 class _TooLarge(Exception):
-    """More bytes came than are allowed."""
+    """More bytes arrived than are allowed."""
 
 
 class BodyLimit:
@@ -72,7 +72,7 @@ class BodyLimit:
 def _stated_length(scope: Scope) -> int:
     """The largest Content-Length of the request; 0 when it states none that is a number."""
     stated = [value for name, value in scope["headers"] if name == b"content-length"]
-    # Twenty digits are more than any limit, and more than any server lets through.
+    # Twenty digits exceed any limit, and any length that a server lets through.
     return max((int(value[:20]) for value in stated if value.isdigit()), default=0)
 
 

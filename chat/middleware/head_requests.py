@@ -1,8 +1,8 @@
-"""Answers to HEAD carry no body, on either server.
+"""Drops the bodies of responses to HEAD, on either server.
 
-Django writes a body in pieces and leaves it to the server to drop them. Daphne calls past the place
-where Twisted drops all but the first piece (daphne/http_protocol.py, `handle_reply`), so the rest
-of a body over 64 KiB would be taken for the next answer of the connection.
+Django writes a body in pieces and leaves it to the server to drop them. Daphne bypasses the code
+with which Twisted drops all but the first piece (daphne/http_protocol.py, `handle_reply`), so the
+rest of a body over 64 KiB would be taken for the connection's next response.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from chat.middleware.asgi import Application, Message, Receive, Scope, Send
 
 
 class HeadRequests:
-    """An ASGI application in front of `inner` that drops the bodies of answers to HEAD."""
+    """An ASGI application in front of `inner` that drops the bodies of responses to HEAD."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner

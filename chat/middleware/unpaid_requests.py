@@ -1,15 +1,16 @@
-"""Refuses requests to the API that no budget pays for, when there are too many, in front of Django.
+"""Refuses API requests that no budget pays for, when there are too many, in front of Django.
 
-A request is paid for by one of its person's budgets (`chat.api.requests`). Whose it is has been
-found out by then: that took a look into PostgreSQL and most of what a short answer costs. So a
-request that is refused, by a budget (429) or because nobody is known by its session or token (401),
-costs the process nearly as much as one that is answered, and who does not wait when told to slows
-everybody. Here such requests have a budget of their own, and beyond it nobody looks who asks.
+A request is paid for by one of its person's budgets (`chat.api.requests`). By then Veche has found
+out who that is, which takes a look into PostgreSQL and most of the cost of a short answer. So a
+request refused by a budget (429), or because its session or token is unknown (401), costs the
+process nearly as much as one that is answered, and clients that do not wait when told to slow
+everybody down. Here such requests have a budget of their own; beyond it, they are refused before
+anything finds out who asks.
 
-It is the person's whose session or token was let in before with the same letters, and apart for
-what reads and what writes; a browser's that somebody has signed in with
-(`chat.accounts.known_devices`); or else the client address's. Nobody gets anything by it, so it
-does not matter that a session may have ended since: the next answer says 401, and it is a
+The budget belongs to the person, if the same session or token was let in before (with separate
+budgets for reading and writing); else to the browser, if somebody has signed in with it
+(`chat.accounts.known_devices`); else to the client address. It gives no access, so it does not
+matter that a session may have ended since: the next answer is 401, and the session is a
 stranger's again.
 """
 
@@ -43,18 +44,19 @@ from chat.middleware.asgi import (
 from chat.resilience.rate_limit import Buckets, Clock
 from chat.tracing.request_ids import HEADER, id_of_headers
 
-# Also how many may be under way at once, as each is taken for unpaid until it ends. A page that
-# opens asks for less.
+# Also bounds how many may be in flight at once, since each counts as unpaid until it ends. Opening
+# a page needs fewer.
 PERSON_PER_SECOND = 4.0
 PERSON_BURST = 100.0
-# Behind an address may be an office, all of which comes back when this process has started.
+# One address may be a whole office, which reconnects all at once after this process has started.
 STRANGERS_PER_SECOND = 20.0
 STRANGERS_BURST = 1_000.0
-# Who is let in is found by these; the one seen longest ago is a stranger once more.
+# Credentials remembered as let in; the one seen longest ago becomes a stranger's again.
 MAX_CREDENTIALS = 20_000
 LEAST_RETRY_SECONDS = 1.0
-# Even this refusal costs the server a parsed request. So it keeps who does not wait from asking
-# again for a while; beyond so many that wait at once, and cost a connection each, it comes at once.
+# Even this refusal costs the server a parsed request. So it is held back, which keeps impatient
+# clients from asking again. Each held refusal costs a connection; beyond `MAX_HELD`, it is sent at
+# once.
 HELD_SECONDS = 1.0
 MAX_HELD = 500
 ACCOUNT = "veche.account"
@@ -70,21 +72,21 @@ PROBLEM = {
 
 @dataclass
 class _Account:
-    """What the API tells of a request."""
+    """What the API reports about a request."""
 
     person: int | None = None
     paid: bool = False
 
 
 def let_in(request: HttpRequest, user_id: int) -> None:
-    """The request is this person's."""
+    """Notes that the request is this person's."""
     account = _account_of(request)
     if account is not None:
         account.person = user_id
 
 
 def paid(request: HttpRequest) -> None:
-    """A budget of the person has paid for the request."""
+    """Notes that a budget of the person has paid for the request."""
     account = _account_of(request)
     if account is not None:
         account.paid = True
@@ -121,7 +123,7 @@ class UnpaidRequests:
             await self._refuse(scope, send, max(wait, LEAST_RETRY_SECONDS))
             return
         account = scope[ACCOUNT] = _Account()
-        status = 0  # as long as there is no answer: who goes away does not pay less
+        status = 0  # until there is an answer: clients that hang up do not pay less
 
         async def noting_send(message: Message) -> None:
             nonlocal status
@@ -132,7 +134,7 @@ class UnpaidRequests:
         try:
             await self._inner(scope, receive, noting_send)
         finally:
-            # A part of the server that is away is nobody's fault.
+            # The client is not to blame when a part of the server is down.
             if status >= 500 or (account.paid and status != 429):
                 buckets.give_back(owner)
             self._learn(credential, account, status)
@@ -140,7 +142,7 @@ class UnpaidRequests:
     def _owner(
         self, scope: Scope, credential: bytes, device: str
     ) -> tuple[Buckets[Hashable], Hashable | None]:
-        """Whose budget it is. None where people cannot be told apart, as behind a Unix socket."""
+        """The budget's owner; None if clients cannot be told apart, e.g. behind a Unix socket."""
         person = self._known.get(credential)
         if person is not None:
             self._known.move_to_end(credential)
@@ -176,9 +178,9 @@ class UnpaidRequests:
 
 
 def _presented(scope: Scope) -> tuple[bytes, str]:
-    """By what the API would know who asks, and the cookie of a known device, "" without.
+    """The token or session that tells the API who asks, and the known-device cookie, "" if none.
 
-    As `chat.api.requests` reads them: where there is a token, no session counts.
+    Reads them like `chat.api.requests`: if there is a token, no session counts.
     """
     cookies = ""
     for name, value in scope["headers"]:
@@ -192,7 +194,7 @@ def _presented(scope: Scope) -> tuple[bytes, str]:
 
 
 def _network(address: str | None) -> Hashable | None:
-    """The address itself, or what one customer has of IPv6: 64 bits of it."""
+    """The IPv4 address itself, or the /64 that one customer has of IPv6."""
     if address is None:
         return None
     parsed = ip_address(address)
