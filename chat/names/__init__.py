@@ -1,1 +1,1 @@
-"""What people and rooms may be called. Pure."""
+"""Which names people and rooms may have. Pure."""

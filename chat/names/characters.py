@@ -1,7 +1,7 @@
 """What readers see of a character, whatever Unicode this Python knows. Pure.
 
-Python 3.11 has the tables of Unicode 14: to them an emoji or an ideograph that is younger is
-unassigned, as a character that nobody will ever assign is.
+Python 3.11 has the tables of Unicode 14: in them a newer emoji or ideograph is unassigned, just
+like a character that will never be assigned.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import unicodedata
 
 NOTHING_TO_SEE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
-# Where what is assigned next is emoji (Unicode reserves the block for them) or ideographs. The last
-# two of each plane are never characters.
+# Ranges where future characters will be emoji (Unicode reserves the block for them) or ideographs.
+# The last two code points of each plane are never characters.
 YOUNG = ((0x1F000, 0x1FFFD), (0x20000, 0x2FFFD), (0x30000, 0x3FFFD))
 # Drawn as nothing although their category says otherwise: Unicode's Default_Ignorable_Code_Point
 # (DerivedCoreProperties.txt, version 17), and three that fonts leave empty.
@@ -32,17 +32,17 @@ def is_visible(character: str) -> bool:
 
 
 def stands_alone(character: str) -> bool:
-    """Whether it is seen without another one to sit on, as an accent needs."""
+    """Whether the character is visible without a base character, which an accent needs."""
     return is_visible(character) and unicodedata.category(character)[0] != "M"
 
 
 def is_unassigned(character: str) -> bool:
-    """Whether it means nothing to anybody, now or in a Unicode to come."""
+    """Whether the character means nothing, now or in a future Unicode."""
     return unicodedata.category(character) == "Cn" and not is_young(character)
 
 
 def has_no_meaning(character: str) -> bool:
-    """Whether this Python's Unicode leaves it open: unassigned, or for private use."""
+    """Whether this Python's Unicode gives it no meaning: unassigned, or for private use."""
     return unicodedata.category(character) in {"Cn", "Co"}
 
 
@@ -56,5 +56,5 @@ def _is_in(character: str, ranges: tuple[tuple[int, int], ...]) -> bool:
 
 
 def small(text: str) -> str:
-    """In small letters. İ gives i alone, where Python would leave its dot behind as a mark."""
+    """`text` in lower case. İ gives i alone; Python would leave its dot behind as a mark."""
     return text.lower().replace("i\N{COMBINING DOT ABOVE}", "i")

@@ -1,7 +1,7 @@
-"""Which names people may give themselves: none that says, or looks as if it said, something else.
+"""Which names people may give themselves: none that misleads, by what it says or how it looks.
 
-Another person's name is allowed, for people do have the same one: `chat.accounts.shown_names` shows
-the user name beside it.
+Another person's name is allowed, because people do share names: `chat.accounts.shown_names` then
+shows the user name beside it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from chat.errors import ClientError
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.names.look_alikes import is_reserved, mixes_alphabets
 
-# A user name stands so beside a name that is not one person's alone; nobody writes one into theirs.
+# User names are shown like this beside shared names, so nobody may write one into their own name.
 USER_NAME_WITHIN = re.compile(r"(^|\W)[@\uff20\ufe6b]")
 
 
 def check_display_name(text: str, *, may_be_reserved: bool = False) -> str:
-    """The name in its normal form (see `chat.names.labels`). `may_be_reserved`: of staff.
+    """The name in its normal form (see `chat.names.labels`). `may_be_reserved`: for staff.
 
     Raises: ValidationError that says what is wrong.
     """

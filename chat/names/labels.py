@@ -15,19 +15,19 @@ MAX_TOPIC_CHARACTERS = 250
 MAX_SLUG_CHARACTERS = 60
 
 CONTROLS = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
-# Characters that turn the writing direction around make a name read as another one.
+# Characters that reverse the writing direction make a name read like another.
 DIRECTION_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
-# A slug never needs these, and rooms made by Veche itself are found by theirs.
+# Rooms made by Veche itself are found by these slugs; other rooms never need them.
 RESERVED_SLUGS = frozenset({"general"})
 
 
 def check_label(text: str, what: str, longest: int, *, may_be_empty: bool = False) -> str:
     """`text` in normal form C, with single spaces and none at its ends.
 
-    Raises: ClientError: bad_request for characters that no label may hold, empty when nothing of
-    it would show, too_large when it has more than `longest` characters.
+    Raises: ClientError: bad_request for characters that no label may contain, empty when nothing of
+    it is visible, too_large when it has more than `longest` characters.
     """
     if len(text) > longest * 4:  # before any work that grows with the length
         raise _too_long(what, longest)
@@ -69,7 +69,7 @@ def _too_long(what: str, longest: int, rule: Rule | None = None) -> ClientError:
 
 
 def check_room_name(name: str) -> str:
-    """As any label; and no word of it looks like one in another alphabet, as `gеneral` would."""
+    """Like any label; besides, no word may look like one in another alphabet, like `gеneral`."""
     name = check_label(name, "Name", MAX_NAME_CHARACTERS)
     if mixes_alphabets(name):
         raise ClientError(
@@ -86,7 +86,7 @@ def check_topic(topic: str) -> str:
 
 
 def slug_of(name: str) -> str:
-    """The part of an address that a room's name gives; never empty, not necessarily free."""
+    """The address part made from a room's name; never empty, not necessarily free."""
     text = unicodedata.normalize("NFKC", small(unicodedata.normalize("NFKC", name)))
     kept = "".join(one if _is_of_word(one) or one in "-_" or one.isspace() else "" for one in text)
     slug = re.sub(r"[-\s]+", "-", kept.strip())[:MAX_SLUG_CHARACTERS].strip("-_")
@@ -94,24 +94,24 @@ def slug_of(name: str) -> str:
 
 
 def _is_of_word(character: str) -> bool:
-    """Letters and digits; and marks, which in many scripts are the vowels of a word."""
+    """True for letters, digits, and marks, which in many scripts are the vowels of a word."""
     return character.isalnum() or (
         unicodedata.category(character)[0] == "M" and is_visible(character)
     )
 
 
 def may_be_address(slug: str) -> bool:
-    """Whether a room may have that address, and not only with something behind it.
+    """Whether a room may have that address without a suffix.
 
-    Clients show the address where names of rooms look alike, so it looks like no other one.
+    Clients show the address when names of rooms look alike, so it must not look like another.
     """
     return slug not in RESERVED_SLUGS and not only_looks_latin(slug)
 
 
 def check_text(text: str, what: str, longest: int) -> str:
-    """Some lines of somebody's own words, or none: what PostgreSQL can hold, trimmed.
+    """Some lines of free text, possibly empty: what PostgreSQL can hold, trimmed.
 
-    Raises: ClientError: bad_request for NUL and other controls, too_large.
+    Raises: ClientError: bad_request for NUL and other control characters, too_large.
     """
     if len(text) > longest:
         raise _too_long(what, longest)

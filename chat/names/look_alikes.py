@@ -1,10 +1,10 @@
-"""Names that people take for one another, or for those who run the place. Pure.
+"""Finds names that people could take for one another, or for those who run the place. Pure.
 
 Two texts look alike when they have a *skeleton* (Unicode TR39) in common: every character is
-replaced by the one that stands for all that look like it. On top of TR39, and on purpose coarser,
-case, accents, spaces and punctuation do not count, and i and l are one: at worst a user name is
-shown where it was not needed. A text has two skeletons, of its small letters and of its capitals,
-which look like other letters than the small ones do: `ВВС` like `BBC`, but `ввс` not like `bbc`.
+replaced by the one that represents all that look like it. Deliberately coarser than TR39, case,
+accents, spaces and punctuation do not count, and i and l are the same: at worst a user name is
+shown without need. A text has two skeletons, of its lower-case and of its upper-case letters, which
+resemble different letters: `ВВС` looks like `BBC`, but `ввс` does not look like `bbc`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterable
 
 from confusable_homoglyphs import utils
 
-# Some characters stand for a whole phrase; more of a skeleton than this tells no names apart.
+# Some characters expand to a whole phrase; beyond this length a skeleton tells no names apart.
 MAX_SKELETON_CHARACTERS = 200
-# Alphabets whose letters look like each other's: no word is written in two of them.
+# Alphabets whose letters look like each other's: a word must not mix two of them.
 ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 # Letters that show nothing, though Unicode calls them letters.
 FILLERS = "\u115f\u1160\u3164\uffa0"
@@ -35,14 +35,14 @@ RESERVED = frozenset(
     }
 )  # fmt: skip
 
-# First names that look like one of them where i and l are one.
+# First names that look like a reserved word when i and l are the same.
 NAMES_OF_PEOPLE = frozenset({"ali"})
-# Letters that stand apart make no shorter word: `Al L.` and `A. Li` are people.
+# Spaced letters are not joined to a word shorter than this: `Al L.` and `A. Li` are people.
 MIN_SPACED_CHARACTERS = 4
 
 
 def skeletons(text: str) -> frozenset[str]:
-    """What `text` has in common with all that look like it: one or two, and none is empty."""
+    """The skeletons that `text` shares with all its look-alikes: one or two, none empty."""
     plain = unicodedata.normalize("NFKC", text)
     return frozenset({_skeleton(plain.casefold()), _skeleton(plain.upper())})
 
@@ -55,7 +55,7 @@ def _skeleton(text: str) -> str:
 
 
 def mixes_alphabets(text: str) -> bool:
-    """Whether letters of two alphabets that look like each other's stand in one word."""
+    """Whether one word mixes letters of two alphabets that look like each other's."""
     for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", text)):
         found = {unicodedata.name(letter, "").split(" ")[0] for letter in word}
         if len(found.intersection(ALPHABETS)) > 1:
@@ -64,7 +64,7 @@ def mixes_alphabets(text: str) -> bool:
 
 
 def only_looks_latin(text: str) -> bool:
-    """Whether something in small letters could be read as Latin throughout and is not: `сосо 2`."""
+    """Whether lower-case `text` could be read as Latin throughout but is not, like `сосо 2`."""
     words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
     others = [word for word in words if not word.isascii()]
     return bool(others) and all(
@@ -73,7 +73,7 @@ def only_looks_latin(text: str) -> bool:
 
 
 def is_reserved(text: str) -> bool:
-    """Whether a name says nothing but that its bearer runs the place: all its words are reserved.
+    """Whether all words of a name are reserved, so that it only says its bearer runs the place.
 
     `Support` and `Veche Admin 2` are; `Elihu Root` is not.
     """
@@ -101,7 +101,7 @@ def _replaced(text: str) -> str:
 
 
 def _bare(word: str) -> str:
-    """Small letters without accents, as in `ALİ` and `Alî`."""
+    """`word` in lower case without accents, like `ali` for `ALİ` and `Alî`."""
     return _without_accents(word.casefold())
 
 
@@ -112,11 +112,11 @@ def _without_accents(text: str) -> str:
 
 @functools.cache
 def _prototypes() -> dict[int, str]:
-    """Character → what stands for it in a skeleton, by TR39's table.
+    """Character → what replaces it in a skeleton, by TR39's table.
 
     The library has the table in both directions: each group is a star around its prototype, which
-    therefore has most neighbours. Of a pair, the one of several characters (`rn` for `m`) or the
-    smaller one is it.
+    therefore has the most neighbours. In a pair, the prototype is the one of several characters
+    (`rn` for `m`), or else the smaller one.
     """
     table: dict[str, list[dict[str, str]]] = utils.load("confusables.json")
     neighbours = {text: {found["c"] for found in all_found} for text, all_found in table.items()}

@@ -1,7 +1,7 @@
-"""Which user names may be chosen: none that people take for another one's. Pure.
+"""Which user names may be chosen: none that could be taken for somebody else's. Pure.
 
 A name is kept in normal form KC and lower case, is written in one script, and a Cyrillic one
-needs a letter that Latin does not have: so `аdmin` with a Cyrillic а is refused and `анна` is not.
+needs a letter that Latin lacks: so `аdmin` with a Cyrillic а is refused and `анна` is not.
 """
 
 from __future__ import annotations
@@ -32,18 +32,17 @@ CHARACTERS = _(
     "between them single dots, hyphens or underscores."
 )
 
-# The account of `chat.monitoring.probe`: not a name that anybody can choose, so nobody has it
-# already.
+# The account of `chat.monitoring.probe`: a name that nobody can choose, so nobody has it already.
 PROBE_USERNAME = "(probe)"
 
 
 def normalise(username: str) -> str:
-    """The one form of a name that counts, at sign-up and at sign-in."""
+    """The canonical form of a name, at sign-up and at sign-in."""
     return small(unicodedata.normalize("NFKC", username).strip())
 
 
 def check_username(username: str) -> None:
-    """Lets a normalised name pass. Raises: ValidationError that says what is wrong."""
+    """Checks a normalised name. Raises: ValidationError that says what is wrong."""
     if not MIN_CHARACTERS <= len(username) <= MAX_CHARACTERS:
         raise ValidationError(
             _("A user name has %(low)s to %(high)s characters."),
