@@ -1,7 +1,7 @@
-"""The pieces that pages of the admin are made of; docs/admin.md says which and when.
+"""The pieces that pages of the admin are made of; docs/admin.md says which to use when.
 
-A piece has one look, which its class in static/chat/admin/admin.css gives it. What has several tags
-is a template below templates/admin/veche/pieces.
+A piece has one look, given by its class in static/chat/admin/admin.css. A piece of several tags is
+a template below templates/admin/veche/pieces.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def tag(text: Any, level: str = "", *, long: bool = False) -> SafeString:
 
 @register.simple_tag
 def note(text: Any, level: str = "") -> SafeString:
-    """What is to be read before the rest: a paragraph on a coloured ground."""
+    """What is to be read before the rest: a paragraph on a coloured background."""
     classes = f"ad-note ad-note--{level}" if level else "ad-note"
     return format_html('<p class="{}">{}</p>', classes, text)
 
 
 @register.simple_tag
 def alert(text: Any, level: str = "danger") -> SafeString:
-    """A note that screen readers say at once."""
+    """A note that screen readers announce at once."""
     return format_html('<p class="ad-note ad-note--{}" role="alert">{}</p>', level, text)
 
 
@@ -80,7 +80,7 @@ def field(
 
 @register.inclusion_tag(f"{PIECES}/search_field.html")
 def search_field(label: str, value: str, *, hint: str = "") -> dict[str, str]:
-    """The words that a list is narrowed by."""
+    """The field for words that narrow a list."""
     return {"label": label, "value": value, "hint": hint}
 
 
@@ -106,7 +106,7 @@ def choice_field(
     all: bool = False,
     only_for: str = "",
 ) -> dict[str, Any]:
-    """One of `choices`: words, or pairs of a value and its words. `all`: or none of them.
+    """One of `choices`: words, or pairs of a value and its words. `all`: a choice of none of them.
 
     `only_for`: shown only where another field has one of these values (data-for in admin.js).
     """
@@ -122,20 +122,20 @@ def choice_field(
 
 @register.simple_tag
 def option(value: Any, text: Any, chosen: Any) -> SafeString:
-    """One choice of a select, which is the present one where `chosen` is its value."""
+    """One choice of a select, the selected one if `chosen` is its value."""
     selected = " selected" if str(value) == str(chosen) else ""
     return format_html('<option value="{}"{}>{}</option>', value, selected, text)
 
 
 @register.inclusion_tag(f"{PIECES}/check_all.html")
 def check_all(name: str) -> dict[str, str]:
-    """The head of a column of boxes: ticks all that are called `name`."""
+    """The head of a column of check boxes: ticks all boxes called `name`."""
     return {"name": name}
 
 
 @register.inclusion_tag(f"{PIECES}/check_one.html")
 def check_one(name: str, value: Any, label: Any) -> dict[str, Any]:
-    """The box of one row, in a cell of its own."""
+    """The check box of one row, in a cell of its own."""
     return {"name": name, "value": value, "label": label}
 
 

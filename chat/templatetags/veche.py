@@ -1,4 +1,4 @@
-"""How the admin's pages write numbers, ages and the names of things."""
+"""Formats numbers, ages and the names of things for the admin's pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def event_name(kind: str) -> Any:
 
 @register.filter
 def grouped(number: Any) -> str:
-    """A number with its thousands apart; a dash for one that nobody knows."""
+    """A number with its thousands separated; a dash if it is unknown."""
     if number is None or number == "":
         return "–"
     places = 1 if isinstance(number, float) and number < 10 else 0
@@ -43,7 +43,7 @@ def grouped(number: Any) -> str:
 
 @register.filter
 def age(moment: datetime | None) -> str:
-    """How long ago, in the largest unit that says enough: 12 s, 5 min, 3 h, 4 d."""
+    """How long ago, in the largest unit that fits: 12 s, 5 min, 3 h, 4 d."""
     if moment is None:
         return "–"
     return span((datetime.now(UTC) - moment).total_seconds())
@@ -51,7 +51,7 @@ def age(moment: datetime | None) -> str:
 
 @register.filter
 def span(seconds: float | None) -> str:
-    """A length of time in the same words."""
+    """A length of time, written like `age`."""
     if seconds is None:
         return "–"
     whole = max(int(seconds), 0)
@@ -72,13 +72,13 @@ def visible(text: str) -> str:
 
 @register.filter
 def total(numbers: dict[str, int]) -> int:
-    """The sum of the numbers by name."""
+    """The sum of named numbers."""
     return sum(numbers.values())
 
 
 @register.filter
 def sockets(processes: list[WebProcess] | None) -> str:
-    """The connections of all web processes; a dash where nobody knows these."""
+    """The connections of all web processes; a dash if they are unknown."""
     if processes is None:
         return grouped(None)
     return grouped(sum(process.sockets for process in processes))
@@ -86,5 +86,5 @@ def sockets(processes: list[WebProcess] | None) -> str:
 
 @register.filter
 def named_values(values: dict[str, Any]) -> str:
-    """The values of a record by name, one after the other."""
+    """The values of a record, each with its name, one after the other."""
     return visible(", ".join(f"{name}: {value}" for name, value in values.items()))
