@@ -1,6 +1,6 @@
-"""The page of the chat, and the one for changing one's name.
+"""The chat page, and the page for changing one's name.
 
-Everything on the page of the chat comes over the socket and the REST API.
+Everything on the chat page comes over the socket and the REST API.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from chat.models import User
 @login_required
 @ensure_csrf_cookie
 def index(request: HttpRequest) -> HttpResponse:
-    """The chat of the person who is signed in; others are sent to the sign-in page.
+    """The chat of the signed-in person; others are sent to the sign-in page.
 
     `page` says who is here and where the pages around the chat are, so that the browser knows whose
-    outbox it holds before the server has answered. `seesAnalytics` is about those of all rooms.
+    outbox it holds before the server has answered. `seesAnalytics`: may see those of all rooms.
     """
     user = request.user
     assert isinstance(user, User)
@@ -61,7 +61,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @login_required
 @rate_limit(action="change_name")  # type: ignore[untyped-decorator]
 def change_name(request: HttpRequest) -> HttpResponse:
-    """Where people change the name that others see; without one they see the user name."""
+    """Where people change the name that others see; without one, others see the user name."""
     user = request.user
     assert isinstance(user, User)
     form = ChangeNameForm(request.POST or None, initial={"display_name": user.display_name})
