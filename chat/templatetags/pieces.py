@@ -106,7 +106,7 @@ def choice_field(
     all: bool = False,
     only_for: str = "",
 ) -> dict[str, Any]:
-    """One of `choices`: words, or pairs of a value and its words. `all`: a choice of none of them.
+    """One of `choices`: words, or pairs of a value and its words. `all`: adds the choice "all".
 
     `only_for`: shown only where another field has one of these values (data-for in admin.js).
     """
