@@ -1,4 +1,4 @@
-"""How Django's admin becomes Veche's. Read before there are models, so it imports none."""
+"""Makes Django's admin Veche's. Loaded before there are models, so it imports none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class AdminConfig(DjangoAdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        # Not what `autodiscover` finds: by then every app has registered what it would like to
-        # have in the admin, and this says what stays.
+        # After `autodiscover`: by now every app has registered what it wants in the admin, and
+        # this module decides what stays.
         import_module("chat.admin.site.registered")

@@ -1,1 +1,1 @@
-"""Pages on which operators see that nothing is lost, and what waits to be retried."""
+"""Pages that show operators that nothing is lost, and what waits to be retried."""

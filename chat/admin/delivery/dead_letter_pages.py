@@ -1,8 +1,8 @@
-"""Dead letters: found among a million, looked at safely, retried or given up with a reason.
+"""Dead letters: found among a million, viewed safely, retried or discarded with a reason.
 
-Retrying is not reading: what people wrote is shown only to those who may read private rooms, and
-that is on record. A form that is sent twice, and two people at once, do everything once: a letter
-is claimed before anything is done with it, and a bulk act has the id that its form was given.
+The right to retry is not the right to read: what people wrote is shown only to those who may read
+private rooms, and that is on record. A form sent twice, or two people at once, do everything once:
+a dead letter is claimed before anything is done with it, and a bulk act takes its id from its form.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, re
 from chat.models import AuditEntry
 
 PAGE_LETTERS = 50
-# A form may name what one page shows; more is a bulk act, with steps.
+# A form may name as many as one page shows; more takes a bulk act, with steps.
 MAX_CHOSEN = PAGE_LETTERS
 HEX_BYTES = 512
 SOURCES = ("persist", "export", "analytics", "task:")
@@ -81,7 +81,7 @@ def dead_letter_list(request: HttpRequest) -> HttpResponse:
 
 @page("chat.view_dead_letters")
 def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
-    """All that is known of one letter; what people wrote only on request, and on record."""
+    """All that is known of a dead letter; what people wrote only on request, and on record."""
     try:
         letter = dead_letters.get(id)
         given_up = dead_letters.discarded(id) if letter is None else None
@@ -123,7 +123,7 @@ def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
 
 @act(*PERMISSIONS.values())
 def dead_letter_act(request: HttpRequest) -> HttpResponse:
-    """First what it would do, then, with a reason, doing it and how it went for each letter."""
+    """Shows what the act would do; given a reason, does it and shows how it went for each."""
     action = request.POST.get("action", "")
     if action not in PERMISSIONS:
         raise BadRequest("There is no such action.")
@@ -157,14 +157,14 @@ def dead_letter_act(request: HttpRequest) -> HttpResponse:
 
 @page("chat.view_dead_letters")
 def letter_job(request: HttpRequest, id: str) -> HttpResponse:
-    """How far a bulk act is. The page takes its steps, for whoever has the right, while open."""
+    """How far a bulk act is. While open, the page takes the steps, if its viewer has the right."""
     job = _job(id)
     return render(request, "letter_job", title_of(job.action), _job_context(request, job))
 
 
 @act(*PERMISSIONS.values())
 def letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
-    """One step, or the end, of a bulk act; answers with the part of the page that moves."""
+    """Takes a step of a bulk act, or ends it; answers with the part of the page that updates."""
     job = _job(id)
     if not request.user.has_perm(PERMISSIONS[job.action]):
         raise PermissionDenied
@@ -230,7 +230,7 @@ def _act_on_all(
 
 
 def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpResponse:
-    # Every letter gets an entry of its own in the audit log; `batch` holds them together.
+    # Every dead letter gets its own entry in the audit log; `batch` ties them together.
     results: list[Result] = []
     who, batch = by(request), str(uuid.uuid4())
     if action == letter_jobs.DISCARD:
@@ -292,7 +292,7 @@ def rights(request: HttpRequest) -> dict[str, bool]:
 
 
 def filter_of(given: Any) -> tuple[Filter, list[str]]:
-    """The filter in a form, and what is wrong with it, which is then left out."""
+    """The filter in a form, and what is wrong with the form; faulty parts are left out."""
     problems = []
     reason, state = given.get("reason") or None, given.get("state") or None
     room = (given.get("room") or "").strip()
@@ -325,7 +325,7 @@ def filter_of(given: Any) -> tuple[Filter, list[str]]:
 
 
 def query_of(given: Any) -> dict[str, str]:
-    """What of a form belongs to the filter, to be carried on in addresses and forms."""
+    """The part of a form that belongs to the filter, to be passed on in URLs and forms."""
     names = ("source", "reason", "room", "state", "since", "until", "order")
     return {name: given.get(name) for name in names if given.get(name)}
 
@@ -348,7 +348,7 @@ def shown_moment(moment: datetime | None) -> str | None:
 
 
 def line_of(letter: Letter) -> dict[str, Any]:
-    """A letter as the pages show it: escaped, cut off, and never more than an entry holds."""
+    """A dead letter as pages show it: escaped, cut off, and never more than an entry holds."""
     error = letter.problem or letter.last_error or letter.error
     return {
         "id": letter.id,
@@ -375,7 +375,7 @@ def line_of(letter: Letter) -> dict[str, Any]:
 
 
 def payload_of(letter: Letter, *, show_words: bool) -> list[dict[str, Any]]:
-    """The payload value by value; bytes that are no text as hexadecimal digits."""
+    """The payload value by value; bytes that are not text as hexadecimal digits."""
     lines: list[dict[str, Any]] = [
         {"name": line.name, "text": line.text, "bytes": line.bytes, "hex": ""}
         for line in rendering.payload_lines(letter, show_words=show_words)
@@ -392,7 +392,7 @@ def title_of(action: str) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """What became of a letter, for a person."""
+    """What became of a dead letter, in words."""
     return {
         Outcome.DONE: _("done, the letter is gone"),
         Outcome.SENT: _("its task was sent again"),

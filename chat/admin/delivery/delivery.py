@@ -1,7 +1,7 @@
-"""The delivery page: how far everything is, what stands still, and whether a room is complete.
+"""The delivery page: how far everything is, what has stopped, and whether a room is complete.
 
-The page moves by itself: it asks for its figures (`figures`) every few seconds while somebody
-looks at it. Each group of figures that cannot be had says so, and the others are shown.
+The page updates itself: it asks for its figures (`figures`) every few seconds while somebody looks
+at it. A group of figures that is unavailable says so; the others are still shown.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def delivery(request: HttpRequest) -> HttpResponse:
 
 @page("chat.view_delivery")
 def figures(request: HttpRequest) -> HttpResponse:
-    """The part of the page that moves."""
+    """The part of the page that updates."""
     room = find_room(request.GET.get("room", ""))
     may_resume = request.user.has_perm("chat.retry_dead_letters")
     return render_part(request, "delivery_figures", {**_figures(room), "may_resume": may_resume})
@@ -82,7 +82,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 @page("chat.view_delivery")
 def verification_state(request: HttpRequest, room: int) -> HttpResponse:
-    """How the check of a room goes; asked for until it has ended."""
+    """The progress of a room's check; the page asks for it until the check has ended."""
     found = or_none(lambda: verification.last(room))
     return render_part(
         request,
@@ -93,7 +93,7 @@ def verification_state(request: HttpRequest, room: int) -> HttpResponse:
 
 @act("chat.retry_dead_letters")
 def resume(request: HttpRequest) -> HttpResponse:
-    """Lets a stopped shard go on, when its cause is mended."""
+    """Lets a stopped shard go on, once the cause is fixed."""
     kind, shard = request.POST.get("kind", ""), request.POST.get("shard", "")
     why, problem = reason_of(request)
     known = kind in ShardCursor.Kind.values and shard.isascii() and shard.isdecimal()
@@ -143,7 +143,7 @@ def _figures(room: Room | None) -> dict[str, Any]:
 
 
 def _shards(states: list[ShardState], rates: drain_rates.Rates | None) -> list[dict[str, Any]]:
-    """One row a shard, with both of its steps."""
+    """One row per shard, with both of its steps."""
     rows: dict[int, dict[str, Any]] = {}
     for state in states:
         row = rows.setdefault(state.shard, {"shard": state.shard})
@@ -169,7 +169,7 @@ def _totals(states: list[ShardState] | None, rates: drain_rates.Rates | None) ->
 
 
 def or_none(look: Callable[[], T]) -> T | None:
-    """What `look` finds; None when what it asks is away."""
+    """The result of `look`; None when the server that it asks is down."""
     try:
         return look()
     except (RedisError, OSError, DatabaseError):

@@ -1,7 +1,7 @@
-"""How fast shards are stored and exported: the difference between two looks at all rooms.
+"""How fast shards are stored and exported: the difference between two samples of all rooms.
 
-A room's `stored_seq` counts its stored events, and its exported seq those on the bus, so their
-sums over a shard's rooms count exactly, without a look at a single event.
+A room's `stored_seq` counts its stored events, and its exported seq those on the event bus, so
+their sums over a shard's rooms are exact counts, without reading a single event.
 
 | Key (bus) | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -22,9 +22,9 @@ from chat.servers import redis_bus
 KEY = "veche:drain-samples"
 KEPT_SECONDS = 3600
 MAX_SAMPLES = 40
-# Several people who look at once make one sample; and a rate over less would jump about.
+# Several people who look at once share a sample, and a rate over a shorter time would jump about.
 EVERY_SECONDS = 4.0
-# A rate says what happens now: over this long, or what there is.
+# A rate describes the present: it covers this long, or what samples there are.
 OVER_SECONDS = 30.0
 
 SUMS = """
@@ -43,9 +43,9 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True):
-    """Events a second by shard, over `seconds`; 0 seconds: there is nothing to compare yet.
+    """Events per second by shard, over `seconds`; 0 means that there is nothing to compare yet.
 
-    `unexported`: events of each shard that are stored and not on the bus.
+    `unexported`: events of each shard that are stored but not on the event bus.
     """
 
     seconds: float
@@ -55,7 +55,7 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 def rates() -> Rates:
-    """How fast it goes at the moment. Looking leaves a sample behind for the next look.
+    """The present rates. Each call leaves a sample behind for the next.
 
     Raises: redis.RedisError; OperationalError.
     """
@@ -86,7 +86,7 @@ def rates() -> Rates:
 
 
 def _per_second(before: dict[int, int], now: dict[int, int], seconds: float) -> dict[int, float]:
-    # A database that was restored has less: that is no negative speed.
+    # A restored database may hold fewer events; that is not a negative rate.
     return {shard: max(count - before.get(shard, 0), 0) / seconds for shard, count in now.items()}
 
 

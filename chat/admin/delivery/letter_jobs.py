@@ -1,17 +1,17 @@
-"""Retrying or discarding all dead letters that match, a bounded step at a time.
+"""Retries or discards all dead letters that match, a bounded step at a time.
 
-A job remembers what is meant and how far it is; it does nothing by itself. Whoever has its page
-open asks for step after step, so it can be left, gone on with by somebody else, and cancelled
-half-way: what was not reached is as it was. A step that is asked for twice at once is done once,
-and a letter that two jobs reach is claimed by one of them (`chat.dead_letters.store.claim`).
+A job remembers its target and its progress; it does nothing by itself. A browser that has its page
+open asks for step after step. So a job can be left, resumed by somebody else, and cancelled
+half-way: dead letters not reached are unchanged. A step requested twice at once is done once, and
+only one of two jobs claims a dead letter that both reach (`chat.dead_letters.store.claim`).
 
 | Key (bus) | Type | Expiry | Meaning |
 |---|---|---|---|
-| `veche:letter-job:<id>` | hash | 7 d | what is meant, and how far it is: see `Job` |
+| `veche:letter-job:<id>` | hash | 7 d | the job's target and progress: see `Job` |
 | `veche:letter-job:<id>:step` | string | 1 min | somebody takes a step at this moment |
 | `veche:letter-jobs` | zset | 7 d | job → when it was begun (s) |
 
-With the bus lost the jobs are forgotten; what they did is done, and on record.
+If the bus loses its data the jobs are forgotten; what they did is done, and on record.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from chat.servers import redis_bus
 KEPT_SECONDS = 7 * 24 * 3600
 JOBS = "veche:letter-jobs"
 MAX_LISTED = 20
-# A step answers before anybody wonders, and holds one thread of the web process no longer.
+# A step answers before anybody grows impatient, and holds a thread of the web process no longer.
 STEP_SECONDS = 2.0
 STEP_LETTERS = 100
-# Longer than a step can take: a retry waits for PostgreSQL's time-outs at worst.
+# Longer than a step can take: at worst a retry waits for PostgreSQL's time-outs.
 LOCK_SECONDS = 60
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
@@ -45,7 +45,7 @@ RETRY, DISCARD = "retry", "discard"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk act on dead letters. `after` is the id of the last letter that was looked at."""
+    """A bulk act on dead letters. `after` is the id of the last dead letter looked at."""
 
     id: str
     action: str
@@ -53,7 +53,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     by: Actor
     begun_at: datetime
-    total: int  # letters that there were when it was begun, whether they match or not
+    total: int  # dead letters there were when the job began, matching or not
     state: str = RUNNING
     after: str | None = None
     looked_at: int = 0
@@ -71,11 +71,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def begin(id: str, *, action: str, wanted: Filter, why: str, by: Actor) -> tuple[Job, bool]:
-    """The job `id`, and whether this call made it: a form that is sent twice makes one.
+    """The job `id`, and whether this call made it: a form sent twice makes one job.
 
-    Letters that come in later are not meant.
+    The job does not cover dead letters that arrive later.
 
-    Raises: ValueError for an id that is no UUID; redis.RedisError.
+    Raises: ValueError for an id that is not a UUID; redis.RedisError.
     """
     if not JOB_ID.match(id):
         raise ValueError("A job's id is a UUID.")
@@ -130,7 +130,7 @@ def latest() -> list[Job]:
 
 
 def cancel(id: str) -> Job | None:
-    """Ends a job where it is; one that has ended stays as it ended. Raises: redis.RedisError."""
+    """Stops a job where it is; does nothing to one that has ended. Raises: redis.RedisError."""
     job = get(id)
     if job is None or job.state != RUNNING:
         return job
@@ -139,10 +139,10 @@ def cancel(id: str) -> Job | None:
 
 
 def step(id: str) -> Job | None:
-    """Goes on with a job for `STEP_SECONDS` at most, unless somebody does at this moment.
+    """Continues a job for at most `STEP_SECONDS`, unless somebody else does at this moment.
 
-    Raises: redis.RedisError when log or bus is away; the next step begins where this one broke
-    off, or a few letters before, which by then are gone or answer that they are held.
+    Raises: redis.RedisError when the log or the bus is down. The next step begins where this one
+    broke off, or a few dead letters earlier; those are then gone, or answer that they are held.
     """
     client = redis_bus.blocking_client()
     lock = f"{_key(id)}:step"
@@ -174,7 +174,7 @@ def _advance(job: Job) -> None:
     pipeline = client.pipeline(transaction=True)
     if after is not None:
         pipeline.hset(_key(job.id), "after", after)
-    # A part of the page was looked at too; how many of it no longer matters in the end.
+    # Counts a partly read page too; the exact number does not matter in the end.
     pipeline.hincrby(_key(job.id), "looked_at", page.looked_at if whole else reached)
     for outcome, count in outcomes.items():
         pipeline.hincrby(_key(job.id), f"outcome:{outcome}", count)

@@ -1,4 +1,4 @@
-"""How far rooms are logged, stored and exported: those that lag, and those that are in use."""
+"""How far rooms are logged, stored and exported: rooms that lag, and rooms in use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chat.room_log import keys
 from chat.servers.redis_log import blocking_client
 
 MAX_ROOMS = 25
-# Of each shard the rooms of the last appends; more lag than that shows in the shard's numbers.
+# Rooms with the latest appends, per shard; lag beyond these shows in the shard's numbers.
 RECENT_PER_SHARD = 50
 
 BEHIND = """
@@ -29,8 +29,8 @@ BEHIND = """
 
 
 class Watermarks(msgspec.Struct, frozen=True, kw_only=True):
-    """A room's three watermarks. `head` is None when the log does not hold the room or is away:
-    everything it ever had is stored then, or nobody can say."""
+    """A room's three watermarks. `head` is None when the log does not hold the room, and all its
+    events are stored, or when the log is down, and the head is unknown."""
 
     room: int
     slug: str
@@ -41,7 +41,7 @@ class Watermarks(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unstored(self) -> int:
-        # The drain commits before it tells the log, so that `stored` may be ahead for a moment.
+        # The drain commits before it tells the log, so `stored` may be ahead for a moment.
         return 0 if self.head is None else max(self.head - self.stored, 0)
 
     @property
@@ -54,9 +54,9 @@ class Watermarks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_rooms(rooms: Sequence[int]) -> list[Watermarks]:
-    """The watermarks of `rooms` that exist, those that lag most first.
+    """The watermarks of those `rooms` that exist, the largest lag first.
 
-    The log is asked first, so that what arrives meanwhile makes no lag that was not there.
+    The log is asked first, so that events arriving in between do not show a lag that was not there.
 
     Raises: OperationalError.
     """
@@ -99,7 +99,7 @@ def _recent() -> Iterable[int]:
 
 
 def _heads(rooms: Iterable[int]) -> dict[int, int]:
-    """The heads of the rooms that are in the log; {} while it is away."""
+    """The heads of the rooms that are in the log; {} while it is down."""
     wanted = list(rooms)
     pipeline = blocking_client().pipeline(transaction=False)
     for room in wanted:

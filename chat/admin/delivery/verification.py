@@ -1,8 +1,8 @@
-"""Verifies one room for somebody who waits for the answer, beside everything else.
+"""Verifies one room for somebody who waits for the answer, without disturbing anything else.
 
 `manage.py verify_delivery` runs in a process of its own: it takes no time from the sockets of the
-web process and no place in the worker, whose drains are what one may want to verify, and it can
-be ended when it takes too long, however long the room is.
+web process and no slot in the worker, whose drains one may want to verify. However long the room
+is, a check that takes too long can be ended.
 
 | Key (bus) | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 # About two million events of one room (bench/verify_delivery.py).
 LIMIT_SECONDS = 120.0
 KEPT_SECONDS = 3600
-# Nobody reads more on a page, and the command line gives them all.
+# Nobody reads more on a page, and the command line shows them all.
 MAX_SHOWN = 50
 PROJECT = Path(__file__).resolve().parents[3]
 RUNNING_KEY = "veche:verification:running"
@@ -68,14 +68,14 @@ def begin(room: int, by: str) -> bool:
 
 
 def last(room: int) -> Verification | None:
-    """The check of the room that runs, or the last one. Raises: redis.RedisError."""
+    """The running check of the room, or the last one. Raises: redis.RedisError."""
     raw = cast(bytes | None, redis_bus.blocking_client().get(_key(room)))
     if raw is None:
         return None
     found = msgspec.json.decode(raw, type=Verification)
     waited = (datetime.now(UTC) - found.begun_at).total_seconds()
     if found.state == RUNNING and waited > LIMIT_SECONDS + 10:
-        # Whoever ran it is gone.
+        # The process that ran it is gone.
         return msgspec.structs.replace(found, state=FAILED)
     return found
 
@@ -84,7 +84,7 @@ def _run(begun: Verification) -> None:
     try:
         ended = _verify(begun)
     except Exception:
-        # Whatever it was: somebody waits for an end.
+        # Whatever went wrong, somebody waits for the check to end.
         logger.exception("the verification of room %d did not end", begun.room)
         ended = msgspec.structs.replace(begun, state=FAILED, ended_at=datetime.now(UTC))
     try:

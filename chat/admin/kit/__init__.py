@@ -1,1 +1,1 @@
-"""What every page of the admin is built from: lists, guards, forms of paging, exports."""
+"""What every page of the admin is built from: lists, guards, paging, exports."""

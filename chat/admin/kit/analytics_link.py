@@ -9,8 +9,8 @@ from chat.accounts.staff_access import SEES_ANALYTICS
 
 
 def analytics_url(request: HttpRequest) -> str | None:
-    """Where the analytics are; None for those who may not see them, or in an installation
-    without."""
+    """Where the analytics are; None for people who may not see them, or in an installation
+    without analytics."""
     if not request.user.has_perm(SEES_ANALYTICS):
         return None
     for name in ("analytics:index", "analytics"):

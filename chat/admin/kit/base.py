@@ -1,7 +1,7 @@
-"""What the admin's look is built on: django-unfold's classes, used here and nowhere else.
+"""The basis of the admin's look: django-unfold's classes, used here and nowhere else.
 
-With `django.contrib.admin`'s own `AdminSite`, `ModelAdmin` and forms in their place, and without
-"unfold" among the installed apps, the same pages appear in the plain admin.
+With `django.contrib.admin`'s own `AdminSite`, `ModelAdmin` and forms instead, and without "unfold"
+among the installed apps, the same pages appear in the plain admin.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ __all__ = [
 
 
 def without_inline_style(context: dict[str, Any]) -> dict[str, Any]:
-    """The context of a page, so that unfold writes no style element: the policy refuses them.
+    """A page's context that keeps unfold from writing a style element, which the policy refuses.
 
-    Its colours are in our own style sheet instead.
+    Our own style sheet has unfold's colours instead.
     """
     return {**context, "colors": None}

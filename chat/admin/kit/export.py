@@ -1,12 +1,12 @@
-"""Exports of lists of any length: rows in stretches that the browser asks for one by one.
+"""Exports of lists of any length: rows in stretches that the browser requests one by one.
 
-The page (`admin.js`) puts them together into a file and shows how far it is. So neither server
-nor browser ever waits on the other with more than one stretch in memory (Daphne knows no
-back-pressure), no request takes long, rights are asked for anew with each, and an export that was
-cut off goes on where it was.
+The page (`admin.js`) joins them into a file and shows its progress. So neither server nor browser
+ever holds more than one stretch in memory while it waits for the other (Daphne has no
+back-pressure). No request takes long, each checks rights anew, and an export that was cut off
+resumes where it was.
 
-A ticket, signed, says what is exported, by whom and in which form: without the form that is on
-record there are no rows.
+A signed ticket says what is exported, by whom and in which format. Tickets are issued only once
+the export is on record; without one there are no rows.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def stretch(
     next: str | None,
     count: int,
 ) -> HttpResponse:
-    """The answer with `count` rows; headers say how many they are and where the next begin."""
+    """The response with `count` rows; headers say how many and where the next stretch begins."""
     text = as_csv(rows, head=first) if wanted.format == "csv" else as_lines(rows)
     response = HttpResponse(text, content_type=f"{FORMATS[wanted.format]}; charset=utf-8")
-    # Opened by itself it is a download too, never a page.
+    # Even when opened directly, the response is a download, never a page.
     response["Content-Disposition"] = f'attachment; filename="{wanted.what}.{wanted.format}"'
     response["X-Export-Rows"] = str(count)
     if next is not None:
@@ -89,7 +89,7 @@ def stretch(
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]], *, head: bool) -> str:
-    """Rows of equal keys as RFC 4180, with the keys as a first line if it is the beginning."""
+    """Rows with equal keys as RFC 4180 CSV; with `head`, the keys come first."""
     out = io.StringIO()
     writer: csv.DictWriter[str] | None = None
     for row in rows:
@@ -102,5 +102,5 @@ def as_csv(rows: Iterable[Mapping[str, Any]], *, head: bool) -> str:
 
 
 def as_lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    """One JSON object a line."""
+    """One JSON object per line."""
     return "".join(msgspec.json.encode(dict(row)).decode() + "\n" for row in rows)

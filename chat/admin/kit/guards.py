@@ -1,4 +1,4 @@
-"""What every page of the admin asks at its door: the right, and the method."""
+"""What every page of the admin checks first: the right and the method."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ View = Callable[..., HttpResponseBase]
 
 
 def page(*permissions: str) -> Callable[[View], View]:
-    """A page to look at, for holders of one of `permissions`; anything but reading is refused."""
+    """A page to read, for holders of one of `permissions`; other methods are refused."""
     return lambda view: require_safe(_for_holders(permissions, view))
 
 
 def reading_form(*permissions: str) -> Callable[[View], View]:
-    """A page that a form may ask for too, as what was chosen is too long for an address."""
+    """Like `page`, but a form may request it too, when what was chosen is too long for a URL."""
     return lambda view: require_http_methods(["GET", "HEAD", "POST"])(
         _for_holders(permissions, view)
     )
 
 
 def act(*permissions: str) -> Callable[[View], View]:
-    """What a form does, for holders of one of `permissions`; a link to it does nothing."""
+    """The target of a form, for holders of one of `permissions`; a link to it does nothing."""
     return lambda view: require_POST(_for_holders(permissions, view))
 
 
@@ -52,13 +52,13 @@ def _for_holders(permissions: tuple[str, ...], view: View) -> View:
 
 
 def person(request: HttpRequest) -> User:
-    """Who asks; the site lets nobody in who is not signed in."""
+    """The person who asks; the site lets in only people who are signed in."""
     assert isinstance(request.user, User)
     return request.user
 
 
 def reason_of(request: HttpRequest) -> tuple[str, str | None]:
-    """Why somebody does it, as a form says, and what is wrong with that; None for nothing."""
+    """The reason given in a form, and what is wrong with it, None for nothing."""
     given = request.POST.get("why", "")
     try:
         return audit.check_reason(given, needed=True), None
@@ -84,5 +84,5 @@ def render(
 def render_part(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    """A part of a page, which the page asks for by itself."""
+    """A part of a page, which the page requests by itself."""
     return TemplateResponse(request, f"admin/veche/{template}.html", context, status=status)

@@ -1,7 +1,7 @@
 """Pages of a table of any length: each begins where the one before ended, and none is counted.
 
-OFFSET reads all that it skips and COUNT(*) all there is; a page after a key reads its own rows.
-The number beside a list is PostgreSQL's own estimate of its plan.
+OFFSET reads all rows that it skips, and COUNT(*) reads all there are; a page after a key reads only
+its own rows. The number beside a list is the planner's estimate in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_TOKEN_CHARACTERS = 300
 
 
 class RowPage(msgspec.Struct, frozen=True):
-    """Rows in their order. `next` and `previous` are tokens; None where there is nothing."""
+    """Rows in their order. `next` and `previous` are tokens; None if there is no such page."""
 
     rows: list[Any]
     next: str | None
@@ -41,10 +41,10 @@ def read_page(
 ) -> RowPage:
     """The page of `rows` that `token` names, newest first; the first one without a token.
 
-    `key` are the fields of the order, largest first; together they are unique. The token comes
-    from an earlier page of the same order, and from anybody: it is checked.
+    `key` names the fields of the order, largest first; together they are unique. The token should
+    be from an earlier page of the same order, but anybody may send one, so it is checked.
 
-    Raises: BadRequest for a token that is none; TooSlow inside `limited`.
+    Raises: BadRequest for an invalid token; TooSlow inside `limited`.
     """
     falling, rising = ("lt", [f"-{field}" for field in key]), ("gt", list(key))
     onward, backward = (rising, falling) if oldest_first else (falling, rising)
@@ -73,8 +73,8 @@ def after(rows: QuerySet[Any], key: Sequence[str], values: Sequence[Any]) -> Que
 def _beyond(key: Sequence[str], values: Sequence[Any], side: str) -> Q:
     """Rows on one `side` of a place in the order.
 
-    The first condition stands alone, so that an index can begin there; the rest only sorts out
-    rows that share its value.
+    The first condition is separate, so that an index scan can begin there; the rest only decides
+    between rows that share its value.
     """
     condition = Q(**{f"{key[0]}__{side}e": values[0]})
     if len(key) == 1:
@@ -116,7 +116,7 @@ def _value(model: type[Model], field: str, plain: Any) -> Any:
 
 
 def estimated(rows: QuerySet[Any]) -> int:
-    """About how many rows there are, as PostgreSQL plans; nothing is read."""
+    """About how many rows there are, by PostgreSQL's planner; no row is read."""
     plan = json.loads(rows.order_by().explain(format="json"))
     return int(plan[0]["Plan"]["Plan Rows"])
 

@@ -1,4 +1,4 @@
-"""Rows that the admin shows and never edits: what changes them are actions."""
+"""Rows that the admin shows and never edits: only actions change them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.utils.functional import cached_property
 from chat.admin.kit.base import ModelAdmin
 from chat.admin.kit.keyset_paging import estimated
 
-# Below this an exact count costs nothing, and says more.
+# Below this, an exact count costs next to nothing, and says more.
 EXACT_ROWS = 10_000
 
 
 class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts short lists, and says of long ones about how long they are, as PostgreSQL plans.
+    """Counts short lists exactly, and estimates long ones by PostgreSQL's planner.
 
-    For lists of people and rooms; the history, which is longer by far, has no numbered pages.
+    For lists of people and rooms; the history, which is far longer, has no numbered pages.
     """
 
     @cached_property
@@ -35,15 +35,15 @@ class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class OnlyOfferedLookups(ModelAdmin):
-    """Lists are narrowed by what they offer as a filter, and by nothing else.
+    """Lists can be narrowed only by the filters that they offer.
 
-    Django takes any field of the model in an address: who sees a list could guess letter by
-    letter what stands in fields that the list hides, such as addresses and topics.
+    Django accepts any field of the model in a URL: people who see a list could guess, letter by
+    letter, the content of fields that the list hides, such as addresses and topics.
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         offered = {
-            getattr(one, "parameter_name", one)  # of a filter that is no field
+            getattr(one, "parameter_name", one)  # for a filter that is not a field
             for one in self.get_list_filter(request)
         }
         return lookup.split(LOOKUP_SEP)[0] in offered and super().lookup_allowed(
@@ -52,7 +52,7 @@ class OnlyOfferedLookups(ModelAdmin):
 
 
 class ReadOnly(OnlyOfferedLookups):
-    """Rows can be found and looked at by holders of one of `view_permissions`."""
+    """Holders of one of `view_permissions` can find rows and look at them."""
 
     view_permissions: tuple[str, ...] = ()
     # Counting a large table takes longer than all the rest of the page.
@@ -79,5 +79,5 @@ class ReadOnly(OnlyOfferedLookups):
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """The audit log has it, of everybody and for good."""
+        """Not available: the audit log has the history, of everybody and for good."""
         raise Http404

@@ -1,4 +1,4 @@
-"""What is done through the admin goes on record: who, from where, what, to whom and why."""
+"""Puts what is done through the admin on record: who, from where, what, to whom and why."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["REASON_CHARACTERS", "acting", "by", "note", "record_private_reads"]
 
 
 class Open:
-    """An act under way. `detail` says how it went, in a few words without anybody's texts."""
+    """An act in progress. `detail` says how it went, in a few words, never with people's texts."""
 
     detail = ""
 
 
 def by(request: HttpRequest) -> Actor:
-    """Who acts: a member of the staff, through the admin."""
+    """Who acts: a member of staff, through the admin."""
     return audit.actor_of_request(request, Channel.ADMIN, staff=True)
 
 
 def note(request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any) -> None:
-    """Puts on record what is done with this request: a reading, an export, something begun."""
+    """Puts on record what this request does: a reading, an export, the start of a job."""
     with transaction.atomic():
         audit.record(_act(request, action, kind, id, **more))
 
@@ -39,9 +39,9 @@ def note(request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any)
 def acting(
     request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any
 ) -> Iterator[Open]:
-    """Around something that is done: its entry is committed before, its outcome follows.
+    """Wraps an act: commits its entry before, and writes its outcome after.
 
-    What breaks off is on record as not done, or without an outcome when the process ended.
+    An act that fails is on record as not done; if the process dies, it has no outcome.
     """
     entry = audit.begin(_act(request, action, kind, id, **more)).entry
     open_act = Open()
@@ -54,7 +54,7 @@ def acting(
 
 
 def record_private_reads(request: HttpRequest, rooms: Iterable[Room], what: str) -> None:
-    """Puts on record that this person is about to be shown texts that not everybody reads."""
+    """Puts on record that this person is about to see texts that not everybody may read."""
     for room in rooms:
         audit.record_private_read(by(request), room.pk, what)
 

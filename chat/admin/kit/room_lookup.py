@@ -1,4 +1,4 @@
-"""Rooms and people as somebody types them into a filter: by number or by name."""
+"""Finds rooms and people that somebody types into a filter, by number or by name."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def find_person(text: str) -> User | None:
 
 
 def is_id(text: str) -> bool:
-    """Whether a form names something by its number, as no other text is given to PostgreSQL."""
+    """Whether a form gives an id; only then is the text passed to PostgreSQL as a number."""
     return text.isascii() and text.isdecimal() and len(text) < 20 and 1 <= int(text) <= MAX_ID

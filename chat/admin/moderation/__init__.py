@@ -1,1 +1,1 @@
-"""Pages on which people, rooms, messages and reports are looked at and acted on."""
+"""Pages to look at people, rooms, messages and reports, and to act on them."""

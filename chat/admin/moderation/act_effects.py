@@ -1,4 +1,4 @@
-"""What an act would touch and what speaks against it, in words, for the page that asks for it."""
+"""What an act would touch and what speaks against it, in words, for its preview page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WARNINGS = {
 
 
 class Effects(msgspec.Struct, frozen=True):
-    """`totals`: what is touched in all, as (name, number). The others are by place."""
+    """`totals`: all that is touched, as (name, number). The other fields are by place."""
 
     totals: list[tuple[Any, int]]
     problems: dict[Place, Any]
@@ -41,7 +41,7 @@ class Effects(msgspec.Struct, frozen=True):
 
 
 def effects_of(action: Action, places: Collection[Place]) -> Effects:
-    """What `action` would do to at most 200 targets, as PostgreSQL knows them."""
+    """What `action` would do to at most 200 targets, according to PostgreSQL."""
     found = preview(action, list(places))
     return Effects(
         totals=[

@@ -15,7 +15,7 @@ from chat.events import EventType
 from chat.models import RoomEvent
 from chat.models.events import MESSAGE_CHANGES
 
-# Changes of one message that a page shows; a message that was edited more often is a program's.
+# Changes of a message that a page shows; only a program edits a message more often.
 MAX_CHANGES = 500
 
 EPOCHS = """
@@ -26,7 +26,7 @@ EPOCHS = """
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One event about the message. `before` and `after` are set where the text changed."""
+    """One event about the message. `before` and `after` are set if the text changed."""
 
     seq: int
     type: str
@@ -39,14 +39,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def posted(room: int, seq: int) -> RoomEvent | None:
-    """The event with which the message was posted; None when nothing is stored there."""
+    """The event that posted the message; None when nothing is stored at that place."""
     return RoomEvent.objects.filter(room=room, seq=seq).select_related("actor").first()
 
 
 def changes(first: RoomEvent) -> tuple[list[Change], bool]:
     """The posting and what followed, in order; True when there is more than is shown.
 
-    What was deleted keeps its text here: that is what a moderator has to judge.
+    Deleted text is kept here: a moderator has to judge it.
     """
     later = list(
         RoomEvent.objects.annotate(
@@ -79,7 +79,7 @@ def _told(rows: Iterable[RoomEvent]) -> Iterable[Change]:
 
 
 def epochs_of(places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """(room, seq) → epoch of the events that stand there; one statement, however many rooms."""
+    """(room, seq) → epoch of the event at that place; one statement, however many rooms."""
     wanted = list(places)
     with connection.cursor() as cursor:
         cursor.execute(EPOCHS, [[room for room, _ in wanted], [seq for _, seq in wanted]])

@@ -1,4 +1,4 @@
-"""The history: messages across rooms, one message with all that happened to it, and exports."""
+"""The history: messages across rooms, one message with all its changes, and exports."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from chat.queries.search_marks import marks
 from chat.queries.search_query import parse
 from chat.servers.statement_timeout import STATEMENT_TIMEOUT_MS, TooSlow, limited
 
-# Before and after a message: enough to see what it answers.
+# Messages shown before and after one: enough to see what it answers.
 AROUND = 10
 BY_WORDS_TIMEOUT_MS = 2_500
 FORM = ("room", "author", "since", "until", "state", "q", "private")
@@ -90,10 +90,10 @@ def history(request: HttpRequest) -> HttpResponse:
 def page_of(
     wanted: HistoryFilter, found: QuerySet[Message], token: str | None, size: int = PAGE_ROWS
 ) -> RowPage:
-    """The page of `found`. Words are looked for in their index and, where that would read too much
-    of them, in the order of the list, where what is frequent soon fills a page.
+    """The page of `found`. Words are looked up in their index. If that takes too long, rows are
+    read in the order of the list, where a frequent word soon fills a page.
 
-    Raises: BadRequest for a token that is none; TooSlow. Call it inside `limited`.
+    Raises: BadRequest for an invalid token; TooSlow. Call it inside `limited`.
     """
     if not wanted.words:
         return read_page(found, wanted.key, token, size)
@@ -108,7 +108,7 @@ def page_of(
 
 @page("chat.view_history")
 def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
-    """One message: its place, its event log, what stands around it, reactions and reports."""
+    """One message: its place, event log, surrounding messages, reactions and reports."""
     found = (
         Message.objects.select_related("room", "author", "deleted_by")
         .filter(room=room, seq=seq)
@@ -152,7 +152,7 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
 
 
 def times_of(event: RoomEvent | None) -> dict[str, datetime | None]:
-    """When the event was stored and exported, as far as that is still known."""
+    """When the event was stored and exported, if that is still known."""
     if event is None:
         return {}
     stored, exported = [
@@ -203,7 +203,7 @@ def history_export_start(request: HttpRequest) -> HttpResponse:
         AuditEntry.TargetKind.ROOM if wanted.room is not None else AuditEntry.TargetKind.MESSAGE,
         str(wanted.room) if wanted.room is not None else "*",
         after={
-            # What was searched for may be as telling as what was found.
+            # The words searched for may reveal as much as the messages found.
             **{name: value for name, value in form.items() if name != "q"},
             "format": kind,
             "searched": bool(wanted.words),
@@ -278,7 +278,7 @@ def lines_of(messages: list[Message], words: str) -> list[dict[str, Any]]:
 
 
 def around(message: Message) -> list[Message]:
-    """The conversation on both sides of the message, oldest first."""
+    """The conversation before and after the message, oldest first."""
     found = Message.objects.filter(room=message.room_id).select_related("room", "author")
     before = list(found.filter(seq__lt=message.seq).order_by("-seq")[:AROUND])
     after = list(found.filter(seq__gt=message.seq).order_by("seq")[:AROUND])
@@ -294,7 +294,7 @@ def reactions_of(message: Message) -> dict[str, list[str]]:
 
 
 def narrowed(wanted: HistoryFilter, chosen: list[int]) -> HistoryFilter:
-    """The filter, and of that only the messages that were chosen, if any were."""
+    """The filter, narrowed to the chosen messages, if any were chosen."""
     return structs.replace(wanted, chosen=chosen)
 
 
@@ -306,5 +306,5 @@ def chosen_of(given: list[str]) -> list[int]:
 
 
 def form_of(given: QueryDict) -> dict[str, str]:
-    """What of an address or a form belongs to the filter."""
+    """The part of a URL or form that belongs to the filter."""
     return {name: str(given[name]) for name in FORM if given.get(name)}

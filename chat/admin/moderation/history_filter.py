@@ -1,8 +1,8 @@
-"""Which messages a moderator looks for, and which of them this person may be shown.
+"""Which messages a moderator looks for, and which of them they may see.
 
-Private rooms and direct conversations are left out unless they are asked for, by somebody with
-the right; a search in them would tell what is written there just as reading does. Each room whose
-texts are shown is then on record (`recorded`).
+Private rooms and direct conversations are left out unless somebody with the right asks for them: a
+search in them reveals what is written there just like reading does. Each private room whose texts
+are shown is then on record (`recorded`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STATES = ("edited", "deleted", "reported")
 
 
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for; what is None or empty matches all. `chosen` are ids of messages."""
+    """What is looked for; a field that is None or empty matches all. `chosen`: message ids."""
 
     room: int | None = None
     author: int | None = None
@@ -44,12 +44,12 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The fields that order the list: in a room its own order, across rooms time."""
+        """The fields that order the list: the room's own order in one room, time across rooms."""
         return ("seq",) if self.room is not None else ("at", "id")
 
 
 def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[HistoryFilter, list[str]]:
-    """The filter in a form, and what is wrong with it; None of what is wrong is searched for."""
+    """The filter in a form, and what is wrong with the form; faulty parts are left out."""
     problems: list[str] = []
     room, author = find_room(given.get("room") or ""), find_person(given.get("author") or "")
     if given.get("room") and room is None:
@@ -90,7 +90,7 @@ def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[History
 
 
 def messages_of(wanted: HistoryFilter) -> QuerySet[Message]:
-    """The messages that `wanted` means, without an order, each with its room and author."""
+    """The messages that match `wanted`, unordered, each with its room and author."""
     found = Message.objects.select_related("room", "author")
     if wanted.chosen:
         found = found.filter(pk__in=wanted.chosen)
@@ -111,7 +111,7 @@ def messages_of(wanted: HistoryFilter) -> QuerySet[Message]:
             Exists(Report.objects.filter(room=OuterRef("room"), seq=OuterRef("seq")))
         )
     if not wanted.private:
-        # A scalar list and not a join: PostgreSQL then keeps to the order of the index.
+        # A subquery instead of a join: PostgreSQL then keeps to the order of the index.
         found = found.filter(room__in=Room.objects.filter(kind=RoomKind.PUBLIC).values("pk"))
     if wanted.words:
         rooms = None if wanted.room is None else [wanted.room]
@@ -122,10 +122,10 @@ def messages_of(wanted: HistoryFilter) -> QuerySet[Message]:
 def recorded(
     request: HttpRequest, messages: list[Message], what: str, told: Message | None = None
 ) -> None:
-    """Puts on record which texts this person is about to be shown that not everybody reads.
+    """Puts on record which texts this person is about to see that not everybody may read.
 
-    Those of private rooms, and in public ones those that were deleted; of `told`, whose event log
-    is shown, those that were replaced too.
+    These are texts in private rooms and deleted texts in public rooms. For `told`, whose event log
+    is shown, they include replaced texts.
     """
     places: dict[int, list[int]] = {}
     rooms: dict[int, Room] = {}

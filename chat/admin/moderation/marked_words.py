@@ -1,6 +1,6 @@
-"""Marks what a search found, in the text as it was written.
+"""Marks the words that a search found, in the text as it was written.
 
-PostgreSQL's `ts_headline` would do it, but it leaves out what looks like a tag, and a moderator
+PostgreSQL's `ts_headline` could do it, but it leaves out what looks like a tag, and a moderator
 must see what somebody wrote.
 """
 
@@ -19,8 +19,10 @@ BEFORE_CHARACTERS = 120
 
 
 def marked(text: str, found: Sequence[str]) -> SafeString:
-    """About `EXCERPT_CHARACTERS` of `text` where the first of `found` stands, all of them marked;
-    escaped, so that a text stays a text. Of two that overlap the one that comes first in `found`.
+    """About `EXCERPT_CHARACTERS` of `text` around the first match of `found`, all matches marked.
+
+    Escaped, so that no text becomes markup. Of two overlapping matches, the one listed first in
+    `found` is marked.
     """
     places = list(pattern_of(found).finditer(text)) if found else []
     start = max(places[0].start() - BEFORE_CHARACTERS, 0) if places else 0
@@ -38,7 +40,7 @@ def marked(text: str, found: Sequence[str]) -> SafeString:
 
 
 def pattern_of(found: Sequence[str]) -> re.Pattern[str]:
-    """A word is found where it stands alone; anything else wherever it stands."""
+    """Matches a word only as a whole word, anything else anywhere."""
     return re.compile("|".join(map(_pattern_of, found)))
 
 

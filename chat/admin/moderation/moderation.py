@@ -1,9 +1,9 @@
-"""What moderators do, from the admin: what it will do is shown first, then it is done, on record.
+"""Moderators' acts in the admin: each is previewed first, then done and put on record.
 
-One page for all acts, on one target or on many: a form names the act and the targets; the page
-says what will happen to each of them and asks for the reason; then each is done through
-`chat.actions`, and the outcome of each is shown. The form carries one idempotency key, from which
-that of every target follows: sent twice, it does everything once.
+One page serves all acts, on one target or on many. A form names the act and the targets; the page
+says what will happen to each target and asks for the reason. Then each is done through
+`chat.actions`, and its outcome is shown. The form carries one idempotency key, from which the keys
+of all targets are derived: sent twice, it does everything once.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from chat.errors import ClientError
 from chat.events import Role
 from chat.models import Message, Room, User
 
-# Each is one append and its place on record, some hundredths of a second together.
+# Each takes an append and its audit entry, together some hundredths of a second.
 MAX_TARGETS = 100
 EXCERPT_CHARACTERS = 200
-# What one may choose for a mute, and for slow mode, in seconds.
+# The choices for a mute, and for slow mode, in seconds.
 MUTES = (
     (600, gettext_lazy("10 minutes")),
     (3_600, gettext_lazy("1 hour")),
@@ -68,11 +68,11 @@ Call = Callable[[Actor, Place, Any, Options], Awaitable[Outcome]]
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """One act as the admin offers it. `values`: what to choose from beside the target, if so."""
+    """One act as the admin offers it. `values`: what else there is to choose, if anything."""
 
     kind: Kind
     label: Any
-    will: Any  # what it does to each target, as a sentence
+    will: Any  # what the act does to each target, as a sentence
     call: Call
     values: Choices = ()
     danger: bool = False
@@ -184,7 +184,7 @@ ACTS: dict[Action, Offered] = {
         lambda who, at, _value, options: moderation.archive_room(who, at[0], False, options),
     ),
 }
-# The field of a form that names targets of a kind.
+# The form field that names targets of a kind.
 FIELDS = {
     Kind.MESSAGE: "ids",
     Kind.MEMBER: "members",
@@ -194,14 +194,14 @@ FIELDS = {
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One target as the pages show it. `text`: what was written, where this person may read it."""
+    """One target as the pages show it. `text`: what was written, if this person may read it."""
 
-    given: str  # as the form names it
+    given: str  # as in the form
     place: Place
     name: str
     text: str = ""
-    now: str = ""  # how it stands
-    open: bool = True  # whether this person may know what is in the room that it is in
+    now: str = ""  # its present state
+    open: bool = True  # whether this person may know what its room contains
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,9 +214,9 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choices_for(user: Any, kind: Kind, but: Collection[Action] = ()) -> list[tuple[str, Any]]:
-    """The acts on targets of a kind that this member of the staff may do, for a form.
+    """The acts on targets of a kind that this member of staff may do, for a form.
 
-    Without those of `but`, which would change nothing.
+    Without those in `but`, which would change nothing.
     """
     return [
         (action.value, offered.label)
@@ -291,9 +291,9 @@ def carry_out(
     key: str,
     report: int | None = None,
 ) -> list[Ended]:
-    """Does it to one target after the other; a refusal of one does not stop the others.
+    """Does the act to one target after another; a refusal of one does not stop the others.
 
-    Raises: BadRequest when `key` is none.
+    Raises: BadRequest when `key` is not a valid key.
     """
     try:
         keys = [str(derived_key(UUID(key), f"{action} {one.given}")) for one in targets]
@@ -351,7 +351,7 @@ def action_of(request: HttpRequest) -> Action:
 
 
 def value_of(request: HttpRequest, offered: Offered) -> Any:
-    """What was chosen beside the targets; None where there is nothing to choose.
+    """What was chosen besides the targets; None if there is nothing to choose.
 
     Raises: BadRequest for what was not offered.
     """
@@ -379,10 +379,10 @@ def back_of(request: HttpRequest) -> str:
 def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Target]:
     """The targets that a form names and that exist, in the order of the form.
 
-    `with_texts`: with what was written in messages, where this person may read it. That is about
-    to be shown, so the reading of private rooms is on record when this returns.
+    `with_texts`: with the messages' texts, if this person may read them. They are about to be
+    shown, so the reading of private rooms is on record when this returns.
 
-    Raises: BadRequest for more than a form may name, or what are no targets.
+    Raises: BadRequest for more than a form may name, or for invalid targets.
     """
     given = list(dict.fromkeys(request.POST.getlist(FIELDS[kind])))
     if len(given) > MAX_TARGETS:

@@ -1,4 +1,4 @@
-"""People: found, looked at, and what is done to them; their accounts, groups and sessions."""
+"""People: finding them, looking at them, acting on them; their accounts, groups and sessions."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:  # generic, and of one base, only for the type checker
 else:
 
     class _AccountAdmin(OnlyOfferedLookups, UserAdmin):
-        """Django's admin of accounts in the look of the others."""
+        """Django's admin of accounts with the look of the other pages."""
 
 
 MAX_ROOMS = 200
-# Rights, whose changes are on record by themselves, with what was there before.
+# Rights, whose changes get entries of their own, with the values from before.
 RIGHTS = ("is_staff", "is_superuser")
-# Of all other fields the name alone is on record, as what stands in them is people's own texts and
-# addresses; but not of these, without which nobody could tell later who was who.
+# Of all other fields only the field's name is on record, because they hold people's own texts and
+# addresses. These fields are recorded with values; otherwise nobody could tell later who was who.
 WITH_VALUES = ("username",)
 
 
 class PersonAdmin(_AccountAdmin):
-    """Who may change roles edits accounts; what moderators do are actions."""
+    """Staff who may change roles edit accounts here; moderators act through actions."""
 
     form = UserChangeForm
     add_form = UserCreationForm
-    # django-unfold's own, which is empty, comes before Django's: accounts would have no name.
+    # django-unfold's empty value would override Django's: new accounts would have no name.
     add_fieldsets = UserAdmin.add_fieldsets
     change_password_form = AdminPasswordChangeForm
     change_form_template = "admin/veche/person.html"
@@ -63,14 +63,14 @@ class PersonAdmin(_AccountAdmin):
     list_filter = ("is_staff", "is_active", "groups")
     ordering = ("-pk",)
     search_fields = ("username", "display_name")
-    filter_horizontal = ()  # there is a handful of groups, and a phone is narrow
+    filter_horizontal = ()  # there are only a few groups, and a phone is narrow
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password")}),
         (_("State"), {"fields": ("is_active", "deactivated_at", "muted_until")}),
         (_("Permissions"), {"fields": ("is_staff", "is_superuser", "groups")}),
         (_("Important dates"), {"fields": ("last_login", "date_joined")}),
     )
-    # These change by actions, which end sessions and are told to the room log.
+    # Actions change these: they also end sessions and tell the room log.
     readonly_fields = ("is_active", "deactivated_at", "muted_until", "last_login", "date_joined")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -83,7 +83,7 @@ class PersonAdmin(_AccountAdmin):
         return request.user.has_perm("chat.manage_roles")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Nobody edits themselves here, or somebody above them."""
+        """Nobody may edit themselves here, or somebody above them."""
         if not request.user.has_perm("chat.manage_roles"):
             return False
         if obj is None:
@@ -98,14 +98,14 @@ class PersonAdmin(_AccountAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """As people find each other: all words, in any order; `@` leads a user name."""
+        """Searches like people do: all words, in any order; `@` begins a user name."""
         return queryset.filter(people.named(search_term)), False
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False  # their messages stay; deactivate them instead
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Addresses are for those who look after accounts."""
+        """Only staff who manage accounts see addresses."""
         found = super().get_fieldsets(request, obj)
         if obj is None or request.user.has_perm("chat.manage_roles"):
             return found
@@ -123,7 +123,7 @@ class PersonAdmin(_AccountAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Only a superuser makes superusers."""
+        """Only a superuser may make superusers."""
         fields = super().get_readonly_fields(request, obj)
         if request.user.is_superuser:
             return fields
@@ -132,7 +132,7 @@ class PersonAdmin(_AccountAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Every changed field is on record; only what was changed is written."""
         if not change:
-            # There is no id to put on record before; so both are there, or neither.
+            # There is no id to put on record beforehand, so both are written, or neither.
             with transaction.atomic():
                 super().save_model(request, obj, form, change)
                 self._note(request, Action.PERSON_CREATE, obj, after={"username": obj.username})
@@ -220,7 +220,7 @@ class PersonAdmin(_AccountAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        """A password that somebody else sets opens their account to them: that is on record.
+        """Puts on record that staff set somebody's password, which opens the account to them.
 
         Both are written, or neither.
         """
@@ -235,7 +235,7 @@ class PersonAdmin(_AccountAdmin):
         return response
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The audit log takes the place of Django's."""
+        """Writes nothing: the audit log replaces Django's."""
         return None
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
@@ -243,7 +243,7 @@ class PersonAdmin(_AccountAdmin):
 
 
 def visible_memberships(request: HttpRequest, rooms: Any) -> Any:
-    """Public rooms for everybody here; who is in which private room only for those who may look."""
+    """Memberships in public rooms; those in private rooms only for staff who may see them."""
     if not request.user.has_perm("chat.view_private_rooms"):
         rooms = rooms.filter(room__kind="public")
     return rooms[:MAX_ROOMS]

@@ -24,11 +24,11 @@ else:
 class _NamedByTheRule(_UserForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "username" in self.fields:  # and not only shown
+        if "username" in self.fields:  # not read-only
             self.fields["username"].help_text = usernames.CHARACTERS
 
     def clean_username(self) -> str:
-        """By the rule of signing up; a name that stays as it is may be older than that."""
+        """By the rule of sign-up; an unchanged name may be older than that rule."""
         entered: str = self.cleaned_data["username"]
         if self.instance.username in (entered, usernames.normalise(entered)):
             return self.instance.username
@@ -36,7 +36,7 @@ class _NamedByTheRule(_UserForm):
         return cleaned
 
     def clean_display_name(self) -> str:
-        """By the rule of signing up, but staff may be called what they are."""
+        """By the rule of sign-up, except that staff may have names reserved for staff."""
         entered: str = self.cleaned_data["display_name"]
         if not entered or entered == self.instance.display_name:
             return entered

@@ -1,4 +1,4 @@
-"""Sessions and tokens of a person, for administrators: what opens the account, and ending that."""
+"""Sessions and tokens of a person, for administrators: what gives access, and how to end it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chat.admin.moderation.people import may_end_sessions
 from chat.audit.permissions import Action
 from chat.models import AuditEntry, User
 
-MAX_ID_DIGITS = 18  # what fits into a bigint, whatever the digits
+MAX_ID_DIGITS = 18  # any number of so many digits fits into a bigint
 
 
 @page("chat.deactivate_people")
@@ -39,9 +39,9 @@ def person_sessions(request: HttpRequest, id: int) -> HttpResponse:
 
 @act("chat.deactivate_people")
 def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
-    """Ends the chosen sessions, or all, and with all of them the tokens too.
+    """Ends the chosen sessions, or all of them and all tokens too.
 
-    Ending one that has ended changes nothing.
+    Ending a session that has already ended changes nothing.
     """
     person = _person(request, id)
     why, problem = reason_of(request)
@@ -76,7 +76,7 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
 
 @act("chat.deactivate_people")
 def revoke_tokens(request: HttpRequest, id: int) -> HttpResponse:
-    """Revokes the chosen tokens, or all; one that is revoked already stays so."""
+    """Revokes the chosen tokens, or all; a token already revoked is left alone."""
     person = _person(request, id)
     why, problem = reason_of(request)
     if problem is not None:

@@ -1,4 +1,4 @@
-"""The queue of reports: who waits for how long, who looks into it, and how it was answered."""
+"""The queue of reports: how long each has waited, who works on it, and how it was answered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from chat.queries.reports import queue
 from chat.servers.statement_timeout import limited
 
 PERMISSION = "chat.resolve_reports"
-# A form may name what one page shows.
+# A form may name as many as one page shows.
 MAX_CHOSEN = 50
 STATES = ("waiting", "mine", "closed", "all")
 ASSIGN, GIVE_BACK, DISMISS, RESOLVE = "assign", "give_back", "dismiss", "resolve"
@@ -48,7 +48,7 @@ def reports(request: HttpRequest) -> HttpResponse:
     if category:
         found = found.filter(category=category)
     with limited():
-        # Who waits longest is first; of what is closed, the latest.
+        # The report that has waited longest comes first; of closed ones, the latest.
         shown = read_page(
             found,
             ("id",),
@@ -75,7 +75,7 @@ def reports(request: HttpRequest) -> HttpResponse:
 
 @page(PERMISSION)
 def report(request: HttpRequest, id: int) -> HttpResponse:
-    """One report, with the message where this person may read it, and what may be done."""
+    """One report, with the message if this person may read it, and what may be done."""
     found = _report(id)
     message = (
         Message.objects.filter(room=found.room_id, seq=found.seq)
@@ -113,7 +113,7 @@ def report(request: HttpRequest, id: int) -> HttpResponse:
 
 @act(PERMISSION)
 def report_act(request: HttpRequest) -> HttpResponse:
-    """Assigning is done at once; closing is shown first, then done with a reason."""
+    """Assigns at once; closing is previewed first, then done with a reason."""
     do, ids = request.POST.get("do", ""), _chosen(request)
     if do in (ASSIGN, GIVE_BACK):
         assignee = person(request).pk if do == ASSIGN else None
@@ -170,7 +170,7 @@ def _closed(
 
 
 def _assigned(request: HttpRequest, ids: list[int], assignee: int | None) -> HttpResponse:
-    """Also from somebody else who has it; that is said, as they may be at work on it."""
+    """Assigns the reports, and says so if one was somebody else's, who may be working on it."""
     before = Report.objects.select_related("assignee").in_bulk(ids)
     for one in ids:
         done = _do(request, partial(report_actions.assign, by(request), one, assignee))
@@ -189,7 +189,7 @@ def _back(ids: list[int]) -> HttpResponse:
 
 
 def _do(request: HttpRequest, call: Callable[[], Awaitable[Any]]) -> Any | None:
-    """What an action returns; None, with a message, when it is refused."""
+    """The action's result; None, with a message on the page, when it is refused."""
 
     async def run() -> Any:
         return await call()
@@ -220,7 +220,7 @@ def reports_in(request: HttpRequest, state: str) -> QuerySet[Report]:
 
 
 def resolutions(request: HttpRequest) -> list[tuple[str, Any]]:
-    """The acts that may resolve a report, and that this person may do."""
+    """The acts that can resolve a report and that this person may do."""
     return [
         (action.value, ACTS[action].label)
         for action in report_actions.RESOLVING

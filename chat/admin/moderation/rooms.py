@@ -1,4 +1,4 @@
-"""Rooms: found, looked at, archived, slowed down; and who is in them."""
+"""Rooms: finding them, looking at them, archiving them, slow mode; and who is in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chat.admin.moderation.moderation import choices_for
 from chat.audit.permissions import LOOK_AT_ROOMS, STAFF, Action
 from chat.models import AuditEntry, Room
 
-# Members that a room's page shows; a larger room is looked into by searching for a person.
+# Members that a room's page shows; in a larger room, search for a person.
 MAX_MEMBERS = 200
 MAX_BANS = 50
 
@@ -48,7 +48,7 @@ class RoomAdmin(ReadOnly):
     change_form_template = "admin/veche/room.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The topic of a private room is what people wrote."""
+        """A private room's topic is hidden like messages: it is people's own text."""
         hidden = obj is not None and not may_read(request, obj)
         return [name for name in self.fields if not (hidden and name == "topic")]
 
@@ -65,7 +65,7 @@ class RoomAdmin(ReadOnly):
             readable = may_read(request, room)
             members = room.memberships.select_related("user").order_by("joined_at", "pk")
             bans = room.bans.select_related("user", "banned_by").order_by("-banned_at")
-            if not readable:  # who is in a private room is for those who may look into it
+            if not readable:  # only staff who may read a private room see who is in it
                 members, bans = members.none(), bans.none()
             context |= {
                 "members": members[:MAX_MEMBERS],

@@ -1,1 +1,1 @@
-"""Pages on which those who have rights are themselves looked at: the audit log, groups, tokens."""
+"""Pages for checking on those who have rights: the audit log, groups, tokens."""

@@ -1,4 +1,4 @@
-"""The audit log: what people with a right above others did; found, read and exported."""
+"""Finds, shows and exports the audit log: what people did with rights over others."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def audit_export(request: HttpRequest) -> HttpResponse:
 
 @act("chat.view_audit")
 def audit_export_start(request: HttpRequest) -> HttpResponse:
-    """Puts the export on record, in the log that is exported, and gives out its ticket."""
+    """Puts the export on record, in the very log that is exported, and issues its ticket."""
     _found, problems = entries_of(request.POST)
     kind = request.POST.get("format", "")
     if problems or kind not in export.FORMATS:
@@ -138,7 +138,7 @@ def exported_rows(entries: Iterable[AuditEntry]) -> Iterator[dict[str, Any]]:
 
 
 def entries_of(given: Mapping[str, Any]) -> tuple[QuerySet[AuditEntry], list[str]]:
-    """The entries that a form means, and what is wrong with it."""
+    """The entries that match a form, and what is wrong with the form."""
     problems: list[str] = []
     found = AuditEntry.objects.select_related("actor", "room", "user", "outcome").defer("search")
     for name in ("actor", "user"):
@@ -155,7 +155,7 @@ def entries_of(given: Mapping[str, Any]) -> tuple[QuerySet[AuditEntry], list[str
         else:
             found = found.filter(room=room)
     if given.get("action"):
-        # Also the beginning of a name: "member." means all that is done to members.
+        # A prefix matches too: "member." means all that is done to members.
         action = str(given["action"])[:40]
         found = (
             found.filter(action__startswith=action)

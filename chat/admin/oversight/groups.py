@@ -1,4 +1,4 @@
-"""The groups of the staff, as migrations make them: looked at here, given to people there."""
+"""The groups of staff, made by migrations: shown here, given to people on their own pages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""API tokens: whose they are, what they may do and when they were used; never what they are.
+"""API tokens: whose they are, what they may do and when they were used; never their text.
 
-They are revoked on the page of their owner's sessions, to which each leads.
+They are revoked on the page of their owner's sessions, to which each token links.
 """
 
 from __future__ import annotations
@@ -63,6 +63,6 @@ class ApiTokenAdmin(ReadOnly):
         )
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
-        """The link only for those for whom it opens."""
+        """Shows the link only to people who may open its page."""
         leads_on = obj is not None and may_end_sessions(request, obj.user)
         return self.fields if leads_on else self.list_display

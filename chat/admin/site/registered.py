@@ -1,4 +1,4 @@
-"""Which models have pages of their own in the admin, and which that other apps brought do not."""
+"""Which models have their own pages in the admin; removes some that other apps registered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chat.admin.oversight.groups import GroupAdmin
 from chat.admin.oversight.tokens import ApiTokenAdmin
 from chat.models import ApiToken, Room, User
 
-# Second factors and sessions are secrets; each has a page that shows what may be shown.
+# Second factors and sessions are secrets; other pages show what may be shown of them.
 for _model in (EmailAddress, Authenticator, UserSession, Group):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)

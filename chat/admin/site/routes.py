@@ -1,4 +1,4 @@
-"""The addresses of the admin's own pages, below /admin/."""
+"""The URLs of the admin's own pages, below /admin/."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chat.admin.oversight import audit_pages
 
 View = Callable[..., HttpResponseBase]
 
-# Address, view, name. The longer of two addresses that begin alike stands first.
+# Path, view, name. Of two paths that begin alike, the longer comes first.
 ROUTES: tuple[tuple[str, View, str], ...] = (
     ("act/", moderation.moderate, "act"),
     ("history/", history.history, "history"),

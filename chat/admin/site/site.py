@@ -1,4 +1,4 @@
-"""The door of the admin: who comes in, under which policy, and which pages there are."""
+"""The admin site: who may come in, under which policy, and which pages there are."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from chat.audit.permissions import LOOK_AT_GROUPS, LOOK_AT_PEOPLE, LOOK_AT_ROOMS
 View = Callable[..., HttpResponseBase]
 
 # The library that opens menus and remembers the theme evaluates expressions in attributes. Only
-# these pages may do so, and only what came with them: see docs/decisions/0019.
+# these pages may do so, and only with code that came with them: see docs/decisions/0019.
 POLICY = {"script-src": ["'unsafe-eval'"]}
 
 
 @dataclass(frozen=True)
 class SidebarPage:
-    """A page in the sidebar. Its view asks for one of `permissions`; (): staff is enough."""
+    """A page in the sidebar. Its view requires one of `permissions`; (): being staff is enough."""
 
     title: Any
     icon: str
@@ -75,7 +75,7 @@ PAGES: tuple[tuple[Any, tuple[SidebarPage, ...]], ...] = (
 
 
 class Site(AdminSite):
-    """The admin site. Sign-in goes through the same page, with the same limits, as everybody's."""
+    """The admin site. Staff sign in through the same page as everybody, with the same limits."""
 
     site_header = site_title = "Veche"
     index_title = _("Overview")
@@ -95,7 +95,7 @@ class Site(AdminSite):
             yield path(route, self.admin_view(view), name=name)
 
     def admin_view(self, view: View, cacheable: bool = False) -> Any:
-        """Every view of the site: for staff with a second factor, under the admin's policy."""
+        """Guards every view: staff with a second factor only, under the admin's policy."""
         inner = super().admin_view(view, cacheable)
 
         @wraps(view)
@@ -122,13 +122,13 @@ class Site(AdminSite):
     def search(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """unfold's search over models; the history has one that copes with its size."""
+        """Switches unfold's search over models off; the history's own copes with its size."""
         raise Http404
 
     def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """One page for it, which asks for the password again and ends the other sessions."""
+        """Leads to everybody's page, which asks for the password and ends the other sessions."""
         return redirect("account_change_password")
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Site(AdminSite):
 
 
 def check_no_nul(request: HttpRequest) -> None:
-    """Refuses what PostgreSQL can hold in no text, for all pages at once. Raises: BadRequest."""
+    """Refuses NUL, which no PostgreSQL text can hold, for all pages at once. Raises: BadRequest."""
     given = [request.path, *request.GET, *request.POST]
     for fields in (request.GET, request.POST):
         given += [value for _name, values in fields.lists() for value in values]

@@ -1,6 +1,6 @@
 """The start page: what needs a person now, and what happened today.
 
-Each card asks one thing and stands for itself: what is away says so, and the others are shown.
+Each card is independent: one whose server is down says so, and the others are still shown.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from chat.names.usernames import PROBE_USERNAME
 from chat.queries.analytics_host import own_traffic
 from chat.servers import clocks
 
-# From here on a lag is worth a look: thirty times what a drain takes, and a missed sweep or two.
+# A lag from here on is worth a look: thirty times what a drain takes, or a missed sweep or two.
 LAG_SECONDS = 10.0
 # The periodic check runs every minute; after three it is missing.
 CHECK_OLD = timedelta(minutes=3)
-# Today's figures are counted at most this often, whoever looks.
+# Today's figures are counted at most this often, however many people look.
 TODAY_SECONDS = 30
 TODAY_KEY = "admin:today"
 
-# Within today's part of an index each; the newest day of the longest table.
+# Each count reads only today's part of an index: the newest day of the longest table.
 TODAY = """
     WITH written AS (
         SELECT author_id, room_id FROM chat_message
@@ -48,7 +48,7 @@ TODAY = """
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that may need somebody. `figure` None: it cannot be told at the moment."""
+    """One thing that may need attention. `figure` None: unknown at the moment."""
 
     title: str
     figure: str | None
@@ -58,7 +58,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def overview(request: HttpRequest) -> dict[str, Any]:
-    """What the start page shows to this person: nothing that they may not look into."""
+    """What the start page shows to this person: only what they may look into."""
     cards = [card for card in _cards(request) if card is not None]
     return {
         "cards": cards,
