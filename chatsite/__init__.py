@@ -1,4 +1,4 @@
-"""Wiring of the project: environment, settings, routes, servers. No rules of the chat itself."""
+"""The project's wiring: environment, settings, routes, servers. None of the chat's own rules."""
 
 from chatsite.celery import app as celery_app
 

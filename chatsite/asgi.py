@@ -26,7 +26,7 @@ application = ProtocolTypeRouter(
         "websocket": URLRouter(
             [
                 path("ws/chat/", ChatConsumer.as_asgi()),
-                # Without it an unknown path would be an exception and an HTTP 500.
+                # Without this, an unknown path would raise an exception and give an HTTP 500.
                 re_path("", WebsocketDenier.as_asgi()),
             ]
         ),

@@ -33,9 +33,9 @@ app.autodiscover_tasks()
 
 @worker_init.connect
 def prepare_worker(**_: Any) -> None:
-    """Check log and PostgreSQL, and take the connection pool away.
+    """Check the log and PostgreSQL, and remove the connection pool.
 
-    A prefork child runs one task at a time. Its single connection lives on between tasks and is
+    A prefork child runs one task at a time. Its single connection stays open between tasks and is
     checked before each.
     """
     from django.db import connections
@@ -80,7 +80,7 @@ def begin_beat(**_: Any) -> None:
 @worker_process_shutdown.connect
 @worker_shutdown.connect
 def let_go(**_: Any) -> None:
-    """Close the event bus of this process, so that its thread does not hold up the exit."""
+    """Close this process's event bus, so that its thread does not delay the exit."""
     from chat import event_bus
     from chatsite.observability import start
 

@@ -1,11 +1,11 @@
-"""The environment, read once: every setting that an operator can give, checked and frozen.
+"""The environment, read once: every setting that an operator can make, checked and frozen.
 
 `settings.ENV` is the one instance; nothing else reads `os.environ`. A setting is one field below:
 its variable is the field's name in upper case, and `<VARIABLE>_FILE` names a file that holds the
 value instead (container secrets). All problems are reported together.
 
-When DATABASE_URL, LOG_REDIS_URL or BUS_REDIS_URL is absent, the values of the stack that
-`make run` has started are taken from `var/stack.json`, so `manage.py` works in a second terminal.
+If DATABASE_URL, LOG_REDIS_URL or BUS_REDIS_URL is absent, it is taken from `var/stack.json`, which
+describes the stack that `make run` has started, so `manage.py` works in a second terminal.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the reader and `.env.example` need to know of a setting beyond its type."""
+    """What the reader and `.env.example` need to know about a setting besides its type."""
 
     help: str
     secret: bool = False
@@ -443,7 +443,7 @@ class Env:
 
     @property
     def kafka_security(self) -> dict[str, Any]:
-        """Arguments of each client of Kafka, beside the addresses of the brokers."""
+        """Arguments for every Kafka client, besides the addresses of the brokers."""
         given: dict[str, Any] = {"security_protocol": self.kafka_security_protocol}
         if self.kafka_security_protocol.startswith("SASL_"):
             given |= {
@@ -494,7 +494,7 @@ def check_range(field: dataclasses.Field[Any], value: Any) -> None:
 def read_env(environment: Mapping[str, str]) -> Env:
     """The settings in `environment`, which is not kept.
 
-    Raises: ImproperlyConfigured that names every variable which is missing or wrong.
+    Raises: ImproperlyConfigured that names every missing or wrong variable.
     """
     reader = environ.FileAwareEnv()
     reader.ENVIRON = environ.FileAwareMapping(env=dict(environment))
@@ -525,8 +525,8 @@ def read_env(environment: Mapping[str, str]) -> Env:
 
 
 def kafka_problems(given: Env) -> list[str]:
-    """What does not fit together. A password that would not be used is refused: whoever sets one
-    believes that the brokers ask for it."""
+    """Kafka settings that contradict each other. An unused password is refused: an operator who
+    sets one believes that the brokers ask for it."""
     problems = []
     protocol = given.kafka_security_protocol
     with_sasl, with_tls = protocol.startswith("SASL_"), protocol.endswith("SSL")
@@ -571,7 +571,7 @@ def cast(text: str, kind: str) -> Any:
 
 
 def as_choice(value: Any, choices: tuple[str, ...]) -> Any:
-    """The choice that `value` is in other letters (`info`, INFO); any other value as it is."""
+    """The choice equal to `value` apart from case (`info`, INFO); any other value unchanged."""
     for choice in choices:
         if value.casefold() == choice.casefold():
             return choice
@@ -589,7 +589,7 @@ def explain(problems: list[str]) -> str:
 
 
 def running_stack(path: Path = STACK_FILE) -> dict[str, str]:
-    """Variables of the stack that `make run` keeps running here; {} when none runs."""
+    """Variables of the stack that `make run` runs here; {} when none runs."""
     try:
         stack = json.loads(path.read_text())
         os.kill(stack["pid"], 0)

@@ -1,11 +1,11 @@
 """The web process: `python -m chatsite.server`. Starts Daphne or uvicorn with Veche's limits.
 
-Neither server's own command line can set all of them, nor let people go before it stops: at
-SIGTERM or SIGINT the process stops to listen and reports itself as draining, the hub says `bye`
-and closes its sockets, requests under way are finished, and then it exits with 0.
+Neither server's own command line can set all of them, or let people go before it stops. At SIGTERM
+or SIGINT the process stops listening and reports itself as draining, the hub says `bye` and closes
+its sockets, requests in flight are finished, and then the process exits with 0.
 
-It stops to listen first, because a balancer that asks nobody's health, as nginx does, learns from
-a refused connection that it must go elsewhere, and may then do so with any request.
+It stops listening first, because a balancer without health checks, such as nginx, learns from a
+refused connection that it must go elsewhere, and may then do so with any request.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ logger = logging.getLogger("chatsite.server")
 # Dead peers are noticed within PING + PONG + 2 s; the servers' own defaults take up to 52 s.
 PING_SECONDS = 10
 PONG_SECONDS = 10
-# How long a stopping process waits for requests under way.
+# How long a stopping process waits for requests in flight.
 REQUEST_SECONDS = 5
-# From the first byte to the answer. When everybody comes back at once it takes a while, and who is
-# cut off then comes back once more.
+# From the first byte to the answer. When everybody reconnects at once this takes a while, and
+# clients that are cut off reconnect once more.
 HANDSHAKE_SECONDS = 10
-# Connections that wait to be accepted when everybody comes back at once. Twisted's own 50 are full
-# in a moment, and who finds no place waits for the kernel to try again, a second or longer.
+# Connections that wait to be accepted when everybody reconnects at once. Twisted's own 50 are full
+# in a moment, and clients that find no place wait for the kernel to retry, a second or longer.
 BACKLOG = 2048
-# Objects made, less those let go, between two looks for garbage in cycles. Python's own 700 come up
-# at every few frames, and each older generation is looked through far too often for a process that
-# holds thousands of connections: a third of its time, when everybody comes back at once.
+# Objects made, less those freed, between two collections of cyclic garbage. Python's own 700 are
+# reached every few frames, and each older generation is then scanned far too often for a process
+# with thousands of connections: a third of its time, when everybody reconnects at once.
 COLLECT_EVERY_OBJECTS = 50_000
-# Above the protocol's own limit, so that it can answer a frame that is too large instead of losing
-# the connection: a message that is not too long makes one of 96 KB, written as JSON escapes.
+# Above the protocol's own limit, so that the process can answer a frame that is too large instead
+# of losing the connection: a message of allowed length, in JSON escapes, makes a frame of 96 KB.
 FRAME_MARGIN_BYTES = 64 * 1024
 
 Drain = Callable[[], Awaitable[None]]
 
 
 async def drain() -> None:
-    """Report this process as draining and let its sockets go, in DRAIN_SECONDS at most."""
+    """Report this process as draining and let its sockets go, within DRAIN_SECONDS."""
     from django.conf import settings
 
     from chat import hub
@@ -178,7 +178,7 @@ def run_uvicorn(application: Any, host: str, port: int, frame_bytes: int) -> int
 
 
 def collect_rarely() -> None:
-    """Look for garbage in cycles less often, and never among what was made before this call."""
+    """Collect cyclic garbage less often, and never among objects made before this call."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY_OBJECTS, *gc.get_threshold()[1:])
@@ -187,7 +187,7 @@ def collect_rarely() -> None:
 def main() -> int:
     from django.conf import settings
 
-    # Sets Django up, so it comes before all that needs models.
+    # Sets Django up, so it comes before everything that needs models.
     from chatsite.asgi import application  # isort:skip
     from chat.protocol import MAX_FRAME_BYTES
     from chatsite.observability import start

@@ -21,8 +21,8 @@ SECRET_KEY = ENV.secret_key
 DEBUG = ENV.debug
 
 # --- Who may reach us -------------------------------------------------------------------------
-# One list of exact origins gives all the rest. Loopback names are for whoever asks from here;
-# health checks and Prometheus may ask by any (chatsite/web/asked_by_address.py).
+# One list of exact origins gives all the rest. Loopback names are for clients on this machine;
+# health checks and Prometheus may use any name (chatsite/web/asked_by_address.py).
 HTTPS = bool(ENV.allowed_origins) and all(
     origin.startswith("https://") for origin in ENV.allowed_origins
 )
@@ -103,7 +103,7 @@ TEMPLATES = [
 ]
 
 # --- PostgreSQL -------------------------------------------------------------------------------
-# PostgreSQL enforces the limits, so that a stuck client cannot hold a shard or a table for ever.
+# PostgreSQL enforces the limits, so that a stuck client cannot hold a shard or a table forever.
 DATABASE_LIMITS = " ".join(
     f"-c {name}={milliseconds}"
     for name, milliseconds in {
@@ -132,12 +132,12 @@ DATABASES["default"] |= {
             "max_lifetime": 3600,
             "max_idle": 300,
             # The pool makes one new connection at a time and doubles its wait after each failure:
-            # after an outage of minutes it would sit out minutes more. What gives up in time is
-            # begun anew by the next caller.
+            # after an outage of minutes it would wait for minutes more. If it gives up in time,
+            # the next caller starts a new attempt.
             "reconnect_timeout": ENV.db_connect_timeout_seconds,
         },
-        # A server that vanished without a word would keep its callers' threads for a quarter of an
-        # hour otherwise.
+        # Otherwise a server that vanished silently would hold its callers' threads for a quarter of
+        # an hour.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -154,8 +154,8 @@ CHANNEL_LAYERS = {
             "hosts": [
                 {
                     "address": ENV.bus_redis_url,
-                    # The layer holds one lock while it publishes: without limits a bus that
-                    # hangs would stop every publisher of the process.
+                    # The layer holds one lock while it publishes: without time limits, a hanging
+                    # bus would block every publisher in the process.
                     "socket_timeout": ENV.redis_timeout_seconds,
                     "socket_connect_timeout": ENV.redis_connect_timeout_seconds,
                     "socket_keepalive": True,
@@ -172,12 +172,10 @@ CELERY_DATABASE = 1
 CELERY_BROKER_URL = urlunsplit(urlsplit(ENV.bus_redis_url)._replace(path=f"/{CELERY_DATABASE}"))
 CELERY_BROKER_CONNECTION_TIMEOUT = ENV.redis_connect_timeout_seconds
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = (
-    None  # A worker waits for its broker for as long as it takes.
-)
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # A worker waits for its broker as long as it takes.
 CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = ENV.redis_timeout_seconds
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # kombu waits without limit unless told otherwise, which makes a publish hang with the bus.
+    # By default kombu waits without limit, so a publish would hang with the bus.
     "socket_timeout": ENV.redis_timeout_seconds,
     "socket_connect_timeout": ENV.redis_connect_timeout_seconds,
     "socket_keepalive": True,
@@ -189,11 +187,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "queue_order_strategy": "chatsite.worker.queue_order:QueueOrder",
 }
-# Each with an exchange of its own: messages for one must not reach the other.
+# Each queue has an exchange of its own: messages for one must not reach another.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in queues.QUEUES]
 CELERY_TASK_DEFAULT_QUEUE = queues.DEFAULT
 CELERY_TASK_ROUTES = {task: {"queue": queues.DRAINS} for task in queues.IN_DRAINS}
-# What a busy worker holds nobody else can take.
+# No other worker can take a task that a busy worker has prefetched.
 CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_TASK_PUBLISH_RETRY = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {
@@ -213,17 +211,17 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 8.0
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 50_000
-# KiB, nearly twice what a child needs: one that leaks is replaced between two tasks, before the
-# container's limit would end the worker with all its children in the middle of some.
+# KiB, nearly twice what a child needs: a leaking child is replaced between two tasks, before the
+# container's limit would end the worker and all its children in the middle of tasks.
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 200_000
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 # In memory: every schedule here is short or harmless to run twice, and a schedule file would have
-# to survive, and be writable, everywhere.
+# to persist and be writable everywhere.
 CELERY_BEAT_SCHEDULER = "chatsite.worker.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    # A wake-up that is lost costs two seconds, not a message. It expires, so that a worker which
-    # was away does not find a heap of them.
+    # A lost wake-up costs two seconds, not a message. Wake-ups expire, so that a worker that was
+    # down does not find a heap of them.
     "sweep-shards": {
         "task": "chat.tasks.sweep_shards",
         "schedule": 2.0,
@@ -234,8 +232,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
-    # Not asked for when a mail is queued: it may wait two seconds, and a page may not wait for the
-    # broker.
+    # Queuing a mail does not wake this task: a mail can wait two seconds, but a page must not wait
+    # for the broker.
     "send-mail": {
         "task": "chat.tasks.send_mail",
         "schedule": 2.0,
@@ -284,20 +282,20 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Applications beside the chat: neither imports the other; see chatsite/analytics_wiring ------
-# Under the same roof: the chat's API lets people in, limits them and answers their errors.
+# Part of the chat's API, which lets people in, limits them and answers their errors.
 API_ROUTERS_BESIDE_THE_CHAT = {"analytics": "analytics.reading.api.router"}
 
 # --- Metrics ----------------------------------------------------------------------------------
-# The modules that define metrics: what docs/metrics.md lists.
+# The modules that define the metrics listed in docs/metrics.md.
 METRIC_MODULES = ["chat.metrics.catalogue", "analytics.counting.metrics"]
-# What a command that goes on for ever calls when it begins, with its role, so that it can be
-# watched: metrics on METRICS_PORT, traces, errors.
+# Commands that run forever call this at the start, with their role, so that they can be watched:
+# metrics on METRICS_PORT, traces, errors.
 BEGIN_PROCESS = "chatsite.observability.start.begin"
 
 # --- People -----------------------------------------------------------------------------------
 AUTH_USER_MODEL = "chat.User"
-# allauth's backend is Django's with sign-in by user name; both together would hash every password
-# twice.
+# allauth's backend includes Django's, with sign-in by user name; both together would hash every
+# password twice.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["chat.accounts.password_hasher.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -331,20 +329,20 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-# Nobody learns whose mail addresses are known here: sign-up takes any, password reset says the
-# same for all and writes only to people who have an account.
+# Nobody learns which mail addresses are known here: sign-up accepts any, and password reset says
+# the same for all and mails only people who have an account.
 ACCOUNT_PREVENT_ENUMERATION = "strict"
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-# Who is there is asked again before the account is changed; see chat/accounts/reauthentication.py.
+# People are asked who they are again before changes; see chat/accounts/reauthentication.py.
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "chat.accounts.password_reset_tokens.Tokens"  # noqa: S105
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Veche] "
-# Who may fail to sign in how often is in chat/accounts/sign_in_limits.py; `sign_in` also counts
-# those who do not fail, as each makes this machine hash a password. allauth counts nothing of it by
-# itself. `change_name` is of one's own name, `make_token` of new tokens. The rest are allauth's own
-# limits.
+# chat/accounts/sign_in_limits.py explains the limits of failed sign-ins. `sign_in` also counts
+# successful attempts, because each makes this machine hash a password. allauth itself counts none
+# of these. `change_name` limits changes of one's own name, `make_token` new tokens. The rest are
+# allauth's own limits.
 ACCOUNT_RATE_LIMITS = {
     "login": "",
     "sign_in": "30/m/ip",
@@ -359,10 +357,11 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_SESSION_REMEMBER = True
 
-# A second factor for whoever wants one; STAFF_MFA asks it of staff (chat/admin/site/site.py).
+# A second factor for anybody who wants one; STAFF_MFA requires it of staff
+# (chat/admin/site/site.py).
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Veche"
-# Addresses are not verified here, so that must not keep anybody from a second factor.
+# Addresses are not verified here, and that must not keep anybody from a second factor.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_FORMS = {
     name: f"chat.accounts.forms.{form}"
@@ -373,7 +372,7 @@ MFA_FORMS = {
     }.items()
 }
 
-# Counts attempts to sign in for all web processes.
+# Where all web processes count attempts to sign in.
 CACHES = {
     "default": {
         "BACKEND": "chat.accounts.limit_cache.LimitCache",
@@ -415,7 +414,7 @@ KNOWN_DEVICE_COOKIE_NAME = "__Host-veche_device" if HTTPS else "veche_device"
 CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [
-    "security.W005",  # Subdomains and the preload list are the whole domain's affair, not ours.
+    "security.W005",  # Subdomains and the preload list are for the whole domain's owner to decide.
     "security.W021",
     "security.W008",  # The gateway sends people on to HTTPS; health checks come over HTTP.
 ]
@@ -454,7 +453,7 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
-    # Its colours would come as a style element, which the policy above refuses.
+    # unfold's colours would come as a style element, which the policy above refuses.
     "COLORS": {"base": {}, "primary": {}, "font": {}},
     "STYLES": [lambda request: static("chat/admin/admin.css")],
 }
@@ -490,5 +489,5 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- Logs: ids only, to stderr, as what a command prints is for programs to read ----------------
+# --- Logs: ids only, to stderr, because stdout is for programs that read a command's result -----
 LOGGING = logs.configuration(ENV, sys.stderr)

@@ -20,7 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("analytics/", include("analytics.reading.urls")),
-    # Pages that name no icon, such as the admin's, make browsers ask for this one.
+    # Browsers request this icon for pages that name none, such as the admin's.
     path("favicon.ico", RedirectView.as_view(url=lazy(static, str)("chat/img/mark.svg"))),
     path("", include("chat.urls")),
 ]

@@ -1,4 +1,4 @@
-"""What the analytics need of the chat, and the chat of the analytics: neither knows the other."""
+"""Connects the chat and the analytics, which use each other without importing each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatsite.analytics_wiring import host as chat_as_host
 
 
 def connect() -> None:
-    """Makes them known to each other, in this process."""
+    """Registers chat and analytics with each other, in this process."""
     analytics.host.register(chat_as_host)
     rollups.register(counted)
     dead_letters.register(letters.SOURCE, letters.retry)

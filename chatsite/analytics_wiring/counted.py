@@ -19,7 +19,7 @@ def counted_rooms(rooms: Sequence[int], since: datetime | None) -> list[CountedR
 
 
 def read_all_again() -> None:
-    # With it come the metrics of those that count, which no other process is to show.
+    # This also imports the metrics of counting, which no other process should show.
     from analytics.counting import rebuilding
 
     rebuilding.read_all_again()

@@ -1,4 +1,4 @@
-"""The dead letters of the analytics: the analytics know nothing of the chat, so they meet here."""
+"""The dead letters of the analytics, which know nothing of the chat and are connected here."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ REASONS = {
 
 
 class AnalyticsLetters:
-    """See `analytics.counting.letters`. The limit is the one of the drain and the
-    export."""
+    """See `analytics.counting.letters`. The limit is the same as for the drain and the export."""
 
     def __init__(self) -> None:
         self._limits: dict[int, LetterLimit] = {}
@@ -41,7 +40,7 @@ class AnalyticsLetters:
         try:
             self._limits.setdefault(partition, LetterLimit()).add(bad, entries)
         except LimitReached:
-            # It was checked before; what is over is judged anew.
+            # `check` has passed these records; the limit starts afresh.
             self._limits[partition] = LetterLimit()
 
     def add(self, bus: str, partition: int, bad: Bad) -> None:
@@ -67,11 +66,11 @@ def new_letters() -> AnalyticsLetters:
 
 
 def retry(letter: Letter, token: str) -> Retried:
-    """Counts the event of a letter, if it can be counted now; see `chat.dead_letters.sources`.
+    """Counts a dead letter's event, if it can be counted now; see `chat.dead_letters.sources`.
 
-    Twice does no harm, so `token` is not needed.
+    Doing so twice is harmless, so `token` is not needed.
     """
-    # With it come the metrics of those that count, which no other process is to show.
+    # This also imports the metrics of counting, which no other process should show.
     from analytics.counting import late_records
 
     key = (letter.origin.key or "").encode()

@@ -1,1 +1,1 @@
-"""Logs, traces, errors and metrics: how this installation sends them where they belong."""
+"""Sends this installation's logs, traces, errors and metrics where they belong."""

@@ -1,11 +1,11 @@
-"""How log records become lines: JSON for programs, or one readable line for people.
+"""Turns log records into lines: JSON for programs, or one readable line for people.
 
 Each line carries the ids of what it is about: `request_id` and `user_id`
-(`chatsite.observability.request_log`), `task_id` (`connect_tasks`), and what the place itself
+(`chatsite.observability.request_log`), `task_id` (`connect_tasks`), and those that the caller
 knows: `shard`, `room`, `seq`, given as `extra={"room": …}` or bound with structlog's context
-variables. Never what people wrote, nor a token, nor a mail address. So of an error only its class
-and where it was raised are written, as its text may quote what was refused; texts of Veche's own
-errors and of the operating system are ours and stay. With DEBUG all texts are shown.
+variables. It never contains what people wrote, a token or a mail address. So only an error's class
+and where it was raised are written, because its text may quote what was refused. Texts of Veche's
+own errors and of the operating system are safe and stay. With DEBUG, all texts are shown.
 
 django-structlog is not used: it writes addresses with their queries, and texts of errors.
 """
@@ -27,7 +27,7 @@ IDS = frozenset(
     {"request_id", "user_id", "task_id", "task", "shard", "room", "seq", "dead_letter"}
     | {"method", "route", "status", "ms"}
 )
-# Everything that ends a line somewhere, moves the cursor, or hides the text beside it.
+# Everything that some programs take for a line end, that moves the cursor, or hides nearby text.
 _CONTROLS = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for code in (
@@ -42,9 +42,9 @@ _CONTROLS = {
 
 
 def configuration(env: Env, stream: TextIO) -> dict[str, Any]:
-    """Django's LOGGING: everything to standard error, which is now `stream`.
+    """Django's LOGGING: everything goes to `stream`, which is standard error.
 
-    What commands print on standard output is their result, for programs to read.
+    Standard output is for the results of commands, for programs to read.
     """
     terminal = stream.isatty()
     console = env.log_format == "console" or (env.log_format == "auto" and (terminal or env.debug))
@@ -64,14 +64,14 @@ def configuration(env: Env, stream: TextIO) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": env.log_level},
         "loggers": {
-            # Django would mail the admins and print through handlers of its own.
+            # Django's own handlers would mail the admins and print.
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.channels.server": {"level": "WARNING"},
-            # What 4xx are about is in `veche.requests`, without the path.
+            # `veche.requests` logs 4xx responses, without the path.
             "django.request": {"level": "ERROR", "filters": ["route"]},
             "django.security.csrf": {"filters": ["route"]},
             "daphne": {"level": "INFO"},
-            # At DEBUG it writes every record that it sends, message texts included.
+            # At DEBUG the client logs every record that it sends, message texts included.
             "kafka": {"level": "WARNING"},
             "opentelemetry": {"level": "WARNING"},
         },
@@ -79,7 +79,7 @@ def configuration(env: Env, stream: TextIO) -> dict[str, Any]:
 
 
 def formatter(*, console: bool, colors: bool, texts: bool) -> logging.Formatter:
-    """A formatter of all records. `texts`: whether texts of errors may be shown."""
+    """The formatter for all records. `texts`: whether texts of errors may be shown."""
     renderer: list[Processor]
     if console:
         renderer = [
@@ -107,9 +107,9 @@ def formatter(*, console: bool, colors: bool, texts: bool) -> logging.Formatter:
 
 
 def one_line(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
-    """Control characters as escapes, so that nobody's words make a line of their own.
+    """Escapes control characters, so that nobody's words can start a line of their own.
 
-    JSON does that by itself. A traceback has lines, which are ours.
+    JSON does that by itself. A traceback keeps its lines, which are ours.
     """
     for field, value in event.items():
         if isinstance(value, str) and field != "exception":
@@ -118,7 +118,7 @@ def one_line(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
 
 
 class ErrorFormatter:
-    """Puts a traceback in the place of `exc_info`."""
+    """Replaces `exc_info` by a traceback."""
 
     def __init__(self, texts: bool) -> None:
         self._texts = texts
@@ -141,12 +141,12 @@ class ErrorFormatter:
         yield from traceback.format_list(traceback.extract_tb(error.__traceback__))
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
         text = str(error) if self._texts or is_ours(error) else ""
-        # Its control characters would look like lines of the traceback.
+        # Control characters in the text could look like lines of the traceback.
         yield f"{kind}: {text.translate(_CONTROLS)}\n" if text else f"{kind}\n"
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether the error's text cannot hold anybody's words: Veche's own, or the system's."""
+    """Whether an error is Veche's own or the system's, so that its text quotes nobody's words."""
     return type(error).__module__.startswith("chat.") or type(error) in {
         OSError,
         ConnectionRefusedError,
@@ -157,7 +157,7 @@ def is_ours(error: BaseException) -> bool:
 
 
 class RouteInsteadOfPath(logging.Filter):
-    """Django names the path of a request that failed; paths may hold one-time secrets."""
+    """Django logs the path of a request that failed; paths may contain one-time secrets."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
@@ -170,13 +170,13 @@ class RouteInsteadOfPath(logging.Filter):
 
 
 def route_of(request: Any) -> str:
-    """The pattern that the path matched, `-` when none did."""
+    """The pattern that the path matched; `-` when none did."""
     match = getattr(request, "resolver_match", None)
     return "-" if match is None else f"/{match.route}"
 
 
 def known_user_id(request: Any) -> int | None:
-    """The id of who asked, if that has been looked up; looks nothing up itself."""
+    """The id of the person who asked, if already looked up; makes no query itself."""
     caller = getattr(getattr(request, "auth", None), "user_id", None)
     if isinstance(caller, int):
         return caller
@@ -186,7 +186,7 @@ def known_user_id(request: Any) -> int | None:
 
 
 def connect_tasks() -> None:
-    """Gives the lines of a Celery task its name and id. Calling it again changes nothing."""
+    """Adds a Celery task's name and id to its log lines. Calling it again changes nothing."""
     task_prerun.connect(_bind_task, dispatch_uid="chatsite.observability.logs")
     task_postrun.connect(_unbind_task, dispatch_uid="chatsite.observability.logs")
 

@@ -1,7 +1,7 @@
-"""The door through which processes without a web server show their metrics: METRICS_PORT.
+"""Where processes without a web server show their metrics: METRICS_PORT.
 
-It is open to this machine only, or to whoever brings METRICS_TOKEN, as `/metrics` is. A port that
-is taken never keeps a process from its work: the door is tried again until it opens.
+Only this machine may read it, or clients with METRICS_TOKEN, as with `/metrics`. A port that is
+taken never keeps a process from its work: opening it is retried until it succeeds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chat.monitoring.health import may_read_metrics_from
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-# A scraper that says nothing does not keep its thread.
+# A scraper that is silent for this long loses its thread.
 SILENCE_SECONDS = 10
 
 TEND_SECONDS = 10.0
@@ -51,11 +51,11 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: a line every 15 s says nothing."""
+        """Logs nothing: a line every 15 s would be noise."""
 
 
 class MetricsServer(ThreadingHTTPServer):
-    """`tend` is called every `TEND_SECONDS`, whether anybody asks or not."""
+    """Serves metrics, and calls `tend` every `TEND_SECONDS`, even if nobody asks for them."""
 
     daemon_threads = True
 
@@ -89,7 +89,7 @@ def serve_metrics(
 
 
 def leave_door_to_parent() -> None:
-    """Closes the listening socket that a child was born with."""
+    """Closes the listening socket that a child process inherited."""
     if _server is not None:
         _server.socket.close()
 

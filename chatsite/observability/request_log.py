@@ -1,7 +1,7 @@
-"""One id for each request, in its log lines and in its answer, and a line when it ends.
+"""Gives each request an id, in its log lines and in its response, and logs a line when it ends.
 
-`X-Request-ID` of a proxy or a program is taken over when it looks like an id, so that one id
-leads through everybody's logs; anything else is replaced.
+The `X-Request-ID` of a proxy or a program is kept if it looks like an id, so that one id can be
+followed through everybody's logs; anything else is replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chatsite.observability.logs import known_user_id, route_of
 
 logger = logging.getLogger("veche.requests")
 
-# Asked for every few seconds, and of no interest as long as they answer.
+# Requested every few seconds, and of no interest as long as they succeed.
 QUIET = {"healthz", "readyz", "metrics"}
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -59,7 +59,7 @@ def request_log(get_response: GetResponse) -> GetResponse:
 def _say(request: HttpRequest, answer: HttpResponseBase, began: float) -> None:
     route = route_of(request)
     status = answer.status_code
-    # Without a route it was a file, or nothing of ours.
+    # Without a route it was a static file, or nothing of ours.
     if status < 400 and (route == "-" or route.strip("/") in QUIET):
         return
     logger.log(

@@ -1,7 +1,7 @@
-"""Reports errors to SENTRY_DSN, without anything that people wrote or are.
+"""Reports errors to SENTRY_DSN, without anything that people wrote or that identifies them.
 
-Of a report only this leaves: which error, where in the code, in which route or task, and our own
-ids. No texts of errors and log lines, no bodies, headers, cookies, addresses, local variables.
+A report contains only which error, where in the code, in which route or task, and our own ids. It
+contains no texts of errors or log lines, no bodies, headers, cookies, addresses, local variables.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.conf import settings
 
 from chatsite.version import VERSION
 
-# What an event may have at its top; everything else is dropped.
+# The top-level keys that an event may keep; everything else is dropped.
 KEPT = {
     "event_id", "timestamp", "platform", "level", "logger", "release", "environment", "sdk",
     "exception", "transaction", "tags", "fingerprint", "server_name", "contexts", "request",
@@ -32,7 +32,7 @@ def start(role: str) -> None:
     env = settings.ENV
     if not env.sentry_dsn:
         return
-    # Imported only where it is used.
+    # Imported only if it is used.
     import sentry_sdk
     from sentry_sdk.integrations.celery import CeleryIntegration
     from sentry_sdk.integrations.django import DjangoIntegration
@@ -60,7 +60,7 @@ def start(role: str) -> None:
 
 
 def scrubbed(event: Event) -> Event:
-    """What of a report may leave. Builds it anew: what nobody thought of stays here."""
+    """The part of a report that may leave. Built from an allow-list: unforeseen data stays here."""
     kept = {name: value for name, value in event.items() if name in KEPT}
     if "exception" in kept:
         values = kept["exception"].get("values") or []

@@ -1,4 +1,4 @@
-"""What every process does so that it can be watched: versions, metrics, traces, errors, clocks."""
+"""What makes every process observable: versions, metrics, traces, errors, clocks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from chatsite.version import VERSION
 
 
 def begin(role: str, *, door: bool = True) -> None:
-    """Call once in each process, after any fork. `door`: whether METRICS_PORT is its own.
+    """Call once in each process, after any fork. `door`: whether the process serves METRICS_PORT.
 
-    `role` is what it does: web, worker, beat, probe, analytics.
+    `role` is what the process does: web, worker, beat, probe, analytics.
     """
     pulse.say_what_runs(VERSION)
     sentry.start(role)
@@ -22,5 +22,5 @@ def begin(role: str, *, door: bool = True) -> None:
 
 
 def end() -> None:
-    """Sends what still waits to be sent."""
+    """Sends whatever is still waiting to be sent."""
     tracing.stop()

@@ -1,7 +1,7 @@
 """Sends traces to an OpenTelemetry collector, if OTEL_EXPORTER_OTLP_ENDPOINT names one.
 
-Spans wait in memory, at most 2,048 of them; what a collector that is away does not take is lost,
-and nobody waits for it.
+At most 2,048 spans wait in memory; spans that an unreachable collector does not take are lost, and
+nobody waits for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def start(role: str) -> None:
     env = settings.ENV
     if not env.otel_exporter_otlp_endpoint:
         return
-    # Imported only where it is used: it is large.
+    # Imported only if tracing is on: these are large.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -41,7 +41,7 @@ def start_with(processor: Any, role: str, ratio: float) -> None:
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
     _provider = TracerProvider(
-        # Which messages are traced, `chat.tracing.tracing` decides.
+        # `chat.tracing.tracing` decides which messages are traced.
         sampler=ALWAYS_ON,
         resource=Resource({"service.name": f"veche-{role}", "service.version": VERSION}),
         id_generator=ChosenIds(),  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ def start_with(processor: Any, role: str, ratio: float) -> None:
 
 
 def stop() -> None:
-    """Sends what waits, and ends tracing."""
+    """Sends the spans that wait, and ends tracing."""
     global _provider
     tracing.stop()
     if _provider is not None:

@@ -2,14 +2,14 @@
 
 prometheus_client lets several processes share metrics through files in one folder, which has to
 be named before the first metric is made. So `chatsite.celery` calls `prepare` before it imports
-anything that has metrics. Each worker has a new folder of its own, held by a lock: nobody else's
-files are in it, and what a killed worker left is removed by the next one that starts.
+anything that has metrics. Each worker has a new folder of its own, held by a lock: it contains
+nobody else's files, and the next worker that starts removes the folders of killed workers.
 
-A child that ends, or is killed, leaves its files. What it counted goes on to count: it is added
-to one file that all the dead share, so there are never more files than living children need. Its
-gauges are removed, because they say what is there now.
+A child that ends, or is killed, leaves its files. Its counts stay valid: they are added to one file
+shared by all dead children, so there are never more files than living children need. Its gauges
+are removed, because a gauge describes the present.
 
-Source: the chapter on multiprocess mode of prometheus_client's documentation.
+Source: the chapter on multiprocess mode in prometheus_client's documentation.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def is_worker(argv: Sequence[str]) -> bool:
 
 
 def prepare() -> None:
-    """Makes this worker's folder. Before anything imports prometheus_client, and only once.
+    """Makes this worker's folder. Call it once, before anything imports prometheus_client.
 
     Raises: RuntimeError when it is too late.
     """
@@ -56,7 +56,7 @@ def prepare() -> None:
         raise RuntimeError("Metrics were made before their folder was named.")
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    # Children inherit the lock, so the folder is held for as long as anyone may write into it.
+    # Children inherit the lock, so the folder is held for as long as anybody may write to it.
     _held = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT, 0o600)
     fcntl.flock(_held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.environ[FOLDER_VARIABLE] = str(folder)
@@ -80,7 +80,7 @@ def remove_abandoned() -> None:
 
 
 def remove_own() -> None:
-    """Removes this worker's folder, at its end."""
+    """Removes this worker's folder when the worker ends."""
     if _held is not None:
         shutil.rmtree(folder(), ignore_errors=True)
 
@@ -90,7 +90,7 @@ def folder() -> Path:
 
 
 def registry() -> CollectorRegistry:
-    """What the parent shows: everything of its children, living and dead, and its own process."""
+    """What the parent shows: all metrics of its children, living and dead, and its own process."""
     from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -107,7 +107,7 @@ def registry() -> CollectorRegistry:
 
 
 def sweep() -> None:
-    """Adds up what children that are gone have left. For the parent."""
+    """Adds up the counts that dead children left. For the parent."""
     with _sweeping:
         for kind, pid in sorted(_files()):
             if pid and not _lives(pid):
@@ -115,7 +115,7 @@ def sweep() -> None:
 
 
 def _files() -> list[tuple[str, int]]:
-    """Kind (`counter`, `gauge_livesum` …) and pid of each file; pid 0 is that of the dead."""
+    """Kind (`counter`, `gauge_livesum` …) and pid of each file; pid 0 stands for all the dead."""
     found = []
     for path in folder().glob("*.db"):
         kind, _, owner = path.stem.rpartition("_")
@@ -128,7 +128,7 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's now
+    except PermissionError:  # the pid is another account's now
         return False
     return True
 
@@ -153,6 +153,6 @@ def _add_to_dead(kind: str, pid: int) -> None:
             key = mmap_key(metric.name, sample.name, names, values, metric.documentation)
             file.write_value(key, sample.value, 0.0)  # type: ignore[no-untyped-call]
     file.close()  # type: ignore[no-untyped-call]
-    # Nobody reads in between: `_sweeping` is held.
+    # Nobody can read in between: `_sweeping` is held.
     left.unlink()
     new.replace(dead)

@@ -1,1 +1,1 @@
-"""What is looked at before a process starts to serve."""
+"""Checks before a process starts to serve."""

@@ -1,4 +1,4 @@
-"""The look at PostgreSQL that web processes and workers take before they start."""
+"""The check of PostgreSQL that web processes and workers make before they start."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_weak_database() -> None:
-    """End this process when PostgreSQL's settings void the promise and nobody allowed that.
+    """End this process if PostgreSQL's settings void the promise, unless that is allowed.
 
-    A PostgreSQL that does not answer now does not prevent the start: people can chat without it,
-    and the metrics say what it is like when it is back.
+    If PostgreSQL does not answer now, the process starts all the same: people can chat without it,
+    and the metrics show its settings once it is back.
     """
     try:
-        # Not Django's connection: a worker's children would inherit its pool.
+        # Not through Django's connection: a worker's children would inherit its pool.
         with psycopg.connect(**connections["default"].get_connection_params()) as connection:
             found = dict(connection.execute(READ_SETTINGS).fetchall())
             owner = owns_tables(connection.cursor(), connection.info.user)
     except psycopg.Error as error:
-        # Only the kind: the text may hold the address.
+        # Only the kind: the text may contain the address.
         logger.warning("PostgreSQL's settings are not known yet: %s", type(error).__name__)
         return
     if owner:

@@ -1,4 +1,4 @@
-"""The check that web processes and workers make before they start."""
+"""The check of the log that web processes and workers make before they start."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_weak_log() -> None:
-    """End this process when the log server's settings void the promise and nobody allowed that.
+    """End this process if the log server's settings void the promise, unless that is allowed.
 
-    A log that does not answer now does not prevent the start: every new connection to it is
+    If the log does not answer now, the process starts all the same: every new connection to it is
     checked again before the first append.
     """
     env = settings.ENV
@@ -29,7 +29,7 @@ def refuse_weak_log() -> None:
         with client:
             problems = look(client)
     except redis.RedisError as error:
-        # Only the kind: the text may hold the address.
+        # Only the kind: the text may contain the address.
         logger.warning("the log's settings are not known yet: %s", type(error).__name__)
         return
     if not problems:

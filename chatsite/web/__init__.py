@@ -1,1 +1,1 @@
-"""What this installation changes of its web servers: Daphne, uvicorn and static files."""
+"""What this installation changes about its web servers: Daphne, uvicorn and static files."""

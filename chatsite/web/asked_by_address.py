@@ -1,8 +1,8 @@
-"""Lets health checks and Prometheus ask this process by its own address, whatever that is.
+"""Lets health checks and Prometheus reach this process by its own address, whatever that is.
 
-Prometheus finds the web processes by DNS and names each by its address, which changes with every
-container and so is in no list of hosts. What answers them builds no link and sets no cookie, so
-their `Host` does not matter; all other paths keep Django's check.
+Prometheus finds the web processes by DNS and uses the address of each as `Host`. Addresses change
+with every container and so are in no list of hosts. The views for these requests build no link and
+set no cookie, so the `Host` does not matter; all other paths keep Django's check.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 @sync_and_async_middleware
 def asked_by_address(get_response: GetResponse) -> GetResponse:
-    """The middleware, to come before all that look at the host."""
+    """The middleware; it must come before all others that look at the host."""
     if iscoroutinefunction(get_response):
 
         async def handle_async(request: HttpRequest) -> HttpResponseBase:
@@ -45,7 +45,7 @@ def asked_by_address(get_response: GetResponse) -> GetResponse:
 
 
 def _accept_host(request: HttpRequest) -> None:
-    # Without a token, metrics are for this machine, and the check of the host is what keeps a page
-    # in its browser from reading them under a name of its own (DNS rebinding).
+    # Without a token, metrics are for this machine only, and the check of the host keeps a page in
+    # its browser from reading them under a name of the page's own (DNS rebinding).
     if request.path in HEALTH or (request.path == METRICS and settings.ENV.metrics_token):
         request.META["HTTP_HOST"] = HOST

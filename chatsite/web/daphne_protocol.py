@@ -1,4 +1,4 @@
-"""Daphne's WebSocket protocol with what Veche needs and Daphne's settings cannot give."""
+"""Daphne's WebSocket protocol, with what Veche needs and Daphne's settings cannot provide."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from twisted.internet import reactor as _reactor
 from chat.metrics import catalogue as metrics
 from chat.websocket.frame_gate import MAX_FRAGMENTS, new_gate
 
-# autobahn pretty-prints all its settings for each connection, for a debug line that nobody sees: an
-# eighth of what a connection cost when 2,000 came at once.
+# autobahn pretty-prints all its settings for each connection, for a debug line that nobody sees.
+# That was an eighth of a connection's cost when 2,000 came at once.
 vars(autobahn_protocol)["pformat"] = repr
 
-reactor: Any = _reactor  # a module that Twisted replaces by an object
+reactor: Any = _reactor  # a module that Twisted replaces with an object
 
-# Messages that wait for the application before no more are parsed. Daphne's own queue has no limit.
+# When this many messages wait for the application, no more are parsed. Daphne's queue has no limit.
 MAX_WAITING_MESSAGES = 64
 LOOK_AGAIN_SECONDS = 0.02
 POLICY_VIOLATION = 1008
-# What may wait in this process for a network that takes nothing: Daphne never makes the
-# application wait. The `seen` window is the limit for a reader who tells the truth, this one is
-# for all others; an answer to `history` is 512 KiB at most.
+# Bytes that may wait in this process for a network that takes nothing: Daphne never makes the
+# application wait. The `seen` window limits honest readers, this limits all others; an answer to
+# `history` is at most 512 KiB.
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 SLOW_READER = 4408
-# How long the other side may take to answer a close frame. autobahn's own second is too short for a
-# client that is busy sending: it would lose the code together with the connection.
+# How long the other side may take to answer a close frame. autobahn's own one second is too short
+# for a client that is busy sending: it would lose the code together with the connection.
 CLOSE_SECONDS = 5
 
 
 class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
-    """Parses no faster than budget and application allow, and sends what the latter wants."""
+    """Parses no faster than budget and application allow, and sends what the application wants."""
 
     maxMessagePayloadSize: int  # noqa: N815
     closeHandshakeTimeout = CLOSE_SECONDS  # noqa: N815
@@ -55,7 +55,7 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         super().connectionLost(reason)
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802
-        # Daphne reads these as ASCII, and answers an exception with 500. Without a subprotocol
+        # Daphne decodes these as ASCII, and answers an exception with 500. Without a subprotocol
         # the consumer refuses the handshake.
         request.headers = {
             name: value
@@ -110,9 +110,9 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
             super().dataReceived(data)
             self.close_if_too_much_is_unsent()
         if wait and self.state != self.STATE_OPEN:
-            # Only the answer to our close frame was of use. The rest is read all the same: bytes
-            # that nobody reads would turn the end into a reset, and the client, which has not
-            # read that far, would never learn the code.
+            # Only the answer to our close frame matters. The rest is read all the same: unread
+            # bytes would turn the close into a reset, and a client that has not read that far
+            # would never learn the code.
             self.gate.drop()
             return None
         return wait
@@ -122,20 +122,20 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         super().onMessageBegin(isBinary)
 
     def onMessageFrameBegin(self, length: int) -> None:  # noqa: N802
-        # autobahn limits a message's bytes, but not the number of empty pieces it keeps.
+        # autobahn limits a message's bytes, but not the number of empty fragments it keeps.
         self.fragments += 1
         if self.fragments > MAX_FRAGMENTS and not self.failedByMe:
             self._fail_connection(POLICY_VIOLATION, "too many fragments")
         super().onMessageFrameBegin(length)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
-        if self.state == self.STATE_OPEN:  # what comes after our close frame has no reader
+        if self.state == self.STATE_OPEN:  # nobody reads messages after our close frame
             super().onMessage(payload, isBinary)
 
     # What goes out
 
     def sendMessage(self, *args: Any, **kwargs: Any) -> None:  # noqa: N802
-        # autobahn holds the limit for incoming messages against outgoing ones as well.
+        # autobahn applies the limit for incoming messages to outgoing ones as well.
         limit: int = self.maxMessagePayloadSize
         self.maxMessagePayloadSize = 0
         try:
@@ -145,19 +145,19 @@ class BoundedWebSocketProtocol(WebSocketProtocol):  # type: ignore[misc]
         self.close_if_too_much_is_unsent()
 
     def close_if_too_much_is_unsent(self) -> None:
-        """After messages, and after what was parsed, which autobahn may have answered by pongs."""
+        """Called after messages, and after parsing, which autobahn may have answered with pongs."""
         if self.unsent_bytes() > MAX_UNSENT_BYTES and self.state == self.STATE_OPEN:
             # autobahn drops the connection when the close frame is not answered.
             metrics.SOCKETS_CLOSED.labels(code=SLOW_READER).inc()
             self.serverClose(SLOW_READER)
 
     def unsent_bytes(self) -> int:
-        """What was handed to the transport and not yet to the operating system."""
+        """Bytes handed to the transport but not yet to the operating system."""
         transport = self.transport
         return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
-        # autobahn lets applications close with 1000 and from 3000 only, not with 1012.
+        # autobahn lets applications close only with 1000, or 3000 and above, not with 1012.
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=1000 if code is None else int(code))
             if self.looks_again is not None:  # not before the client has answered

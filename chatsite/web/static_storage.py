@@ -1,4 +1,4 @@
-"""Static files under names that say their content, so that browsers may keep them for ever."""
+"""Static files under names with a hash of their content, so that browsers may keep them forever."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed and compressed by collectstatic; before the first one, plain names of the apps' files.
+    """Files hashed and compressed by collectstatic; before its first run, the apps' plain files.
 
     So tests and a fresh checkout need no collectstatic.
     """

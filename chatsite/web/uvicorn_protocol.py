@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol with what Veche needs and uvicorn's settings cannot give."""
+"""uvicorn's WebSocket protocol, with what Veche needs and uvicorn's settings cannot provide."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chat.metrics import catalogue as metrics
 from chat.websocket.frame_gate import EXTENSION, MAX_FRAGMENTS, new_gate
 
 POLICY_VIOLATION = 1008
-# What may wait in this process for a network that takes nothing. Messages wait in
-# `chat.websocket.send_queue` instead, so only pongs ever come near.
+# Bytes that may wait in this process for a network that takes nothing. Messages wait in
+# `chat.websocket.send_queue` instead, so only pongs ever come near this limit.
 MAX_UNSENT_BYTES = 1024 * 1024
 SLOW_READER = 4408
-# How long the other side may take to answer a close frame, and to take what is unsent.
+# How long the other side may take to answer a close frame, and to receive what is unsent.
 CLOSE_SECONDS = 10.0
 
 
@@ -81,21 +81,21 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         if data and not self.transport.is_closing():
             try:
                 super().data_received(data)
-            except InvalidState:  # uvicorn answers a message that came just before a close frame
+            except InvalidState:  # uvicorn answered a message that came just before a close frame
                 self.transport.close()
             if self.transport.get_write_buffer_size() > MAX_UNSENT_BYTES and self.is_open():
                 metrics.SOCKETS_CLOSED.labels(code=SLOW_READER).inc()
                 self.close(SLOW_READER)
         if wait and self.close_sent:
-            # Only the answer to our close frame was of use. The rest is read all the same: bytes
-            # that nobody reads would turn the end into a reset, and the client, which has not
-            # read that far, would never learn the code.
+            # Only the answer to our close frame matters. The rest is read all the same: unread
+            # bytes would turn the close into a reset, and a client that has not read that far
+            # would never learn the code.
             self.gate.drop()
             return None
         return wait
 
     def is_busy(self) -> bool:
-        """Whether the application has not taken the last message yet."""
+        """Whether the application has yet to take the last message."""
         return self.read_paused and not self.close_sent
 
     def is_open(self) -> bool:
@@ -118,7 +118,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_bytes(event)
 
     def handle_cont(self, event: Frame) -> None:
-        # websockets limits a message's bytes, but not the number of empty pieces.
+        # websockets limits a message's bytes, but not the number of empty fragments.
         self.fragments += 1
         if self.fragments <= MAX_FRAGMENTS:
             super().handle_cont(event)
@@ -137,7 +137,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
                 self.look_again()
 
     def close(self, code: int, reason: str = "") -> None:
-        """As the application closes, which is told."""
+        """Closes like the application would, and tells the application."""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -158,6 +158,6 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self.abort_if_stuck()
 
     def abort_if_stuck(self) -> None:
-        # asyncio would wait for ever for a peer that takes nothing more.
+        # asyncio would wait forever for a peer that takes nothing more.
         if self.transport.get_write_buffer_size() > 0:
             self.transport.abort()

@@ -1,1 +1,1 @@
-"""Celery as this installation runs it: its scheduler, its order of queues, its connection."""
+"""What this installation changes about Celery: scheduler, order of queues, broker connection."""

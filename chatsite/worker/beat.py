@@ -10,10 +10,10 @@ from chat.task_queue import beat_heartbeat
 
 
 class Scheduler(beat.Scheduler):
-    """Celery's, in memory, that also says it is alive.
+    """Celery's in-memory scheduler, which also writes a heartbeat.
 
-    Whenever a task's time has come, not only when one was published: while the queue is full
-    nothing is (`chat.hints.queue_limit`), and that is not beat's fault.
+    It does so whenever a task is due, even if none is published: while the queue is full, nothing
+    is (`chat.hints.queue_limit`), and that is not beat's fault.
     """
 
     def apply_async(

@@ -1,10 +1,10 @@
 """Keeps a worker from running out of slots when the broker fails at the wrong moment.
 
 kombu counts a message against the worker's prefetch limit until its acknowledgement has reached
-Redis. When that fails, Celery logs it and goes on, and nobody ever tries again, so the slot is
-never given back; after as many failures as a worker has slots it waits for ever, alive and
-consuming nothing. Here the slot is given back. The message stays in the broker's list of what is
-unacknowledged and is delivered again after the visibility time-out, which tasks bear.
+Redis. If that fails, Celery logs it and goes on. Nothing ever tries again, so the slot is never
+given back; after as many failures as it has slots, a worker waits forever, alive and consuming
+nothing. Here the slot is given back. The message stays in the broker's list of unacknowledged
+messages and is delivered again after the visibility time-out, which tasks tolerate.
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ class GivingBack(redis.QoS):
 
 
 def give_back_slots() -> None:
-    """Makes every Redis channel of this process do so. Calling it again changes nothing."""
+    """Makes this process's Redis channels give slots back. Calling it again changes nothing."""
     redis.Channel.QoS = GivingBack

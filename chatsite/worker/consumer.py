@@ -1,9 +1,9 @@
-"""Keeps a message that is no task from stopping every worker.
+"""Keeps a message that is not a task from stopping every worker.
 
-Celery looks at a message's headers before anything else, and what it does not expect there ends
-the worker. On its way out the worker gives the message back, so the next one ends too, for as long
-as the message exists. Here such a message is discarded, as Celery does with unknown tasks. Nothing
-is lost with it: tasks carry no data, and what matters is asked for again.
+Celery looks at a message's headers before anything else, and an unexpected value there ends the
+worker. On its way out the worker gives the message back, so the next worker ends too, for as long
+as the message exists. Here such a message is discarded, like Celery does with unknown tasks.
+Nothing is lost: tasks carry no data, and what matters is asked for again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Consumer(consumer.Consumer):
-    """The setting `worker_consumer`."""
+    """Celery's setting `worker_consumer`."""
 
     connection_errors: tuple[type[Exception], ...]
     channel_errors: tuple[type[Exception], ...]
@@ -34,7 +34,7 @@ class Consumer(consumer.Consumer):
             try:
                 handle(message)
             except self.connection_errors + self.channel_errors:
-                raise  # the broker went away: Celery connects anew
+                raise  # the broker went down: Celery reconnects
             except Exception as error:
                 # Only the kind: the text may quote the message.
                 logger.error("a message is no task and is discarded: %s", type(error).__name__)

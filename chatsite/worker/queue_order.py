@@ -1,9 +1,9 @@
 """Keeps one process of each worker free for the queue `drains`.
 
-kombu asks before each look at the broker which queues to look at. While all processes but one are
-at work on tasks of other queues, the answer is `drains` alone. A worker takes a task only when a
-process is free for it (`worker_disable_prefetch`), so nothing waits inside of it either. A worker
-with a single process has none to keep free.
+Before each poll of the broker, kombu asks which queues to poll. While all processes but one work on
+tasks of other queues, the answer is `drains` alone. A worker takes a task only when a process is
+free for it (`worker_disable_prefetch`), so nothing waits inside the worker either. A worker with a
+single process has none to keep free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chat.hints.queues import DRAINS
 
 
 class Limit:
-    """How many processes this worker has; set by `chatsite.worker.consumer` when it begins."""
+    """How many processes this worker has; `chatsite.worker.consumer` sets it at the start."""
 
     processes = 1
 
