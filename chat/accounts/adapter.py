@@ -91,7 +91,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return origin_of(request) + path
 
     def is_safe_url(self, url: str) -> bool:
-        # allauth's version also allows any port of "this machine", which is the visitor's.
+        # allauth's version also allows any port of localhost, which is the visitor's machine.
         ours = {urlsplit(origin).netloc for origin in settings.ENV.allowed_origins}
         return bool(url_has_allowed_host_and_scheme(url, allowed_hosts=ours))
 

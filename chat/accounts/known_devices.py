@@ -147,7 +147,7 @@ def _mark(user: User) -> str:
 
 
 def connect() -> None:
-    """Starts listening to who signs in; called once when the app is ready."""
+    """Starts listening for sign-ins; called once when the app is ready."""
     for signal in (user_logged_in, password_changed, password_set):
         signal.connect(_on_sign_in, dispatch_uid="chat.accounts.known_devices")
     password_reset.connect(_on_reset, dispatch_uid="chat.accounts.known_devices")

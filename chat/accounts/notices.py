@@ -46,7 +46,7 @@ def tell_of_token(request: HttpRequest, user_id: int, name: str, language: str |
 
 
 def change_address(request: HttpRequest, user: User, old: str, new: str) -> None:
-    """Replaces the person's address by the one staff gave them, and mails the old address.
+    """Replaces the person's address with the one staff gave them, and mails the old address.
 
     The old address can no longer reset the password.
     """
@@ -80,6 +80,6 @@ def _on_address_changed(
     to_email_address: EmailAddress,
     **kwargs: Any,
 ) -> None:
-    # If there was an old address, allauth mails it.
+    # If there was an old address, allauth reports the change.
     if from_email_address is None:
         tell(request, "email_changed", user, to_email=to_email_address.email)

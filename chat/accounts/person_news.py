@@ -11,7 +11,7 @@ from chat.models import User
 
 
 def announce(user: User) -> None:
-    """Tells everybody who is connected, after the commit of the running transaction, if any.
+    """Tells everybody connected, after the commit of the running transaction, if any.
 
     May block for the bus's time-outs, so call it in threads only.
     """

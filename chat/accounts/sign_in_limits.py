@@ -7,7 +7,7 @@ The rates are in `ACCOUNT_RATE_LIMITS`:
 | `sign_in` | attempts from an address, right ones too | one machine that keeps ours busy |
 | `login_failed` | an address; a name from that address | one machine |
 | `login_failed_by_name` | a name, from anywhere | many machines |
-| `code_failed` | codes from an address; codes of a person, from anywhere | knowing the password |
+| `code_failed` | codes from an address; codes of a person, from anywhere | a password thief |
 | `login_failed_by_device` | a browser or session that knows the person | a stolen cookie |
 
 Anybody can use up the count of a name. So a request with the person's session, or with the cookie

@@ -162,7 +162,7 @@ def _is_program(credential: Credential) -> bool:
 
 
 def _tokens(origins: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]:
-    """The tokens of these that are in force: whose they are, and what they may do."""
+    """The tokens among `origins` that are in force: whose they are, and what they may do."""
     if not origins:
         return {}
     ids = {origin.removeprefix(TOKEN_ORIGIN) for origin in origins}
