@@ -60,7 +60,7 @@ async def delete_message(
     *,
     own_only: bool = False,
 ) -> Appended:
-    """Deletes the message at seq `target`: the actor's own, or, as an audited act, a moderator's.
+    """Deletes the message at seq `target`: the actor's own, or any as a moderator, on record.
 
     `address` is where the actor's socket comes from, for the audit log. `own_only`: the actor uses
     a token that may not moderate.

@@ -89,7 +89,7 @@ async def hand_over(room_id: int, user_id: int) -> None:
 
 
 async def own_if_nobody_does(user_id: int, room_id: int) -> None:
-    """Makes a person who entered a room that everybody had left its owner.
+    """Makes somebody the owner of a room that they entered after everybody had left it.
 
     Raises: Unavailable; `fill_vacancies` then does it later.
     """
@@ -98,7 +98,7 @@ async def own_if_nobody_does(user_id: int, room_id: int) -> None:
 
 
 async def pass_on_rooms_of(user_id: int) -> None:
-    """Gives each room owned by a person whose account has just ended another owner.
+    """Appoints an owner in each room left without one by a person whose account just ended.
 
     `fill_vacancies` later does what cannot be done now.
     """

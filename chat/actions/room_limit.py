@@ -146,7 +146,7 @@ def _forget_left(user_id: int, seats: QuerySet[RoomSeat]) -> None:
 
 
 def _left(user_id: int, rooms: Iterable[int]) -> set[int]:
-    """The rooms of these that, by the log, the person is no longer in."""
+    """Those of the rooms that the person, according to the log, is no longer in."""
     return {room for room, member in _members(user_id, rooms).items() if not member}
 
 
