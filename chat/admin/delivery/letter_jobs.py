@@ -9,7 +9,7 @@ only one of two jobs claims a dead letter that both reach (`chat.dead_letters.st
 |---|---|---|---|
 | `veche:letter-job:<id>` | hash | 7 d | the job's target and progress: see `Job` |
 | `veche:letter-job:<id>:step` | string | 1 min | somebody takes a step at this moment |
-| `veche:letter-jobs` | zset | 7 d | job → when it was begun (s) |
+| `veche:letter-jobs` | zset | 7 d | job → when it began (s) |
 
 If the bus loses its data the jobs are forgotten; what they did is done, and on record.
 """

@@ -1,4 +1,4 @@
-"""Parses times that people give in a form of the admin: in UTC, like the pages show them."""
+"""Parses times that people give in a form of the admin: in UTC, as the pages show them."""
 
 from __future__ import annotations
 

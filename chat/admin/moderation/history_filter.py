@@ -1,7 +1,7 @@
 """Which messages a moderator looks for, and which of them they may see.
 
 Private rooms and direct conversations are left out unless somebody with the right asks for them: a
-search in them reveals what is written there just like reading does. Each private room whose texts
+search in them reveals what is written there just as reading does. Each private room whose texts
 are shown is then on record (`recorded`).
 """
 

@@ -98,7 +98,7 @@ class PersonAdmin(_AccountAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """Searches like people do: all words, in any order; `@` begins a user name."""
+        """Searches as people do: all words, in any order; `@` begins a user name."""
         return queryset.filter(people.named(search_term)), False
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
