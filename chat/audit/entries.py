@@ -217,7 +217,7 @@ def without_outcome(before: datetime, limit: int) -> QuerySet[AuditEntry]:
 def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEntry]:
     """What was done in a room, newest first, for `viewer`, one of its owners and moderators.
 
-    They do not see what staff read or verified, nor entries on reports about themselves (like
+    They do not see what staff read or verified, nor entries on reports about themselves (see
     `chat.queries.reports.of_room`): the reasons in those hint at who may have reported.
     """
     return list(
@@ -258,6 +258,6 @@ def _insert(act: Act) -> AuditEntry:
         before=act.before,
         after=act.after,
     )
-    # %r: a name may hold line breaks. The reason stays in the database: it may name people.
+    # %r: a name may contain line breaks. The reason stays in the database: it may name people.
     logger.info("%s %s %s by %r", act.action, target.kind, target.id, entry.actor_name)
     return entry
