@@ -73,7 +73,7 @@ class Command(BaseCommand):
         try:
             code = getattr(self, f"do_{options['action']}")(options)
         except (RedisError, OperationalError) as error:
-            # Only the kind: the text may hold the server's address.
+            # Only the kind: the text may contain the server's address.
             who = "PostgreSQL" if isinstance(error, OperationalError) else "The log server"
             raise CommandError(
                 f"{who} does not answer ({type(error).__name__}).", returncode=AWAY
