@@ -69,7 +69,7 @@ def _too_long(what: str, longest: int, rule: Rule | None = None) -> ClientError:
 
 
 def check_room_name(name: str) -> str:
-    """Like any label; besides, no word may look like one in another alphabet, like `gеneral`."""
+    """Like any label; besides, no word may look like one in another alphabet, as `gеneral` does."""
     name = check_label(name, "Name", MAX_NAME_CHARACTERS)
     if mixes_alphabets(name):
         raise ClientError(
