@@ -118,7 +118,7 @@ def one_line(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
 
 
 class ErrorFormatter:
-    """Replaces `exc_info` by a traceback."""
+    """Replaces `exc_info` with a traceback."""
 
     def __init__(self, texts: bool) -> None:
         self._texts = texts

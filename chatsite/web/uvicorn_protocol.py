@@ -137,7 +137,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
                 self.look_again()
 
     def close(self, code: int, reason: str = "") -> None:
-        """Closes like the application would, and tells the application."""
+        """Closes as the application would, and tells the application."""
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))

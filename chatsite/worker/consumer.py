@@ -2,7 +2,7 @@
 
 Celery looks at a message's headers before anything else, and an unexpected value there ends the
 worker. On its way out the worker gives the message back, so the next worker ends too, for as long
-as the message exists. Here such a message is discarded, like Celery does with unknown tasks.
+as the message exists. Here such a message is discarded, as Celery does with unknown tasks.
 Nothing is lost: tasks carry no data, and what matters is asked for again.
 """
 
