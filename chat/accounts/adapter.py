@@ -46,8 +46,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return "/"
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        # Instead of allauth's own limit, which also locks a name for its owner. The count made
-        # here is taken back when the password was right.
+        # Instead of allauth's own limit, which also locks a name for its owner. allauth takes the
+        # count made here back when the password was right.
         usage = sign_in_limits.try_password(request, credentials.get("username", ""))
         if usage is None:
             raise self.validation_error("too_many_login_attempts")

@@ -119,7 +119,7 @@ def members_of(
 ) -> list[MemberInfo]:
     """Members of a room by user name, after `after`; somebody who just entered may be missing.
 
-    Only those `named` like `text`, and only those `among` these people, if given.
+    Only people who match `text` (see `named`), and only those in `among`, if given.
     """
     found = Membership.objects.filter(
         _named(text), room_id=room_id, user__is_active=True, user__username__gt=after
@@ -149,8 +149,8 @@ def later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def banned_from(room_id: int, after: str, limit: int, text: str = "") -> list[BannedPerson]:
-    """People banned from a room and `named` like `text`, by user name, after `after`, with the
-    reason if one was given."""
+    """People banned from a room who match `text` (see `named`), by user name, after `after`, with
+    the reason if one was given."""
     bans = (
         Ban.objects.filter(_named(text), room_id=room_id, user__username__gt=after)
         .select_related("user")

@@ -62,7 +62,7 @@ def fill_in() -> int:
         User.objects.bulk_update(batch, SKELETONS)
         filled += len(batch)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")  # the query grows with the people
+        cursor.execute("SET LOCAL statement_timeout = 0")  # it runs longer with more people
         cursor.execute(SHARED_OF_ALL)
         shared = [pk for (pk,) in cursor.fetchall()]
     for start in range(0, len(shared), BATCH):

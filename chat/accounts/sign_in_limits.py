@@ -14,7 +14,7 @@ Anybody can use up the count of a name. So a request with the person's session, 
 of a browser in which they have signed in (`chat.accounts.known_devices`), has a count of its own,
 and no other applies. When that is used up, the request counts as a stranger's.
 
-An attempt is not counted if the password or the code was right.
+All counts but `sign_in` are taken back if the password or the code was right.
 """
 
 from __future__ import annotations
