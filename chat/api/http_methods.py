@@ -1,4 +1,4 @@
-"""Answers HEAD like GET, and a method that no operation has with a problem document."""
+"""How the API answers HEAD (like GET), and methods that an address lacks (with a problem)."""
 
 from __future__ import annotations
 
