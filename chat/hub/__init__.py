@@ -45,7 +45,7 @@ def hub() -> Hub:
             sends_burst=env.sends_burst,
         )
         found.draining = _draining
-        # In a context of their own: their log lines are not about who came first.
+        # In a context of their own: their log lines are not about the first connection.
         Context().run(_start, found)
     return found
 
@@ -63,7 +63,7 @@ def draining() -> bool:
 
 
 async def drain() -> None:
-    """Say `bye`, wait for appends under way and close every connection; for the server's end."""
+    """At shutdown: say `bye`, wait for appends under way and close every connection."""
     global _draining
     _draining = True
     metrics.DRAINING.set(1)
@@ -73,7 +73,7 @@ async def drain() -> None:
 
 
 async def close() -> None:
-    """End the running loop's hub altogether."""
+    """End the running loop's hub and all of its tasks."""
     found = _hubs.pop(asyncio.get_running_loop(), None)
     if found is not None:
         await found.close_down()

@@ -1,7 +1,7 @@
-"""Which web processes there are, with how many sockets, and what each of them takes for away.
+"""Which web processes run, how many sockets each has, and which servers each considers down.
 
-Sockets and circuit breakers belong to one process, so each says for itself how it is; whoever
-wants to know asks the bus and finds those that have said so a moment ago.
+Sockets and circuit breakers belong to one process, so each process announces its own state on the
+bus. Readers find there the processes that announced themselves within the last 15 s.
 
 | Key (bus) | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEY = "veche:web-processes"
-# As often as somebody who looks at the numbers would like to see them change.
+# How often a person watching the numbers would like to see them change.
 ANNOUNCED_EVERY_SECONDS = 5.0
 # Three announcements missed: the process is gone, or cut off from the bus.
 COUNTS_AS_GONE_AFTER = timedelta(seconds=3 * ANNOUNCED_EVERY_SECONDS)
@@ -36,7 +36,7 @@ KEY_SECONDS = 60
 
 
 class WebProcess(msgspec.Struct, frozen=True, kw_only=True):
-    """How one process was at `at`. `breakers`: dependency → closed, half_open or open."""
+    """The state of one process at `at`. `breakers`: dependency → closed, half_open or open."""
 
     name: str
     at: datetime
@@ -48,7 +48,7 @@ class WebProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def announce(hub: Hub) -> None:
-    """Says how this process is, for as long as its hub lives."""
+    """Announce the state of this process for as long as its hub lives."""
     name, started_at = f"{socket.gethostname()}:{os.getpid()}", clocks.BUS.now()
     while True:
         state = WebProcess(
@@ -80,7 +80,7 @@ def breakers() -> dict[str, str]:
 
 
 def processes() -> list[WebProcess]:
-    """Those that said something a moment ago, by name. Raises: redis.RedisError."""
+    """The processes that announced themselves recently, by name. Raises: redis.RedisError."""
     client = redis_bus.blocking_client()
     since = clocks.BUS.now() - COUNTS_AS_GONE_AFTER
     found, gone = [], []

@@ -1,4 +1,4 @@
-"""Consecutive events of one room, encoded once for everybody who gets them."""
+"""Consecutive events of one room, encoded once for all recipients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAVING = frozenset({EventType.MEMBER_REMOVED, EventType.MEMBER_LEFT})
 
 
 class _Head(msgspec.Struct):
-    """What the hub itself reads of an event."""
+    """The fields of an event that the hub itself reads."""
 
     seq: int
     type: str
@@ -29,7 +29,7 @@ _member = msgspec.json.Decoder(Member)
 class Batch(msgspec.Struct, frozen=True):
     """Events `first` … `last` of a room. `body` is their JSON, separated by commas.
 
-    `special` says that something else than messages and reactions may be among them. `at_ms` is
+    `special` says that events other than messages and reactions may be among them. `at_ms` is
     when the first one was logged, in ms since 1970; 0 when that is not known.
     """
 
@@ -42,13 +42,13 @@ class Batch(msgspec.Struct, frozen=True):
     at_ms: int = 0
 
     def after(self, seq: int) -> Batch:
-        """The part of it after `seq`, which lies within it."""
+        """The part of the batch after `seq`, which lies within the batch."""
         items = _items.decode(b"[" + self.body + b"]")
         body = b",".join(map(bytes, items[seq - self.first + 1 :]))
         return Batch(self.room, self.epoch, seq + 1, self.last, self.special, body, self.at_ms)
 
     def split_where_people_leave(self) -> Iterator[tuple[Batch, int | None]]:
-        """Parts of it in order, each with the user id of whom its last event takes out, if any."""
+        """Its parts in order, each with the id of the user whom its last event removes, if any."""
         items = _items.decode(b"[" + self.body + b"]")
         start = 0
         for index, item in enumerate(items):
@@ -66,14 +66,14 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 def who_leaves(event: RoomEvent) -> int | None:
-    """The person whom the event takes out of the room, if it does so to anybody."""
+    """The id of the user whom the event removes from the room, if any."""
     return _member.decode(event.data).user if event.type in LEAVING else None
 
 
 def batch_of_message(message: dict[str, Any]) -> Batch:
-    """What a layer message of type `events` holds.
+    """The events in a channel-layer message of type `events`.
 
-    Raises: KeyError, TypeError or ValueError when it is not one.
+    Raises: KeyError, TypeError or ValueError when the message is not of that type.
     """
     first, last = int(message["first"]), int(message["last"])
     if not 1 <= first <= last:
@@ -90,7 +90,7 @@ def batch_of_message(message: dict[str, Any]) -> Batch:
 
 
 def batch_of_events(events: Sequence[RoomEvent]) -> Batch:
-    """The batch of events that follow each other (see `chat.hints.to_hubs.runs`)."""
+    """A batch of consecutive events (see `chat.hints.to_hubs.runs`)."""
     return batch_of_message(events_message(events))
 
 

@@ -1,6 +1,6 @@
-"""Feeding one connection what it missed, room by room, until it is where the hub is.
+"""Feeding one connection what it missed, room by room, until it has caught up with the hub.
 
-Paced by the client's `seen`, so that a client that was away for a month gets a month's events
+The client's `seen` sets the pace: a client that was offline for a month gets a month's events
 without any of them waiting in memory.
 """
 
@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 
 EventsAfter = Callable[[int, int, int], Awaitable[list[RoomEvent]]]
 
-# A client that confirms nothing for so long while it is being fed counts as a slow reader.
+# A client that confirms nothing for this long while it is being fed counts as a slow reader.
 SEEN_TIMEOUT_SECONDS = 30.0
-# Half of the window is for what is live, as whoever has no room for that is closed. So from there
-# on a client is fed no faster than it confirms, or a page each time this is over.
+# Half of the window is kept for live events, because a connection without room for those is closed.
+# Beyond that half a client gets the next page when it confirms something, or after this time.
 HALF_FULL_SECONDS = 2.0
-# How long to wait for the hub's own hints to come up to where the client already is.
+# How long to wait for the hub's own hints to reach the position that the client already has.
 HUB_TIMEOUT_SECONDS = 5.0
 # Waits between attempts while neither log nor PostgreSQL answers.
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 10.0
-# Somebody who was taken out of a room in the meantime gets the events before that within this.
+# A person removed from a room during catch-up gets the events before the removal within this time.
 FAREWELL_SECONDS = 5.0
 
 
@@ -55,7 +55,7 @@ class CatchUp:
         self._too_slow = too_slow
         self._left = left
         self._positions: dict[RoomFeed, int] = {}
-        self._ends: dict[RoomFeed, int] = {}  # where somebody was taken out
+        self._ends: dict[RoomFeed, int] = {}  # the seq at which the person was removed
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +69,7 @@ class CatchUp:
             self._task = asyncio.create_task(self._run(), name="catch up")
 
     def end_at(self, feed: RoomFeed, seq: int) -> None:
-        """The person left the room at `seq`: what is after it must not be sent."""
+        """The person left the room at `seq`: later events must not be sent."""
         if feed in self._positions:
             self._ends[feed] = seq
             asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self._end, feed, seq)
@@ -119,13 +119,13 @@ class CatchUp:
         if end is not None and after >= end:
             self.drop(feed)
         elif after == feed.delivered:
-            # Nothing is between: the next event that the feed hands on is the next for this one.
+            # No gap: the next event that the feed hands on is the next one for this socket.
             self.drop(feed)
             feed.live.add(self._socket)
         elif after > feed.delivered:
             await self._wait_for_the_hub(feed, after)
         elif await self._may_send():
-            # One's own slot first: whoever waits for it holds up nobody else.
+            # The person's own slot first: waiting for it holds up nobody else.
             async with reading_budget.BUDGET.slot(self._socket.user_id), self._slots:
                 events = await self._events_after(feed.room, after, MAX_SYNC_EVENTS)
             if self._positions.get(feed) == after:
@@ -141,7 +141,7 @@ class CatchUp:
             raise Unavailable("The hub has not got there yet.") from None
 
     async def _may_send(self) -> bool:
-        """Wait for the client and for its budget; False when it is closed."""
+        """Wait for the client and for its budget; False when the connection is closed."""
         window = self._socket.window
         while window.is_half_full():
             full = window.is_full()
@@ -171,16 +171,16 @@ class CatchUp:
         rest, size = events_frame_rest(feed.room, [batch_of_events(run).body])
         reading_budget.BUDGET.spend(self._socket.user_id, size)
         self._socket.send_events(rest, size)
-        # The others come first now: a room in which much was missed holds up none of them.
+        # The other rooms come first now: one in which much was missed holds up none of them.
         del self._positions[feed]
         self._positions[feed] = run[-1].seq
         if leaves_at is not None:
             self._left(feed, self._socket.user_id, leaves_at)
 
     def _leaves_at(self, feed: RoomFeed, run: Sequence[RoomEvent]) -> int | None:
-        """Where the person was taken out since the log last had them for a member.
+        """Where the person was removed after the log last listed them as a member.
 
-        A feed that jumped over a gap, or was made after it, has not seen that.
+        A feed that jumped over a gap, or was made after it, has not seen the removal.
         """
         known = self._socket.rooms.get(feed.room)
         if known is None:

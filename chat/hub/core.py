@@ -1,7 +1,7 @@
 """The hub of a process: its connections, the rooms they are in, and what reaches them.
 
-It listens to the channel layer's hints once for all connections, encodes what is new once, and
-checks at every heartbeat against the room log that it has missed nothing.
+It listens to the channel layer's hints once for all connections and encodes new events once. At
+every heartbeat it checks against the room log that it has missed nothing.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from chat.resilience.slices import Slices
 
 logger = logging.getLogger(__name__)
 
-# Readers of the log or of PostgreSQL at a time: who is behind and rooms that are healed share it.
+# Concurrent reads of the log or of PostgreSQL, for connections catching up and for healed rooms.
 READ_SLOTS = 16
-# Clients come back spread over this time after a `bye`, and have missed less than 5 s.
+# After a `bye`, clients reconnect spread over this time, and so miss less than 5 s.
 RECONNECT_SPREAD_MS = 2_500
 RECONNECT_AFTER_MS = 500
-# Connections handled in one go before others get the loop.
+# Connections handled in one go before the event loop runs other tasks.
 SLICE = 100
 
 
@@ -100,7 +100,7 @@ class Hub:
         to_hubs.publisher().on_events = self.on_message
 
     def spawn(self, work: Awaitable[None], name: str) -> None:
-        """Run `work` beside; what goes wrong is logged."""
+        """Run `work` in the background; errors are logged."""
         task = asyncio.ensure_future(_logged(work, name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -108,7 +108,7 @@ class Hub:
     # Connections
 
     def admit(self, socket: HubSocket) -> bool:
-        """Take a connection in; False when this person, or this process, has too many."""
+        """Accept a connection; False when this person, or this process, has too many."""
         mine = self._of_user.get(socket.user_id, set())
         if len(mine) >= self._max_sockets_per_user or len(self.sockets) >= self._max_sockets:
             return False
@@ -119,7 +119,7 @@ class Hub:
         return True
 
     def people(self) -> int:
-        """How many people and programs are connected."""
+        """How many different users, people and programs, are connected."""
         return len(self._of_user)
 
     def sockets_of(self, user_id: int) -> list[HubSocket]:
@@ -151,9 +151,9 @@ class Hub:
     def enter(
         self, socket: HubSocket, rooms: Iterable[RoomInfo], positions: Mapping[str, Position]
     ) -> None:
-        """Give the connection its rooms, each from where its client says it is, or from head.
+        """Give the connection its rooms, each from the position that its client names, or from head.
 
-        A position that cannot be, of another epoch or of the future, is answered by `reset`.
+        An impossible position (of another epoch, or beyond the head) is answered by `reset`.
         """
         for info in rooms:
             self._attach(socket, info, positions.get(str(info.id)))
@@ -162,9 +162,9 @@ class Hub:
     async def enter_in_slices(
         self, socket: HubSocket, rooms: Iterable[RoomInfo], positions: Mapping[str, Position]
     ) -> None:
-        """As `enter`, without holding the loop for long; `entered` is to be called after the last.
+        """Like `enter`, without blocking the loop for long; call `entered` after the last.
 
-        What is logged in a room before its turn comes is caught up.
+        Events logged in a room before its turn comes are caught up.
         """
         slices = Slices()
         for info in rooms:
@@ -172,7 +172,7 @@ class Hub:
             await slices.pause()
 
     def entered(self, socket: HubSocket) -> None:
-        """The connection has got all its rooms."""
+        """The connection has received all its rooms."""
         if socket.closed:
             return
         socket.greeted = True
@@ -195,7 +195,7 @@ class Hub:
                 after = at.seq
             else:
                 socket.send(Reset(room=info.id, epoch=info.epoch, head=info.head))
-        # The log was asked for the head first and for the members then, so they were members there.
+        # The log was asked for the head before the members, so the person was a member at the head.
         socket.rooms[info.id] = min(info.head, after) if info.epoch < feed.epoch else info.head
         feed.users[socket.user_id] += 1
         feed.newcomers.add(socket.user_id)
@@ -245,7 +245,7 @@ class Hub:
             self.presence.forget(feed.room)
 
     def expel(self, user_id: int, room: int) -> None:
-        """The person is not in the room any more, whatever the hints said."""
+        """The person is no longer in the room, whatever the hints said."""
         feed = self.feeds.get(room)
         if feed is not None:
             for socket in self.sockets_of(user_id):
@@ -255,13 +255,13 @@ class Hub:
     async def welcome_to(
         self, user_id: int, room: int, after: tuple[int, int] | None = None
     ) -> None:
-        """The person entered a room: their connections that are not in it yet get it.
+        """The person entered a room: those of their connections that lack the room get it.
 
         Its events follow from `after`, a (seq, n), or from head.
         """
         absent = [socket for socket in self.sockets_of(user_id) if room not in socket.rooms]
         for socket in absent:
-            socket.entered_meanwhile.add(room)  # `enter` looks at it if `welcome` is to come yet
+            socket.entered_meanwhile.add(room)  # `enter` looks at it if `welcome` is still to come
         if not any(socket.greeted for socket in absent):
             return
         info = await self.source.room_for(user_id, room)
@@ -287,7 +287,7 @@ class Hub:
         self.healer.reset(feed)
 
     def let_everybody_catch_up(self, feed: RoomFeed) -> None:
-        """Go on from what is known to exist; each connection gets the rest at its own pace."""
+        """Jump to the known head; each connection catches up from its position at its own pace."""
         feed.flush()
         lagging, after = list(feed.live), feed.delivered
         feed.jump(feed.target)
@@ -295,7 +295,7 @@ class Hub:
             self._catch_up_of(socket).add(feed, after)
 
     def restart(self, feed: RoomFeed, epoch: int, head: int) -> None:
-        """The room's log began anew: whatever a client knew of it after `head` is gone."""
+        """The room's log began anew: events that a client had after `head` are gone."""
         feed.restart(epoch, head)
         text = encode(Reset(room=feed.room, epoch=epoch, head=head))
         for socket in list(feed.behind):
@@ -309,7 +309,7 @@ class Hub:
         leaving = [
             socket
             for socket in self.sockets_of(user_id)
-            # What was before they came, or came back, does not take them out.
+            # A removal from before they came, or came back, does not remove them.
             if feed.room in socket.rooms and seq > socket.rooms[feed.room]
         ]
         for socket in leaving:
@@ -324,7 +324,7 @@ class Hub:
             self.spawn(self.welcome_to(user_id, feed.room), "back again")
 
     def stored(self, feed: RoomFeed, seq: int) -> None:
-        """PostgreSQL has the room up to `seq`."""
+        """PostgreSQL has stored the room up to `seq`."""
         self._stored.put(feed, seq)
 
     def too_slow(self, socket: HubSocket) -> None:
@@ -334,7 +334,7 @@ class Hub:
     # What the channel layer says
 
     def on_message(self, message: dict[str, Any]) -> None:
-        """Raises: KeyError, TypeError or ValueError for a message that is none of ours."""
+        """Raises: KeyError, TypeError or ValueError for a message that is not one of ours."""
         kind = message["type"]
         if kind == "events":
             feed = self.feeds.get(message["room"])
@@ -370,7 +370,7 @@ class Hub:
             self._on_replaced(int(message["room"]))
 
     def _on_news(self, direct: Mapping[str, Sequence[int]], opened: Sequence[int]) -> None:
-        """What somebody does not see is told to them when something happens in it."""
+        """Show people rooms that they do not see yet: direct ones with news, and reopened ones."""
         for room, (low, high, seq, n) in direct.items():
             for user_id in {low, high} & self._of_user.keys():
                 if any(int(room) not in socket.rooms for socket in self._of_user[user_id]):
@@ -403,7 +403,7 @@ class Hub:
                 socket.send_text(text)
 
     def _markers_moved(self, moved: Sequence[Moved]) -> None:
-        """People of this process have read on; those connections of theirs need no bus."""
+        """Markers of people here moved; their connections to this process need no bus."""
         for one in moved:
             self._tell_marker(one)
         read_notices.publish(moved, self._name)
@@ -417,7 +417,7 @@ class Hub:
             read_notices.tell(socket, moved)
 
     def _on_person(self, user: dict[str, Any]) -> None:
-        # To all: names are no secret among those who are signed in, and few change theirs.
+        # To everybody: names are no secret among signed-in people, and few change theirs.
         text = encode(PersonChanged(user=UserInfo(**user)))
         for socket in list(self.sockets):
             if socket.greeted:
@@ -429,7 +429,7 @@ class Hub:
                 self.epoch_changed(feed)
 
     def _on_replaced(self, room: int) -> None:
-        """A placeholder became the event it stood for, behind what clients have seen."""
+        """A placeholder became the event it stood for, at a seq that clients are already past."""
         feed = self.feeds.get(room)
         if feed is not None:
             feed.flush()
@@ -447,7 +447,7 @@ class Hub:
     # The end
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Let everybody go: `bye`, wait for appends under way, then close with 1012."""
+        """Let all connections go: `bye`, wait for appends under way, then close with 1012."""
         self.draining = True
         for socket in list(self.sockets):
             delay = RECONNECT_AFTER_MS + random.randrange(RECONNECT_SPREAD_MS)

@@ -1,7 +1,7 @@
-"""One room in this process: where its events have got to, and who gets them.
+"""One room in this process: how far its events have got, and who gets them.
 
-Events come as hints, which may be late, doubled or missing. The feed hands them on in seq order
-without a gap; what is missing comes from the room log (`Hub.heal`).
+Events come as hints, which may be late, duplicated or missing. The feed hands them on in seq order
+without a gap; missing events come from the room log (`Hub.heal`).
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from chat.metrics import catalogue as metrics
 from chat.room_log.changes import Mark, Unloaded
 from chat.servers import clocks
 
-# Under load, events of so long share one frame; the first one of a quiet room does not wait.
+# Under load, events that arrive within this time share a frame. The first event of a quiet room
+# does not wait.
 COALESCE_SECONDS = 0.010
-# A frame is sent early when it holds as much as this.
+# A frame is sent early when it holds this much.
 FULL_FRAME_BYTES = 256 * 1024
 FULL_FRAME_BATCHES = 500
-# Hints that overtook others are kept; beyond this the log has to be asked anyway.
+# Hints that overtook others are kept; beyond this many the log has to be asked anyway.
 MAX_HELD_BATCHES = 256
-# Hints travel in order, so an event that has not come by then was most likely lost.
+# Hints travel in order, so an event that has not come by then was probably lost.
 HEAL_AFTER_SECONDS = 0.05
-# Names of states of a room's ACL that the log gives to none: see `RoomFeed.members`.
+# Names that the log never gives to a state of a room's ACL: see `RoomFeed.members`.
 NEVER_LOOKED = "never looked"
 UNLOADED = "not in the log"
 
@@ -49,7 +50,7 @@ class FeedOwner(Protocol):
         """An event of a newer epoch came in."""
 
     def left(self, feed: RoomFeed, user_id: int, seq: int) -> None:
-        """The person left, or was taken out, at `seq`, which has been handed on."""
+        """The person left, or was removed, at `seq`, which has been handed on."""
 
     def too_slow(self, socket: HubSocket) -> None:
         """The client does not confirm what it gets."""
@@ -60,8 +61,8 @@ class RoomFeed:
 
     `position` is the last seq taken in, `delivered` the last one handed to live sockets, and
     `target` the highest that is known to exist. `stored` is PostgreSQL's watermark. `members` names
-    the state of the room's ACL at which everybody here was found in it, but for the `newcomers`:
-    who has come since, and who is still to be put out.
+    the state of the room's ACL in which everybody here was found, except for the `newcomers`:
+    people who have come since, and people who are still to be removed.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class RoomFeed:
         self._heal_timer: Any = None
 
     def mark(self) -> Mark | Unloaded:
-        """The room as it is known here, to be compared with the log."""
+        """The room as this feed knows it, to be compared with the log."""
         if self.members == UNLOADED:
             return Unloaded(self.epoch)
         return Mark(self.epoch, self.position, self.stored, self.members)
@@ -109,7 +110,7 @@ class RoomFeed:
     # What comes in
 
     def accept(self, batch: Batch) -> None:
-        """Take in a hint, or what the log had in its place."""
+        """Take in a hint, or the events that the log had in its place."""
         if batch.epoch != self.epoch:
             if batch.epoch > self.epoch:
                 self._owner.epoch_changed(self)
@@ -182,7 +183,7 @@ class RoomFeed:
             self._timer = self._timers.call_later(wait, self.flush)
 
     def flush(self) -> None:
-        """Hand on what has been taken in."""
+        """Hand on the events that have been taken in."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -199,7 +200,7 @@ class RoomFeed:
         self._delivered(self.position)
 
     def _measure(self) -> None:
-        """Once for each frame and not for each socket: a full room has thousands."""
+        """Measure once per frame, not per socket: a full room has thousands of sockets."""
         if self.live:
             metrics.HUB_BATCH_EVENTS.observe(self.position - self.delivered)
             if self._oldest_ms:
@@ -213,7 +214,7 @@ class RoomFeed:
         self.moved = asyncio.Event()
 
     def jump(self, seq: int) -> None:
-        """Go on from `seq` without handing on what is before it."""
+        """Go on from `seq` without handing on the events before it."""
         self.restart(self.epoch, seq)
 
     def restart(self, epoch: int, head: int) -> None:

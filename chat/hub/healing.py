@@ -52,7 +52,7 @@ class RoomSource(Protocol):
 
 
 class Healer:
-    """Brings the feeds of one hub to where their rooms are."""
+    """Brings the feeds of one hub up to the head of their rooms."""
 
     def __init__(self, hub: Hub, slots: asyncio.Semaphore) -> None:
         self._hub = hub
@@ -61,7 +61,7 @@ class Healer:
         self._resetting: set[RoomFeed] = set()
 
     def heal(self, feed: RoomFeed) -> None:
-        """Get what is missing up to `feed.target`; returns at once."""
+        """Fetch the events missing up to `feed.target`; returns at once."""
         if feed not in self._healing:
             self._healing.add(feed)
             self._hub.spawn(self._heal(feed), "heal")
@@ -73,7 +73,7 @@ class Healer:
             self._hub.spawn(self._reset(feed), "reset")
 
     async def bring_up(self, room: int) -> None:
-        """Wait until the feed has handed on what the log has now, but not long.
+        """Wait, for a short time only, until the feed has handed on what the log has now.
 
         Raises: Unavailable, TimeoutError.
         """
@@ -85,13 +85,13 @@ class Healer:
                 await moved.wait()
 
     async def look_at(self, rooms: Sequence[int]) -> None:
-        """Compare with the room log, and get what is missing here.
+        """Compare with the room log, and fetch what is missing here.
 
         Raises: Unavailable.
         """
         for start in range(0, len(rooms), ROOMS_PER_CALL):
             part = rooms[start : start + ROOMS_PER_CALL]
-            # Before the log is asked, as what comes in while it answers may be ahead of the answer.
+            # Read before the log is asked: hints that come meanwhile may be ahead of its answer.
             positions = {
                 room: feed.position for room in part if (feed := self._hub.feeds.get(room))
             }
@@ -104,7 +104,7 @@ class Healer:
                 await self._compare(feed, state, positions.get(room, 0))
 
     async def look_over(self, rooms: Sequence[int]) -> None:
-        """As `look_at`, and see that everybody here is still in the rooms: of what has changed.
+        """Like `look_at`, for the rooms that changed; also put out people no longer in them.
 
         `rooms` are those of one call (`chat.room_log.changes.in_calls`). Raises: Unavailable.
         """
@@ -136,7 +136,7 @@ class Healer:
     async def _look_for_people(
         self, people: Mapping[RoomFeed, set[int]], states: Mapping[RoomFeed, str]
     ) -> None:
-        """Put out who is not in a room any more; `states` was read before, so none is missed."""
+        """Put out people no longer in a room; `states` was read first, so no change is missed."""
         for feed, asked in people.items():
             feed.newcomers -= asked
         found: dict[int, set[int]] = {}
@@ -145,12 +145,12 @@ class Healer:
         finally:
             for feed, asked in people.items():
                 members = found.get(feed.room)
-                if members is None:  # nobody could say: ask again
+                if members is None:  # neither server could say: ask again
                     feed.newcomers |= asked & feed.users.keys()
                     continue
                 if states.get(feed):
                     feed.members = states[feed]
-                # Until they are out: putting them out may fail, and the ACL does not change again.
+                # Until they are out: putting them out may fail, and the ACL will not change again.
                 feed.newcomers |= (asked - members) & feed.users.keys()
                 for user_id in asked - members:
                     self._hub.spawn(put_out(self._hub, user_id, feed.room), "put out")
@@ -162,13 +162,13 @@ class Healer:
         elif state.epoch == feed.epoch:
             feed.head_is(state.head)
             if state.head < seen:
-                # The log lost its end unnoticed: it would give those places out again.
+                # The log lost its end unnoticed, and would assign those seqs again.
                 await self._hub.source.report_regress(feed.room, seen, state.epoch)
         self._hub.stored(feed, state.stored)
 
     async def _look_at_epochs(self, unloaded: Sequence[int]) -> None:
-        """Reset rooms whose log was lost and which nobody has used since, so that no log has them:
-        the hint that said so may have been lost too.
+        """Reset rooms whose log was lost and which nobody has used since, so that the log does not
+        hold them. The hint about the loss may have been lost too.
 
         Raises: Unavailable.
         """
@@ -203,7 +203,7 @@ class Healer:
 
     async def _reset(self, feed: RoomFeed) -> None:
         try:
-            # After a loss nobody may have used the room yet, and then the log does not hold it.
+            # Perhaps nobody has used the room since the loss; then the log does not hold it.
             async with self._slots:
                 await self._hub.source.ensure_loaded([feed.room])
             await self.look_at([feed.room])

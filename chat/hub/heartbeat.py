@@ -1,8 +1,8 @@
-"""What a hub does regularly: see that it missed nothing, and that everybody still belongs here.
+"""What a hub does regularly: check that it missed nothing, and that everybody still belongs here.
 
-Hints may be lost, so everything that matters is looked up as well: rooms and who was taken out of
-them at every heartbeat, sessions and who entered a room at least once a minute. What it costs
-follows what has changed, and it works in slices: see docs/decisions/0031.
+Hints may be lost, so everything that matters is looked up as well: rooms and removals from them at
+every heartbeat, sessions and entries into rooms at least once a minute. The cost depends on how
+much has changed, and the work is done in slices: see docs/decisions/0031.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 JITTER = 0.1
 # Every second heartbeat, of 25 s at most, so that a minute is never exceeded.
 BEATS_PER_CHECK = 2
-# Of the rooms in which nothing happened since the last heartbeat so many are told, in turn.
+# How many of the rooms in which nothing has happened since the last heartbeat are told, in turn.
 HEADS_IN_TURN = 50
 # 20 bytes each.
 MAX_HEADS = 500
@@ -47,21 +47,22 @@ async def run(hub: Hub) -> None:
             except ClientError as error:
                 logger.warning("%s: %s", part.__name__, error.code)
             except Exception:
-                # The others are done all the same.
+                # The other parts run all the same.
                 logger.exception("%s failed", part.__name__)
 
 
 async def look_at_rooms(hub: Hub) -> None:
-    """Missing events to the hub; out of a room who is not in it any more."""
+    """Fetch events that the hub missed, and put out people who are no longer in a room."""
     for rooms in in_calls(list(hub.feeds)):
         await hub.healer.look_over(rooms)
 
 
 async def send_heads(hub: Hub) -> None:
-    """Tell every connection where its rooms are, so that it notices a gap in a quiet room.
+    """Tell every connection the heads of its rooms, so that it notices a gap in a quiet room.
 
-    What the hub knows to exist counts, also when it has not got it yet: for that it is a gap. All
-    that moved since the last heartbeat is told, and of the other rooms some in turn.
+    The head is the highest seq known to exist, even when the hub does not have that event yet: it
+    is a gap for the client all the same. All rooms that moved since the last heartbeat are told,
+    and some of the others in turn.
     """
     slices = Slices()
     moved: defaultdict[HubSocket, list[int]] = defaultdict(list)
@@ -105,12 +106,12 @@ def heads_of(hub: Hub, rooms: Collection[int]) -> dict[str, tuple[int, int]]:
 
 
 async def tell_presence(hub: Hub) -> None:
-    """Signs of life to the other hubs."""
+    """Send the other hubs signs of life."""
     await hub.presence.refresh()
 
 
 async def check_sessions(hub: Hub) -> None:
-    """Close what was revoked, for when the hint about it was lost."""
+    """Close connections of revoked sessions, in case the hint about one was lost."""
     by_identity: defaultdict[socket_auth.Identity, list[HubSocket]] = defaultdict(list)
     for socket in hub.sockets:
         by_identity[socket.identity].append(socket)
@@ -120,7 +121,7 @@ async def check_sessions(hub: Hub) -> None:
 
 
 async def look_for_entries(hub: Hub) -> None:
-    """Give rooms to who entered one, or was written to, for when the hint about it was lost."""
+    """Give people the rooms they entered or were written to in, in case the hint was lost."""
     people = {socket.user_id for socket in hub.sockets if socket.greeted}
     hub.entries_seen_at, entered = await in_database(entered_since, people, hub.entries_seen_at)
     for user_id, room, after in entered:

@@ -1,7 +1,7 @@
 """The hub's one channel in the channel layer, and the groups it wants to be in.
 
-The layer's server may be away for as long as it likes: what is wanted is kept here and asked for
-until it is there, and nobody waits for it.
+The layer's server may be down for any length of time. The wanted groups are kept here and asked for
+until the server has them, and nobody waits for that.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from chat.servers import redis_bus
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-# A subscription is only asked for when `group_add` returns. What was published before the server
-# had it shows as a gap in this second look.
+# When `group_add` returns, the subscription has only been asked for. Events published before the
+# server had it show as a gap in this second look.
 SECOND_LOOK_SECONDS = 0.5
 
 
@@ -89,7 +89,7 @@ class Subscription:
                 message = await get_channel_layer().receive(channel)
                 self._on_message(message)
             except Exception:
-                # A message that cannot be read is one hint less; the hub goes on.
+                # An unreadable message is one lost hint; the hub goes on.
                 logger.exception("a hint could not be read")
                 await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""Whether the people whom a hub serves are still in their rooms, for when hints were lost."""
+"""Whether the people whom a hub serves are still in their rooms, in case hints were lost."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from chat.servers.postgres import in_database
 if TYPE_CHECKING:
     from chat.hub.core import Hub
 
-# A membership is dated when its statement runs and seen when its transaction ends, which takes
-# seconds; a paused one is ended after 15 s.
+# A membership is dated when its statement runs but visible only when its transaction ends, which
+# takes seconds; a paused transaction is ended after 15 s.
 NOT_COMMITTED_FOR = timedelta(minutes=2)
 
 ENTERED = """
@@ -37,12 +37,12 @@ ENTERED = """
 
 
 async def who_is_in(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]:
-    """Those of the people of each room who are in it.
+    """For each room, those of the given people who are in it.
 
-    The log decides where it holds the room; elsewhere PostgreSQL's copy is exact. Rooms of which
-    nobody can say, as PostgreSQL is away, are absent.
+    The log decides for rooms that it holds; for others PostgreSQL's copy is exact. Rooms that only
+    PostgreSQL could answer for are absent while it is down.
 
-    Raises: Unavailable when the log is away.
+    Raises: Unavailable when the log is down.
     """
     found = await room_log.members_among(rooms)
     unloaded = {room: people for room, people in rooms.items() if room not in found}
@@ -53,9 +53,9 @@ async def who_is_in(rooms: Mapping[int, Collection[int]]) -> dict[int, set[int]]
 
 
 async def put_out(hub: Hub, user_id: int, room: int) -> None:
-    """Take the room away from somebody who is not in it any more, though no hint has said so.
+    """Take the room away from a person who is no longer in it, though no hint has said so.
 
-    They get the events up to that first, so that they learn what has happened.
+    They first get the events up to their removal, so that they learn what has happened.
 
     Raises: Unavailable.
     """
@@ -69,10 +69,10 @@ async def put_out(hub: Hub, user_id: int, room: int) -> None:
 def entered_since(
     people: Collection[int], moment: datetime | None
 ) -> tuple[datetime, list[tuple[int, int, tuple[int, int] | None]]]:
-    """The time of the look, and the rooms that people have come to see since `moment`.
+    """The time of the look, and the rooms that became visible to people since `moment`.
 
-    Those that they entered, and direct conversations with the (seq, n) after which something was
-    said. Some of a little before are among them again. Uses the ORM's connection.
+    These are rooms that they entered, and direct conversations with the (seq, n) after which
+    something was said. Some from shortly before `moment` are repeated. Uses the ORM's connection.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")

@@ -1,7 +1,7 @@
 """Who is online in which room, across all web processes.
 
-Nothing here is worth waiting for: with the bus away, people just do not see each other come and
-go, and a counter says so.
+Nothing here is worth waiting for: while the bus is down, people do not see each other come and go,
+and a counter records it.
 
 | Key (bus) | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A process that died takes its people along after two missed heartbeats.
+# The people of a process that died count as gone after two missed heartbeats.
 COUNTS_AS_GONE_AFTER_HEARTBEATS = 2.5
-# More than the above for the longest heartbeat.
+# More than the time above, even for the longest heartbeat.
 KEY_LIFETIME_SECONDS = 180
-# Comings and goings of a room are told at most this often.
+# Each room's arrivals and departures are told at most this often.
 COALESCE_SECONDS = 1.0
 # A list of more names helps nobody, and has to be sent to everybody.
 MAX_SHOWN = 1_000
 ROOMS_PER_CALL = 200
-# In all rooms of one call together, so that the bus is held for some milliseconds at most.
+# In all rooms of one call together, so that a call blocks the bus for a few milliseconds at most.
 PEOPLE_PER_CALL = 2_000
 
 RENEW = Script(Path(__file__).parent / "presence.lua")
@@ -55,12 +55,12 @@ def key_of(room: int) -> str:
 
 
 def gone_at(now: float) -> float:
-    """When somebody counts as gone who is renewed at `now`."""
+    """When a person renewed at `now` counts as gone."""
     return now + COUNTS_AS_GONE_AFTER_HEARTBEATS * settings.ENV.heartbeat_seconds
 
 
 def _digest(people: Iterable[int]) -> str:
-    """As `presence.lua` makes it."""
+    """The same digest that `presence.lua` makes."""
     text = ",".join(sorted(map(str, people)))
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
@@ -89,13 +89,13 @@ class Presence:
         self._wake()
 
     def show(self, socket: HubSocket, rooms: Iterable[int] | None = None) -> None:
-        """Tell a connection who is online in its rooms, where anybody else is."""
+        """Tell a connection who is online in those of its rooms where anybody else is."""
         for room in socket.rooms if rooms is None else rooms:
             self._shows[room].add(socket)
         self._wake()
 
     def forget(self, room: int) -> None:
-        """Nobody here is in the room any more."""
+        """Forget a room that nobody here is in any more."""
         self._online.pop(room, None)
 
     def others_online(self, room: int, user_id: int) -> bool:
@@ -103,7 +103,7 @@ class Presence:
         return any(other != user_id for other in self._online.get(room, ()))
 
     def on_hint(self, room: int, online: Iterable[int], offline: Iterable[int]) -> None:
-        """Another hub, or this one, says who came and went."""
+        """Take in a hint, from any hub including this one, about who came and went."""
         feed = self._hub.feeds.get(room)
         if feed is None:
             return
@@ -118,14 +118,14 @@ class Presence:
         self._tell(feed, came, went)
 
     async def refresh(self) -> None:
-        """Renew this hub's people and notice whom nobody renews; at every heartbeat."""
+        """At every heartbeat, renew this hub's people and notice those whom no hub renews."""
         part: dict[int, RoomFeed] = {}
         people = 0
         for room, feed in list(self._hub.feeds.items()):
             if part and (len(part) >= ROOMS_PER_CALL or people + len(feed.users) > PEOPLE_PER_CALL):
                 await self._renew(part)
                 part, people = {}, 0
-            if self._hub.feeds.get(room) is not feed:  # its last one left while the bus answered
+            if self._hub.feeds.get(room) is not feed:  # its last socket left while the bus answered
                 continue
             part[room] = feed
             people += len(feed.users) + len(self._online.get(room, ()))
@@ -156,7 +156,7 @@ class Presence:
                 self._tell(feeds[room], online - before, before - online)
 
     async def close(self) -> None:
-        """Take this hub's people out at once."""
+        """Mark this hub's people as offline at once."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -167,7 +167,7 @@ class Presence:
     def _tell(self, feed: RoomFeed, came: set[int], went: set[int]) -> None:
         if not came and not went:
             return
-        # Encoded once: a room of hundreds that comes back tells everybody of everybody.
+        # Encoded once: when hundreds of people reconnect to a room, each is told about all others.
         text = encode(PresenceFrame(room=feed.room, online=sorted(came), offline=sorted(went)))
         for socket in list(feed.sockets()):
             if went or came != {socket.user_id}:
@@ -213,7 +213,7 @@ class Presence:
         came: dict[int, set[int]],
         went: dict[int, set[int]],
     ) -> dict[int, set[int]]:
-        """Write who came and went, read who is online; {} with the bus away."""
+        """Write who came and went, read who is online; {} while the bus is down."""
         now = clocks.BUS.seconds()
         until = gone_at(now)
         pipe = redis_bus.client().pipeline(transaction=False)

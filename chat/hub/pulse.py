@@ -1,4 +1,4 @@
-"""What a web process says of itself: its event loop, its hub, its database pool."""
+"""What a web process reports about itself: its event loop, its hub, its database pool."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PULSE_SECONDS = 0.5
 
 
 async def pulse(hub: Hub) -> None:
-    """Measures how late the event loop is, and counts what is there, for as long as the hub lives.
+    """Measure the event loop's lag and set the hub's gauges for as long as the hub lives.
 
-    The gauges are set here and not when somebody asks: that happens in another thread.
+    The gauges are set here and not when metrics are scraped: that happens in another thread.
     """
     while True:
         before = time.monotonic()
@@ -33,7 +33,7 @@ async def pulse(hub: Hub) -> None:
 
 
 def refresh() -> None:
-    """Looks at the database pool. For the thread that answers `/metrics`."""
+    """Measure the database pool. For the thread that answers `/metrics`."""
     settings = connections.settings["default"]["OPTIONS"].get("pool")
     if not settings:
         return
@@ -47,5 +47,5 @@ def refresh() -> None:
 
 
 def say_what_runs(version_of_veche: str) -> None:
-    """Shows versions. Call once in every process that shows metrics."""
+    """Set the version metrics. Call once in every process that serves metrics."""
     metrics.BUILD_INFO.labels(version_of_veche, platform.python_version()).set(1)

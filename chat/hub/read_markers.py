@@ -1,8 +1,8 @@
-"""How far people have read: stored at once, or with what comes in half a second in one statement.
+"""How far people have read: stored at once, or half a second's markers together in one statement.
 
-A marker is a convenience of its owner. With PostgreSQL away markers wait here, newest only, and
-beyond a limit they are dropped and counted. Once a marker has moved, its owner's other devices are
-told, by a hint: one that misses it learns of the marker when it connects again.
+A marker is a convenience for its owner. While PostgreSQL is down markers wait here, only the newest
+of each room and person, and beyond a limit they are dropped and counted. Once a marker has moved, a
+hint tells its owner's other devices. A device that misses the hint learns of it when it reconnects.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FLUSH_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 CLOSE_SECONDS = 3.0
 
-# Sorted, so that two processes that store the same markers do not deadlock. A person or a room
-# that is gone by now is passed over.
+# Sorted, so that two processes that store the same markers do not deadlock. A person or room that
+# no longer exists is skipped.
 STORE = """
     INSERT INTO chat_readmarker AS marker (user_id, room_id, seq)
     SELECT given.user_id, given.room_id, given.seq
@@ -55,7 +55,7 @@ Place = tuple[int, int]  # room, seq
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A marker that went forward to `seq`, where `n` messages were posted."""
+    """A marker that moved forward to `seq`, up to which `n` messages were posted."""
 
     user_id: int
     room: int
@@ -76,8 +76,8 @@ def store(markers: Markers) -> list[tuple[int, int, int]]:
 
 
 async def numbers_at(places: Collection[Place]) -> dict[Place, int]:
-    """How many messages were posted up to each (room, seq): by the log, or PostgreSQL where the
-    log does not hold the place any more. Places that neither knows are absent.
+    """How many messages were posted up to each (room, seq): from the log, or from PostgreSQL where
+    the log no longer holds the place. Places that neither knows are absent.
 
     Raises: Unavailable.
     """
@@ -95,7 +95,7 @@ def _stored_numbers(places: Iterable[Place]) -> dict[Place, int]:
 
 
 class ReadMarkers:
-    """The markers of one process that are not stored yet. `on_moved` hears of those that were."""
+    """The markers of one process that are not stored yet. `on_moved` gets those that moved."""
 
     def __init__(self, on_moved: Callable[[Sequence[Moved]], None]) -> None:
         self._on_moved = on_moved
@@ -113,9 +113,9 @@ class ReadMarkers:
             self._task = asyncio.create_task(self._run(), name="read markers")
 
     async def flush(self) -> None:
-        """Store what waits, and tell of what moved.
+        """Store the waiting markers, and report those that moved.
 
-        Raises: Unavailable when it could not be stored; what waits is then kept.
+        Raises: Unavailable when they could not be stored; they are then kept.
         """
         taken, self._waiting = self._waiting, {}
         if not taken:
@@ -144,7 +144,7 @@ class ReadMarkers:
         )
 
     async def close(self) -> None:
-        """Store what waits, now; for the end of the process."""
+        """At the end of the process, store the waiting markers now."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -156,7 +156,7 @@ class ReadMarkers:
 
     async def _run(self) -> None:
         wait = FLUSH_SECONDS
-        # The first after a pause is stored at once; what comes in the next half second waits.
+        # The first marker after a pause is stored at once; those of the next half second wait.
         while self._waiting:
             try:
                 await self.flush()

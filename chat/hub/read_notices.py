@@ -1,4 +1,4 @@
-"""`read` frames: what somebody reads on one device is read on their others too."""
+"""`read` frames: what a person reads on one device counts as read on their other devices too."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from chat.hub.read_markers import Moved
 from chat.hub.sockets import HubSocket
 from chat.protocol import ReadNotice
 
-# One message of the layer stays small, as those of events do.
+# Keeps a channel-layer message small, like those that carry events.
 MARKERS_PER_MESSAGE = 500
 
 
 def publish(moved: Sequence[Moved], hub: str) -> None:
-    """Hint to all hubs but the one of that name: nobody knows where else a person is connected."""
+    """Hint to all hubs but the named one: where else a person is connected is not known."""
     for start in range(0, len(moved), MARKERS_PER_MESSAGE):
         part = moved[start : start + MARKERS_PER_MESSAGE]
         markers = [[one.user_id, one.room, one.seq, one.n] for one in part]
@@ -22,18 +22,18 @@ def publish(moved: Sequence[Moved], hub: str) -> None:
 
 
 def tell(socket: HubSocket, moved: Moved) -> None:
-    """Tell one of the person's connections, or keep it until it has got the room."""
+    """Tell one of the person's connections, or keep the marker until it has the room."""
     if socket.greeted and moved.room in socket.rooms:
         socket.send(ReadNotice(room=moved.room, seq=moved.seq, n=moved.n))
     elif not socket.greeted or moved.room in socket.entered_meanwhile:
-        # What it is about to get of the room may have been looked up before the marker moved.
+        # The room data that it is about to get may have been read before the marker moved.
         before = socket.read_meanwhile.get(moved.room)
         if before is None or before.seq < moved.seq:
             socket.read_meanwhile[moved.room] = moved
 
 
 def catch_up(socket: HubSocket, room: int | None = None) -> None:
-    """Tell what was kept: of all rooms, or of the one that the connection has got now."""
+    """Tell the kept markers: of all rooms, or of the one room that the connection now has."""
     rooms = list(socket.read_meanwhile) if room is None else [room]
     for each in rooms:
         if (moved := socket.read_meanwhile.pop(each, None)) is not None:

@@ -34,23 +34,23 @@ class SeenWindow:
         return self._unseen_bytes > self._limit_bytes or len(self._sizes) >= MAX_UNSEEN_FRAMES
 
     def is_half_full(self) -> bool:
-        """Whether there is little room: what can wait is to leave it to what cannot."""
+        """Whether little room is left, which frames that can wait leave to those that cannot."""
         return (
             self._unseen_bytes > self._limit_bytes // 2
             or len(self._sizes) >= MAX_UNSEEN_FRAMES // 2
         )
 
     def sent(self, size_bytes: int) -> int:
-        """The number, from 1, of the frame that goes out now."""
+        """Count a frame that goes out now; returns its number, from 1."""
         self._last += 1
         self._sizes.append(size_bytes)
         self._unseen_bytes += size_bytes
         return self._last
 
     def seen(self, frame: int) -> bool:
-        """Confirm all frames up to and including `frame`; whether that was news.
+        """Confirm all frames up to and including `frame`; True if any was unconfirmed before.
 
-        Raises: NeverSent for a number from the future.
+        Raises: NeverSent for a number that was not given out yet.
         """
         if frame > self._last:
             raise NeverSent(f"Frame {frame} was never sent; the last one is {self._last}.")

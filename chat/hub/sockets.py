@@ -26,14 +26,14 @@ class HubSocket:
     def __init__(self, identity: Identity, transport: Transport, unseen_limit_bytes: int) -> None:
         self.identity = identity
         self.user_id = identity.user_id
-        # Room → the seq up to which the log had the person for a member when it was asked.
+        # Room → the seq up to which the log listed the person as a member when it was asked.
         self.rooms: dict[int, int] = {}
         self.heads_told = 0  # how many of its rooms have had their turn in `heads`
         self.stored: dict[int, int] = {}  # watermarks that wait for the next `stored` frame
         self.closed = False
         self.greeted = False  # whether `welcome` was sent
-        self.entered_meanwhile: set[int] = set()  # rooms to look at once it was
-        self.read_meanwhile: dict[int, Moved] = {}  # markers of rooms that it has not got yet
+        self.entered_meanwhile: set[int] = set()  # rooms to look at after `welcome`
+        self.read_meanwhile: dict[int, Moved] = {}  # markers of rooms that it does not have yet
         self.window = SeenWindow(unseen_limit_bytes)
         self._transport = transport
         self._progress = asyncio.Event()

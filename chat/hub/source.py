@@ -1,4 +1,4 @@
-"""Where a hub looks up what it was not told: the room log first, PostgreSQL for what is older."""
+"""Where a hub looks up what it was not told: the room log first, PostgreSQL for older events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chat.servers.postgres import in_database
 
 Events = list[RoomEvent]
 
-# As many as the hub has readers at a time.
+# As many as the hub's concurrent reads.
 READS_AT_ONCE = 16
 
 
@@ -26,7 +26,7 @@ async def _read(questions: Sequence[tuple[int, int, int]]) -> dict[tuple[int, in
     return {question: await history.events_after(*question) for question in questions}
 
 
-# After an outage all of a room's people lack the same events.
+# After an outage all people in a room lack the same events.
 _reads: Coalescer[tuple[int, int, int], Events] = Coalescer(_read, at_most=1, at_once=READS_AT_ONCE)
 
 

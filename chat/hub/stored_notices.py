@@ -1,4 +1,4 @@
-"""`stored` frames: how far PostgreSQL has got, at most ten times a second for a connection."""
+"""`stored` frames: how far PostgreSQL has got, at most ten times a second per connection."""
 
 from __future__ import annotations
 
