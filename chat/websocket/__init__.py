@@ -1,1 +1,1 @@
-"""The socket's door: frames in, frames out, one connection."""
+"""The WebSocket entry point: frames in and frames out of one connection."""

@@ -1,4 +1,4 @@
-"""A connection after `hello`: which action a frame calls, and how its outcome is answered."""
+"""A connection after `hello`: which action each frame calls, and how its outcome is answered."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ from chat.tracing import tracing
 
 logger = logging.getLogger(__name__)
 
-# Answered requests under way: a client that waits for answers never needs so many.
+# Requests with an answer under way: a client that waits for answers never needs this many.
 MAX_APPENDS_IN_FLIGHT = 64
 MAX_READS_IN_FLIGHT = 8
-# Frames of any kind. A client that confirms every events frame of several busy rooms stays below.
+# Frames of any kind. A client that confirms every events frame of several busy rooms sends fewer.
 FRAMES_PER_SECOND = 200.0
 FRAMES_BURST = 400.0
 # Refused frames that end a connection: 50 at once, or more than 50 a minute.
@@ -84,7 +84,7 @@ def is_plain_send(frame: AppendingFrame) -> bool:
 class Connection:
     """Handles the frames of one connection that has said hello.
 
-    `address` is where it comes from, for the record of what a moderator does over it.
+    `address` is its network address, for the audit record of what a moderator does over it.
     """
 
     def __init__(self, hub: Hub, socket: HubSocket, address: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Connection:
         self._last: asyncio.Task[None] | None = None  # what later appends have to wait for
 
     def receive(self, data: str | bytes) -> None:
-        """Handle one message of the client; never waits, never raises."""
+        """Handle one message from the client; never waits, never raises."""
         wait = self._frames.take()
         if wait > 0:
             self._too_much(None, "Too many frames.", wait)
@@ -143,13 +143,13 @@ class Connection:
     def _refuse(
         self, id: str | None, code: ErrorCode, message: str, rule: Rule | None = None
     ) -> None:
-        """The frame breaks the protocol; too many of these end the connection."""
+        """Refuse a frame that breaks the protocol; too many of these end the connection."""
         self._error(id, code, message, rule=rule)
         if self._violations.take() > 0:
             self._hub.close(self._socket, CloseCode.PROTOCOL_VIOLATION)
 
     def _too_much(self, id: str | None, message: str, wait_seconds: float) -> None:
-        """The frame is one too many; the client that goes on like this is cut off."""
+        """Refuse a frame over the limit; a client that goes on like this is cut off."""
         self._error(id, ErrorCode.RATE_LIMITED, message, wait_seconds)
         if self._excesses.take() > 0:
             self._hub.close(self._socket, CloseCode.TOO_MANY)
@@ -202,9 +202,9 @@ class Connection:
         except ClientError as error:
             self._error(frame.id, error.code, error.message, rule=error.rule)
             return
-        # A task runs up to its first wait in the order in which tasks are made, and an append
-        # takes its place in the log's queue before it waits. An old key, or a target that has
-        # left the log, makes it wait for PostgreSQL first; so what follows waits for that one.
+        # Tasks run up to their first wait in the order in which they are made, and an append takes
+        # its place in the log's queue before it waits. But an old key, or a target that has left
+        # the log, makes an append wait for PostgreSQL first, so later appends wait for it.
         before = self._last if self._last is not None and not self._last.done() else None
         task = asyncio.create_task(
             self._answer_append(frame, before, received_at), name="append frame"
@@ -278,7 +278,7 @@ class Connection:
         self._hub.spawn(self._answer_read(frame.id, frame.room, work()), "read")
 
     def _ask_later(self, id: str, wait_seconds: float) -> None:
-        """Refuse a read. Who asks again after the time that was named is not cut off for it."""
+        """Refuse a read. A client that asks again after the named time is not cut off for it."""
         now = time.monotonic()
         refusal = reading_budget.refusal(wait_seconds)
         if now < self._read_again_at:
@@ -294,7 +294,7 @@ class Connection:
             self._reads -= 1
 
     async def _in_turn(self, work: Coroutine[None, None, None]) -> None:
-        with contextlib.closing(work):  # it does not begin if the slot is refused
+        with contextlib.closing(work):  # `work` never starts if the slot is refused
             async with BUDGET.paid_turn(self._socket.user_id):
                 await work
 
@@ -315,7 +315,7 @@ class Connection:
         )
 
     async def _head(self, room: int) -> int:
-        """The highest seq that is known to exist: the hub's, or the log's of a room not shown."""
+        """The highest seq known to exist: from the hub, or from the log for a room not shown."""
         feed = self._hub.feeds.get(room)
         if feed is not None:
             return feed.target
@@ -341,19 +341,19 @@ class Connection:
             )
             if len(text.encode()) <= MAX_PAGE_BYTES or len(kept) <= 1:
                 break
-            # The newest are what was asked for first; the rest is there for the next request.
+            # Keep the newest, which the client wants first; it can request the rest next.
             kept, more = kept[len(kept) // 2 :], True
             changes = [event for event in changes if event.seq > kept[0].seq]
         await self._send_past(frame.room, text)
 
     async def _send_past(self, room: int, text: str) -> None:
         BUDGET.spend(self._socket.user_id, len(text.encode()))
-        # Whoever was put out while the answer was being read does not get it.
+        # A person removed while the answer was being read does not get it.
         await self._check_reader(room)
         self._socket.send_text(text)
 
     async def _check_reader(self, room: int) -> None:
-        """Refuse who may not read the room; the hub knows most of those who may."""
+        """Refuse people who may not read the room; the hub knows most of those who may."""
         if room not in self._socket.rooms:
             await access.as_member(self._socket.user_id, room)
 
@@ -386,7 +386,7 @@ class Connection:
             self._hub.spawn(self._pass_on_typing(room), "typing")
 
     async def _pass_on_typing(self, room: int) -> None:
-        """Whoever may not write is not seen writing, and is told nothing: it has no answer."""
+        """Drop the notice of a person who may not write, without telling them: it has no answer."""
         user_id = self._socket.user_id
         try:
             if await self._hub.source.may_speak(user_id, room):

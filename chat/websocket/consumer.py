@@ -1,8 +1,8 @@
-"""The door of `/ws/chat/`: parses frames, calls one action for each, and renders the answer.
+"""The entry point `/ws/chat/`: parses frames, calls one action for each, and renders the answer.
 
 No ORM and no blocking call here. Received frames therefore skip Channels' own dispatch, which
-hops to a thread before every event to close old database connections, and one process would have
-a single thread for all of its sockets.
+hops to a thread before every event to close old database connections. One process would have a
+single thread for all of its sockets.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         await self._accept()
         if identity is not None:
-            # Everything that is done for this connection inherits it.
+            # Everything done for this connection inherits these values.
             structlog.contextvars.bind_contextvars(
                 request_id=id_of_headers(self.scope["headers"]), user_id=identity.user_id
             )
@@ -184,17 +184,17 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             await hub.enter_in_slices(socket, part, hello.rooms)
         hub.entered(socket)
         self._connection = Connection(hub, socket, audit.address_of_handshake(self.scope))
-        # As if they came now: nothing is done any more for a connection that was closed meanwhile.
+        # As if they came now: nothing more is done for a connection that has been closed meanwhile.
         for data in self._early:
             self._receive_frame(data)
         self._early.clear()
 
     @staticmethod
     async def _rooms(user_id: int, hello: Hello) -> list[RoomInfo]:
-        """What the person sees, and whatever else of theirs the client resumes."""
+        """The rooms that the person sees, and any others of theirs that the client resumes."""
         rooms = await room_list.rooms_of(user_id)
         if not rooms:
-            # Who signed up while the log was away; who left is not brought back.
+            # For people who signed up while the log was down; people who left are not brought back.
             await onboarding.land_in_general(user_id)
             rooms = await room_list.rooms_of(user_id)
         seen = {str(room.id) for room in rooms}
@@ -212,7 +212,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             self._outbox.close(CloseCode.SLOW_READER)
 
     def _forget(self) -> None:
-        """The connection is over, however it ended. What it asked for goes on to its end."""
+        """Clean up after a connection, however it ended. Its requests still run to their end."""
         self._outbox.gone()
         if self._hello_timer is not None:
             self._hello_timer.cancel()

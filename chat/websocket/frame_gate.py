@@ -1,10 +1,10 @@
-"""How much of what a connection receives may be parsed now: every WebSocket frame has its price.
+"""How much of a connection's received data may be parsed now: every WebSocket frame has a price.
 
 A WebSocket server answers pings, takes pongs and collects fragments without asking the
-application, so the application's own limits never see them. This stands between network and
-parser: it reads the frames' headers, hands on what the budgets of the connection and of its person
-allow, and holds the rest, for which the server stops reading. Nothing is refused here. Who floods
-is slowed by TCP down to the budget, and an honest burst that is too large is only late.
+application, so the application's own limits never see them. This gate sits between network and
+parser. It reads the frames' headers, hands on what the budgets of the connection and of its person
+allow, and holds the rest, while the server stops reading. Nothing is refused here. TCP slows a
+flooding client down to the budget, and an honest burst that is too large is only late.
 
 Pure: no socket, and the clock is given.
 """
@@ -20,37 +20,37 @@ from chat.resilience.rate_limit import BucketsByUser, Clock, TokenBucket
 EXTENSION = "veche.frame_gate"
 
 # One unit is a small frame of any opcode. Twice what `chat.websocket.connection` allows in
-# messages, so that a client which sends too many of those is told so before it is only slowed.
+# messages, so that a client that sends too many messages is told so before it is only slowed.
 UNITS_PER_SECOND = 400.0
 UNITS_BURST = 800.0
-# All connections of a person in one process: 20 open tabs send less.
+# For all connections of a person in one process: 20 open tabs send less.
 PERSON_UNITS_PER_SECOND = 1_200.0
 PERSON_UNITS_BURST = 2_400.0
 # 96 KB, the longest message that is not too large, cost as much as 25 small frames.
 BYTES_PER_UNIT = 4_096
-# The parser refuses what is longer as soon as it has read the header.
+# The parser refuses longer frames as soon as it has read the header.
 MAX_PRICE = 64.0
 # Frames parsed in one go before the event loop serves others: 2 to 4 ms.
 FRAMES_AT_ONCE = 64
 # Shorter waits would wake the process for single frames.
 LEAST_WAIT_SECONDS = 0.05
-# A message in more pieces than this is an attack: ordinary clients send one. The parsers keep even
-# empty pieces.
+# A message in more fragments than this is an attack: ordinary clients send one. The parsers keep
+# even empty fragments.
 MAX_FRAGMENTS = 256
 
 _MASKED = 0x80
 
 
 class FrameGate:
-    """What one connection has received and not parsed yet. Not limited here: read no more while
-    `take` says so, then it is one read at the most."""
+    """What one connection has received but not parsed yet. Not limited here: callers stop reading
+    while `take` says so, and then it is one read at most."""
 
     def __init__(self, people: BucketsByUser, clock: Clock = time.monotonic) -> None:
         self._people = people
         self._own = TokenBucket(UNITS_PER_SECOND, UNITS_BURST, clock)
         self._user_id: int | None = None
         self._held = b""
-        self._rest = 0  # bytes of the last frame that was paid which are still to come
+        self._rest = 0  # bytes still to come of the last frame that was paid for
         self._dropped = False
 
     def belongs_to(self, user_id: int) -> None:
@@ -58,14 +58,14 @@ class FrameGate:
         self._user_id = user_id
 
     def put(self, data: bytes) -> None:
-        """Data from the network, behind what is held."""
+        """Add data from the network after the data held."""
         if not self._dropped:
             self._held = self._held + data if self._held else data
 
     def take(self) -> tuple[bytes, float | None]:
-        """What may be parsed now, and the seconds after which to ask again.
+        """The bytes that may be parsed now, and the seconds after which to ask again.
 
-        None instead of seconds when nothing is left but, perhaps, a part of a header: read on.
+        None instead of seconds when at most part of a header is left: read on.
         """
         held, position, frames = self._held, 0, 0
         wait: float | None = None
@@ -91,12 +91,12 @@ class FrameGate:
         return held[:position], wait
 
     def drop(self) -> None:
-        """The connection is ending: forget what is held and whatever else comes."""
+        """The connection is ending: forget the data held and any that still comes."""
         self._dropped = True
         self._held = b""
 
     def _pay(self, price: float) -> float:
-        """0.0 when both budgets have paid, else the seconds to wait, and neither has."""
+        """0.0 when both budgets have paid; otherwise neither has, and these are seconds to wait."""
         wait = self._own.take(price)
         if wait > 0 or self._user_id is None:
             return wait
@@ -107,7 +107,7 @@ class FrameGate:
 
 
 def _header(data: bytes, at: int) -> tuple[int, int]:
-    """Bytes of the frame header at `at`, and of the payload it announces; (0, 0) if not whole.
+    """Sizes of the frame header at `at` and of its payload; (0, 0) if the header is incomplete.
 
     Source: RFC 6455, section 5.2
     """

@@ -1,8 +1,8 @@
-"""What goes out over one connection, in order, without anybody waiting for it.
+"""The queue of frames that go out over one connection, in order; no caller waits for it.
 
 uvicorn makes the sender wait for a slow network, so frames are queued and one task hands them
-over. The `seen` window bounds `events` frames; this bounds the rest. Daphne takes every frame at
-once: there `chatsite.web.daphne_protocol` has the limit.
+over. The `seen` window bounds `events` frames; this queue bounds the rest. Daphne takes every frame
+at once: there `chatsite.web.daphne_protocol` has the limit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SocketOutbox:
     """The `chat.hub.sockets.Transport` over an ASGI `send`."""
 
     def __init__(self, send: Send, on_overflow: Callable[[], object]) -> None:
-        """`on_overflow` is called once, on the loop, when the limit is reached; it is to close."""
+        """`on_overflow` is called once, on the loop, at the limit; it must close the connection."""
         self._send = send
         self._on_overflow = on_overflow
         self._overflowed = False
@@ -84,7 +84,7 @@ class SocketOutbox:
                 await self._send(message)
             except Exception as error:
                 # The connection broke, or the server refuses the frame. Either way the client
-                # would miss something it could not notice, so it has to come back.
+                # would miss a frame without noticing, so it has to reconnect.
                 logger.info("a connection takes nothing more: %s", type(error).__name__)
                 self._drop()
                 if self._closing:

@@ -1,4 +1,4 @@
-"""The answer to `hello`: who one is, the limits, and one's rooms, in parts of a bounded size."""
+"""The answer to `hello`: the person, the limits and their rooms, in parts of bounded size."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from chat.protocol import (
 from chat.servers import clocks
 
 # About 700 rooms: ordinary people get theirs in one frame. Far below what a server holds for a
-# connection (4 MiB) and what a browser takes at once without a stutter.
+# connection (4 MiB) and what a browser handles at once without a stutter.
 MAX_PART_BYTES = 256 * 1024
-# All parts together: they are handed over without waiting, and have to fit beside what comes live.
+# All parts together: they are handed over without waiting, and must fit alongside live frames.
 MAX_BYTES = 2 * 1024 * 1024
 
 _encoder = msgspec.json.Encoder()
@@ -31,9 +31,9 @@ _encoder = msgspec.json.Encoder()
 def frames(
     identity: Identity, rooms: Sequence[RoomInfo]
 ) -> Iterator[tuple[Welcome | Rooms, Sequence[RoomInfo]]]:
-    """`welcome` and what `rooms` frames it takes, each with the rooms in it.
+    """`welcome` and as many `rooms` frames as needed, each with the rooms in it.
 
-    Rooms beyond `MAX_BYTES` are left out, the last ones of `rooms` first: they can be asked for.
+    Rooms beyond `MAX_BYTES` are left out from the end of `rooms`: the client can ask for them.
     """
     parts = _parts(rooms)
     for number, part in enumerate(parts):
