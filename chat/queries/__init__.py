@@ -1,1 +1,1 @@
-"""What people may read, and reading it: the half beside `chat.actions`, which writes."""
+"""What people may read, and reading it; the counterpart of `chat.actions`, which writes."""

@@ -1,7 +1,7 @@
-"""Which room a person may look into: asked before every reading of one.
+"""Which rooms a person may look into: checked before every read of a room.
 
-Writing asks the log's ACL in the append itself. Reading asks the same ACL here, so somebody who
-was removed a moment ago reads nothing more, whatever PostgreSQL still says.
+An append checks the log's ACL itself. Reads check the same ACL here, so a person who was removed a
+moment ago can read nothing more, whatever PostgreSQL still says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Access:
 
 
 def no_such_room() -> ClientError:
-    """One answer for a room that is not there and for one the person must not know of."""
+    """The same answer for a room that does not exist and for one the person must not know of."""
     return ClientError("not_found", "There is no such room.")
 
 
@@ -37,7 +37,7 @@ async def look_up(user_id: int, room_id: int) -> Access:
     """The room as that person may see it.
 
     Raises: ClientError (not_found) unless the room is public or they are in it; Unavailable when
-    the log or PostgreSQL is away, for then nobody can say.
+    the log or PostgreSQL is down, because then nothing can tell.
     """
     if not 1 <= room_id <= MAX_ID:
         raise no_such_room()
@@ -52,9 +52,9 @@ async def look_up(user_id: int, room_id: int) -> Access:
 
 
 async def as_member(user_id: int, room_id: int) -> Access:
-    """The same, for what only members may see.
+    """Like `look_up`, for what only members may see.
 
-    Raises: also ClientError (not_member) for a public room that the person is not in.
+    Also raises: ClientError (not_member) for a public room that the person is not in.
     """
     access = await look_up(user_id, room_id)
     if access.role is None:

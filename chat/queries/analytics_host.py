@@ -1,7 +1,7 @@
-"""What applications beside the chat may ask of it: who runs what, and what people are called.
+"""What other applications may ask the chat: who may see which rooms, and what people are called.
 
-The analytics come here by way of `chatsite`; see `analytics.host` for what is promised.
-Who owns a room is what the log says, as it is for everything else that people may do.
+The analytics call this through `chatsite`; see `analytics.host` for the contract.
+The log decides who owns a room, as it does for everything else that people may do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OwnTraffic:
 
 
 async def is_administrator(request: HttpRequest) -> bool:
-    """Whether who asks sees the numbers of all rooms: staff with the permission, and inside.
+    """Whether the caller sees all rooms' numbers: staff with the permission, let into the admin.
 
     `request` is signed in, here and below: by a session, or over the API.
     """
@@ -45,17 +45,17 @@ async def is_administrator(request: HttpRequest) -> bool:
 
 
 async def page_before_all_rooms(request: HttpRequest) -> str | None:
-    """Where a session with the permission has to show its second factor before it is inside."""
+    """Where a session with the permission must give its second factor before it is let in."""
     return await in_database(_page_for_second_factor, request)
 
 
 async def rooms_owned_by(request: HttpRequest) -> list[NamedRoom]:
-    """By name. Direct conversations have no owner.
+    """Ordered by name. Direct conversations have no owner.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     user_id = await _user_id(request)
-    # What is not stored yet is among the rooms that they see.
+    # Rooms that are not stored yet are among those that the person sees.
     owned = {room.id: room for room in await room_list.rooms_of(user_id)}
     further = await in_database(_owned_by, user_id) - owned.keys()
     owned |= {room.id: room for room in await room_list.some_of(user_id, further)}
@@ -63,9 +63,9 @@ async def rooms_owned_by(request: HttpRequest) -> list[NamedRoom]:
 
 
 async def room_for(request: HttpRequest, room_id: int) -> NamedRoom | None:
-    """The room if the person owns it or is an administrator, and it is no direct conversation.
+    """The room if the person owns it or is an administrator, and it is not a direct conversation.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     if not 1 <= room_id <= MAX_ID:
         return None
@@ -77,9 +77,9 @@ async def room_for(request: HttpRequest, room_id: int) -> NamedRoom | None:
 
 
 async def may_look_inside(request: HttpRequest, room_id: int, kind: str) -> bool:
-    """Whether somebody who may see the room's numbers may know its people and words as well.
+    """Whether a person who may see the room's numbers may see its people and words as well.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     if kind == RoomKind.PUBLIC or await _owns(await _user_id(request), room_id):
         return True
@@ -102,14 +102,15 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
 
 
 def newest_event_at() -> datetime | None:
-    """Time of the newest event that is stored. Uses the ORM; call it through `in_database`."""
+    """Time of the newest stored event. Uses the ORM; call it through `in_database`."""
     events = RoomEvent.objects.exclude(type=EventType.EVENT_QUARANTINED).order_by("-id")
     return events.values_list("at", flat=True).first()
 
 
 def own_traffic() -> OwnTraffic:
-    """What the probe writes is no use of the chat. Uses the ORM; call it through `in_database`."""
-    # One look, because every query of the analytics takes it: who has no room has written nothing.
+    """The probe's traffic, not people's. Uses the ORM; call it through `in_database`."""
+    # One query, because every query of the analytics needs it. Without a room the probe has written
+    # nothing.
     mine = Room.objects.filter(created_by__username=PROBE_USERNAME)
     found = list(mine.values_list("created_by_id", "pk"))
     return OwnTraffic(found[0][0] if found else None, [room for _, room in found])
@@ -117,13 +118,13 @@ def own_traffic() -> OwnTraffic:
 
 async def _user_id(request: HttpRequest) -> int:
     caller = getattr(request, "auth", None)
-    # The API's caller may have shown a token beside somebody else's cookie.
+    # An API caller may have sent a token along with somebody else's cookie.
     user_id: int = (await request.auser()).pk if caller is None else caller.user_id  # type: ignore[assignment] # signed in
     return user_id
 
 
 def _staff(request: HttpRequest) -> User | None:
-    """Who asks, where the admin would let them in."""
+    """The caller, if the admin would let them in."""
     caller = getattr(request, "auth", None)
     if caller is not None and caller.by_token:
         return staff_access.staff_of_token(caller.user_id)

@@ -1,7 +1,7 @@
 """What happened in a room, however long ago: the hot tail joined with PostgreSQL.
 
-PostgreSQL alone lags behind by what is not stored yet; the log alone forgets. Both together have
-every event, and while one is away the other answers for its part.
+PostgreSQL alone lacks the events that are not stored yet; the log alone forgets. Together they have
+every event, and while one is down the other answers for its part.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from chat.queries import reactions, redaction
 from chat.servers.postgres import in_database
 
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
-# keeps; that many times in a row it does not happen.
+# keeps. That does not happen this many times in a row.
 MAX_ATTEMPTS = 3
-# More is a drain that has stood still for long: so many of what is not stored yet are read for one
-# page, those next to what is asked for first.
+# How many unstored events are read for one page, those nearest to the requested position first.
+# There are more only when the drain has been stuck for a long time.
 MAX_UNSTORED_EVENTS = 10_000
-# Between two messages there may be thousands: a whole company that was brought into a room.
+# There may be thousands between two messages: a whole company added to a room.
 MAX_PAGE_EVENTS = 200
-# The tail is read backwards in such steps until it has given enough messages.
+# The tail is read backwards in steps of this size until it has given enough messages.
 TAIL_STEP_EVENTS = 500
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
     """Messages in ascending seq, valid as of seq `upto`; `more` when older ones exist.
 
-    They are all that were posted from the first of them up to the position that was asked for.
-    `events` is what else happened to the room and its people in that stretch (from the beginning
+    They are all messages from the first of them up to the requested position.
+    `events` are the other events of the room and its people in that stretch (from the beginning
     when there are no older messages), in ascending seq: the newest MAX_PAGE_EVENTS.
     """
 
@@ -48,7 +48,7 @@ class HistoryPage(msgspec.Struct, frozen=True):
 
 
 class _Newer(msgspec.Struct, frozen=True):
-    """Events that are not stored, without a gap, and what changed texts after the last of them."""
+    """Unstored events without a gap, and later events that changed texts."""
 
     events: list[RoomEvent] = []
     changes: list[RoomEvent] = []
@@ -68,13 +68,13 @@ async def events_after(
     [] when `after` is the head or beyond. There may be more; ask again from the last seq. Texts
     that were deleted or replaced since are left out (`chat.queries.redaction`).
 
-    Raises: Unavailable when the source that holds them is away.
+    Raises: Unavailable when the source that holds them is down.
     """
     try:
         found = await room_log.hot_events(room, after, limit)
     except Unavailable:
         found = await in_database(stored_events.read_after, room, after, limit)
-        if not found:  # there may be some that are not stored yet
+        if not found:  # there may be events that are not stored yet
             raise
     if found is None:
         found = await in_database(stored_events.read_after, room, after, limit)
@@ -90,11 +90,11 @@ async def events_after(
 async def messages_before(room: int, before: int, limit: int, viewer: int) -> HistoryPage:
     """The last `limit` messages before seq `before`, with edits, deletions and reactions applied.
 
-    `viewer` is named where they have reacted, however many others have. While PostgreSQL is away,
-    those of the hot tail; while the log is away, those that are stored, if nothing can be between
-    them and `before`.
+    `viewer` is named where they have reacted, however many others have. While PostgreSQL is down,
+    the page holds messages of the hot tail; while the log is down, stored messages, if nothing can
+    be between them and `before`.
 
-    Raises: Unavailable when what is next to `before` cannot be read: a page has no hole.
+    Raises: Unavailable when the events next to `before` cannot be read: a page has no gap.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
@@ -115,11 +115,11 @@ async def messages_before(room: int, before: int, limit: int, viewer: int) -> Hi
 
 
 async def _unstored(room: int, stored: int, before: int, limit: int) -> _Newer | None:
-    """What happened after seq `stored` that a page before `before` needs.
+    """The events after seq `stored` that a page before `before` needs.
 
-    The events begin right after `stored`, or hold more than `limit` messages before `before`, or as
-    many of them as can be read. None when there is none, or more was stored meanwhile: read
-    PostgreSQL again.
+    They begin right after `stored`, or hold more than `limit` messages before `before`, or as many
+    of them as can be read. None when no such message can be read, or more was stored meanwhile:
+    read PostgreSQL again.
 
     Raises: Unavailable.
     """
@@ -130,7 +130,8 @@ async def _unstored(room: int, stored: int, before: int, limit: int) -> _Newer |
     found = None
     if state.head - stored <= TAIL_STEP_EVENTS or reach <= stored:
         found = await room_log.hot_events(room, stored, MAX_UNSTORED_EVENTS)
-    # Many wait, or an entry is damaged, and is stored as that in a moment: what follows is shown.
+    # Many events wait, or an entry is damaged, and a placeholder for it will be stored in a moment:
+    # show the events after it.
     if found is None or (found and found[-1].seq < reach):
         found = await _around(room, reach, limit, stored)
         whole = bool(found) and found[0].seq <= stored + 1
@@ -140,8 +141,8 @@ async def _unstored(room: int, stored: int, before: int, limit: int) -> _Newer |
 
 
 async def _with_changes(room: int, found: list[RoomEvent], head: int) -> _Newer | None:
-    """`found`, and changes of texts between them and `head`: a text that was deleted is not shown,
-    however much waits to be stored. None when the tail does not hold what is between.
+    """`found`, and changes of texts between them and `head`: a deleted text is not shown, however
+    much waits to be stored. None when the tail does not hold the events in between.
 
     Raises: Unavailable.
     """
@@ -157,10 +158,10 @@ def _posts(found: list[RoomEvent], reach: int) -> int:
 
 
 async def _around(room: int, reach: int, limit: int, stored: int = 0) -> list[RoomEvent]:
-    """Events of the hot tail without a gap, in seq order, with the one at seq `reach`.
+    """Events of the hot tail without a gap, in seq order, including the one at seq `reach`.
 
-    Back to seq `stored` + 1 or until there are more than `limit` messages up to `reach`, or as far
-    as the tail has them; then on to the head. [] when the tail does not hold the one at `reach`.
+    They go back to seq `stored` + 1, or until there are more than `limit` messages up to `reach`,
+    or as far as the tail does; and on to the head. [] when the tail does not hold `reach`.
 
     Raises: Unavailable.
     """
@@ -184,7 +185,7 @@ def _read_page(room: int, before: int, limit: int, viewer: int) -> _StoredPage:
     """One message more than `limit`, to tell whether there are older ones."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            # The watermark and the rows must be of one moment.
+            # The watermark and the rows must come from one snapshot.
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         stored = Room.objects.filter(pk=room).values_list("stored_seq", flat=True).first() or 0
         rows = list(
@@ -232,7 +233,7 @@ def _join(page: _StoredPage, newer: _Newer, before: int, limit: int, viewer: int
 
 
 def _changes(found: list[RoomEvent], shown: list[Message], more: bool, before: int) -> list[Event]:
-    """What of `found` (in seq order) is about the room and belongs to a page that shows `shown`."""
+    """Events of `found` (in seq order) about the room that belong to a page showing `shown`."""
     first = (shown[0].seq if shown else before) if more else 1
     kept = [
         event
@@ -266,8 +267,8 @@ def fold(
 ) -> dict[int, Message]:
     """`messages` (by seq) after the events of `newer`; posts at or after `before` are left out.
 
-    The same rules as `chat.persistence.projections` and the web client: what is deleted is not
-    edited, and a deletion by its author takes the place of somebody else's.
+    The same rules as in `chat.persistence.projections` and the web client: a deleted message is not
+    edited, and a deletion by its author replaces somebody else's.
     """
     result = dict(messages)
     for event in newer:
@@ -308,7 +309,7 @@ def _changed(
                 reactions={},
                 reaction_counts={},
             )
-        return message  # restored: its body is in PostgreSQL only, and shows once that is stored
+        return message  # restored: its body is in PostgreSQL only, and shows once this is stored
     if message.deleted:
         return message
     if isinstance(data, events.MessageEdited):

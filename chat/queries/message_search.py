@@ -1,14 +1,14 @@
 """Which messages a query means: conditions on `chat_message`, for people and for moderators.
 
 Bodies are stored as typed. The functions `chat_folded`, `chat_split` and `chat_words` (migrations
-0038 and 0041) make of a body what is compared: its characters in one form, its words, and the
-lexemes that the index `message_found` holds: each word as written and its stem in English or
-Russian; of scripts without spaces each pair of neighbours; each emoji and sign; and `#` with the
-room's id, so that a frequent word in a small room costs what the room holds. A query goes through
-the same functions.
+0038 and 0041) derive from a body what is compared: its characters in one form, its words, and the
+lexemes that the index `message_found` holds. Lexemes are each word as written and its stem in
+English or Russian; each pair of neighbouring characters in scripts without spaces; each emoji and
+sign; and `#` with the room's id, so that a frequent word in a small room costs no more than the
+room's size. A query goes through the same functions.
 
-A lexeme finds the messages; where it does not say all (`v2.14.3`, a phrase), the folded body is
-looked at as well. So nothing that the index leaves out can make a wrong message match.
+A lexeme finds the messages. Where it is not exact enough (`v2.14.3`, a phrase), the folded body is
+checked as well. So nothing that the index leaves out can make a wrong message match.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from django.db.models.lookups import GreaterThan
 from chat.models import Message
 from chat.queries.search_query import IN_RUNS, Piece, Query, as_it_is
 
-# With more rooms than this, most of what a word finds is theirs anyhow.
+# With more rooms than this, most of a word's matches are in them anyway.
 MAX_ROOM_LEXEMES = 50
-# Of a longer text only the last word may go on: what is pasted is whole. PostgreSQL reads all
-# that begins so before it looks at its time limit: 0.1 to 0.4 s for each among ten million.
+# In a longer text only the last word may be a prefix: pasted words are complete. PostgreSQL reads
+# all matches of a prefix before it checks its time limit: 0.1 to 0.4 s for each among ten million.
 MAX_BEGINNINGS = 4
-# A beginning of one letter finds half of everything.
+# A prefix of one letter finds half of everything.
 LEAST_BEGINNING = 2
 
 TAKE_APART = """
@@ -51,9 +51,9 @@ SPLIT = Func(F("body"), function="chat_split", output_field=TextField())
 
 
 class Matcher(msgspec.Struct, frozen=True):
-    """A piece as PostgreSQL sees it: `lexemes` is a tsquery, empty where the index knows nothing
-    of it; `condition` is what the body has to fulfil besides, or None. `words` are tsqueries, one
-    for each word that may be marked by itself. The folded body holds `part`, which may be empty."""
+    """A piece as PostgreSQL sees it. `lexemes` is a tsquery, empty where the index has none for it;
+    `condition` is what the body must also fulfil, or None. `words` are tsqueries, one for each word
+    that may be marked by itself. The folded body holds `part`, which may be empty."""
 
     lexemes: str
     condition: Q | None
@@ -63,15 +63,15 @@ class Matcher(msgspec.Struct, frozen=True):
 
 
 class Meant(msgspec.Struct, frozen=True):
-    """That a message matches a query. `needed`: what is soon told of each that does, for one who
-    looks at messages without the index."""
+    """The condition that a message matches a query. `needed`: a cheap condition that every match
+    fulfils, for callers that look through messages without the index."""
 
     condition: Q
     needed: Q
 
 
 def meant(query: Query, text: str, rooms: Sequence[int] | None) -> Meant:
-    """What `query` means, which was read from `text`.
+    """What `query`, which was parsed from `text`, means.
 
     `rooms`: the caller looks in these only. Reads from the database.
     """
@@ -83,7 +83,7 @@ def meant(query: Query, text: str, rooms: Sequence[int] | None) -> Meant:
     conditions, needed = Q(), []
     indexed: list[str] = []
     for number, group in enumerate(groups):
-        # Dashes and the like between words are not looked for; alone they are.
+        # Dashes and the like are looked for only when there are no words.
         wanted = [one for one in group if not one.excluded]
         named = [one for one in wanted if one.lexemes] or wanted
         lexemes = " & ".join(one.lexemes for one in named if one.lexemes)
@@ -119,15 +119,15 @@ def matching(query: Query, text: str, rooms: Sequence[int] | None) -> Q:
 
 
 def meaning(query: Query) -> list[str]:
-    """A tsquery for each word that is looked for; for marking what was found."""
+    """A tsquery for each word that is looked for; for marking matches."""
     pieces = [piece for pieces in query.alternatives for piece in pieces if not piece.excluded]
     return [word for one in _matchers(pieces) for word in one.words]
 
 
 def without_order_of_time(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """`messages`, newest first, such that PostgreSQL begins with what is looked for.
+    """`messages`, newest first, ordered such that PostgreSQL begins with the search condition.
 
-    It would otherwise go through all messages by time when it takes a rare word for a frequent one.
+    Otherwise it would go through all messages by time when it takes a rare word for a frequent one.
     """
     at: Func[Any] = Func(F("at"), template="(%(expressions)s + interval '0')")
     return messages.order_by(at.desc(), "-pk")
@@ -156,7 +156,7 @@ def _matcher(
     *,
     open_end: bool,
 ) -> Matcher:
-    # Of a run in a script without spaces the last character is the end of a pair already.
+    # In a script without spaces, the last character of a run already ends a pair.
     kept = [
         (lexeme, stem)
         for lexeme, stem in zip(lexemes, stems, strict=True)
@@ -188,9 +188,9 @@ def _matcher(
 
 
 def _beginning(lexeme: str, stem: str) -> str:
-    """How each word begins that a query for them finds.
+    """The prefix of every word that a query for `lexeme` and `stem` finds.
 
-    Of a stem the last two letters may be others than the word's (`happi` of happy, `di` of dying);
+    The last two letters of a stem may differ from the word's (`happi` of happy, `di` of dying);
     numbers and scripts without spaces have no stems.
     """
     if not lexeme.isalpha() or IN_RUNS.search(lexeme):
@@ -232,7 +232,7 @@ def _holds(text: Func[Any], part: str) -> Q:
 
 
 def _spaced(text: Func[Any], *, around: bool = False) -> Func[Any]:
-    """With single spaces, and one `around` it."""
+    """`text` with single spaces; with `around`, also one before and after it."""
     template = r"regexp_replace(%(expressions)s, '\s+', ' ', 'g')"
     if around:
         template = rf"' ' || {template} || ' '"
@@ -240,7 +240,7 @@ def _spaced(text: Func[Any], *, around: bool = False) -> Func[Any]:
 
 
 def _one_spaced(folded: str) -> str:
-    """As `_spaced`: folding makes a space of some signs (´ and ¨), so it comes first."""
+    """Like `_spaced`. Folding turns some signs (´ and ¨) into spaces, so it comes first."""
     return " ".join(folded.split()) or folded
 
 
@@ -249,7 +249,7 @@ def _quoted(lexeme: str) -> str:
 
 
 def words_that_match(words: Iterable[str], tsqueries: Sequence[str]) -> set[str]:
-    """Those of `words` that one of these means."""
+    """Those of `words` that match one of `tsqueries`."""
     if not tsqueries:
         return set()
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What stands on messages: which emoji, how many people have them, and who."""
+"""Reactions on messages: which emoji, how many people gave each, and who."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chat.protocol import MAX_ID, MAX_MESSAGE_EMOJI, MAX_NAMED_PEOPLE
 from chat.servers.postgres import in_database
 
 MAX_PEOPLE = 100
-# What is not stored yet and is looked at for one answer; the rest follows when it is stored.
+# How many unstored events are looked at for one answer; the rest show once they are stored.
 MAX_UNSTORED_EVENTS = 1_000
 
 # The oldest first. Databases from before there was a limit hold messages with thousands of emoji.
@@ -39,7 +39,7 @@ STANDING = """
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What stands on a message: by emoji, some of the people who have it, and how many do."""
+    """Reactions on a message: by emoji, some of the people who gave it, and how many did."""
 
     people: dict[str, list[int]]
     counts: dict[str, int]
@@ -56,9 +56,9 @@ class WhoReacted(msgspec.Struct, frozen=True):
 
 
 def standing(room: int, seqs: Sequence[int], viewer: int) -> dict[int, Standing]:
-    """What is stored of the reactions to messages at `seqs`; those without any are absent.
+    """The stored reactions to messages at `seqs`; messages without any are absent.
 
-    Of each emoji the first people, and `viewer`. Uses the ORM.
+    For each emoji the first people, and `viewer`. Uses the ORM.
     """
     if not seqs:
         return {}
@@ -80,14 +80,14 @@ def standing(room: int, seqs: Sequence[int], viewer: int) -> dict[int, Standing]
 
 
 def is_stored(room: int, seq: int, user: int, emoji: str) -> bool:
-    """Whether the person has it on the message, as far as that is stored. Uses the ORM."""
+    """Whether this reaction of the person is stored. Uses the ORM."""
     return StoredReaction.objects.filter(
         room_id=room, target=seq, user_id=user, emoji=emoji
     ).exists()
 
 
 def changed(before: Standing, data: Reaction, actor: int, added: bool, viewer: int) -> Standing:
-    """What stands on a message after a reaction. The web client does the same. Pure."""
+    """The reactions on a message after one more event. The web client does the same. Pure."""
     emoji, named = data.emoji, before.people.get(data.emoji, [])
     was_named = actor in named
     if emoji not in before.counts and len(before.counts) >= MAX_MESSAGE_EMOJI:
@@ -107,10 +107,10 @@ def changed(before: Standing, data: Reaction, actor: int, added: bool, viewer: i
 
 
 async def who_reacted(room: int, seq: int, emoji: str, after: int, limit: int) -> WhoReacted:
-    """At most `limit` (1–100) people above user id `after` who have `emoji` on the message.
+    """At most `limit` (1–100) people above user id `after` who gave the message `emoji`.
 
-    Raises: ClientError `not_found` where no message stands that can be read, `bad_request` for what
-    is no emoji and nobody has there; Unavailable.
+    Raises: ClientError `not_found` where there is no readable message, `bad_request` for text that
+    is not an emoji and that nobody gave it; Unavailable.
     """
     stored = await in_database(_stored, room, seq, emoji, after, limit + 1)
     try:
@@ -134,7 +134,7 @@ async def who_reacted(room: int, seq: int, emoji: str, after: int, limit: int) -
     if not readable:
         raise ClientError("not_found", "There is no such message.")
     more = len(stored.users) > limit
-    # Between the last of them and somebody new there may be others that were not read.
+    # Between the last of these and a newly added person there may be others that were not read.
     end = stored.users[-1] if more else MAX_ID
     found = sorted(user for user, on in present.items() if on and user <= end)
     if not found and after == 0 and canonical(emoji) is None:

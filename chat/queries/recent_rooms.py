@@ -1,8 +1,8 @@
-"""Rooms that a person entered a moment ago, for the time until PostgreSQL knows it too.
+"""Rooms that a person entered a moment ago, until PostgreSQL has the membership too.
 
 A membership is a projection of the log, stored shortly after. A page that is loaded in between
-must show the new room all the same. The list is only where to look: whether the person really is
-a member, the log's ACL says. With the bus away the room shows once it is stored.
+must show the new room all the same. The list only says where to look: the log's ACL decides whether
+the person really is a member. While the bus is down, the room shows once it is stored.
 
 | Key on the bus | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -19,15 +19,15 @@ from chat.servers import clocks, redis_bus
 
 logger = logging.getLogger(__name__)
 
-# The longest that storing may lag before a page load misses a new room.
+# How long storing may lag before a page load misses a new room.
 REMEMBERED_SECONDS = 600
 MAX_REMEMBERED = 200
-# It only improves an answer, so it may not hold one up.
+# This list only improves an answer, so it must not hold one up.
 TIMEOUT_SECONDS = 0.5
 
 
 async def remember(user_id: int, room_id: int) -> None:
-    """Notes that the person entered the room. Never raises on a bus failure."""
+    """Note that the person entered the room. Never raises on a bus failure."""
     key = f"veche:recent-rooms:{user_id}"
     pipe = redis_bus.client().pipeline()
     pipe.zadd(key, {str(room_id): int(clocks.BUS.seconds() * 1000)})
@@ -40,7 +40,7 @@ async def remember(user_id: int, room_id: int) -> None:
 
 
 async def entered_by(user_ids: Sequence[int]) -> dict[int, list[int]]:
-    """Ids of rooms that each of the people may have entered recently; none when the bus is away."""
+    """Ids of rooms that each person may have entered recently; none while the bus is down."""
     oldest = int((clocks.BUS.seconds() - REMEMBERED_SECONDS) * 1000)
     pipe = redis_bus.client().pipeline(transaction=False)
     for user_id in user_ids:

@@ -1,9 +1,9 @@
-"""The past as it stands: without texts that were deleted or replaced since.
+"""Past events without texts that were deleted or replaced since.
 
-An event that is served as past keeps its place, its type and what else it says. Its text comes
-with it only where the text is what stands on the message now, as the log has it: a deletion counts
-from its acknowledgement, not from when it is stored. The text that is left out stays empty, so that
-clients that do not know `redacted` still find a string; the event that replaced it follows.
+A past event is served with its place, its type and its other data. Its text is included only if it
+is still the message's text according to the log: a deletion counts from its acknowledgement, not
+from when it is stored. A text that is left out becomes an empty string, so that clients that do not
+know `redacted` still find a string; the event that replaced the text follows.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from chat.events import (
 )
 from chat.servers.postgres import in_database
 
-# The log is read in parts, between which others get the loop.
+# The log is read in parts, between which the event loop runs other tasks.
 PART_EVENTS = 500
-# What is looked through for later changes. More waits only where the drain has stood still for
-# long, and then what is older than that waits for it.
+# How many events are looked through for later changes. More are unstored only when the drain has
+# been stuck for a long time; older events then wait for it.
 MAX_LATER_EVENTS = 10_000
 # Each attempt but the last finds that more was stored meanwhile than the hot tail keeps.
 MAX_ATTEMPTS = 3
@@ -38,7 +38,7 @@ MAX_ATTEMPTS = 3
 WITH_TEXT = frozenset({EventType.MESSAGE_POSTED, EventType.MESSAGE_EDITED})
 ABOUT_TEXT = WITH_TEXT | {EventType.MESSAGE_DELETED, EventType.MESSAGE_RESTORED}
 
-# One statement, so that the watermark and the rows are of one moment.
+# One statement, so that the watermark and the rows come from one snapshot.
 STORED_TEXTS = """
     SELECT room.stored_seq, message.seq, message.body, message.author_id,
            message.deleted_at IS NOT NULL,
@@ -52,14 +52,14 @@ STORED_TEXTS = """
 
 
 class TooMuchUnstored(Unavailable):
-    """So much is not stored yet that nobody can say what still stands."""
+    """So much is not stored yet that it is unknown which texts are still current."""
 
     def __init__(self) -> None:
         super().__init__("Too much is not stored yet to tell what still stands.")
 
 
 class Text(msgspec.Struct):
-    """What stands on a message; `by_author`: it was deleted by who wrote it."""
+    """The current text of a message; `by_author`: its author deleted it."""
 
     body: str
     author: int | None
@@ -68,9 +68,9 @@ class Text(msgspec.Struct):
 
 
 async def as_it_stands(room: int, found: list[RoomEvent]) -> list[RoomEvent]:
-    """Consecutive events of a room, those whose text was deleted or replaced without it.
+    """Consecutive events of a room, without texts that were deleted or replaced since.
 
-    Raises: Unavailable when so much is not stored that later changes cannot be looked through.
+    Raises: Unavailable when so much is unstored that later changes cannot be looked through.
     """
     with_text = {event.seq: _text_of(event) for event in found if event.type in WITH_TEXT}
     if not with_text:
@@ -86,8 +86,8 @@ async def as_it_stands(room: int, found: list[RoomEvent]) -> list[RoomEvent]:
 
 
 def fold(texts: dict[int, Text], events: Iterable[RoomEvent], wanted: set[int]) -> None:
-    """Applies later events to the texts of the messages at `wanted`, as
-    `chat.persistence.projections` does."""
+    """Apply later events to the texts of the messages at `wanted`, like
+    `chat.persistence.projections`."""
     for event in events:
         if event.type not in ABOUT_TEXT:
             continue
@@ -111,9 +111,9 @@ def fold(texts: dict[int, Text], events: Iterable[RoomEvent], wanted: set[int]) 
 
 
 async def changes_after(room: int, after: int) -> list[RoomEvent] | None:
-    """What has changed the text of messages after seq `after`, as the log has it, in seq order.
+    """The log's events after seq `after` that changed texts of messages, in seq order.
 
-    None when the log does not hold all that happened since: PostgreSQL has more of it by now.
+    None when the log does not hold all events since: PostgreSQL has more of them by now.
     Raises: TooMuchUnstored.
     """
     later = await _later(room, after)
@@ -123,7 +123,7 @@ async def changes_after(room: int, after: int) -> list[RoomEvent] | None:
 
 
 async def changed_after(room: int, after: int) -> set[int] | None:
-    """The seqs of the messages that `changes_after` is about. Raises: as that."""
+    """The seqs of the messages that `changes_after` is about. Raises: like `changes_after`."""
     found = await changes_after(room, after)
     if found is None:
         return None
@@ -132,11 +132,11 @@ async def changed_after(room: int, after: int) -> set[int] | None:
 
 
 async def _texts(room: int, wanted: set[int], found: Sequence[RoomEvent]) -> dict[int, Text]:
-    """What stands on the messages at `wanted`; those that are not known are absent."""
+    """The current texts of the messages at `wanted`; unknown ones are absent."""
     texts: dict[int, Text] = {}
     later = await _later(room, found[-1].seq)
     if later is not None:
-        # All that happened since the first of them is at hand, and needs no PostgreSQL.
+        # All events since the first of them are at hand; PostgreSQL is not needed.
         fold(texts, [*found, *later], wanted)
         wanted = {seq for seq in wanted if seq < found[0].seq}
     if wanted:
@@ -145,12 +145,12 @@ async def _texts(room: int, wanted: set[int], found: Sequence[RoomEvent]) -> dic
         except Unavailable:
             if later is None:
                 raise
-            # Edits of older messages: nobody can say now that those were not deleted before.
+            # Edits of older messages: it is unknown now whether those were deleted before.
     return texts
 
 
 async def _later(room: int, after: int) -> list[RoomEvent] | None:
-    """What happened to texts after seq `after`; None when the hot tail does not hold all of it.
+    """Events about texts after seq `after`; None when the hot tail does not hold all of them.
 
     Raises: TooMuchUnstored.
     """
@@ -171,7 +171,7 @@ async def _later(room: int, after: int) -> list[RoomEvent] | None:
 
 
 async def _with_postgres(room: int, wanted: set[int]) -> dict[int, Text]:
-    """What is stored of the messages, with what is not stored yet applied to it."""
+    """The stored texts of the messages, with unstored changes applied."""
     for _ in range(MAX_ATTEMPTS):
         stored, texts = await in_database(_stored_texts, room, wanted)
         later = await _later(room, stored)
@@ -181,14 +181,14 @@ async def _with_postgres(room: int, wanted: set[int]) -> dict[int, Text]:
         try:
             states = await room_log.room_states([room])
         except Unavailable:
-            return texts  # PostgreSQL is all there is to ask
+            return texts  # only PostgreSQL can be asked
         if room not in states:  # not in the log: PostgreSQL has everything
             return texts
     raise Unavailable("What happened to older messages cannot be told at the moment.")
 
 
 def _stored_texts(room: int, wanted: set[int]) -> tuple[int, dict[int, Text]]:
-    """How far the room is stored, and its messages at `wanted`."""
+    """How far the room is stored, and the texts of its messages at `wanted`."""
     with connection.cursor() as cursor:
         cursor.execute(STORED_TEXTS, [list(wanted), room])
         rows = cursor.fetchall()
@@ -211,7 +211,7 @@ def _target(seq: int, data: MessagePosted | MessageEdited) -> int:
 
 
 def _stands(seq: int, data: MessagePosted | MessageEdited, texts: dict[int, Text]) -> bool:
-    """Whether the text can be read on the message, from this event or another one."""
+    """Whether the event's text is the message's current one, whichever event set it."""
     text = texts.get(_target(seq, data))
     return text is not None and not text.deleted and text.body == data.body
 

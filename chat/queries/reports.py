@@ -1,7 +1,7 @@
 """Reads the queue of reports. Functions use the ORM; call them through `in_database`.
 
-Who may see what is decided by the callers: staff see everything, the moderators of a room what
-`of_room` gives, a reporter what `made_by` gives.
+The callers decide who may see what: staff see everything, a room's moderators see what `of_room`
+gives, and a reporter sees what `made_by` gives.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ReportPage(msgspec.Struct, frozen=True):
 def queue(
     states: Sequence[str] = (), assignee: int | None = None, room: int | None = None
 ) -> QuerySet[Report]:
-    """Reports for staff, those that wait longest first. Filters that are not given let all pass."""
+    """Reports for staff, the longest-waiting first. Filters that are not given let all pass."""
     found = Report.objects.select_related("room", "author", "reporter", "assignee", "closed_by")
     if states:
         found = found.filter(state__in=states)
@@ -40,7 +40,7 @@ def queue(
 
 
 def of_room(room: int, viewer: int, *, waiting: bool, before: int, limit: int) -> ReportPage:
-    """Reports of a room for one of its moderators: none about themselves."""
+    """Reports of a room for one of its moderators, except those about that moderator."""
     found = _for_moderator(viewer).filter(room_id=room, id__lt=before)
     found = (
         found.filter(state__in=Report.WAITING)
@@ -55,19 +55,19 @@ def made_by(reporter: int, *, before: int, limit: int) -> ReportPage:
 
 
 def waiting_in(rooms: Iterable[int], viewer: int) -> dict[int, int]:
-    """How many reports wait in each of `rooms` for a moderator of them, where any do."""
+    """How many reports wait in each of `rooms` for a moderator of them; only rooms with any."""
     found = _for_moderator(viewer).filter(room_id__in=list(rooms), state__in=Report.WAITING)
     return dict(found.values_list("room_id").annotate(number=Count("id")).order_by())
 
 
 def waiting_for(moderator: int) -> dict[int, int]:
-    """The same for all rooms that somebody moderates, as PostgreSQL has their roles."""
+    """The same for all rooms that `moderator` moderates according to PostgreSQL."""
     rooms = Membership.objects.filter(user_id=moderator, role__in=MODERATING)
     return waiting_in(rooms.values_list("room_id", flat=True), moderator)
 
 
 def moderators_who_see(report: Report) -> list[int]:
-    """Who moderates its room, as PostgreSQL has it, but for somebody whom it is about."""
+    """The moderators of its room according to PostgreSQL, except the person whom it is about."""
     moderators = Membership.objects.filter(room_id=report.room_id, role__in=MODERATING)
     if report.author_id is not None:
         moderators = moderators.exclude(user_id=report.author_id)
@@ -75,7 +75,7 @@ def moderators_who_see(report: Report) -> list[int]:
 
 
 def mark_seen(reporter: int, ids: Iterable[int]) -> None:
-    """The reporter has read how these ended; ids that are none of theirs are passed over."""
+    """Note that the reporter has read the outcomes; ids of other people's reports are skipped."""
     Report.objects.filter(
         reporter_id=reporter, id__in=list(ids), closed_at__isnull=False, seen_at=None
     ).update(seen_at=timezone.now())

@@ -36,12 +36,12 @@ class PublicRoom(msgspec.Struct, frozen=True, kw_only=True):
     joined: bool
 
 
-# A member without a marker: from before there were markers, or never looked.
+# A member without a marker: one from before markers existed, or one who never looked.
 NOTHING_READ = (0, 0)
 
 
-# Who is in no more rooms than this sees all of them. Of others, archived rooms and direct
-# conversations beyond the newest, or in which nothing was said for long, are only shown on demand.
+# People in no more rooms than this see all of them. Others see archived rooms, older direct
+# conversations, and those in which nothing was said for a long time, only on demand.
 EVERYTHING_UP_TO = 200
 MAX_DIRECT = 200
 SILENT_AFTER = timedelta(days=30)
@@ -52,13 +52,13 @@ PEOPLE_AT_A_TIME = 32
 
 @dataclass(frozen=True)
 class _Person:
-    """What PostgreSQL knows of one person's rooms."""
+    """What PostgreSQL knows about one person's rooms."""
 
     rooms: list[Room]
     roles: dict[int, Role]
     muted: dict[int, datetime]  # until when the person may not write, there or anywhere
     read: dict[int, tuple[int, int]]  # room → (seq, n) of the person's marker
-    peers: dict[int, UserInfo]  # direct room → the other one
+    peers: dict[int, UserInfo]  # direct room → the other person
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class _Stored:
 async def rooms_of(user_id: int) -> list[RoomInfo]:
     """The rooms that the person sees without asking, by name: see `shown`.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     return await _lists.get(user_id) or []
 
@@ -78,7 +78,7 @@ async def rooms_of(user_id: int) -> list[RoomInfo]:
 async def some_of(user_id: int, room_ids: Iterable[int]) -> list[RoomInfo]:
     """Those of the rooms that the person is in, by name.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     stored = await in_database(_read_stored, {user_id: list(room_ids)}, True)
     return (await _combine(stored))[user_id]
@@ -87,21 +87,21 @@ async def some_of(user_id: int, room_ids: Iterable[int]) -> list[RoomInfo]:
 async def ids_of(user_id: int) -> list[int]:
     """All rooms that the person is in.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     recent = await recent_rooms.entered_by([user_id])
     stored = await in_database(_stored_ids, user_id)
     among = await room_log.members_among({room: [user_id] for room in {*stored, *recent[user_id]}})
-    # Of a room that is not in the log, PostgreSQL's copy is exact.
+    # For a room that is not in the log, PostgreSQL's copy is exact.
     unloaded = stored - among.keys()
     return sorted(unloaded | {room for room, members in among.items() if user_id in members})
 
 
 async def further_rooms(user_id: int, text: str, offset: int, limit: int) -> list[RoomInfo]:
-    """Rooms of the person that are not in `rooms_of`, those used last first; `text` is part of a
-    room's or of a person's name.
+    """Rooms of the person that are not in `rooms_of`, the most recently used first; `text` is part
+    of a room's or a person's name.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     found = await in_database(_find_further, user_id, text, offset, limit)
     infos = {room.id: room for room in await some_of(user_id, found)} if found else {}
@@ -115,7 +115,7 @@ async def room_for(user_id: int, room_id: int) -> RoomInfo | None:
 
 
 async def seen_from_outside(room: Room) -> RoomInfo:
-    """A public room as somebody sees it who has not joined: `role` is empty."""
+    """A public room as a person who has not joined sees it: `role` is empty."""
     states = await room_log.room_states([room.pk])
     epochs = await in_database(_epochs)
     return _info(room, states.get(room.pk), "", None, None, epochs, None)
@@ -149,8 +149,8 @@ async def _list_of(
     epochs: Mapping[int, int],
     slices: Slices,
 ) -> list[RoomInfo]:
-    # The log decides where it holds the room; where it does not, nothing is left to store and
-    # PostgreSQL's copy is exact.
+    # The log decides for rooms that it holds. For others nothing is left to store, so PostgreSQL's
+    # copy is exact.
     roles: Mapping[int, Role | None] = {**person.roles, **logged}
     found = []
     for room in person.rooms:
@@ -200,8 +200,8 @@ def _info(
 
 
 def _read_stored(wanted: Mapping[int, Iterable[int]], only_these: bool = False) -> _Stored:
-    """What is stored of the rooms of some people, and of the rooms `wanted` of each besides; with
-    `only_these`, of those alone. A handful of queries, however many people there are."""
+    """The stored data of some people's rooms, and of the further rooms `wanted` of each; with
+    `only_these`, of the latter alone. A handful of queries, however many people there are."""
     more = {user: set(rooms) for user, rooms in wanted.items()}
     hidden = {} if only_these else _hidden(more)
     memberships = Membership.objects.filter(user_id__in=more)
@@ -234,7 +234,7 @@ def _stored_ids(user_id: int) -> set[int]:
 
 
 def _hidden(people: Iterable[int]) -> dict[int, set[int]]:
-    """The rooms of each person that they do not see without asking."""
+    """For each person the rooms that they see only on demand."""
     numbers = (
         Membership.objects.filter(user_id__in=list(people))
         .values_list("user_id")
@@ -279,14 +279,14 @@ def _find_further(user_id: int, text: str, offset: int, limit: int) -> list[int]
 def _muted(
     in_room: Mapping[int, Mapping[int, datetime | None]], rooms: Mapping[int, set[int]]
 ) -> dict[int, dict[int, datetime]]:
-    """For each person and room the later of the mutes there and everywhere, if in force."""
+    """For each person and room, the later of the room's mute and the general one, if in force."""
     everywhere = dict(
         User.objects.filter(pk__in=rooms, muted_until__isnull=False).values_list(
             "pk", "muted_until"
         )
     )
     now = clocks.LOG.now()
-    # Who has come in again and whose entry is not stored yet.
+    # People who have come in again but whose entry is not stored yet.
     waiting = {
         (user, room): until
         for user, room, until in AbsentMute.objects.filter(
@@ -308,8 +308,8 @@ def _muted(
 
 
 def _read_markers(rooms_of_people: Mapping[int, set[int]]) -> dict[int, dict[int, tuple[int, int]]]:
-    # A marker may stand on an event that is not stored yet; the last stored one before it then
-    # says how many messages were read at least.
+    # A marker may be at an event that is not stored yet. The last stored event before it then says
+    # how many messages were read at least.
     last_read = RoomEvent.objects.filter(room=OuterRef("room"), seq__lte=OuterRef("seq"))
     rooms = set().union(*rooms_of_people.values())
     markers = (
@@ -345,10 +345,10 @@ def _epochs() -> dict[int, int]:
 
 
 def public_rooms(user_id: int, text: str, limit: int, slug: str | None = None) -> list[PublicRoom]:
-    """Public rooms in use whose name or topic holds `text`, largest first; with `slug` the one that
-    has it, if the person is not banned there. Uses the ORM.
+    """Public rooms in use whose name or topic contains `text`, largest first; with `slug` the room
+    with that slug, if the person is not banned there. Uses the ORM.
 
-    `members` and `joined` are as PostgreSQL has them, so a moment old.
+    `members` and `joined` come from PostgreSQL, so they are a moment old.
     """
     bans = Ban.objects.filter(room_id=OuterRef("pk"), user_id=user_id)
     rooms = (

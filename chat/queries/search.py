@@ -1,8 +1,8 @@
 """Finding messages by their words, in the rooms a person is in.
 
-PostgreSQL finds what is stored. What the log has beyond that is taken into account before anything
-is shown: a message whose text was deleted or replaced a moment ago is not found until the change
-is stored, and nothing of a room that the person was taken out of while PostgreSQL looked.
+PostgreSQL finds stored messages. Newer events of the log are taken into account before anything is
+shown. A message whose text was deleted or replaced a moment ago is not found until the change is
+stored; nothing is found in a room that the person was removed from while PostgreSQL looked.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from chat.queries.search_query import Query, is_enough, parse
 from chat.servers.postgres import THREADS, in_database
 from chat.servers.statement_timeout import TooSlow, limited
 
-# An address or a command line that was pasted fits.
+# A pasted address or command line fits.
 MIN_QUERY_CHARACTERS, MAX_QUERY_CHARACTERS = 1, 500
 MAX_RESULTS = 50
-# A query that needs longer is answered with a refusal, not with a held-up database.
+# A query that needs longer is refused rather than allowed to hold up the database.
 STATEMENT_TIMEOUT_MS = 3_000
-# Each attempt but the last finds messages that stand no more in rooms not looked at before.
+# Each attempt but the last finds messages that are out of date, in rooms not looked at before.
 MAX_ATTEMPTS = 3
-# Of a frequent word the newest messages hold enough, and they are looked at first: of so many that
-# there are, so many in the person's rooms. Where they hold a part of what is enough, ten times as
-# many that there are hold it soon. What these do not hold is in less than a hundredth of them, and
-# the index gives it in a moment.
+# The newest messages hold enough matches of a frequent word, so they are looked at first: this many
+# of all messages, and of those this many in the person's rooms. If they hold a tenth of what is
+# wanted, ten times as many of all messages are looked at. A word that these hold too rarely is in
+# less than a hundredth of them, and the index finds it in a moment.
 NEWEST_OF_ALL, NEWEST = 20_000, 2_000
 MORE_OF_ALL = 10 * NEWEST_OF_ALL
-# Long messages take longer to look at than the index does to find them.
+# Looking through long messages takes longer than finding them with the index.
 NEWEST_TIMEOUT_MS = 750
-# The index's pages of a frequent word among ten million messages; with less, PostgreSQL would take
-# the messages of whole pages apart again.
+# Fits the index's result for a frequent word among ten million messages; with less, PostgreSQL
+# would check all messages of whole pages again.
 WORK_MEMORY = "32MB"
-# A search keeps one core busy, and what is newest is found without reading on.
+# A search keeps one core busy at most, and finds the newest messages without reading on.
 ONE_PROCESS = "SET LOCAL max_parallel_workers_per_gather = 0"
-# Searches may take as long as all else in a process takes together, and hold up only each other.
+# Searches get half of a process's threads, and hold up only each other.
 AT_ONCE = THREADS // 2
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -58,7 +58,7 @@ _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKe
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that was found; `marks` are the strings in it to mark."""
+    """A matching message; `marks` are the strings in it to mark."""
 
     room: int
     seq: int
@@ -69,20 +69,20 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest first; `more` when there are others beyond these."""
+    """Newest first; `more` when there are further matches."""
 
     found: list[Found]
     more: bool
 
 
 async def search(user_id: int, text: str, room_id: int | None, limit: int) -> SearchResult:
-    """Messages with all that is in `text`, in one room of the person or in all of them.
+    """Messages that match `text`, in one room of the person or in all of them.
 
-    `text` is in the syntax of `chat.queries.search_query`: quotes, `or`, `-`; and what was pasted
-    is found as it is. Only stored messages are found.
+    `text` is in the syntax of `chat.queries.search_query`: quotes, `or`, `-`; pasted text is also
+    found literally. Only stored messages are found.
 
     Raises: ClientError for a text that is too short or too long, a room that is not theirs, or
-    (rate_limited) too many searches of others; Unavailable when log or PostgreSQL is away.
+    (rate_limited) too many searches by others; Unavailable when log or PostgreSQL is down.
     """
     text = check_label(text, "q", MAX_QUERY_CHARACTERS)
     if not is_enough(text):
@@ -133,10 +133,10 @@ async def _turn() -> AsyncIterator[None]:
 async def _gone(
     user_id: int, rows: Sequence[Message]
 ) -> tuple[set[int], dict[int, set[int]]] | None:
-    """What the log knows of the rooms of `rows` that those do not: which of them the person has
-    left, and in each the seqs of messages whose text has changed.
+    """What the log knows about the rooms of `rows` beyond what is stored: which of them the person
+    has left, and for each of the others the seqs of messages whose text has changed.
 
-    None when that cannot be told of rows that are as old as these. Raises: Unavailable.
+    None when the log does not reach back to the moment of these rows. Raises: Unavailable.
     """
     upto: dict[int, int] = {row.room_id: row.stored_seq for row in rows}  # type: ignore[attr-defined]
     states, roles = await room_log.states_and_roles({user_id: list(upto)})
@@ -158,14 +158,14 @@ def _find(
     hidden: Mapping[int, Collection[int]],
     limit: int,
 ) -> list[Message]:
-    """Newest first, each with how far its room is stored, but for the seqs in `hidden`."""
+    """Newest first, each with how far its room is stored, except those at seqs in `hidden`."""
     try:
         with limited(STATEMENT_TIMEOUT_MS):
             sought = meant(query, text, rooms)
         messages = Message.objects.filter(sought.condition, room_id__in=rooms, deleted_at=None)
         for room, seqs in hidden.items():
             messages = messages.exclude(room_id=room, seq__in=seqs)
-        # In one statement with the watermarks, so that both are of one moment.
+        # In one statement with the watermarks, so that both come from one snapshot.
         messages = messages.annotate(stored_seq=F("room__stored_seq"))
         found = _among_newest(messages.filter(sought.needed), rooms, limit)
         if found is not None:
@@ -173,7 +173,7 @@ def _find(
         with limited(STATEMENT_TIMEOUT_MS), connection.cursor() as cursor:
             cursor.execute(ONE_PROCESS)
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
-            # Before it has statistics, PostgreSQL takes few long messages for few short ones.
+            # Without statistics, PostgreSQL mistakes a few long messages for a few short ones.
             cursor.execute("SET LOCAL enable_seqscan = off")
             return list(without_order_of_time(messages)[:limit])
     except TooSlow:
@@ -188,11 +188,11 @@ def _find(
 def _among_newest(
     messages: QuerySet[Message], rooms: Sequence[int], limit: int
 ) -> list[Message] | None:
-    """The first `limit` of `messages`, if the newest that there are hold so many, or are all."""
+    """The first `limit` of `messages`; None if the newest messages hold fewer and are not all."""
     try:
         with limited(NEWEST_TIMEOUT_MS), connection.cursor() as cursor:
             cursor.execute(ONE_PROCESS)
-            # PostgreSQL would read all that the words are in to leave out what is not among these.
+            # PostgreSQL would otherwise read all matches and then drop those not among the newest.
             cursor.execute("SET LOCAL enable_bitmapscan = off")
             newest = _newest(rooms)
             found = _first(messages, newest, limit)
@@ -215,7 +215,7 @@ def _first(messages: QuerySet[Message], newest: Q | None, limit: int) -> list[Me
 
 
 def _newest(rooms: Sequence[int]) -> Q | None:
-    """The condition that a message is among the newest that there are; None when all are."""
+    """The condition that a message is among the newest; None when all messages are."""
     if len(rooms) == 1:
         seqs = Message.objects.filter(room_id=rooms[0]).order_by("-seq")
         seq = seqs.values_list("seq", flat=True)[NEWEST:].first()

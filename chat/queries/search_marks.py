@@ -1,4 +1,4 @@
-"""Which parts of a found text are what was looked for, as the text has them."""
+"""Which parts of a matching text were looked for, spelled as in the text."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from chat.queries.message_search import meaning, words_that_match
 from chat.queries.search_query import IN_RUNS, Query
 
 WORD = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
-# They are taken apart once more, in half a second at most. Fifty usual messages have fewer.
+# These words are split once more, in half a second at most. Fifty usual messages have fewer.
 MAX_WORDS = 8_000
 MAX_MARKS = 50
 
 
 def marks(texts: Sequence[str], query: Query) -> list[list[str]]:
-    """For each text the strings of it to mark, each as it stands there, the longest first.
+    """For each text the strings to mark, spelled as in the text, the longest first.
 
-    Words in all their forms, and what was pasted as a whole. Reads from the database.
+    Words in all their forms, and pasted text as a whole. Reads from the database.
     """
     found = words_that_match(list(_words(texts))[:MAX_WORDS], meaning(query))
     pasted = [

@@ -1,8 +1,8 @@
-"""What somebody looks for, taken apart: pieces between spaces, phrases, exclusions, `or`. Pure.
+"""Parses a search text: pieces between spaces, phrases, exclusions, `or`. Pure.
 
-The signs of the syntax stand in what people paste, too: `rm -rf /tmp`, `git commit -m "or so"`. So
-a text that uses them is also looked for just as it is (`has_operators`); and one of nothing but
-exclusions, such as `-rf`, excludes nothing.
+Pasted texts contain the operators of the syntax too: `rm -rf /tmp`, `git commit -m "or so"`. So a
+text that contains operators is also looked for literally (`has_operators`); and a text of nothing
+but exclusions, such as `-rf`, excludes nothing.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 
 # A quoted phrase begins where a piece begins; without its second quote it goes on to the end.
 PIECE = re.compile(r'(?P<minus>-(?=["\w]))?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<piece>\S+))')
-# As keyboards and word processors write them.
+# Quotes as keyboards and word processors write them.
 QUOTES = str.maketrans(dict.fromkeys("“”„«»", '"'))
-# A sentence that goes on or ends belongs to no word.
+# Punctuation within or at the end of a sentence belongs to no word.
 SENTENCE_ENDS = ".,;:!?…。、，！？"
 IN_RUNS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff"
@@ -25,7 +25,7 @@ IN_RUNS = re.compile(
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message holds, or must not hold (`excluded`). `exact`: these words in this order."""
+    """What a message must hold, or must not (`excluded`). `exact`: these words in this order."""
 
     text: str
     exact: bool = False
@@ -33,7 +33,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True):
-    """One of the alternatives has to match, and all pieces of it."""
+    """One of the alternatives has to match, with all its pieces."""
 
     alternatives: list[list[Piece]]
     has_operators: bool
@@ -66,15 +66,15 @@ def parse(text: str) -> Query:
 
 
 def as_it_is(text: str) -> list[Piece]:
-    """All that is in `text`, nothing of it a sign of the syntax."""
+    """The pieces of `text` taken literally, with nothing read as an operator."""
     return [Piece(text=piece.rstrip(SENTENCE_ENDS) or piece) for piece in text.split()]
 
 
 def is_enough(text: str) -> bool:
-    """Whether one can look for it: two characters, or one that stands for something by itself."""
+    """Whether `text` is enough to search for: two characters, or one with a meaning of its own."""
     return len(text) > 1 or bool(IN_RUNS.match(text)) or is_sign(text)
 
 
 def is_sign(text: str) -> bool:
-    """One picture or sign; emoji younger than Python's Unicode have no category."""
+    """Whether it is a picture or sign; emoji newer than Python's Unicode data have no category."""
     return not text.isascii() and unicodedata.category(text[:1]) in {"So", "Sc", "Sm", "Cn"}

@@ -1,13 +1,13 @@
-"""How many messages are new to somebody: what a person would count.
+"""How many messages are new to a person: what they would count themselves.
 
-Their own are not, by whatever door they came, nor are messages that were deleted. Both are looked
-up after each marker, in PostgreSQL and, of what is not stored yet, in the log, and are counted
-into `read_n`, so that `n - read_n` is what is unread. `own_after` and `deleted_after` name them:
-the client needs that to go on counting when something is deleted or restored, or when the marker
-goes forward over some of them.
+Their own messages are not new, whichever way they were sent, nor are deleted ones. Both are looked
+up after each marker, in PostgreSQL and, if not stored yet, in the log. They are counted into
+`read_n`, so that `n - read_n` is the number of unread messages. `own_after` and `deleted_after`
+name them: the client needs them to go on counting when a message is deleted or restored, or when
+the marker moves past some of them.
 
-What is looked at is bounded. Beyond the bounds messages count as unread that are not, until the
-marker has passed them.
+The lookups are bounded. Beyond the bounds such messages count as unread until the marker has
+passed them.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from chat.resilience.slices import Slices
 from chat.room_log import reading
 from chat.servers.postgres import in_database
 
-# Of one room; more than that nobody counts, and pages show 9999+. And in all rooms of a person, as
-# much in each: a third of a second for what a program has posted everywhere and never reads.
+# In one room: nobody counts further, and pages show 9999+. And in all rooms of a person together,
+# shared equally: a third of a second for a program that posts everywhere and never reads.
 MAX_COUNTED_OF_ROOM = 10_000
 MAX_COUNTED = 100_000
-# Named in one room, the newest, and in all rooms of a person: less than 100 kB of their `welcome`.
+# The newest named in one room, and in all rooms of a person: less than 100 kB of their `welcome`.
 MAX_NAMED_OF_ROOM = 1_000
 MAX_NAMED = 10_000
 # A quarter of a second, on a machine that does other things too.
 ROOMS_PER_STATEMENT = 2_000
-# Events that are not stored yet. So many wait only where the drain stands still.
+# Events that are not stored yet. This many wait only when the drain is stuck.
 MAX_UNSTORED_OF_ROOM = 1_000
 MAX_UNSTORED = 5_000
 
-# One statement, so that the watermark and the rows are of one moment.
+# One statement, so that the watermark and the rows come from one snapshot.
 NOT_NEWS = """
     SELECT given.user_id, given.room_id, room.stored_seq,
         own.number, own.newest, deleted.number, deleted.newest, deleted.for_good
@@ -70,19 +70,19 @@ NOT_NEWS = """
 
 
 class NotNews(msgspec.Struct):
-    """Messages after somebody's marker that are not new to them, by seq."""
+    """Messages after a person's marker that are not new to them, by seq."""
 
     stored: int = 0  # up to here PostgreSQL was asked
     own: set[int] = msgspec.field(default_factory=set)
     deleted: set[int] = msgspec.field(default_factory=set)  # of others
-    for_good: set[int] = msgspec.field(default_factory=set)  # deleted by who wrote them
+    for_good: set[int] = msgspec.field(default_factory=set)  # deleted by their authors
     unnamed: int = 0  # more of them, older than these
 
 
 async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[RoomInfo]]:
-    """The rooms of each person, what is not news to them counted into `read_n`.
+    """The rooms of each person, with messages that are not news to them counted into `read_n`.
 
-    Raises: Unavailable when the log or PostgreSQL is away.
+    Raises: Unavailable when the log or PostgreSQL is down.
     """
     asked = [
         (user, room) for user, rooms in lists.items() for room in rooms if room.n > room.read_n
@@ -115,8 +115,7 @@ async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[Roo
 
 
 def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -> None:
-    """Applies what is not stored of `events`, in seq order, as `chat.persistence.projections`
-    does."""
+    """Apply the unstored ones of `events`, in seq order, like `chat.persistence.projections`."""
     for event in events:
         if event.seq <= of_room.stored:
             continue
@@ -133,7 +132,7 @@ def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -
                 if target not in of_room.for_good:
                     of_room.deleted.discard(target)
             elif target in of_room.deleted:
-                of_room.for_good.add(target)  # only its author deletes what is deleted already
+                of_room.for_good.add(target)  # only its author can delete a message a second time
             else:
                 of_room.deleted.add(target)
 
@@ -141,7 +140,7 @@ def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -
 def _with_counts(
     room: RoomInfo, of_room: NotNews, tail: Sequence[RoomEvent], may_name: int
 ) -> RoomInfo:
-    # The marker may stand on an event that is not stored yet.
+    # The marker may be at an event that is not stored yet.
     read_n = max((event.n for event in tail if event.seq <= room.read), default=room.read_n)
     own = _newest(of_room.own, min(MAX_NAMED_OF_ROOM, may_name))
     deleted = _newest(of_room.deleted, min(MAX_NAMED_OF_ROOM, may_name - len(own)))
@@ -165,12 +164,12 @@ def _named(room: RoomInfo) -> int:
 def _unstored(
     asked: Sequence[tuple[int, RoomInfo]], found: Mapping[tuple[int, int], NotNews]
 ) -> dict[int, tuple[int, int]]:
-    """Room → (after, upto) of what only the log has; not of all where there is too much of it."""
+    """Room → (after, upto) of events that only the log has; beyond the bounds, not of all rooms."""
     spans: dict[int, tuple[int, int]] = {}
     for user, room in asked:
         of_room = found.get((user, room.id))
         if of_room is not None and of_room.stored < room.head:
-            # People in the room may have been asked about one after the other.
+            # PostgreSQL may have been asked about the room's people one after the other.
             after, _ = spans.get(room.id, (of_room.stored, 0))
             spans[room.id] = (min(after, of_room.stored), room.head)
     sizes = (min(last - after, MAX_UNSTORED_OF_ROOM) for after, last in spans.values())
@@ -185,7 +184,7 @@ def _unstored(
 def _stored(
     asked: Sequence[tuple[int, RoomInfo]], counted: Sequence[int]
 ) -> dict[tuple[int, int], NotNews]:
-    """What PostgreSQL knows; of each room at most so many are `counted`, the newest."""
+    """What PostgreSQL knows; `counted` limits the messages counted in each room, newest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             NOT_NEWS,
