@@ -151,7 +151,7 @@ class Hub:
     def enter(
         self, socket: HubSocket, rooms: Iterable[RoomInfo], positions: Mapping[str, Position]
     ) -> None:
-        """Give the connection its rooms, each from the position that its client names, or from head.
+        """Give the connection its rooms, each from the position its client names, or from head.
 
         An impossible position (of another epoch, or beyond the head) is answered by `reset`.
         """
