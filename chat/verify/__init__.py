@@ -1,9 +1,9 @@
 """Proves that nothing was lost, repeated, swapped or changed on its way (I9).
 
-`findings` says what a difference is; `sequence`, `log_checks`, `projection_checks`,
-`placeholders`, `bus_checks` and the `replay` are pure; `log_reader` and `stored_reader` read;
-`room_verification`, `shard_checks`, `bus_verification` and `rollup_checks` join them, `verifier`
-runs all of it.
+`findings` defines what a difference is. `sequence`, `log_checks`, `projection_checks`,
+`placeholders`, `bus_checks` and `replay` are pure; `log_reader` and `stored_reader` read.
+`room_verification`, `shard_checks`, `bus_verification` and `rollup_checks` combine them, and
+`verifier` runs everything.
 """
 
 from chat.verify.checks.findings import Check, Finding

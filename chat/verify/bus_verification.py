@@ -17,10 +17,10 @@ from chat.verify.deadline import Deadline, NoTimeLeft
 from chat.verify.readers import letters, stored_reader
 
 BATCH_RECORDS = 2_000
-# A bus that gives nothing for so long, although it has said that there is more, is away.
+# An event bus that delivers nothing for this long, although it has announced more, is down.
 SILENT_SECONDS = 15.0
 NOTHING = (0,)
-# Records carry the time of whoever published them, events that of the log server.
+# Records carry their publisher's time, events the log server's.
 CLOCKS_APART = timedelta(minutes=1)
 
 
@@ -33,19 +33,19 @@ def check_bus(
     deadline: Deadline,
     on_records: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Finding]:
-    """Reads the bus to its present end, from its beginning or from what came since.
+    """Read the event bus to its present end, from its beginning or from `since`.
 
-    `all_rooms` says that what is not in `rooms` had nothing exported, and is looked at too.
+    `all_rooms` says that rooms not in `rooms` had nothing exported; their records are checked too.
 
-    Raises: NoTimeLeft when it has read until the deadline; RetryableError when the bus is away;
-    DatabaseError, RedisError.
+    Raises: NoTimeLeft when the deadline comes before the end; RetryableError when the event bus is
+    down; DatabaseError, RedisError.
     """
     if not rooms:
-        return  # and before anything was exported there is no bus to read
+        return  # and before anything was exported there is no event bus to read
     starts = bus.starts()
     window = {} if since is None else bus.positions_at(since - CLOCKS_APART)
-    # What was removed before the window is not missed in it. Kafka names the oldest record that
-    # is left both as its start and as the one at the moment: then more may have been there.
+    # Records removed before the window are not missed in it. Kafka may name the oldest remaining
+    # record both as its start and as the one at `since`: then there may have been earlier ones.
     trimmed = any(
         _order(position) > NOTHING
         and (partition not in window or _order(position) >= _order(window[partition]))
@@ -89,7 +89,7 @@ def _batches(
             patience = min(SILENT_SECONDS, deadline.seconds_left)
             batch = reader.read(BATCH_RECORDS, patience)
             if not batch and patience < SILENT_SECONDS:
-                raise NoTimeLeft  # before the bus could be called silent
+                raise NoTimeLeft  # before the event bus could be called silent
             if not batch:
                 raise RetryableError("The event bus does not give what it has.")
             at |= {one.partition: _order(one.position) for one in batch}
@@ -102,18 +102,18 @@ def _reader(bus: EventBus, starts: Mapping[int, str]) -> Reader:
     try:
         return bus.reader(starts)
     except PermanentError:
-        # Something behind these positions was removed. What is left tells what it was.
+        # Records after these positions were removed. What is left shows which.
         return bus.reader()
 
 
 def _order(position: str) -> tuple[int, ...]:
-    """Positions are offsets, or stream ids: numbers either way."""
+    """A position as numbers: it is an offset or a stream id."""
     parts = [int(part) for part in position.split("-")]
     return tuple(parts) if any(parts) else NOTHING
 
 
 def _may_be_of(rooms: Collection[int], key: bytes) -> bool:
-    """False for records of other rooms, by their key alone; theirs need not be decoded."""
+    """False for records of other rooms, judged by the key alone; they need not be decoded."""
     return not key.isdigit() or len(key) > 18 or int(key) in rooms
 
 
@@ -133,12 +133,12 @@ def _unreadable(delivered: Delivered) -> Finding:
 
 
 def _is_excused(record: BusRecord, row: StoredRow) -> bool:
-    """A placeholder may stand before its event, or instead of it: the end will tell."""
+    """A placeholder may come before its event or instead of it; `_check_excused` decides later."""
     return record.event.type == EventType.EVENT_QUARANTINED
 
 
 def _check_excused(placeholders: Mapping[tuple[int, int], RoomEvent]) -> Iterator[Finding]:
-    """Placeholders of which the bus has no event: that is kept, or is still to be published."""
+    """Check placeholders whose event never came: it must be kept, or be due for export."""
     rows = stored_reader.events_at(sorted(placeholders))
     ids = [row.id for row in rows.values()]
     replaced = stored_reader.replaced(ids)

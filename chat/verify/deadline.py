@@ -9,11 +9,11 @@ Clock = Callable[[], float]
 
 
 class NoTimeLeft(Exception):
-    """What was being read is not read to its end. What was found until then stands."""
+    """The deadline came before the end of what was being read. Earlier findings remain valid."""
 
 
 class Deadline:
-    """Ends `seconds` from now; infinity is never."""
+    """Passes `seconds` from now; infinity means never."""
 
     def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -21,10 +21,10 @@ class Deadline:
 
     @property
     def seconds_left(self) -> float:
-        """Negative when it is over."""
+        """Negative after the deadline."""
         return self._end - self._clock()
 
     def check(self) -> None:
-        """Raises: NoTimeLeft when it is over."""
+        """Raises: NoTimeLeft after the deadline."""
         if self.seconds_left < 0:
             raise NoTimeLeft

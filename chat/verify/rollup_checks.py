@@ -1,7 +1,7 @@
 """The sums of the analytics against the stored events they were made of.
 
 The analytics are another application, which says what it has counted (`chat.verify.rollups`).
-Being behind is no difference but a lag: only events that it says it has counted are compared.
+Being behind is a lag, not a difference: only events that it says it has counted are compared.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from chat.verify.deadline import Deadline
 from chat.verify.readers import stored_reader
 from chat.verify.rollups import CountedRoom, rollups
 
-# Of which the analytics are asked together.
+# How many rooms the analytics are asked about at a time.
 ROOMS = 500
-# Of one statement, so that none comes near PostgreSQL's time-out.
+# Events per statement, so that none comes near PostgreSQL's time-out.
 EVENTS = 200_000
-# Of the events before `since` by seq, some may be later by time, if a clock was set back.
+# If a clock was set back, some events at or after `since` by time come before it by seq.
 SLACK = 5_000
 
 # What is counted → the event types that it counts.
@@ -40,7 +40,7 @@ CHARACTERS = "characters"
 def check_rollups(
     rooms: Sequence[int], since: datetime | None, deadline: Deadline
 ) -> Iterator[Finding]:
-    """Compares at most `ROOMS` rooms: all of them, or none.
+    """Compare at most `ROOMS` rooms: all of them, or none.
 
     Raises: NoTimeLeft when the deadline comes first; DatabaseError.
     """
@@ -50,12 +50,12 @@ def check_rollups(
     before = {} if minute is None else stored_reader.last_before(rooms, minute)
     expected = _expected(counted, before, minute, deadline)
     for room in counted:
-        # What went missing long ago is the full verification's affair.
+        # Events that went missing long ago are left to the full verification.
         yield from _check_room(room, expected[room.room], before.get(room.room, 1))
 
 
 def check_totals(deadline: Deadline) -> Iterator[Finding]:
-    """Whether the sums of all rooms together are those of the rooms.
+    """Whether the sums over all rooms equal the sums of the single rooms.
 
     Raises: NoTimeLeft when there is no time to begin; DatabaseError.
     """
@@ -104,9 +104,9 @@ def _expected(
 def _portions(
     rooms: Sequence[CountedRoom], before: Mapping[int, int]
 ) -> Iterator[list[tuple[int, int, int]]]:
-    """(room, first seq, last seq) of everything that is to be counted, so much at a time.
+    """(room, first seq, last seq) of everything to be counted, `EVENTS` events at a time.
 
-    Of a room in `before`, what comes after that seq is, but for the slack.
+    In a room in `before` that is what comes after that seq, and the slack before it.
     """
     portion: list[tuple[int, int, int]] = []
     size = 0

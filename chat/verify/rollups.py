@@ -1,5 +1,5 @@
-"""What the chat asks of the analytics: what they have counted. They are another application, which
-`chat` does not know; the installation registers one `Rollups` at its start."""
+"""What the chat asks the analytics: what they have counted. They are another application, unknown
+to `chat`; the installation registers one `Rollups` at its start."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import msgspec
 
 
 class CountedRoom(msgspec.Struct, frozen=True):
-    """What was counted of a room: all its events up to `seq`, but for the `open` stretches.
+    """What was counted of a room: all its events up to `seq`, except the `open` stretches.
 
-    `counts` has, for each table that keeps them, the sums by the names of `rollup_checks.COUNTS`
-    and `CHARACTERS`: of everything, or of what happened since the moment that was asked for.
+    `counts` has, for each table that keeps sums, those sums by the names of `rollup_checks.COUNTS`
+    and `CHARACTERS`: of all events, or of those since the requested moment.
     """
 
     room: int
     seq: int
     open: list[tuple[int, int]]
-    missing: list[tuple[int, int]]  # those of `open` of which it is not known why
+    missing: list[tuple[int, int]]  # stretches of `open` without a known reason
     counts: dict[str, dict[str, int]]
 
 
 class Rollups(Protocol):
-    """All of them use the database and block, and raise DatabaseError."""
+    """All methods use the database and block, and raise DatabaseError."""
 
     def is_counted(self, room: int, seq: int) -> bool:
         """Whether the event at (room, seq) is counted."""
         ...
 
     def counted_rooms(self, rooms: Sequence[int], since: datetime | None) -> list[CountedRoom]:
-        """Of `rooms` those of which anything was counted, all of one moment.
+        """Those of `rooms` of which anything was counted, all from one snapshot.
 
         `since` is a full minute, or None for everything.
         """
         ...
 
     def unequal_totals(self) -> list[tuple[str, int, int]]:
-        """Sums that should be equal and are not: (what, of the rooms, of all together)."""
+        """Sums that should be equal but are not: (what, of the single rooms, of all together)."""
         ...
 
     def read_all_again(self) -> None:
-        """Has the event bus read from its beginning: it was emptied and gets everything again."""
+        """Have the event bus read from its beginning: it was emptied and gets everything again."""
         ...
 
 
@@ -51,7 +51,7 @@ _registered: Rollups | None = None
 
 
 def register(rollups: Rollups) -> None:
-    """Makes `rollups` the ones that are asked, in this process."""
+    """Make `rollups` the ones that this process asks."""
     global _registered
     _registered = rollups
 

@@ -33,7 +33,7 @@ class RoomVerification:
     """One room, from its beginning or from the first event at or after `since`.
 
     `run` gives the findings. Afterwards `events` says how many events were read, and `exported`
-    what the bus must have, if it must have anything.
+    what the event bus must have, if anything.
     """
 
     def __init__(self, room: int, shard: int, since: datetime | None, deadline: Deadline) -> None:
@@ -58,7 +58,7 @@ class RoomVerification:
         with stored_reader.snapshot():
             row = stored_reader.read_room(self._room)
             if row is None:
-                return  # what the ingest stream has of it is a stray
+                return  # its entries in the ingest stream are strays
             yield from self._check_stored(row, log_check)
         ingest.finish(self._room)
         later_head = log_reader.read_head(self._shard, self._room)
@@ -74,7 +74,7 @@ class RoomVerification:
 
     def _check_stored(self, row: RoomRow, log_check: LogCheck) -> Iterator[Finding]:
         window = self._window(row.id)
-        # What the log still has is compared from its beginning, however old it is.
+        # Entries that the log still has are compared from the first on, however old it is.
         start = window if log_check.first is None else max(1, min(window, log_check.first))
         before = stored_reader.event_at(row.id, start - 1) if start > 1 else None
         sequence = SequenceCheck(row.id, self._shard, start, before)
@@ -103,10 +103,11 @@ class RoomVerification:
         yield from _check_placeholders(placeholders)
 
     def _check_exported(self, row: RoomRow, first: int) -> Iterator[Finding]:
-        """The bus is read from `since` on, so nothing before seq `first` is asked of it.
+        """Check the exported seq, and set what the event bus must have.
 
-        Nor is what an export that was set back has still to publish again, as it has after a
-        restore: the bus may have lost it, and that is why it was set back.
+        The event bus is read from `since` on, so nothing before seq `first` is expected of it. Nor
+        are events that a rewound export, as after a restore, has still to publish again: the event
+        bus may have lost them, and that is why the export was rewound.
         """
         watermark = stored_reader.exported_seq(row.id)
         last = stored_reader.last_up_to_export_cursor(row.id, self._shard)
@@ -133,7 +134,7 @@ class RoomVerification:
         absent = {user for user, one in replay.members.items() if one.present} - {
             member.user for member in members
         }
-        # An account that was deleted took its memberships along.
+        # A deleted account took its memberships with it.
         for user in absent - stored_reader.existing_users(absent) if absent else ():
             del replay.members[user]
         banned = stored_reader.banned(row.id)

@@ -1,4 +1,4 @@
-"""What belongs to a shard and to no room that exists."""
+"""Checks of what belongs to a shard but to no existing room."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chat.verify.readers.log_reader import IngestIndex
 
 
 def check_epoch(shard: int) -> Iterator[Finding]:
-    """A log that is behind PostgreSQL was lost, or an old copy of it came back.
+    """Report a log that is behind PostgreSQL: it was lost, or an old copy of it came back.
 
     Raises: RedisError, DatabaseError.
     """
-    # PostgreSQL first: the log may only have moved on since, also to a higher epoch.
+    # PostgreSQL first: the log can only have moved on since, perhaps to a higher epoch.
     cursor = stored_reader.read_persist_cursor(shard, 0)
     epoch, last = epochs.read_log(shard)
     what = f"epoch of shard {shard} in the log"
@@ -28,9 +28,9 @@ def check_epoch(shard: int) -> Iterator[Finding]:
 
 
 def check_strays(shard: int, ingest: IngestIndex) -> Iterator[Finding]:
-    """Ingest entries that are no events, or of rooms that do not exist.
+    """Report ingest entries that are not events, or whose rooms do not exist.
 
-    Call it when the rooms have been verified. Raises: RedisError, DatabaseError.
+    Call it after the rooms have been verified. Raises: RedisError, DatabaseError.
     """
     ingest.extend()
     for entry in ingest.unreadable:

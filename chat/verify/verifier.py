@@ -1,8 +1,8 @@
 """Verifies rooms, shard by shard, and looks at every suspect a second time before it is reported.
 
-On a live system everything moves. The order of reading (log, PostgreSQL, bus: see
-`room_verification`) makes what is on its way look right; what still looks wrong, because it was
-retried or put back between two reads, does not look wrong twice.
+On a live system everything moves. The order of reading (log, PostgreSQL, event bus: see
+`room_verification`) makes events on their way look right. An event that still looks wrong, because
+it was retried or put back between two reads, does not look wrong twice.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from chat.verify.rollup_checks import ROOMS, check_rollups, check_totals
 from chat.verify.room_verification import RoomVerification
 from chat.verify.shard_checks import check_epoch, check_strays
 
-# Longer than a drain needs from its commit to telling the log, or a retry for its transaction.
+# Longer than a drain needs from its commit to reporting it to the log, or a retry for its
+# transaction.
 PAUSE_SECONDS = 1.0
-# Of the time there is: when the first look must be through with the rooms, with the bus, and with
-# the rollups. The second look has the rest, because what was seen once is not reported.
+# Shares of the available time by which the first look must be through with the rooms, the event
+# bus and the rollups. The second look gets the rest: what was seen only once is not reported.
 ROOMS_SHARE = 0.5
 BUS_SHARE = 0.7
 ROLLUPS_SHARE = 0.8
@@ -74,7 +75,7 @@ class _Deadlines(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a verification is. `total` counts stored events; the bus has about as many."""
+    """How far a verification is. `total` counts stored events; the event bus has about as many."""
 
     doing: str
     done: int
@@ -82,8 +83,8 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies once. `since` limits it to what happened since then; without `bus` it ends at
-    PostgreSQL. What it has no time for within `seconds`, if given, is named in the report."""
+    """Verifies once. `since` limits it to later events; without `bus` it ends at PostgreSQL. The
+    report names what there was no time for within `seconds`, if given."""
 
     def __init__(
         self,
@@ -105,9 +106,9 @@ class Verifier:
         self._clock = clock
 
     def verify(self, rooms: Sequence[int] | None = None) -> Report:
-        """Verifies `rooms`, or all in which something happened since then.
+        """Verify `rooms`, or all in which something happened since `since`.
 
-        Raises: RetryableError when the log, PostgreSQL or the bus is away.
+        Raises: RetryableError when the log, PostgreSQL or the event bus is down.
         """
         try:
             return self._verify(rooms)
@@ -134,7 +135,7 @@ class Verifier:
         return report
 
     def _choose(self, rooms: Sequence[int] | None) -> list[tuple[int, int]]:
-        """(room, stored seq), shard by shard."""
+        """(room, stored seq) of the rooms to verify, shard by shard."""
         if rooms is not None or self._since is None:
             return stored_reader.find_rooms(self._shards, rooms)
         since_ms = int(self._since.timestamp() * 1000)
@@ -146,7 +147,7 @@ class Verifier:
         return stored_reader.find_rooms(self._shards, since=self._since, active=active)
 
     def _look_again(self, suspects: Findings, report: Report, deadline: Deadline) -> None:
-        """Puts those suspects into the report that are still wrong, as they are now."""
+        """Put the suspects that are still wrong into the report, with their present values."""
         ids = {one.room for one in suspects.named if one.room is not None}
         chosen = stored_reader.find_rooms(self._shards, sorted(ids))
         without_room = len(chosen) < len(ids) or any(one.room is None for one in suspects.named)
@@ -156,7 +157,7 @@ class Verifier:
         before = {one.subject for one in suspects.named}
         report.findings = [one for one in again.named if one.subject in before]
         report.findings_not_listed = min(suspects.unnamed, again.unnamed)
-        # A suspect that was not looked at twice is neither right nor wrong.
+        # A suspect that was looked at only once is neither right nor wrong.
         report.left = sorted({*report.left, *second.left})
         report.bus_left = sorted({*report.bus_left, *second.bus_left})
         report.rollups_left = sorted({*report.rollups_left, *second.rollups_left})
@@ -169,7 +170,7 @@ class Verifier:
         *,
         everything: bool,
     ) -> Findings:
-        """`everything`: besides `rooms`, what belongs to no room that exists."""
+        """`everything`: besides `rooms`, also look at what belongs to no existing room."""
         findings = Findings()
         exported: dict[int, Exported] = {}
         total = sum(seq for _, seq in rooms)
@@ -251,5 +252,5 @@ class Verifier:
                 report.rollups_left += rooms[first:]
                 return
         if everything:
-            with suppress(NoTimeLeft):  # it is about no room
+            with suppress(NoTimeLeft):  # the totals belong to no room
                 findings.add(check_totals(deadline))

@@ -1,1 +1,1 @@
-"""The checks, without any server: what they compare is given to them. Pure."""
+"""The checks, without any server: callers pass in the data to compare. Pure."""

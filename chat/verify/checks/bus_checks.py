@@ -1,7 +1,7 @@
 """The records of the event bus against the stored events. Pure.
 
-`BusCheck` takes the records in the order in which the bus has them. Of each room it remembers a
-few numbers, so a topic of any length fits.
+`BusCheck` takes the records in the order of the event bus. It remembers a few numbers for each
+room, so a topic of any length fits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chat.verify.checks.sequence import StoredRow, as_content
 
 
 class Exported(msgspec.Struct, frozen=True):
-    """What the bus must have of a room: seq `first` to `last`."""
+    """What the event bus must have of a room: seq `first` to `last`."""
 
     shard: int
     first: int
@@ -32,7 +32,7 @@ class BusRecord(msgspec.Struct, frozen=True):
 
 
 class _Room(msgspec.Struct):
-    """What has come of a room; `begin` came first of all that came in its turn."""
+    """The records of a room so far; `begin` is the seq of the first that was not late."""
 
     partition: int
     seen: SeqRanges
@@ -43,11 +43,11 @@ class _Room(msgspec.Struct):
 class BusCheck:
     """Compares records with rows.
 
-    `trimmed` says that the bus may have dropped its oldest records, as it is allowed to, and
-    `windowed` that there are records before the first that is fed in. `excuse`
-    says whether a record that differs from its row is a placeholder all the same: of an event
-    that the bus refused, or that was stored later than its placeholder was published. Of rooms
-    that are not expected it only checks that a record has a row.
+    `trimmed` says that the event bus may have dropped its oldest records, as it is allowed to, and
+    `windowed` that there are records before the first that is fed in. `excuse` says whether a
+    record that differs from its row is a legitimate placeholder: of an event that the event bus
+    refused, or that was stored after its placeholder was published. For rooms that are not
+    expected, it only checks that each record has a row.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class BusCheck:
     def feed(
         self, record: BusRecord, row: StoredRow | None, *, late: bool = False
     ) -> Iterator[Finding]:
-        """`row` is the stored event at the record's place.
+        """Check the next record; `row` is the stored event at its place.
 
-        `late`: it took the place of a placeholder, so it may come again long after its turn.
+        `late`: the row replaced a placeholder, so its record may come again long after its turn.
         """
         event = record.event
         if row is not None and not late:
-            # A late one says nothing about what else was left before it.
+            # A late record says nothing about which earlier ones remain.
             self._oldest.setdefault((record.partition, row.shard), row.id)
         expected = self._expected.get(event.room)
         if expected is not None and event.seq < expected.first:
@@ -93,7 +93,7 @@ class BusCheck:
         yield from self._check_order(record, late)
 
     def end(self, first_from: Callable[[int, int], int]) -> Iterator[Finding]:
-        """What never came. `first_from` is the room's lowest seq with at least that row id."""
+        """Report missing records. `first_from` gives a room's lowest seq with at least a row id."""
         for room, expected in self._expected.items():
             found = self._rooms.get(room)
             first = expected.first
@@ -127,11 +127,11 @@ class BusCheck:
             yield _finding(room, seq, "partition", str(known.partition), str(record.partition))
         is_new = known.seen.add(seq)
         if late and self._from_the_middle:
-            return  # its placeholder came in its turn, where nothing is read
+            return  # its placeholder came in its turn, in the part that is not read
         if known.begin is None:
             known.begin = seq
         highest, known.highest = known.highest, max(known.highest, seq)
-        # Where the beginning is not known, a repeat of it looks like something late.
+        # Where the beginning is not known, repeats of earlier records look out of order.
         judged = seq > known.begin or not self._from_the_middle
         if is_new and seq < highest and judged:
             yield _finding(

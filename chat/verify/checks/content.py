@@ -1,4 +1,4 @@
-"""What must be the same of an event wherever it is kept. Pure."""
+"""The parts of an event that must be the same wherever it is kept. Pure."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def content_of(event: RoomEvent) -> Content:
 
 
 def data_digest(raw: bytes) -> bytes:
-    """The same for texts of the same JSON value: PostgreSQL's jsonb keeps the value, not the text.
+    """The same for all texts of one JSON value: PostgreSQL's jsonb keeps the value, not the text.
 
-    What is not JSON has the digest of its bytes, which no JSON text has.
+    Data that is not JSON gets the digest of its bytes, which no JSON text has.
     """
     try:
         canonical = msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
@@ -54,13 +54,13 @@ def data_digest(raw: bytes) -> bytes:
 
 
 def text_digest(text: str) -> bytes:
-    """Stands for a message's body: enough to compare it, and nothing to show."""
-    # Bodies with half a surrogate pair are refused long before; a digest must not fail on one.
+    """Stands for a message's body: enough to compare it, without revealing it."""
+    # Bodies with half a surrogate pair are refused much earlier; a digest must not fail on one.
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def differences(expected: Content, found: Content) -> Iterator[tuple[str, str, str]]:
-    """(field, expected, found) of each field that differs, without anybody's words."""
+    """(field, expected, found) for each field that differs, without anybody's words."""
     for name in ("epoch", "seq", "n", "type", "key", "actor"):
         one, other = getattr(expected, name), getattr(found, name)
         if one != other:

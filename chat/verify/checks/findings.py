@@ -1,4 +1,4 @@
-"""What a verification reports: each difference by its place, never with message text."""
+"""What a verification reports: each difference with its place, never with message text."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from enum import StrEnum
 
 import msgspec
 
-# I8. A room that is gone altogether would else fill the memory with its own absence.
+# I8. Otherwise the findings about a room that is gone altogether would fill the memory.
 MAX_FINDINGS = 10_000
 
 
 class Check(StrEnum):
     """What was compared. The names are values of a metric's label and part of the JSON report."""
 
-    SEQ = "seq"  # 1, 2, 3 … without a gap or a repeat, in the order of storing
-    N = "n"  # messages counted
-    STORED = "stored"  # what the log had stored is in PostgreSQL, with the same content
-    LOGGED = "logged"  # what is not stored yet is in both streams of the log
-    INGEST = "ingest"  # the ingest stream holds what the log gave out, for rooms that exist
+    SEQ = "seq"  # 1, 2, 3 … without a gap or a repeat, in storage order
+    N = "n"  # the running count of messages
+    STORED = "stored"  # what the log calls stored is in PostgreSQL, with the same content
+    LOGGED = "logged"  # events not stored yet are in both streams of the log
+    INGEST = "ingest"  # the ingest stream holds only seqs the log assigned, for rooms that exist
     WATERMARK = "watermark"  # head, n, stored agree with the events
-    PROJECTION = "projection"  # messages, reactions, members, room equal a replay of the events
-    PLACEHOLDER = "placeholder"  # what could not be stored is kept somewhere
-    EXPORTED = "exported"  # what was exported is on the bus, in order, with the same content
-    ROLLUP = "rollup"  # the sums of the analytics are those of the events they have counted
+    PROJECTION = "projection"  # messages, reactions, members and room equal a replay of the events
+    PLACEHOLDER = "placeholder"  # events that could not be stored are kept somewhere
+    EXPORTED = "exported"  # exported events are on the event bus, in order, with the same content
+    ROLLUP = "rollup"  # the analytics' sums match the events that they have counted
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One difference. `room` and `seq` are None where the offender has none, or none that stays."""
+    """One difference. `room` and `seq` are None where the subject has none, or no lasting one."""
 
     check: Check
     room: int | None
@@ -43,12 +43,12 @@ class Finding(msgspec.Struct, frozen=True):
 
     @property
     def subject(self) -> tuple[Check, int | None, int | None, str]:
-        """What it is about, whatever was found there: tells a lasting difference from a new one."""
+        """What it is about, without the values: tells a lasting difference from a new one."""
         return self.check, self.room, self.seq, self.what
 
 
 class Findings:
-    """Collects findings, the first `limit` of them by name and the rest as a number."""
+    """Collects findings: lists the first `limit` and counts the rest."""
 
     def __init__(self, limit: int = MAX_FINDINGS) -> None:
         self._limit = limit

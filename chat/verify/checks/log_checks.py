@@ -1,8 +1,9 @@
 """The log's view of a room against PostgreSQL's. Pure.
 
-What may differ on a live system follows from the order in which the caller read: first the room's
+What may differ on a live system follows from the order in which the caller reads: first the room's
 state and hot tail, then the ingest stream to its end, then the head once more, then PostgreSQL. So
-what the log called stored is in PostgreSQL, and what left the ingest stream unseen is there too.
+events that the log called stored are in PostgreSQL, and so are those trimmed from the ingest stream
+before they were read.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class IngestEntry(msgspec.Struct, frozen=True, gc=False):
 class RoomInLog(msgspec.Struct, frozen=True):
     """A room as the log holds it, at the epoch of its shard.
 
-    `pages` are parts of the hot tail, each read in one step, by the seq that the stream id gives;
-    None stands for an entry that cannot be read. The first came in one step with the numbers.
+    `pages` are parts of the hot tail, each read in one step, keyed by the seq in the stream id;
+    None stands for an unreadable entry. The first page was read in one step with the numbers.
     """
 
     epoch: int
@@ -50,7 +51,7 @@ class LogCheck:
     """Compares one room's hot tail and ingest entries with the rows that are fed in.
 
     `later_head` is the head after the ingest entries were read, None when the room was not in the
-    log then; `has_letter` says whether an ingest entry was set apart as a dead letter.
+    log then; `has_letter` says whether an ingest entry was moved to the dead letters.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class LogCheck:
 
     @property
     def first(self) -> int | None:
-        """The lowest seq of which a row is wanted; None when none is."""
+        """The lowest seq whose row is needed; None when no row is."""
         return min((*self._tail, *self._ingest), default=None)
 
     def feed(self, row: StoredRow, data: events.EventData | None) -> Iterator[Finding]:
-        """Compares a row with what the log has at its place."""
+        """Compare a row with what the log has at its place."""
         if row.seq not in self._tail and row.seq not in self._ingest:
             return
         self._seen.add(row.seq)
@@ -97,7 +98,7 @@ class LogCheck:
                 yield from found
 
     def end(self, stored: StoredUpTo) -> Iterator[Finding]:
-        """What has no row: that is fine while it is on its way and both streams have it."""
+        """Check entries without a row: fine while they are on their way and in both streams."""
         if self._log is not None and self._log.epoch == stored.epoch:
             yield from self._check_numbers(self._log, stored)
             for seq in self._missing_in_tail(self._log, stored):
@@ -134,7 +135,7 @@ class LogCheck:
         first = stored.seq + 1
         if len(log.pages) == 1:
             first = min(first, *covered) if covered else first
-        # Else what is stored may have been trimmed between two pages.
+        # With several pages, stored entries may have been trimmed between reading two of them.
         yield from (seq for seq in range(first, log.head + 1) if seq not in covered)
 
     def _check_tail_entry(self, seq: int, stored: StoredUpTo) -> Iterator[Finding]:
@@ -163,7 +164,7 @@ class LogCheck:
         elif current and (logged := self._tail.get(seq)) is not None:
             for what, one, other in differences(logged, content):
                 yield Finding(Check.LOGGED, self._room, seq, what, one, other)
-        # Of a log that was lost and came back: the drain judges it by what is stored.
+        # Entries of a log that was lost and came back: the drain compares them with what is stored.
 
     def _finding(
         self, check: Check, seq: int | None, what: str, expected: object, found: object
@@ -174,7 +175,7 @@ class LogCheck:
 def _stands_for(
     logged: Content, stored: Content, data: events.EventData | None
 ) -> Iterator[Finding]:
-    """A row must equal what was logged, or be the placeholder of just that."""
+    """A row must equal the logged event, or be that event's placeholder."""
     if isinstance(data, events.EventQuarantined):
         if data.original_type != logged.type:
             yield Finding(

@@ -1,4 +1,4 @@
-"""Placeholders: each stands for something that is kept elsewhere, or stands elsewhere. Pure."""
+"""Placeholders: the event of each is kept as a dead letter or stored elsewhere. Pure."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def check_placeholders(
     originals: Mapping[tuple[int, int], StoredRow],
     retried: Collection[int],
 ) -> Iterator[Finding]:
-    """`letters` are ids of dead letters that are there or were discarded, `originals` the events
-    at the places that duplicates name, `retried` ids of rows whose dead letter was retried."""
+    """`letters` are ids of dead letters that exist or were discarded, `originals` the events at the
+    places that duplicates name, `retried` the ids of rows whose dead letter was retried."""
     for one in placeholders:
         if one.data.duplicate_of is not None:
             original = originals.get(one.data.duplicate_of)
@@ -51,7 +51,7 @@ def _check_duplicate(
     elif original.type == EventType.EVENT_QUARANTINED:
         yield _finding(one, what, "an event", "a placeholder")
     elif original.id >= one.id and not retried:
-        # A retry may find that the same request was stored meanwhile, at a later place.
+        # A retry may find that the same request has been stored meanwhile, at a later place.
         yield _finding(one, what, "an earlier event", "a later one")
 
 

@@ -1,4 +1,4 @@
-"""The tables that a room's events are projected into against a replay of the events. Pure."""
+"""Compares the tables that a room's events are projected into with a replay of the events. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RoomRow(msgspec.Struct, frozen=True):
 
 
 def check_messages(room: int, replay: Replay, rows: Iterable[MessageRow]) -> Iterator[Finding]:
-    """Compares rows from seq `replay.start` on. Takes what it has compared out of the replay."""
+    """Compare rows from seq `replay.start` on. Removes what it has compared from the replay."""
     for row in rows:
         expected = replay.messages.pop(row.seq, None)
         if expected is None:
@@ -90,7 +90,7 @@ def _check_member(room: int, member: ReplayedMember, row: MemberRow) -> Iterator
         expected: object = getattr(member, name)
         found = getattr(row, name)
         if name == "muted_until":
-            # A mute that is over is none: before mutes outlived a membership, nobody kept it.
+            # An expired mute counts as none: before mutes outlived memberships, it was not kept.
             expected, found = _in_force(expected), _in_force(found)
         if expected is not UNSET and expected != found:
             what = f"{name} of user {row.user}"

@@ -1,8 +1,8 @@
-"""What the tables must hold after a room's events: the projections once more, as a pure fold.
+"""What the tables must hold after a room's events: the projections again, as a pure fold.
 
-The same rules as `chat.persistence.projections`, stated without SQL, so that each tests the other.
-A fold that begins in the middle of a room knows only what its own events say; what depends on
-earlier ones stays `UNSET`, or is left out.
+The same rules as in `chat.persistence.projections`, without SQL, so that each tests the other.
+A fold that begins in the middle of a room knows only what its own events say; values that depend
+on earlier events stay `UNSET`, or are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ReplayedMessage(msgspec.Struct, gc=False):
 
 
 class ReplayedMember(msgspec.Struct, gc=False):
-    """A member, or somebody who is none any more (`present` False)."""
+    """A member, or a former member (`present` False)."""
 
     present: bool = True
     role: Role | UnsetType = UNSET
@@ -62,7 +62,7 @@ class Replay:
 
     @property
     def complete(self) -> bool:
-        """Whether the fold began with the room, so that nothing but its result may exist."""
+        """Whether the fold began with the room, so that only its result may exist."""
         return self.start == 1
 
     def apply(
@@ -76,7 +76,7 @@ class Replay:
         actor: int | None,
         at: datetime,
     ) -> None:
-        """Folds the next event in."""
+        """Fold in the next event."""
         match data:
             case events.MessagePosted():
                 self.messages[seq] = ReplayedMessage(
@@ -98,7 +98,7 @@ class Replay:
             case events.MemberJoined():
                 self._join(data, at)
             case events.MemberMuted() | events.MemberUnmuted() if data.everywhere:
-                pass  # a matter of the person, not of the room
+                pass  # concerns the person, not the room
             case events.MemberMuted():
                 self._mute(data.user, data.until)
             case events.MemberUnmuted():
@@ -116,7 +116,7 @@ class Replay:
             case events.RoomArchived():
                 self.room.archived_at = at if data.archived else None
             case events.EventQuarantined():
-                pass  # stands for what could not be stored: nothing became of it
+                pass  # stands for an event that could not be stored, so had no effect
 
     def _delete_or_restore(
         self, kind: EventType, target: int, actor: int | None, at: datetime
@@ -129,7 +129,7 @@ class Replay:
             if not by_author:
                 message.deleted_at = message.deleted_by = None
         elif message.deleted_at is None or (
-            # The author's own deletion takes the place of somebody else's.
+            # The author's own deletion replaces somebody else's.
             actor is not None and actor == message.author and not by_author
         ):
             message.deleted_at, message.deleted_by = at, actor
@@ -146,7 +146,7 @@ class Replay:
     def _join(self, data: events.MemberJoined, at: datetime) -> None:
         member = self.members.get(data.user)
         if member is not None and member.present:
-            member.role = data.role  # somebody who is in gets another role and stays as long
+            member.role = data.role  # a present member keeps `joined_at`
         elif member is not None or self.complete:
             until = None if member is None else member.muted_until
             if isinstance(until, datetime) and until <= at:
@@ -176,5 +176,6 @@ class Replay:
         if member is not None:
             member.muted_until = until
         elif self.complete:
-            # A mute of somebody who was never there. Else only earlier events say who is a member.
+            # The mute of a person who was never in. Without the room's beginning, only earlier
+            # events could say whether they are a member.
             self.members[user] = ReplayedMember(present=False, muted_until=until, banned=False)

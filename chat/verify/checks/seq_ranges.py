@@ -1,4 +1,4 @@
-"""A set of seqs as ranges: what comes in order takes no memory."""
+"""A set of seqs as ranges: seqs that come in order take no additional memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 class SeqRanges:
-    """Seqs that were seen, as disjoint ranges in ascending order, none touching another."""
+    """Seqs seen so far, as disjoint ranges in ascending order, none adjacent to another."""
 
     def __init__(self) -> None:
         self._firsts: list[int] = []
@@ -23,7 +23,7 @@ class SeqRanges:
         return place >= 0 and seq <= self._lasts[place]
 
     def add(self, seq: int) -> bool:
-        """True when `seq` is new."""
+        """Add `seq`; True when it is new."""
         place = bisect_right(self._firsts, seq)
         before = place - 1
         if before >= 0 and seq <= self._lasts[before]:

@@ -1,4 +1,4 @@
-"""The stored events of one room by themselves: gapless, once each, in order, numbered. Pure.
+"""Checks one room's stored events by themselves: gapless, once each, in order, numbered. Pure.
 
 `SequenceCheck` takes the rows in seq order, one by one, so a room of any size fits.
 """
@@ -14,14 +14,14 @@ from chat.verify.checks.findings import Check, Finding
 
 
 class StoredRow(Content, frozen=True, gc=False, kw_only=True):
-    """A row of the event table. `data` is its text as PostgreSQL gives it, not a digest."""
+    """A row of the event table. `data` is its text as PostgreSQL returns it, not a digest."""
 
     id: int
     shard: int
 
 
 def as_content(row: StoredRow) -> Content:
-    """The row in the form that is compared with other places."""
+    """The row in the form that is compared with copies elsewhere."""
     return Content(
         room=row.room,
         epoch=row.epoch,
@@ -36,13 +36,13 @@ def as_content(row: StoredRow) -> Content:
 
 
 def typed_data(row: StoredRow) -> tuple[EventType, events.EventData]:
-    """Raises: ValueError (msgspec's errors are such) when the row is not what its type holds."""
+    """Raises: ValueError (like all of msgspec's errors) when the data does not fit its type."""
     kind = EventType(row.type)
     return kind, events.decode_data(kind, row.data)
 
 
 class SequenceCheck:
-    """Follows a room from seq `start` on. Each call gives the findings of one more row."""
+    """Follows a room from seq `start` on. Each call of `feed` gives the findings of one row."""
 
     def __init__(self, room: int, shard: int, start: int, before: StoredRow | None) -> None:
         """`before` is the row at `start` - 1; None when there is none, or at the beginning."""
@@ -54,7 +54,7 @@ class SequenceCheck:
         self._n: int | None = 0
         if start > 1:
             self._n = before.n if before else None
-        # Places of which nobody knows any more whether a message stood there.
+        # How many places may or may not have held a message.
         self._uncertain = 0
 
     def _finding(
@@ -82,7 +82,7 @@ class SequenceCheck:
         self._seq, self._id, self._epoch = row.seq, max(row.id, self._id), row.epoch
 
     def end(self, stored_seq: int, stored_n: int) -> Iterator[Finding]:
-        """What the room's row says must be what its last event says."""
+        """The watermarks in the room's row must match its last event."""
         if stored_seq > self._seq:
             yield self._gap(self._seq + 1, stored_seq)
         elif stored_seq < self._seq:

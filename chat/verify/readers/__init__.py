@@ -1,1 +1,1 @@
-"""What the checks compare, read from the log, from PostgreSQL and from the dead letters."""
+"""Read what the checks compare: from the log, PostgreSQL and the dead letters."""

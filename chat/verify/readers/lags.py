@@ -1,4 +1,4 @@
-"""How far the watermarks of the whole installation are apart: head ≥ stored ≥ exported."""
+"""How far apart the watermarks of the whole installation are: head ≥ stored ≥ exported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chat.room_log import epochs, keys
 from chat.servers import streams
 from chat.servers.redis_log import blocking_client
 
-# A shard's backlog is not counted beyond that: how long it has waited says more then.
+# A shard's backlog is not counted beyond this: from there its age says more.
 MAX_COUNTED = 10_000
 
 NOT_EXPORTED = """
@@ -28,14 +28,14 @@ NOT_EXPORTED = """
 
 
 class Lag(msgspec.Struct, frozen=True):
-    """What one stage has still to do: how many events, and how long the oldest has waited."""
+    """What one stage still has to do: how many events, and how long the oldest has waited."""
 
     events: int = 0
     seconds: float = 0.0
 
 
 def stored_lag(shards: int) -> Lag:
-    """What is logged and not yet stored. Raises: redis.RedisError."""
+    """Events logged but not yet stored. Raises: redis.RedisError."""
     client = blocking_client()
     seconds, microseconds = client.time()
     now_ms = seconds * 1000 + microseconds // 1000
@@ -48,7 +48,7 @@ def stored_lag(shards: int) -> Lag:
 
 
 def exported_lag(shards: int) -> Lag:
-    """What is stored and not yet on the bus; at most `MAX_COUNTED` events a shard.
+    """Events stored but not yet on the event bus; at most `MAX_COUNTED` events per shard.
 
     Raises: OperationalError.
     """

@@ -15,7 +15,7 @@ LOOK_UPS = 500
 
 
 def has_letter(shard: int, entry: IngestEntry) -> bool:
-    """Whether the drain set this ingest entry apart."""
+    """Whether the drain moved this ingest entry to the dead letters."""
     stream_id = "{}-{}".format(*entry.stream_id)
     origin = DeadLetterOrigin(shard=shard, stream_id=stream_id)
     if entry.content is not None:
@@ -31,7 +31,7 @@ def has_letter(shard: int, entry: IngestEntry) -> bool:
 
 
 def known_letters(ids: Sequence[str]) -> Collection[str]:
-    """Those of `ids` that are dead letters, or were until a person discarded them on record."""
+    """Those of `ids` that are dead letters, or were until a person discarded them (on record)."""
     ids = [letter for letter in ids if store.is_id(letter)]
     known: set[str] = set()
     for first in range(0, len(ids), LOOK_UPS):

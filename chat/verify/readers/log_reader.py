@@ -11,12 +11,12 @@ from chat.servers.redis_log import blocking_client
 from chat.verify.checks.content import Content, content_of
 from chat.verify.checks.log_checks import IngestEntry, RoomInLog
 
-# One step holds up the log server for about a millisecond.
+# One step blocks the log server for about a millisecond.
 PAGE_ENTRIES = 500
 
 
 def active_rooms(shard: int, since_ms: int) -> list[int]:
-    """Rooms of the log in which something happened since then."""
+    """Rooms of the log in which something happened at or after `since_ms`."""
     found = blocking_client().zrange(keys.active(shard), since_ms, "+inf", byscore=True)
     return [int(room) for room in cast(list[bytes], found)]
 
@@ -37,7 +37,7 @@ def read_room(shard: int, room: int) -> RoomInLog | None:
             blocking_client(),
             keys.log(shard, room),
             first=f"({entries[-1][0].decode()}",
-            last=f"{head}-0",  # later ones came after the numbers were read
+            last=f"{head}-0",  # later entries came after the numbers were read
             count=PAGE_ENTRIES,
         )
         pages.append(_page(entries))
@@ -54,7 +54,7 @@ def read_head(shard: int, room: int) -> int | None:
 
 
 class IngestIndex:
-    """What the ingest stream of a shard holds, by room, read once from its beginning to its end.
+    """The entries of a shard's ingest stream, by room, read once from beginning to end.
 
     `extend` reads on to the present end; entries of rooms that are `done` are not kept.
     """
@@ -68,7 +68,7 @@ class IngestIndex:
 
     @property
     def rooms(self) -> Collection[int]:
-        """Rooms of which entries are kept."""
+        """Rooms whose entries are kept."""
         return self._by_room.keys()
 
     def extend(self) -> None:
@@ -92,7 +92,7 @@ class IngestIndex:
         return self._by_room.get(room, [])
 
     def finish(self, room: int) -> None:
-        """Forgets a room that has been compared."""
+        """Forget a room that has been compared."""
         self._done.add(room)
         self._by_room.pop(room, None)
 

@@ -71,9 +71,9 @@ def find_rooms(
     since: datetime | None = None,
     active: Sequence[int] = (),
 ) -> list[tuple[int, int]]:
-    """(id, stored seq) of all rooms, or of `rooms`, or of those with an event since then.
+    """(id, stored seq) of all rooms, or of `rooms`, or of those with an event since `since`.
 
-    `active` are those of which the log says so. They come shard by shard.
+    `active` are rooms with such an event according to the log. The result is ordered by shard.
     """
     values = {"rooms": rooms, "since": since, "active": list(active), "shards": shards}
     return [(room, seq) for room, seq in _select(_ROOMS, values)]
@@ -81,7 +81,7 @@ def find_rooms(
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """All reads within are of one moment."""
+    """All reads within see the same snapshot."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -98,7 +98,7 @@ def read_room(room: int) -> RoomRow | None:
 
 
 def read_persist_cursor(shard: int, seq: int) -> StoredUpTo:
-    """The shard's cursor beside the room's stored `seq`."""
+    """The shard's cursor together with the room's stored `seq`."""
     rows = _select(
         "SELECT epoch, position FROM chat_shardcursor WHERE shard = %s AND kind = 'persist'",
         [shard],
@@ -123,7 +123,7 @@ def event_at(room: int, seq: int) -> StoredRow | None:
 
 
 def events_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], StoredRow]:
-    """The events at (room, seq) of `places`, those that exist."""
+    """The events at those (room, seq) of `places` that exist."""
     if not places:
         return {}
     rows = _select(_EVENTS_AT, [[room for room, _ in places], [seq for _, seq in places]])
@@ -160,7 +160,7 @@ def messages(room: int, start: int) -> Iterator[MessageRow]:
 
 
 def reactions(room: int, start: int) -> Iterable[tuple[int, int, str]]:
-    """(target, user, emoji) of reactions to what stands at seq `start` or later."""
+    """(target, user, emoji) of reactions to messages at seq `start` or later."""
     return _select(
         "SELECT target, user_id, emoji FROM chat_reaction WHERE room_id = %s AND target >= %s",
         [room, start],
@@ -178,12 +178,12 @@ def members(room: int) -> list[MemberRow]:
 
 
 def banned(room: int) -> set[int]:
-    """User ids of those who may not come back."""
+    """User ids of the people who may not come back."""
     return {one for (one,) in _select("SELECT user_id FROM chat_ban WHERE room_id = %s", [room])}
 
 
 def exported_seq(room: int) -> int:
-    """Up to where the export says that the room is on the bus; 0 when it has nothing of it."""
+    """Up to which seq the room is on the event bus, according to the export; 0 for nothing."""
     rows = _select("SELECT seq FROM chat_exportedroom WHERE room_id = %s", [room])
     return rows[0][0] if rows else 0
 
@@ -218,8 +218,8 @@ def count_types(
 ) -> list[tuple[int, str, int, int]]:
     """(room, event type, events, characters of messages) in `spans` of (room, first, last seq).
 
-    Leaves out the stretches in `without`, what happened before `since`, and events of members with
-    whom nobody comes in or leaves.
+    Leaves out the stretches in `without`, events before `since`, and member events with which
+    nobody comes in or leaves.
     """
     values = {
         "span_room": [room for room, _, _ in spans],
@@ -234,7 +234,7 @@ def count_types(
 
 
 def replaced(row_ids: Iterable[int], *, published: bool = False) -> set[int]:
-    """Those of the event rows that took the place of a placeholder; `published`: on the bus too."""
+    """The event rows that replaced a placeholder; `published`: only those on the event bus too."""
     rows = _select(
         "SELECT event_id FROM chat_eventreplacement WHERE event_id = ANY(%s)"
         " GROUP BY event_id HAVING NOT %s OR bool_and(published_at IS NOT NULL)",
