@@ -1,2 +1,2 @@
-"""What operators look at: health, the check of delivery, the probe, and numbers of the whole
+"""What operators look at: health, the delivery check, the probe, and metrics of the whole
 installation."""

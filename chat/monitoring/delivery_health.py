@@ -1,11 +1,12 @@
-"""What the periodic verification found, kept where every process that shows metrics can read it.
+"""What the periodic verification found, kept where every process that serves metrics can read it.
 
-The result lies on the bus, and a web process shows it when it is asked for metrics
-(`chat.monitoring.installation_metrics`): the same numbers everywhere, whoever ran the check.
+The result is on the bus, and web processes report it in their metrics
+(`chat.monitoring.installation_metrics`): the same numbers everywhere, whichever process ran the
+check.
 
-A room that was wrong is looked at from then on until it is right, so that an alert goes away only
-when something was mended. What takes long, to read the bus or a busy room since then, is done
-again at intervals that double, and what there is no time for counts as it was found last.
+A room found wrong is checked again until it is right, so that an alert goes away only after a fix.
+Slow checks (reading the event bus, or a busy room since then) are repeated at intervals that
+double. A room that there is no time for keeps its last result.
 
 | Key on the bus | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -36,26 +37,26 @@ from chat.verify.readers.log_reader import active_rooms
 
 logger = logging.getLogger(__name__)
 
-# Neither expires: what was wrong stays so when no check can end.
+# Neither expires: rooms found wrong stay listed even if no later check can finish.
 KEY = "veche:delivery-health"
 WRONG = "veche:delivery-health:wrong"
 LOCK = "veche:delivery-health:checking"
 # Twice as long as the pause between two checks, so that nothing falls between them.
 WINDOW = timedelta(minutes=2)
-# A check must be over before the next one begins, and before Celery ends it; the rooms it had no
-# time for differ each time. The recent rooms leave something to those that were wrong.
+# A check must be over before the next one begins, and before Celery ends it. The rooms that it has
+# no time for differ each time. The recent rooms leave some time for those found wrong before.
 CHECK_SECONDS = 55.0
 RECENT_SECONDS = 40.0
 LOCK_SECONDS = 120
 MAX_ROOMS = 5_000
 MAX_WRONG_ROOMS = 100
 FIRST_WAIT = timedelta(minutes=1)
-# For so long at most, an alert outlives its mending.
+# How long an alert may outlive the fix.
 LONGEST_WAIT = timedelta(hours=1)
 
 
 class WrongRoom(msgspec.Struct, frozen=True):
-    """A room that is to be looked at, from `since` on; `violations` is what was found last."""
+    """A room to check again, from `since` on; `violations` is what was found last."""
 
     since: datetime
     violations: dict[str, int]
@@ -68,10 +69,10 @@ class WrongRoom(msgspec.Struct, frozen=True):
 
 
 class DeliveryHealth(msgspec.Struct, frozen=True):
-    """The result of one check. `violations` has the names of `Check`; absent ones are 0.
+    """The result of one check. The keys of `violations` are values of `Check`; absent ones are 0.
 
-    `rooms_left` are those that there was no time for, whether in PostgreSQL, on the bus or in the
-    rollups.
+    `rooms_left` counts rooms that there was no time for, whether in PostgreSQL, on the event bus or
+    in the rollups.
     """
 
     checked_at: datetime
@@ -84,9 +85,9 @@ class DeliveryHealth(msgspec.Struct, frozen=True):
 
 
 def check_recent_rooms(clock: Clock = time.monotonic) -> DeliveryHealth | None:
-    """Verifies rooms in which something happened a moment ago; None while another check runs.
+    """Verify rooms in which something happened recently; None while another check runs.
 
-    Raises: RetryableError or redis.RedisError when a source or the bus is away.
+    Raises: RetryableError or redis.RedisError when a source or the bus is down.
     """
     client = redis_bus.blocking_client()
     if not client.set(LOCK, 1, nx=True, ex=LOCK_SECONDS):
@@ -96,7 +97,7 @@ def check_recent_rooms(clock: Clock = time.monotonic) -> DeliveryHealth | None:
         health, wrong = _check(known, clock)
         pipeline = client.pipeline(transaction=True)
         pipeline.set(KEY, msgspec.json.encode(health))
-        # Only what has changed: somebody may have found a room right in the meantime.
+        # Only changes: another verification may have found a room right in the meantime.
         if right := known.keys() - wrong.keys():
             pipeline.hdel(WRONG, *map(str, right))
         for room, one in wrong.items():
@@ -128,7 +129,7 @@ def _check(
     by_room: defaultdict[int, Counter[str]] = defaultdict(Counter)
     without_room: Counter[str] = Counter()
     for finding in findings.values():
-        # By place, never by content: this is what an operator searches for.
+        # The place, never the content: this is what an operator searches for.
         logger.error(
             "delivery violation: %s", finding, extra={"room": finding.room, "seq": finding.seq}
         )
@@ -138,7 +139,7 @@ def _check(
     left_of_due = set().union(*(report.unfinished for report in reports[1:]))
     for room, one in known.items():
         if room not in due or room in left_of_due:
-            by_room[room] |= Counter(one.violations)  # the higher number of each
+            by_room[room] |= Counter(one.violations)  # the higher count of each check
     wrong: dict[int, WrongRoom] = {}
     for room in sorted(by_room, key=lambda room: room not in known):  # known ones stay
         found = dict(by_room[room])
@@ -162,12 +163,12 @@ def _check(
 
 
 def _look_at_wrong(due: Mapping[int, WrongRoom], deadline: Deadline, clock: Clock) -> list[Report]:
-    """Rooms that became wrong together are looked at together, each lot from its own beginning."""
+    """Verify rooms that became wrong together in one group, each group from its own beginning."""
     lots: defaultdict[tuple[datetime, bool], list[int]] = defaultdict(list)
     for room, one in due.items():
         lots[one.since, one.is_wrong_on_bus].append(room)
-    # The recent rooms' records are read at each check, so the bus is asked again only for what
-    # it was wrong in. None of the lots is always the last.
+    # Every check reads the recent rooms' records, so the event bus is read again only for rooms
+    # that were wrong on it. Shuffled, so that no group is always starved by the deadline.
     return [
         _verify(rooms, since, deadline.seconds_left, clock, with_bus=with_bus)
         for (since, with_bus), rooms in random.sample(list(lots.items()), len(lots))
@@ -182,7 +183,7 @@ def _newly_wrong(violations: dict[str, int], since: datetime, began: datetime) -
 def _wrong_again(
     known: WrongRoom, violations: dict[str, int], began: datetime, *, was_left: bool
 ) -> WrongRoom:
-    """`was_left`: there was no time for it, so it may take long although the bus is right."""
+    """`was_left`: there was no time for it, so it may take long even without the event bus."""
     found = msgspec.structs.replace(known, violations=violations)
     if not was_left and not found.is_wrong_on_bus:
         return _again_after(found, timedelta(0), began)
@@ -208,15 +209,15 @@ def _verify(
 
 
 def wrong_rooms() -> dict[int, WrongRoom]:
-    """The rooms that are looked at until they are right. Raises: redis.RedisError."""
+    """The rooms that are checked until they are right. Raises: redis.RedisError."""
     found = cast(dict[bytes, bytes], redis_bus.blocking_client().hgetall(WRONG))
     return {int(room): msgspec.json.decode(raw, type=WrongRoom) for room, raw in found.items()}
 
 
 def forget(rooms: Mapping[int, WrongRoom]) -> None:
-    """Ends looking at `rooms`, which a verification from their beginnings found right.
+    """Stop checking `rooms`, which a verification from their beginnings found right.
 
-    Give it what `wrong_rooms` said before that began. Raises: redis.RedisError.
+    Pass what `wrong_rooms` returned before that verification began. Raises: redis.RedisError.
     """
     if rooms:
         redis_bus.blocking_client().hdel(WRONG, *map(str, rooms))

@@ -7,5 +7,5 @@ from django.http import HttpRequest
 
 
 def weak_log(request: HttpRequest) -> dict[str, bool]:
-    """Context of all templates: whether the log server is allowed to be weak."""
+    """Template context: whether the log server is allowed to be weak."""
     return {"weak_log": settings.ENV.allow_weak_log}

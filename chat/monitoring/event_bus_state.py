@@ -1,9 +1,9 @@
-"""What the event bus was found to be a moment ago: which one, what it is worth, and whether it may
-be used at all.
+"""The event bus as it was last found: which one it is, its weaknesses, and whether it may be used
+at all.
 
 A worker looks every minute and puts the answer on the bus (Redis), where every process that shows
-it can read it. It also wakes the export of shards whose events are on a bus that is gone: shards
-in which nothing new is written would not notice.
+it can read it. It also wakes the export of shards whose events are on an event bus that is gone:
+shards in which nothing new is written would not notice.
 
 | Key (bus) | Type | Expiry | Meaning |
 |---|---|---|---|
@@ -27,13 +27,13 @@ from chat.servers import redis_bus
 logger = logging.getLogger(__name__)
 
 KEY = "veche:event-bus"
-# What is older than some missed looks is not known.
+# After several missed looks the state counts as unknown.
 KEPT_SECONDS = 600
 
 
 class EventBusState(msgspec.Struct, frozen=True):
-    """`weaknesses`: settings that let the bus lose what it has acknowledged, in Kafka's words.
-    `refused`: why nothing is published on it before a person has mended it; "" when it may be."""
+    """`weaknesses`: settings that let the event bus lose acknowledged records, in Kafka's terms.
+    `refused`: why nothing is published until a person has fixed it; "" when it may be used."""
 
     checked_at: datetime
     kind: str
@@ -43,9 +43,9 @@ class EventBusState(msgspec.Struct, frozen=True):
 
 
 def look() -> list[int]:
-    """Looks, keeps what was found, and returns the shards that have to be exported anew.
+    """Look, keep the result, and return the shards that have to be exported anew.
 
-    Raises: RetryableError when the event bus is away; redis.RedisError; OperationalError.
+    Raises: RetryableError when the event bus is down; redis.RedisError; OperationalError.
     """
     kind, now = event_bus().name, datetime.now(UTC)
     try:
@@ -66,6 +66,6 @@ def _keep(state: EventBusState) -> None:
 
 
 def last(client: Redis | None = None) -> EventBusState | None:
-    """What was found last; None when nobody has looked lately. Raises: redis.RedisError."""
+    """The last result; None when no worker has looked lately. Raises: redis.RedisError."""
     found = cast(bytes | None, (client or redis_bus.blocking_client()).get(KEY))
     return None if found is None else msgspec.json.decode(found, type=EventBusState)

@@ -1,4 +1,4 @@
-"""What load balancers, container health checks and Prometheus ask."""
+"""The endpoints for load balancers, container health checks and Prometheus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHECK_SECONDS = 1.0
 
 @never_cache
 async def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers at all. Checks nothing else: a restart would mend nothing."""
+    """200 while the process answers at all. Checks nothing else: a restart would fix nothing."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
@@ -35,16 +35,16 @@ class Readiness:
 
     def __init__(self, is_draining: Callable[[], bool]) -> None:
         self._is_draining = is_draining
-        # Once is enough; see `answer`.
+        # Having reached them once is enough; see `answer`.
         self.has_reached_all = False
 
     async def answer(self, request: HttpRequest) -> JsonResponse:
-        """200 when people can chat through this process; 503 names what is away, or `draining`.
+        """200 when people can chat through this process; 503 names what is down, or `draining`.
 
-        Without the database or the bus they still can, and every other process is without it too:
-        the answer is then 200 and `degraded`, so that a balancer does not close what works. Only a
-        process that has just started waits for everything, so that no deploy replaces processes
-        that hold connections by ones that nobody can connect to.
+        Without the database or the bus they still can, and every other process lacks it too. The
+        answer is then 200 and `degraded`, so that a balancer does not cut off a working process.
+        Only a process that has just started waits for everything: a deploy must not replace
+        processes that hold connections with processes that nobody can connect to.
         """
         if self._is_draining():
             return JsonResponse({"status": "draining"}, status=503)
@@ -77,11 +77,11 @@ readyz = never_cache(Readiness(hub.draining).answer)
 
 
 async def in_time(check: Awaitable[None]) -> str:
-    """`ok`, or the kind of failure; error texts stay out, they may hold addresses."""
+    """`ok`, or the kind of failure; error texts are left out because they may hold addresses."""
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check
-    except Exception as error:  # Whatever it is, the part is not there.
+    except Exception as error:  # Whatever the error, the part is unavailable.
         return type(error).__name__
     return "ok"
 
@@ -96,7 +96,7 @@ async def check_redis(url: str) -> None:
 
 
 async def check_database() -> None:
-    """Raise unless PostgreSQL lets somebody in."""
+    """Raise unless PostgreSQL accepts a connection."""
     if not await postgres.lets_in():
         raise Unavailable("The database does not answer.")
 
@@ -113,7 +113,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 @functools.cache
 def installation() -> CollectorRegistry:
-    """What is true of the whole installation, as this process reads it."""
+    """The metrics of the whole installation, as this process reads them."""
     return installation_metrics.registry()
 
 
@@ -121,13 +121,13 @@ def may_read_metrics(request: HttpRequest) -> bool:
     return may_read_metrics_from(
         request.META.get("REMOTE_ADDR", ""),
         request.headers.get("Authorization", ""),
-        # Behind a proxy everybody's peer may be on loopback.
+        # Behind a proxy every peer may appear to be on loopback.
         proxied=bool(settings.ENV.trusted_proxies) or "X-Forwarded-For" in request.headers,
     )
 
 
 def may_read_metrics_from(peer: str, authorization: str, *, proxied: bool) -> bool:
-    """Whether `peer`, an address, may: with METRICS_TOKEN, or where there is none, from here."""
+    """Whether address `peer` may read metrics: with METRICS_TOKEN, or if unset, from loopback."""
     token = settings.ENV.metrics_token
     if token:
         given = authorization.removeprefix("Bearer ")

@@ -1,9 +1,9 @@
-"""What is true of the whole installation, read where it lies when somebody asks for metrics.
+"""Metrics of the whole installation, read from their sources when metrics are scraped.
 
-Every web process shows it, and all of them the same within seconds, so Prometheus takes the
-largest (`max`) and never the sum. Nothing is read more often than every `KEPT_SECONDS`, however
-many ask; each source has a thread and a time limit of its own, so that one which is away hides
-nothing of the others. Everything that is counted has a bound.
+Every web process reports the same values within seconds, so Prometheus takes the largest (`max`)
+and never the sum. Nothing is read more often than every `KEPT_SECONDS`, however many scrapes there
+are. Each source has its own thread and time limit, so that an unreachable one does not hide the
+others. Every count is bounded.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ logger = logging.getLogger(__name__)
 
 Read = Callable[[], list[Metric]]
 
-# Prometheus asks every 15 s and gives up after 10.
+# Prometheus scrapes every 15 s and gives up after 10.
 KEPT_SECONDS = 5.0
 WAIT_SECONDS = 4.0
 ANSWER_SECONDS = 2.0
 ACTIVE_SECONDS = 300
-# More open dead letters than that are not told apart.
+# More open dead letters than this are not told apart.
 MAX_LETTERS = 10_000
-# Of the newest events; in a busier installation the number of people is a little low.
+# Only this many of the newest events; in a busier installation the number of people is a bit low.
 MAX_RECENT_EVENTS = 10_000
 
 COUNT_PEOPLE = """
@@ -57,7 +57,7 @@ COUNT_PEOPLE = """
         SELECT actor_id, at FROM chat_roomevent ORDER BY id DESC LIMIT %s
     ) AS recent WHERE at > now() - %s * interval '1 second'
 """
-# Not by `backend_type`, which PostgreSQL shows of one's own role alone.
+# Not by `backend_type`, which PostgreSQL shows only for one's own role.
 COUNT_CONNECTIONS = """
     SELECT (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL),
            current_setting('max_connections')::int, pg_database_size(current_database())
@@ -76,7 +76,7 @@ class _Source:
         self._was_away = False
 
     def begin(self) -> Future[list[Metric]]:
-        """Reads anew when it is time to; a reading that hangs is not joined by another."""
+        """Start a new read when one is due, but never while an earlier one hangs."""
         now = time.monotonic()
         if self._reading is None or (self._reading.done() and now - self._began >= KEPT_SECONDS):
             self._began = now
@@ -85,12 +85,12 @@ class _Source:
         return self._reading
 
     def patience_seconds(self) -> float:
-        """How long the reading is worth waiting for: whoever was away has shown it before."""
+        """How long to wait for the read: not at all if the source failed last time."""
         return 0.0 if self._was_away else self._began + WAIT_SECONDS - time.monotonic()
 
 
 class InstallationCollector:
-    """What prometheus_client collects from. One scrape reads, those at the same time wait."""
+    """The collector for prometheus_client. One scrape reads; concurrent ones wait for it."""
 
     def __init__(self, sources: dict[str, Read]) -> None:
         self._sources = [_Source(name, read) for name, read in sources.items()]
@@ -115,14 +115,14 @@ def _result(name: str, reading: Future[list[Metric]]) -> list[Metric] | None:
         return None
     error = reading.exception()
     if error is not None:
-        # Only the kind: the text may hold an address.
+        # Only the type: the text may hold an address.
         logger.warning("%s gives no metrics: %s", name, type(error).__name__)
         return None
     return reading.result()
 
 
 def registry() -> CollectorRegistry:
-    """A registry of what is true of the whole installation; one for each process."""
+    """A registry of the metrics of the whole installation; one per process."""
     made = CollectorRegistry()
     sources: dict[str, Read] = {"log": read_log, "bus": read_bus, "database": read_database}
     made.register(InstallationCollector(sources))
@@ -133,13 +133,13 @@ _clients: dict[str, Redis] = {}
 
 
 def _client(url: str) -> Redis:
-    """A client that gives up early. It connects when it is used, and again when it has to."""
+    """A client that gives up early. It connects on first use, and reconnects when it has to."""
     if url not in _clients:
         _clients[url] = Redis.from_url(
             url,
             socket_timeout=ANSWER_SECONDS,
             socket_connect_timeout=ANSWER_SECONDS,
-            # A connection that broke shows only when it is used; who is silent is not asked again.
+            # A broken connection shows only when used, so retry that; never retry a silent server.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
     return _clients[url]
@@ -184,11 +184,11 @@ def _weaknesses(client: Redis) -> list[str]:
     try:
         return redis_durability.look(client)
     except ResponseError:
-        return []  # This account may not ask; who appends has asked, or it would not append.
+        return []  # This account may not ask; appending processes have asked, or would not append.
 
 
 def _open_letters(client: Redis, now_ms: int) -> list[Metric]:
-    """By source, from the names of what failed: those hold no payload."""
+    """Open dead letters by source, from the names of what failed, which hold no payload."""
     count: Counter[str] = Counter()
     oldest: dict[str, int] = {}
     cursor = 0
@@ -213,8 +213,8 @@ def _log_file(client: Redis) -> list[Metric]:
     info = client.info("persistence")
     return [
         metrics.LOG_FILE_BYTES.sample(info.get("aof_current_size", 0)),
-        # With `appendfsync always` a server that cannot write exits. That it cannot rewrite its
-        # file, which takes room for a second one, is the sign that comes before.
+        # With `appendfsync always` a server that cannot write exits. The earlier sign is that it
+        # cannot rewrite its file, which needs space for a second one.
         metrics.LOG_WRITES_OK.sample(
             info.get("aof_last_write_status", "ok") == "ok"
             and info.get("aof_last_bgrewrite_status", "ok") == "ok"
@@ -236,7 +236,7 @@ def _of_server(name: str, client: Redis) -> list[Metric]:
 
 
 def read_bus() -> list[Metric]:
-    """Raises: redis.RedisError; msgspec.MsgspecError when what lies there is not ours."""
+    """Raises: redis.RedisError; msgspec.MsgspecError when a value there is not ours."""
     client = _client(settings.ENV.bus_redis_url)
     broker = _client(settings.CELERY_BROKER_URL)
     health_text = cast(bytes | None, client.get(delivery_health.KEY))
@@ -263,7 +263,7 @@ def read_bus() -> list[Metric]:
 
 
 def _event_bus(client: Redis) -> list[Metric]:
-    """0 also where nobody has looked lately; that no worker works has an alert of its own."""
+    """0 also when no worker has looked lately; missing workers have an alert of their own."""
     state = event_bus_state.last(client)
     return [
         metrics.WEAK_EVENT_BUS.sample(state is not None and bool(state.weaknesses)),
@@ -297,7 +297,7 @@ def _read_database() -> list[Metric]:
         )
         persist = ShardCursor.objects.filter(kind=ShardCursor.Kind.PERSIST)
         epochs_begun = persist.filter(epochs_begun__gt=0).values_list("epochs_begun", flat=True)
-        # The first one is how a shard begins.
+        # A shard's first epoch is not a change.
         epoch_changes = sum(epochs - 1 for epochs in epochs_begun)
     return [
         metrics.WATERMARK_LAG_EVENTS.sample(exported=lag.events),

@@ -1,8 +1,8 @@
-"""The probe: sends a message as a program does, and watches it through every stage.
+"""The probe: sends a message the way a program does, and watches it through every stage.
 
-Metrics from inside miss what is lost in silence. This looks from outside: a ticket by REST, two
-WebSockets through the address that people use, one that writes and one that reads; then how far
-PostgreSQL says that the export, and the analytics, have got.
+Internal metrics miss silent losses. The probe looks from outside: it gets a ticket by REST and
+opens two WebSockets at the address that people use, one that writes and one that reads. Then it
+asks PostgreSQL how far the export, and the analytics, have got.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ IsThere = Callable[[int, int], bool]
 
 
 class ProbeFailed(Exception):
-    """A stage that did not end in time, or was refused. Its text holds no address."""
+    """A stage did not end in time, or was refused. The error's text holds no address."""
 
     def __init__(self, stage: str, why: str) -> None:
         super().__init__(f"{stage}: {why}")
@@ -48,7 +48,7 @@ class ProbeFailed(Exception):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """How one run went. `seconds` since sending, for each stage that was reached."""
+    """The result of one run. `seconds` since sending, for each stage that was reached."""
 
     seconds: dict[str, float]
     failures: dict[str, str]
@@ -89,7 +89,7 @@ class Peer:
 
 
 class Run:
-    """One message and what has been heard of it."""
+    """One message and what has been heard about it."""
 
     def __init__(self, room: int, stage_seconds: float) -> None:
         self._room = room
@@ -139,7 +139,7 @@ class Run:
         for stage, is_there in last_stages().items():
             try:
                 async with asyncio.timeout(self._left()):
-                    # Another process does it, and tells nobody here.
+                    # Another process does the work, and nothing here is told about it.
                     while not await in_database(is_there, self._room, seq):  # noqa: ASYNC110
                         await asyncio.sleep(POLL_SECONDS)
             except TimeoutError:
@@ -171,14 +171,14 @@ def is_exported(room: int, seq: int) -> bool:
 
 
 def last_stages() -> dict[str, IsThere]:
-    """The stages of which no socket hears, in their order."""
+    """The stages that no WebSocket reports, in order."""
     return {"exported": is_exported, "rolled_up": rollups().is_counted}
 
 
 async def probe(room: int, token: str) -> Measured:
     """One run, in the probe's room and with a token of its account. Counts it in the metrics.
 
-    Never raises for what Veche does: that is what the answer says.
+    Never raises for failures of Veche: the result reports them.
     """
     try:
         async with _two_peers(room, token) as (run, writer):
@@ -200,7 +200,7 @@ async def _two_peers(room: int, token: str) -> AsyncIterator[tuple[Run, Peer]]:
                     open_peers.push_async_callback(peer.close)
                     await peer.hello()
         except Exception as error:
-            # Whatever it is, nobody can connect.
+            # Whatever the error, nobody can connect.
             raise ProbeFailed("connect", type(error).__name__) from error
         try:
             yield run, peer
@@ -209,7 +209,7 @@ async def _two_peers(room: int, token: str) -> AsyncIterator[tuple[Run, Peer]]:
 
 
 async def _connect(token: str) -> ClientConnection:
-    """A new connection, by a ticket; under the name that people use, at PROBE_URL."""
+    """A new connection with a ticket; to PROBE_URL, but under the host name that people use."""
     public = urlsplit(settings.ENV.allowed_origins[0])
     at = urlsplit(settings.ENV.probe_url or settings.ENV.allowed_origins[0])
     ticket = await asyncio.to_thread(_ticket, at.geturl(), public.netloc, token)
@@ -251,7 +251,7 @@ def _count(measured: Measured) -> None:
 async def repeat(
     run_once: Callable[[], Awaitable[object]], every_seconds: float, stop: asyncio.Event
 ) -> None:
-    """Runs at once and then every so often, measured from start to start, until `stop` is set."""
+    """Run at once and then every `every_seconds`, from start to start, until `stop` is set."""
     while not stop.is_set():
         began = time.monotonic()
         await run_once()

@@ -1,9 +1,9 @@
-"""Who the probe is and where it writes: an account and a room that nobody else sees.
+"""The probe's identity and where it writes: an account and a room that nobody else sees.
 
-The account cannot sign in, is found by nobody, and is in one room only: a private one, of which
-it is the only member. All else about the room is ordinary: its messages are logged, stored,
-exported, verified and counted by the analytics like everybody's, or the probe would prove nothing.
-Only what people read about all rooms together leaves it out
+The account cannot sign in, nobody can find it, and it is in one room only: a private one, of which
+it is the only member. Otherwise the room is ordinary: its messages are logged, stored, exported,
+verified and counted by the analytics like all others, or the probe would prove nothing. Only the
+numbers that people read about all rooms together leave it out
 (`chat.queries.analytics_host.own_traffic`).
 
 Functions use the ORM, except `ensure_room`.
@@ -28,7 +28,7 @@ DISPLAY_NAME = "Probe"
 ROOM_NAME = "Probe"
 ROOM_TOPIC = "Messages of manage.py probe, which measures how long each stage takes."
 TOKEN_NAME = "probe"  # noqa: S105
-# A probe that runs uses its token every few minutes at least.
+# A running probe uses its token at least every few minutes.
 TOKEN_UNUSED_FOR = timedelta(hours=2)
 
 
@@ -44,7 +44,7 @@ def ensure_user() -> User:
 
 
 async def ensure_room(user_id: int) -> int:
-    """The id of the probe's room. Raises: ClientError or Unavailable, as any action."""
+    """The id of the probe's room. Raises: ClientError or Unavailable, like any action."""
     found = await in_database(_find_room, user_id)
     if found is not None:
         return found
@@ -65,7 +65,7 @@ def new_token(user_id: int) -> tuple[int, str]:
         "pk", flat=True
     ):
         tokens.revoke(user_id, token_id)
-    # For as long as its process runs.
+    # Without an expiry: valid for as long as its process runs.
     row, text = tokens.issue(user_id, TOKEN_NAME, {Scope.READ, Scope.WRITE}, days=None)
     return row.pk, text
 

@@ -1,4 +1,4 @@
-"""How far each shard is stored and exported: what an operator looks at first."""
+"""How far each shard is stored and exported, which is what an operator looks at first."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from chat.room_log import keys
 from chat.room_log.cursors import START_OF_EVENTS
 from chat.servers.redis_log import blocking_client
 
-# Of each shard, for who looks every few seconds.
+# Events counted per shard, for pages that look every few seconds.
 MAX_COUNTED = 100_000
 
 
 class ShardState(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of one shard. `waiting`: events before it; None when the log server is away."""
+    """One step of one shard. `waiting`: events before it; None when the log server is down."""
 
     shard: int
     kind: str  # persist or export
@@ -34,9 +34,9 @@ class ShardState(msgspec.Struct, frozen=True, kw_only=True):
 def shard_states(unexported: Mapping[int, int] | None = None) -> Iterator[ShardState]:
     """Both steps of every shard.
 
-    `unexported` are the events before the export by shard, as the watermarks of the rooms have
-    them: to count them takes as long as there are many. Of an export that was set back, whose
-    watermarks stay, `MAX_COUNTED` are counted at most.
+    `unexported` are the numbers of events that wait for the export, by shard, according to the
+    rooms' watermarks. Without them events are counted, which takes longer the more there are. For
+    an export that was set back the watermarks stay, so at most `MAX_COUNTED` events are counted.
 
     Raises: OperationalError.
     """
