@@ -1,1 +1,1 @@
-"""Which request or event a line of a log and a span belong to."""
+"""Which request or event a log line or a span belongs to."""

@@ -1,4 +1,4 @@
-"""Ids of traces and spans: chosen ones where a trace must be found again, else random ones."""
+"""Ids of traces and spans: chosen ones where a trace must be found again, otherwise random."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _chosen: ContextVar[tuple[int | None, int | None]] = ContextVar("chosen ids", de
 
 @contextlib.contextmanager
 def chosen_ids(trace_id: int | None = None, span_id: int | None = None) -> Iterator[None]:
-    """The span that is started inside gets these ids, where it does not inherit its trace."""
+    """A span started inside gets these ids, unless it inherits its trace."""
     token = _chosen.set((trace_id, span_id))
     try:
         yield

@@ -1,18 +1,18 @@
 """One trace for each message that is traced: frame → append → persist → export → analytics.
 
-Nothing is carried along for that. A message has an author and a key from the first moment to the
-last, and the ids of its trace follow from these two; whether it is traced follows from the trace's
-id. So every process finds the same trace by itself, with no field in any queue or table, also
-when the export comes a day later, and no client can choose the ids or that it is traced. Only
-the envelope on the event bus says it too, as CloudEvents' `traceparent`, because readers outside do
-not know the rule.
+No trace context is passed along. A message always has an author and a key, the ids of its trace are
+derived from these two, and whether it is traced follows from the trace id. So every process finds
+the same trace by itself, with no field in any queue or table, even when the export comes a day
+later. No client can choose the ids, or whether its message is traced. Only the envelope on the
+event bus carries the context, as CloudEvents' `traceparent`, because outside readers do not know
+the rule.
 
     frame (web) ─▶ append (web; its span id follows from author and key) ─▶ persist (worker)
                                                                          ├▶ export (worker)
                                                                          └▶ roll up (analytics)
 
-Without OTEL_EXPORTER_OTLP_ENDPOINT every function here is one comparison. Spans carry the places
-of events, never what people wrote, nor texts of errors.
+Without OTEL_EXPORTER_OTLP_ENDPOINT every function here is one comparison. Spans carry the places of
+events, never what people wrote, and no error texts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NOTHING: AbstractContextManager[None] = contextlib.nullcontext()
 
 
 def start(tracer: Tracer, ratio: float) -> None:
-    """Traces from now on; `ratio` of all messages. The tracer's ids come from
+    """Trace `ratio` of all messages from now on. The tracer's ids come from
     `chat.tracing.trace_ids`."""
     global _tracer, _bound
     _tracer, _bound = tracer, round(ratio * 2**64)
@@ -55,7 +55,7 @@ def stop() -> None:
 
 
 def ids_of(actor: int | None, key: str | None) -> tuple[int, int] | None:
-    """Trace id, and span id of the append, of the request; None when it is not traced."""
+    """The request's trace id and the span id of its append; None when it is not traced."""
     if _tracer is None or actor is None or key is None:
         return None
     digest = hashlib.blake2b(f"{actor} {key}".encode(), digest_size=24).digest()
@@ -66,7 +66,7 @@ def ids_of(actor: int | None, key: str | None) -> tuple[int, int] | None:
 
 
 def traceparent(event: RoomEvent) -> str | None:
-    """W3C trace context of an event, for whoever reads it from the bus."""
+    """W3C trace context of an event, for readers of the event bus."""
     ids = ids_of(event.actor, event.key)
     return None if ids is None else f"00-{ids[0]:032x}-{ids[1]:016x}-01"
 
@@ -75,7 +75,7 @@ def traceparent(event: RoomEvent) -> str | None:
 
 
 def frame(type: str, actor: int, room: int, key: str) -> AbstractContextManager[None]:
-    """Around what is done for a frame that appends."""
+    """Span around the handling of a frame that appends."""
     if _tracer is None:
         return _NOTHING
     ids = ids_of(actor, key)
@@ -91,7 +91,7 @@ def frame(type: str, actor: int, room: int, key: str) -> AbstractContextManager[
 
 
 def append(actor: int | None, room: int, key: str | None) -> AbstractContextManager[None]:
-    """Around an append, until the event has its place and is on disk."""
+    """Span around an append, until the event has its place and is on disk."""
     if _tracer is None:
         return _NOTHING
     ids = ids_of(actor, key)
@@ -112,30 +112,30 @@ def _current(span: Span) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            # The kind alone: its text may quote what was refused.
+            # Only the type: the error's text may quote what was refused.
             span.set_attribute("error.type", type(error).__name__)
             raise
         finally:
             span.end()
 
 
-# Workers and readers of the bus
+# Workers and readers of the event bus
 
 
 def persisted(events: Iterable[RoomEvent], began_ns: int) -> None:
-    """These events were stored in a transaction that began then (`time.time_ns`)."""
+    """These events were stored in a transaction that began at `began_ns` (`time.time_ns`)."""
     _stage("persist", events, began_ns)
 
 
 def exported(events: Iterable[RoomEvent], began_ns: int) -> None:
-    """The bus has acknowledged these events, the first of which was sent then."""
+    """The event bus has acknowledged these events; the first was sent at `began_ns`."""
     _stage("export", events, began_ns)
 
 
 def rolled_up(traceparents: Iterable[str | None], began_ns: int) -> None:
-    """A reader of the bus has done its work with records of these `traceparent`s.
+    """A reader of the event bus has processed records with these `traceparent`s.
 
-    None and what is no `traceparent` are passed over.
+    None and invalid values are skipped.
     """
     if _tracer is None:
         return
@@ -158,7 +158,7 @@ def _stage(name: str, events: Iterable[RoomEvent], began_ns: int) -> None:
 def _child(
     name: str, trace_id: int, parent_id: int, began_ns: int, attributes: dict[str, int]
 ) -> None:
-    """A span that has just ended, below the append."""
+    """Record a span that has just ended, as a child of the append's span."""
     if _tracer is None or trace_id == 0 or parent_id == 0:
         return
     parent = SpanContext(trace_id, parent_id, is_remote=True, trace_flags=TraceFlags(1))
