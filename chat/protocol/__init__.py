@@ -1,4 +1,4 @@
-"""Wire protocol v1: its frames, and the rules that need no socket, clock or database."""
+"""Wire protocol v1: its frames, and its rules that need no socket, clock or database."""
 
 from chat.protocol.frames import (
     MAX_BODY_CHARACTERS,

@@ -54,13 +54,13 @@ ANSWERS: dict[Frame, list[Frame]] = {
     Seen: [Error],
     Ping: [Pong, Error],
 }
-# What a frame that fits its schema may be refused for as `bad_request`, `too_large` or `empty`.
+# Why a frame that fits its schema may still be refused as `bad_request`, `too_large` or `empty`.
 KEYED = [Rule.KEY_NOT_OF_THE_FUTURE]
 RULES: dict[Frame, list[Rule]] = {
     Hello: [Rule.ONE_HELLO],
     Send: [*KEYED, Rule.KNOWN_CHARACTERS],
     Edit: [*KEYED, Rule.KNOWN_CHARACTERS],
-    Delete: [*KEYED, Rule.KEY_OF_AN_ACT_IS_RECENT],  # somebody else's, by a moderator
+    Delete: [*KEYED, Rule.KEY_OF_AN_ACT_IS_RECENT],  # for another person's message, by a moderator
     React: [*KEYED, Rule.ONE_EMOJI],
     Seen: [Rule.SEEN_WAS_SENT],
 }
@@ -142,7 +142,7 @@ def text() -> str:
 
 
 def tag(frame: Frame) -> str:
-    """What stands in `t`; the two `typing` frames share one."""
+    """The value of `t`; the two `typing` frames share one."""
     return str(frame.__struct_config__.tag)
 
 
@@ -160,7 +160,7 @@ def in_channel(frame: Frame) -> dict[str, str]:
 
 def _message(frame: Frame) -> dict[str, Any]:
     message: dict[str, Any] = {"name": tag(frame), "payload": ref(f"schemas/{frame.__name__}")}
-    # Only what the class itself says; `inspect.getdoc` would take a base class's words.
+    # Only the class's own docstring; `inspect.getdoc` would fall back to a base class's.
     if frame.__dict__.get("__doc__"):
         message["summary"] = inspect.cleandoc(str(frame.__doc__))
     return message

@@ -1,7 +1,7 @@
 """What a client may send: the checks that need nothing but the text itself.
 
-All that PostgreSQL would refuse is refused here, before the append, because what is acknowledged
-must also be storable.
+Everything that PostgreSQL would refuse is refused here, before the append, because what is
+acknowledged must also be storable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chat.protocol.frames import (
     Hello,
 )
 
-# The log remembers keys for 6 h; one hour is left for clocks that differ and for slow requests.
+# The log remembers keys for 6 h; one hour is left for clock differences and slow requests.
 LOG_REMEMBERS_KEYS_FOR = timedelta(hours=5)
 CLIENT_CLOCK_MAY_LEAD_BY = timedelta(minutes=5)
 MAX_REQUEST_ID = 64
@@ -94,14 +94,14 @@ def parse_frame(data: str | bytes) -> AnyClientFrame:
 
 
 def _is_too_large(text: str) -> bool:
-    # No character takes more than 4 bytes, so most frames need no encoding to be measured.
+    # No character takes more than 4 bytes, so most frames need not be encoded to be measured.
     if len(text) * 4 <= MAX_FRAME_BYTES:
         return False
     return len(text) > MAX_FRAME_BYTES or len(text.encode(errors="replace")) > MAX_FRAME_BYTES
 
 
 def _start(text: str) -> int:
-    """Where the JSON begins, for `raw_decode`, which takes no leading white space."""
+    """Where the JSON begins, for `raw_decode`, which does not accept leading white space."""
     return len(text) - len(text.lstrip(" \t\r\n"))
 
 
@@ -128,12 +128,12 @@ _names_scan = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_con
 _escapes_scan = json.JSONDecoder(
     object_pairs_hook=_unique_and_storable, parse_constant=_no_constant
 ).raw_decode
-# Reads what it can of a refused frame; numbers are not looked at, however long they are.
+# Reads what it can of a refused frame; numbers are not converted, however long they are.
 _lenient_scan = json.JSONDecoder(parse_int=len).raw_decode
 
 
 def _refusal(text: str, error: Exception) -> RefusedFrame:
-    """The reason why `text` is refused, with its id and its type where they can be read."""
+    """Why `text` is refused, with its id and type where they can be read."""
     fields = _readable_fields(text)
     name = _id_of(fields)
     kind = fields.get("t")
@@ -149,7 +149,7 @@ def _refusal(text: str, error: Exception) -> RefusedFrame:
 
 
 def _readable_fields(text: str) -> dict[str, Any]:
-    """What can be read of a frame that is refused."""
+    """The readable fields of a refused frame."""
     try:
         value, _ = _lenient_scan(text, _start(text))
     except (ValueError, RecursionError):
@@ -184,7 +184,7 @@ def is_storable(text: str) -> bool:
 
 
 def check_body(text: str) -> None:
-    """Let a message body pass: 1 to 8,000 characters (code points), something of it visible.
+    """Let a message body pass: 1 to 8,000 characters (code points), at least one of them visible.
 
     Raises: ClientError `empty`, `too_large` or `bad_request`.
     """
@@ -203,7 +203,7 @@ def check_body(text: str) -> None:
 
 
 def check_emoji(text: str) -> str:
-    """The reaction in its canonical form: one emoji of Unicode's list.
+    """The reaction in its canonical form: one emoji from Unicode's list.
 
     Raises: ClientError `bad_request`.
     """
@@ -214,10 +214,10 @@ def check_emoji(text: str) -> str:
 
 
 def check_reaction(text: str) -> str:
-    """The reaction in its canonical form; as it is if it is none that may be put on a message now.
+    """The reaction in its canonical form; unchanged if it may not be put on a message now.
 
-    Older versions took some of those, so one may ask who did and take one's own back.
-    Raises: ClientError `bad_request` for what no version took.
+    Older versions accepted some of those, so people may ask who gave one and remove their own.
+    Raises: ClientError `bad_request` for text that no version accepted.
     """
     if not (1 <= len(text) <= MAX_EMOJI_CHARACTERS and is_storable(text)):
         raise ClientError(ErrorCode.BAD_REQUEST, "A reaction is one emoji.")
@@ -225,11 +225,11 @@ def check_reaction(text: str) -> str:
 
 
 def check_key(key: str, now: datetime) -> KeyAge:
-    """Who decides whether an idempotency key is new; `now` is the server's time, aware.
+    """Who decides whether an idempotency key is new; `now` is the server's time, timezone-aware.
 
-    Raises: ClientError `bad_request` when it is no UUIDv7 in its canonical form (another
-    spelling of the same UUID would be another key to the log but the same one to PostgreSQL),
-    or when it was made in the future by more than 5 min; the message then names the server's time.
+    Raises: ClientError `bad_request` when the key is not a UUIDv7 in canonical form (another
+    spelling of the same UUID would be another key to the log but the same one to PostgreSQL), or
+    when its time is more than 5 min in the future; the message then names the server's time.
     """
     if not UUID7.fullmatch(key):
         raise ClientError(ErrorCode.BAD_REQUEST, "The key is not a UUIDv7 in lower case.")

@@ -1,7 +1,7 @@
-"""What a program's token may do: its scopes, and which of them a frame of the socket needs. Pure.
+"""What a program's token may do: its scopes, and which scope a WebSocket frame needs. Pure.
 
-A token does what its owner may do, and of that only what its scopes name. A session has them all.
-REST operations say which scope they need in `chat.api.requests`.
+A token may do only what both its owner may do and its scopes name. A session has all scopes.
+REST operations declare the scope that they need in `chat.api.requests`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chat.protocol import (
 
 
 class Scope(StrEnum):
-    """No scope holds another one: a program that only announces something need not read."""
+    """No scope includes another one: a program that only announces something need not read."""
 
     READ = "read"  # what members see: rooms, people, messages; and the live socket
     WRITE = "write"  # what members do: post, edit, react, join, invite, report
@@ -30,18 +30,18 @@ class Scope(StrEnum):
 
 
 ALL = frozenset(Scope)
-# Everything else on a socket is reading, which it was opened for.
+# All other frames only read, and the socket was opened with that scope.
 WRITING_FRAMES = (Send, Edit, Delete, React, Read, Typing)
 
 
 def to_text(scopes: Iterable[Scope]) -> str:
-    """As they are stored: in the order above, separated by spaces."""
+    """The scopes as stored: in the order above, separated by spaces."""
     chosen = set(scopes)
     return " ".join(scope for scope in Scope if scope in chosen)
 
 
 def from_text(text: str) -> frozenset[Scope]:
-    """What `to_text` wrote. A word that this version does not know gives nothing."""
+    """The scopes in text that `to_text` wrote. A word unknown to this version gives no scope."""
     words = set(text.split())
     return frozenset(scope for scope in Scope if scope in words)
 
@@ -51,6 +51,6 @@ def scope_of(frame: AnyClientFrame) -> Scope:
 
 
 def check_scope(scopes: frozenset[Scope], needed: Scope) -> None:
-    """Raises: ClientError `forbidden` that names what is missing."""
+    """Raises: ClientError `forbidden` that names the missing scope."""
     if needed not in scopes:
         raise ClientError("forbidden", f"This token lacks the scope {needed}.")

@@ -1,17 +1,17 @@
-"""The form of texts as JSON Schema tells it, for the OpenAPI and the AsyncAPI document. Pure.
+"""The form of texts in JSON Schema, for the OpenAPI and AsyncAPI documents. Pure.
 
-Only the documents have these patterns. The texts are checked where they are used
+Only the documents contain these patterns. The texts are checked where they are used
 (`chat.names.labels`, `chat.protocol.rules`), which gives better answers; a test compares the two,
-character by character. The patterns are written for every engine: without `\\p{…}`, with characters
-beyond the first plane as they are, and without ranges of 100,000, which some generators spell out.
-What no pattern tells is in `chat.broken_rules`.
+character by character. The patterns suit every engine: without `\\p{…}`, with literal characters
+beyond the first plane, and without ranges of 100,000, which some generators spell out.
+Rules that no pattern can express are in `chat.broken_rules`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# Controls but tab and line ends, direction marks, line and paragraph separators.
+# Controls except tab and line ends, direction marks, line and paragraph separators.
 _NOT_IN_LABELS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 _SPACES = r"\t\n\r \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # Joiners and other marks that show nothing by themselves.
@@ -20,7 +20,7 @@ _MARKS = (
     r"\u206a-\u206f\ufeff\ufff9-\ufffb"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
 )
-# What is drawn as nothing although its category says otherwise (`chat.names.characters`).
+# Characters drawn as nothing although their category says otherwise (`chat.names.characters`).
 _BLANKS = (
     r"\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U00016fe4\U0001d159\U000e0000-\U000e0fff"
@@ -51,27 +51,27 @@ def _numbers_up_to(largest: str) -> str:
     return f"(?:{'|'.join([shorter, *same_length, largest])})"
 
 
-# A room as the name of a field, where no maximum can be told.
+# A room id as the name of a field, where no maximum can be stated.
 ROOM_NUMBER = _numbers_up_to("9007199254740991")
 
 
 def of_label(longest: int, *, may_be_empty: bool = False) -> dict[str, Any]:
-    """What `check_label` lets pass."""
+    """The texts that `check_label` accepts."""
     if may_be_empty:
         return {"pattern": LABEL_OR_NOTHING, "maxLength": longest}
     return {"pattern": LABEL, "minLength": 1, "maxLength": longest}
 
 
 def of_lines(longest: int) -> dict[str, Any]:
-    """What `check_text` lets pass."""
+    """The texts that `check_text` accepts."""
     return {"pattern": LINES, "maxLength": longest}
 
 
 def of_body(longest: int) -> dict[str, Any]:
-    """What `check_body` lets pass."""
+    """The texts that `check_body` accepts."""
     return {"pattern": BODY, "minLength": 1, "maxLength": longest}
 
 
 def of_emoji(longest: int) -> dict[str, Any]:
-    """What `check_emoji` lets pass, and more: what an emoji is, no pattern tells."""
+    """The texts that `check_emoji` accepts, and more: no pattern can say what an emoji is."""
     return {"format": "emoji", "pattern": WITHOUT_NUL, "minLength": 1, "maxLength": longest}

@@ -1,6 +1,6 @@
 """The frames as TypeScript types, made from the AsyncAPI document.
 
-What the UI imports as `frames.ts`. Laid out as its formatter wants it.
+The UI imports them as `frames.ts`. Laid out the way the UI's formatter wants.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 LINE_CHARACTERS = 110
-# The browser has things of these names, which a module that imports ours could take for them.
+# The browser has globals of these names, which an importing module could confuse with ours.
 NAMES = {"Error": "ErrorFrame", "Event": "RoomEvent"}
 PRIMITIVES = {
     "boolean": "boolean",
@@ -64,7 +64,7 @@ def _name(schema: str) -> str:
 
 
 def _reachable(frames: list[str], schemas: dict[str, Schema]) -> list[str]:
-    """The frames and all that they are made of, each after what it is made of."""
+    """The frames and all their component types, each after its own components."""
     found: dict[str, None] = {}
 
     def visit(name: str) -> None:
