@@ -1,4 +1,4 @@
-"""What PostgreSQL holds: people, rooms, the immutable event log and the projections of it."""
+"""What PostgreSQL holds: people, rooms, the immutable event log and its projections."""
 
 from chat.models.audit import AuditEntry, AuditOutcome
 from chat.models.events import (

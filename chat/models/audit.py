@@ -1,8 +1,8 @@
-"""The audit log: what people with a right above others did, to whom, why and from where.
+"""The audit log: what people with power over others did, to whom, why and from where.
 
-Both tables are append-only: a trigger in PostgreSQL refuses UPDATE and DELETE, whoever asks. An
-entry is written before the thing is done, and its outcome after it, so whatever breaks in between
-leaves an entry without an outcome, which `chat.audit.entries.complete` completes. See
+Both tables are append-only: a trigger in PostgreSQL refuses UPDATE and DELETE from everybody. An
+entry is written before the act and its outcome after it, so a failure in between leaves an entry
+without an outcome, which `chat.audit.entries.complete` completes. See
 docs/decisions/0018-an-act-is-on-record-before-it-is-done.md.
 """
 
@@ -24,7 +24,7 @@ from chat.models.rooms import Room
 class AuditEntry(models.Model):
     """One act on one target. `before` and `after` hold positions, roles and times, no texts.
 
-    In a bulk act every target has an entry of its own; `batch` holds them together.
+    In a bulk act every target has an entry of its own; they share their `batch`.
     """
 
     class Channel(models.TextChoices):
@@ -133,7 +133,7 @@ class AuditEntry(models.Model):
 
 
 class AuditOutcome(models.Model):
-    """How the act of an entry ended. An entry has at most one; without one it is not known yet."""
+    """How an entry's act ended. An entry has at most one; without one the end is not known yet."""
 
     class Result(models.TextChoices):
         DONE = "done", _("Done")

@@ -1,4 +1,4 @@
-"""The stored room log, which is also the outbox, and the cursors of those who move it on."""
+"""The stored room log, which is also the outbox, and the cursors of the drain and the export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chat.events import EventType
 from chat.models.people import User
 from chat.models.rooms import Room
 
-# Types whose data has the `target` of an earlier message.
+# Types whose data names an earlier message as `target`.
 MESSAGE_CHANGES = [
     EventType.MESSAGE_EDITED.value,
     EventType.MESSAGE_DELETED.value,
@@ -23,7 +23,7 @@ MESSAGE_CHANGES = [
 ]
 
 
-# Everything but messages and what happens to them: shown between the messages of a page.
+# All types except messages and changes of messages: shown between the messages of a page.
 ROOM_CHANGES = [
     kind.value
     for kind in EventType
@@ -32,8 +32,8 @@ ROOM_CHANGES = [
 
 
 class RoomEvent(models.Model):
-    """An event at its place. Rows are inserted by `chat.persistence.drain` and never changed, but
-    for one thing: a placeholder may give its place to the event it stands for (`EventReplacement`).
+    """An event at its place. `chat.persistence.drain` inserts rows, and they never change, with one
+    exception: a placeholder may become the event it stands for (`EventReplacement`).
 
     Within a shard `id` order is commit order, because one transaction at a time holds the
     shard's cursor; so the export can follow `id`.
@@ -57,12 +57,12 @@ class RoomEvent(models.Model):
         constraints: ClassVar = [
             # I2 and I3: one event at each place of a room.
             models.UniqueConstraint(fields=["room", "seq"], name="one_event_per_place"),
-            # I6: an idempotency key names one event of its author, for ever.
+            # I6: an idempotency key names one event of its author, forever.
             models.UniqueConstraint(fields=["actor", "key"], name="one_event_per_key"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["shard", "id"], name="event_by_shard"),
-            # What happened to a message after it was posted.
+            # Events about a message after it was posted.
             models.Index(
                 "room",
                 Cast(KeyTextTransform("target", "data"), models.BigIntegerField()),
@@ -70,7 +70,7 @@ class RoomEvent(models.Model):
                 name="event_by_target",
                 condition=models.Q(type__in=MESSAGE_CHANGES),
             ),
-            # What happened to a room between its messages, however many those have changed.
+            # Events of a room between its messages, however often those have changed.
             models.Index(
                 fields=["room", "seq"],
                 name="event_of_room",
@@ -85,9 +85,9 @@ class RoomEvent(models.Model):
 class EventReplacement(models.Model):
     """A stored placeholder became the event it stood for, at the same place and in the same row.
 
-    Whoever had read the placeholder must read the event: the export publishes it once more, in
-    the order of these rows, when its cursor has passed the event. Readers of the bus know it by
-    (room, seq): it takes the place of the placeholder.
+    Readers that have read the placeholder must read the event: the export publishes it once more,
+    in the order of these rows, when its cursor has passed the event. Readers of the event bus
+    recognize it by (room, seq): it replaces the placeholder.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -114,10 +114,10 @@ class EventReplacement(models.Model):
 
 
 class ExportedRoom(models.Model):
-    """How far a room's events are on the bus, moved in the transaction that moves the cursor.
+    """How far a room's events are on the event bus; changed in the transaction of the cursor.
 
     A table of its own and not a column of `Room`: the drain holds a room's row for the length of
-    its transaction, and the two would lock the same rows in different orders.
+    its transaction, and drain and export would lock the same rows in different orders.
     """
 
     room = models.OneToOneField(
@@ -153,8 +153,9 @@ class BatchEnd(models.Model):
 class ShardCursor(models.Model):
     """How far a shard has been persisted or exported.
 
-    Locked for the transaction that does the work and moves it, so a crash repeats or does
-    nothing. `position` is the last ingest stream id (persist) or RoomEvent id (export) done.
+    Locked for the transaction that does the work and moves the cursor, so after a crash the work is
+    either done or repeated. `position` is the last ingest stream id (persist) or RoomEvent id
+    (export) done.
     """
 
     class Kind(models.TextChoices):

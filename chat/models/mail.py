@@ -9,10 +9,10 @@ from django.db.models.functions import Now
 
 
 class QueuedMail(models.Model):
-    """A mail as it will be sent; the row goes when it has been. See `chat.mail.queue`.
+    """A mail as it will be sent; the row is deleted after sending. See `chat.mail.queue`.
 
     Its text may hold a link that resets a password, so it is shown nowhere and is in no backup.
-    Times are PostgreSQL's, as the processes that write and send may have other clocks.
+    Times are PostgreSQL's, because the processes that write and send may have different clocks.
     """
 
     recipient = models.CharField(

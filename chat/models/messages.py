@@ -1,4 +1,4 @@
-"""Messages as they stand now: projections of `message.*` and `reaction.*` events."""
+"""Messages in their current state: projections of `message.*` and `reaction.*` events."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Message(models.Model):
                 ),
                 name="message_found",
             ),
-            # Moderators look across rooms, newest first, and by author; and for what was changed.
+            # Moderators look across rooms, newest first, by author, and for changed messages.
             models.Index(fields=["at", "id"], name="message_by_time"),
             models.Index(fields=["author", "at", "id"], name="message_by_author"),
             models.Index(
@@ -67,7 +67,7 @@ class Message(models.Model):
                 name="deleted_message",
                 condition=~models.Q(deleted_at=None),
             ),
-            # What of a room's messages after a marker is not new to its owner
+            # Messages of a room after a marker that are not new to the marker's owner
             # (`chat.queries.unread`).
             models.Index(fields=["room", "author", "seq"], name="message_of_author_in_room"),
             models.Index(

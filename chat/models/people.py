@@ -30,8 +30,8 @@ class User(AbstractUser):
         blank=True,
         help_text=_("Since when “active” is off; empty while it is on."),
     )
-    # What `chat.accounts.shown_names` keeps, so that whoever shows a name knows whether it is one
-    # person's.
+    # Kept by `chat.accounts.shown_names`, so that code that shows a name knows whether it is one
+    # person's alone.
     name_skeletons = ArrayField(
         models.TextField(),
         null=True,
@@ -59,7 +59,7 @@ class User(AbstractUser):
             ("deactivate_people", "Can deactivate and reactivate people"),
         ]
         indexes: ClassVar = [
-            # What the room log has to be told of (`chat.restrictions`), and how few they are.
+            # The few people whom the room log has to be told about (`chat.restrictions`).
             models.Index(
                 fields=["muted_until"], name="muted_people", condition=~models.Q(muted_until=None)
             ),
@@ -74,12 +74,12 @@ class User(AbstractUser):
 
     @classmethod
     def normalize_username(cls, username: str) -> str:
-        """The form in which signing in looks for a name, whoever gave it."""
+        """The form in which sign-in looks up a name, whoever typed it."""
         return usernames.normalise(username)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        # Django's own is made of the password alone. Nothing is added for who was never shut out,
-        # so that nobody is signed out by this having been written.
+        # Django's own hash depends on the password alone. It stays as it is for people who were
+        # never shut out, so that introducing this signed nobody out.
         made: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
         if self.sessions_ended_at is None:
             return made
@@ -88,7 +88,7 @@ class User(AbstractUser):
 
     @property
     def shown_name(self) -> str:
-        """The display name, or the user name of somebody who gave none."""
+        """The display name, or the user name if the person gave none."""
         return self.display_name or self.username
 
 
@@ -111,7 +111,7 @@ class ApiToken(models.Model):
         _("expires at"), null=True, blank=True, help_text=_("Empty: it does not.")
     )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
-    # The default of the database is for tokens from before there were scopes: they go on working.
+    # The database default is for tokens from before scopes existed: they go on working.
     scopes = models.CharField(
         _("scopes"),
         max_length=80,

@@ -1,4 +1,4 @@
-"""Reports: what members say about a message, and what became of it."""
+"""Reports: what members report about a message, and the outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_NOTE_CHARACTERS = 1_000
 class Report(models.Model):
     """One person's report of one message. Changed by `chat.actions.reports` only.
 
-    The message itself is not copied: it stands at (room, seq), and its text in the event log.
+    The message itself is not copied: it is at (room, seq), and its text is in the event log.
     """
 
     class Category(models.TextChoices):
@@ -34,7 +34,7 @@ class Report(models.Model):
         RESOLVED = "resolved", _("Resolved")
         DISMISSED = "dismissed", _("Dismissed")
 
-    # In these somebody still has to do something.
+    # States in which somebody still has to act.
     WAITING: ClassVar = (State.OPEN, State.ASSIGNED)
 
     room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="reports", db_index=False)

@@ -19,7 +19,7 @@ from chat.models.people import User
 class Room(models.Model):
     """A place where people talk.
 
-    `stored_seq`, `stored_n`: watermark of what PostgreSQL holds, moved in the transaction that
+    `stored_seq`, `stored_n`: watermark of what PostgreSQL holds, changed in the transaction that
     stores the events, so a room can be loaded into the log from this row alone.
     """
 
@@ -116,10 +116,10 @@ class Membership(models.Model):
 
 
 class RoomSeat(models.Model):
-    """A place among the rooms of a person, taken before they are let into one:
+    """A slot within a person's room limit, taken before they are let into a room:
     `chat.actions.room_limit`.
 
-    It counts until `held_until`, and from then on while the log has the person in the room.
+    It counts until `held_until`, and after that while the log has the person in the room.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -137,7 +137,7 @@ class RoomSeat(models.Model):
 
 
 class InvitationCount(models.Model):
-    """How many people somebody has brought into rooms on a day, by UTC."""
+    """How many people a person has brought into rooms on one UTC day."""
 
     inviter = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
     day = models.DateField()
@@ -156,9 +156,9 @@ class InvitationCount(models.Model):
 
 
 class AbsentMute(models.Model):
-    """A mute of somebody who is not in the room: it waits for them, and is theirs when they come.
+    """The mute of a person who is not in the room; it applies when they come in.
 
-    Of members `Membership` has it. A projection; the log decides.
+    For members `Membership` holds it. A projection; the log decides.
     """
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -176,7 +176,7 @@ class AbsentMute(models.Model):
 
 
 class Ban(models.Model):
-    """Somebody who may not come back into a room: a projection of `member.removed` events.
+    """A person who may not come back into a room: a projection of `member.removed` events.
 
     Nobody is in a room and banned from it. The log's ACL decides; this is its stored copy.
     """
