@@ -1,11 +1,11 @@
-"""`python -m localstack.audit`: known holes in the packages that Veche is made of.
+"""`python -m localstack.audit`: known vulnerabilities in the packages that Veche uses.
 
 Asks pip-audit about requirements*.txt and npm about chat/ui/package-lock.json. Many mirrors do not
-answer such questions, and pip-audit calls that "no known vulnerabilities": so it is counted for
-how many packages there was an answer.
+answer such questions, and pip-audit calls that "no known vulnerabilities". So this module counts
+the packages for which there was an answer.
 
-Exit code 0: all were answered for, and no hole is known; 1: a hole is known; 3: somebody did not
-answer, and nothing is known of the rest.
+Exit code 0: there was an answer for all packages, and no vulnerability is known; 1: a vulnerability
+is known; 3: an answer is missing, and no vulnerability is known in the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
-# In an environment of its own, so that it changes no version of ours.
+# In an environment of its own, so that it changes none of our versions.
 PIP_AUDIT = ("uvx", "--quiet", "pip-audit@2.10.1")
 PYTHON_LISTS = ("requirements.txt", "requirements-dev.txt", "requirements-node.txt")
 NPM_FOLDER = "chat/ui"
@@ -89,7 +89,7 @@ def npm_holes() -> Answer:
         [sys.executable, "-m", "localstack.node", "--prefix", NPM_FOLDER, "audit", "--json"]
     )
     try:
-        # Node may have been installed before, and said so.
+        # Before this, the installation of Node may have printed something.
         found = json.loads(said[said.index("{") :])
     except ValueError:
         return [], f"npm audit failed: {_last_line(said)}"
@@ -112,7 +112,7 @@ def _or_via(one: dict[str, Any], titles: list[str]) -> Iterable[str]:
 
 
 def _run(command: list[str]) -> str:
-    """What the program prints; a failure is seen from that, as holes are failures too."""
+    """The program's output. Its exit code is ignored: vulnerabilities make it fail too."""
     try:
         done = subprocess.run(
             command, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS, check=False

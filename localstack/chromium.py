@@ -1,4 +1,4 @@
-"""Chromium as tests and measurements drive it, and the way in through the form."""
+"""Chromium as tests and measurements drive it, and signing in through the form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localstack.process import StartFailed
 
 
 def find_chromium() -> str:
-    """Its path. Raises: StartFailed."""
+    """The path of Chromium. Raises: StartFailed."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
     if found is None:
         raise StartFailed("No Chromium found; CHROMIUM says where it is, `.ci/chromium` gets one.")
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
     # Chromium's own start-up requests go nowhere on a machine without a network and only delay it.
     arguments = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     if os.geteuid() == 0:
-        arguments.append("--no-sandbox")  # it cannot make one as root
+        arguments.append("--no-sandbox")  # Chromium cannot make one as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield browser

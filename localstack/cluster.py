@@ -14,7 +14,7 @@ from localstack.stack import Stack
 
 
 class ClusterStack(Stack):
-    """The same data as `make run`; what people open is the gateway's port."""
+    """The same data as `make run`; people connect to the gateway's port."""
 
     workers = TWO_WORKERS
 

@@ -1,7 +1,7 @@
 """nginx in front of web processes on loopback, as docker-compose.yml configures it.
 
-The files of deploy/nginx are copied as they are. Only addresses differ: where nginx listens, where
-the web processes are, and where the static files lie.
+The files of deploy/nginx are copied as they are. Only addresses and paths differ: where nginx
+listens, where the web processes are, and where the static files are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from localstack.process import Program, StartFailed
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONFIGURATION = PROJECT / "deploy" / "nginx"
-# From here on HTTP/2 is a directive of its own, which older ones refuse to read.
+# From this version on HTTP/2 is a directive of its own, which older versions reject.
 HTTP2_DIRECTIVE = (1, 25, 1)
 
 
@@ -45,8 +45,8 @@ class Gateway:
     """A gateway with its files under `folder`/gateway.
 
     `web_ports` are the web processes; `static` is the folder that collectstatic fills. `tls` is a
-    folder with a certificate and its key, named as docker-compose.yml wants them. `proxied`: it
-    stands behind a proxy that does TLS.
+    folder with a certificate and its key, named as in docker-compose.yml. `proxied`: the gateway is
+    behind a proxy that does TLS.
     """
 
     name = "gateway"
@@ -71,7 +71,7 @@ class Gateway:
         self._static = static
         self._tls = tls
         self._proxied = proxied
-        # As root, workers would become a user that cannot read what is ours.
+        # As root, workers would become a user that cannot read our files.
         user = "user root; " if os.geteuid() == 0 else ""
         self.program = Program(
             name=self.name,
@@ -138,7 +138,7 @@ class Gateway:
 
 
 def replaced(text: str, old: str, new: str) -> str:
-    """`text` with `old`, which stands in it once, replaced. Raises: StartFailed."""
+    """`text` with `old`, which must occur exactly once, replaced. Raises: StartFailed."""
     if text.count(old) != 1:
         raise StartFailed(f"deploy/nginx does not hold {old!r} once.")
     return text.replace(old, new)

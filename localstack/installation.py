@@ -1,6 +1,6 @@
 """What every installation on this machine has: servers, processes, their variables and their order.
 
-`make run` and `make cluster` start from here, and so do the drills; each adds what is its own.
+`make run`, `make cluster` and the drills build on this; each adds its own parts.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ TWO_WORKERS = ("worker-1", "worker-2")
 class Installation:
     """The servers, with their data under `data`, and the web processes, workers and beat.
 
-    `given` is the environment of the person who starts it: what it sets is used as it is, and a
-    server whose URL it holds is not embedded. A process finds its settings in `environment_of`.
+    `given` is the environment of the person who starts it: its values are used unchanged, and a
+    server whose URL it holds is not embedded. A process gets its settings from `environment_of`.
     """
 
     workers: tuple[str, ...] = ("worker",)
@@ -45,7 +45,7 @@ class Installation:
         self.data = data
         self.bind = LOOPBACK
         self.web_ports = dict(web_ports)
-        # Where programs show their metrics besides the web processes, by their names.
+        # Where programs other than the web processes serve their metrics, by program name.
         self.metrics: dict[str, str] = {}
         self.gateway: Gateway | None = None
         self.given = given or {}
@@ -62,15 +62,15 @@ class Installation:
         }
 
     def put_behind_gateway(self, port: int) -> None:
-        """People come through nginx, which listens at `port`; web processes are on loopback."""
+        """People connect through nginx, which listens on `port`; web processes are on loopback."""
         self.environment["TRUSTED_PROXIES"] = "1"
-        # Behind a proxy, being on loopback opens no door; `make monitor` knows this token.
+        # Behind a proxy, loopback alone gives no access; `make monitor` knows this token.
         self.set_unless_given({"METRICS_TOKEN": self.servers.metrics_token})
         static = Path(self.given.get("STATIC_ROOT") or self.environment["STATIC_ROOT"])
         web_ports = list(self.web_ports.values())
         self.gateway = Gateway(self.data, port, free_port(), web_ports, static, bind=self.bind)
 
-    # What is started, in this order
+    # The parts to start, in this order
 
     def server_parts(self) -> list[Part]:
         """The embedded servers, with their folders made. Raises: StartFailed."""
@@ -79,7 +79,7 @@ class Installation:
         return [Part(one.program, one.check, READY_SECONDS) for one in self.servers.all]
 
     def groups(self) -> Iterator[list[Part]]:
-        """The processes of Veche, once the tables are made; each group when the last is ready.
+        """The processes of Veche, after the tables are made; each group once the last is ready.
 
         Raises: StartFailed.
         """
@@ -113,8 +113,8 @@ class Installation:
         )
 
     def environment_of(self, name: str) -> dict[str, str]:
-        """The variables of a process; like all but `migrate`, it connects as a role without tables
-        of its own."""
+        """The variables of a process. Like all processes except `migrate`, it connects as a role
+        that owns no tables."""
         environment = {**self.environment, "PYTHONUNBUFFERED": "1", OWNER_URL: ""}
         if name in self.metrics:
             host, _, port = self.metrics[name].rpartition(":")

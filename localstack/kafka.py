@@ -27,7 +27,7 @@ JARS = PROJECT / "var" / "kafka"
 OLDEST_JAVA = 17
 MAVEN_SECONDS = 600.0
 FORMAT_SECONDS = 120.0
-# A broker of nobody's cluster; the id only has to stay the same.
+# The broker belongs to no cluster; the id only has to stay the same.
 CLUSTER_ID = "vecheLocalKafkaBroker0"
 HEAP = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC")
 SETTINGS = {
@@ -35,7 +35,7 @@ SETTINGS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    # Veche makes its topic itself, with the number of partitions that it was told.
+    # Veche makes its topic itself, with the configured number of partitions.
     "auto.create.topics.enable": "false",
     "offsets.topic.num.partitions": "4",
     "offsets.topic.replication.factor": "1",
@@ -45,13 +45,13 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    # After a kill the broker waits until its own controller has forgotten it: 9 s by default.
+    # After a kill the broker waits until its own controller's session for it ends: 9 s by default.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "400",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "2",
-    # Its default alone is a third of this heap.
+    # The default of this buffer alone is a third of the heap.
     "log.cleaner.dedupe.buffer.size": "16777216",
     "log.retention.hours": "168",
 }
@@ -81,12 +81,12 @@ def java_version() -> int | None:
 
 
 def jars_folder() -> Path:
-    """Where the jars that the pom names are kept, whether or not they are there yet."""
+    """Where the jars named in the pom are kept, whether or not they are there yet."""
     return JARS / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
 
 
 def ensure_jars() -> Path:
-    """The folder of the jars; fetched through Maven when they are not there.
+    """The folder of the jars; fetches them through Maven when they are not there.
 
     Raises: StartFailed.
     """
@@ -122,7 +122,7 @@ def ensure_jars() -> Path:
 
 
 class Kafka:
-    """A broker, its own controller, with its data under `folder`/data. Nobody needs a password."""
+    """A broker and its own controller, with data under `folder`/data. No password is needed."""
 
     name = "kafka"
 
@@ -179,7 +179,7 @@ class Kafka:
 
     def check(self) -> None:
         """Raise unless the broker answers."""
-        # Asked first, because the client would write a line for each refused connection.
+        # Tried first, because the client would log a line for each refused connection.
         socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
         with closing(
             KafkaAdminClient(

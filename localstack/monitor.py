@@ -1,8 +1,8 @@
 """`make monitor`: a Prometheus on loopback that watches what runs on this machine.
 
-It evaluates the rules of deploy/prometheus and asks the same jobs; only the addresses differ. What
-`make run` starts is found through the files of `localstack.targets`. Its data is kept under
-var/data/prometheus, and its pages are open to this machine alone.
+It evaluates the rules of deploy/prometheus and scrapes the same jobs; only the addresses differ. It
+finds what `make run` starts through the files of `localstack.targets`. Its data is kept under
+var/data/prometheus, and its pages are open to this machine only.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from localstack.targets import targets_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 SOURCE = PROJECT / "deploy" / "prometheus"
-# Prometheus shows them under /user/, so that the links of alerts lead somewhere.
+# Prometheus serves them under /user/, so that the links in alerts work.
 DOCUMENTS = PROJECT / "docs"
 LOOPBACK = "127.0.0.1"
 USUAL_PORT = 9090
 KEPT = "15d"
-# Found through files; of the other jobs, only those that run here.
+# Jobs found through files; of the other jobs, only those that run here are scraped.
 OURS = ("web", "worker", "beat", "probe", "analytics")
 
 Configuration = dict[str, Any]
@@ -55,7 +55,7 @@ def local_configuration(
 ) -> Configuration:
     """The configuration of deploy/prometheus for what runs on this machine.
 
-    `data` is the folder in which `localstack.targets` writes; `also` gives addresses of further
+    `data` is the folder that `localstack.targets` writes to; `also` gives addresses of further
     jobs, like {"node": ["127.0.0.1:9100"]}. `token_file` holds the METRICS_TOKEN; without one,
     loopback may read the metrics.
     """
@@ -64,7 +64,7 @@ def local_configuration(
     found: dict[str, Configuration] = {
         job: {
             "file_sd_configs": [
-                # Read when it changes; the pause is for file systems that do not tell.
+                # Read when it changes; the interval is for file systems without notifications.
                 {"files": [str(targets_folder(data) / f"{job}.json")], "refresh_interval": "10s"}
             ]
         }
@@ -125,7 +125,7 @@ class Prometheus:
         _ask(f"{self.url}/-/ready")
 
     def page(self, name: str) -> str:
-        """The address of one of its pages; Debian's package has the older ones, elsewhere."""
+        """The address of one of its pages; Debian's package has older pages at other paths."""
         try:
             _ask(f"{self.url}/{name}")
         except urllib.error.HTTPError:
@@ -134,7 +134,7 @@ class Prometheus:
 
 
 class NodeExporter:
-    """Says how full this machine's disks are, and how busy it is."""
+    """The exporter that reports how full this machine's disks are, and how busy it is."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.address = f"{LOOPBACK}:{port}"
@@ -161,7 +161,7 @@ def _ask(url: str) -> None:
 
 
 def chosen_port(given: Mapping[str, str]) -> int:
-    """PROMETHEUS_PORT, or 9090, or any that is free when nobody chose. Raises: StartFailed."""
+    """PROMETHEUS_PORT; if unset, 9090 or any free port. Raises: StartFailed."""
     text = given.get("PROMETHEUS_PORT", "")
     if not text:
         return USUAL_PORT if is_free(LOOPBACK, USUAL_PORT) else free_port()
@@ -173,9 +173,9 @@ def chosen_port(given: Mapping[str, str]) -> int:
 
 
 def token_file_of(given: Mapping[str, str], folder: Path) -> Path:
-    """A file with the METRICS_TOKEN that Veche was given, or else the one that a cluster has.
+    """A file with the METRICS_TOKEN that Veche was given, or else the one of the cluster.
 
-    `make run` without a token needs none, and does not mind one.
+    `make run` without a token needs none, and accepts scrapes that send one.
     """
     if given.get("METRICS_TOKEN_FILE"):
         return Path(given["METRICS_TOKEN_FILE"]).resolve()
@@ -220,7 +220,7 @@ def main(folder: Path) -> int:
         token_file = token_file_of(os.environ, folder)
         prometheus = Prometheus(folder, port, local_configuration(folder, also, token_file))
         prometheus.prepare()
-        # Prometheus looks only into a folder that is there when it starts.
+        # Prometheus watches only folders that exist when it starts.
         targets_folder(folder).mkdir(parents=True, exist_ok=True)
         supervisor.start_group(
             [Part(node.program, node.check), Part(prometheus.program, prometheus.check)]

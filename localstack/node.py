@@ -1,7 +1,7 @@
-"""`python -m localstack.node ARGUMENTS …`: run npm, of this machine or of a Python wheel.
+"""`python -m localstack.node ARGUMENTS …`: run npm, from this machine or from a Python wheel.
 
-The UI needs Node 20.19 or newer. Where there is none on PATH, requirements-node.txt (hashed) is
-installed into the virtual environment.
+The UI needs Node 20.19 or newer. If PATH has none, requirements-node.txt (hashed) is installed into
+the virtual environment.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def npm() -> tuple[Path, list[str]]:
     folder = wheel()
     if folder is None:
         sys.exit("Node could not be installed; put Node 20.19 or newer on PATH and try again.")
-    # Wheels hold no symbolic links, so the wheel's bin/npm finds nothing: name its target.
+    # Wheels hold no symbolic links, so the wheel's bin/npm does not work: call its target.
     script = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return folder / "bin", [str(folder / "bin" / "node"), str(script)]
 

@@ -1,4 +1,4 @@
-"""Ports on loopback: finding a free one, and naming who holds a taken one."""
+"""Ports on loopback: finding a free one, and naming the program that holds a taken one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import socket
 
 import psutil
 
-# Below the ports that systems give to outgoing connections, one of which could take the place of a
-# server while it is restarted.
+# Below the ports that systems give to outgoing connections, one of which could take a server's port
+# while the server restarts.
 FIRST, LAST = 20_000, 32_767
-# In this process: between the look at a port and its server's start others are chosen.
+# Ports given out in this process: others are chosen before a server starts on the one it was given.
 given: set[int] = set()
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment, another one each time.
+    """A TCP port of 127.0.0.1 that nothing listens on at this moment, a different one each time.
 
     Raises: StopIteration when this process has been given every port of the range.
     """
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 def is_free(host: str, port: int) -> bool:
     with socket.socket() as probe:
-        # Like servers do, so that connections of an ended server in TIME_WAIT are no obstacle.
+        # As servers do, so that connections of an ended server in TIME_WAIT are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -38,7 +38,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on `port`, in words for the terminal."""
+    """The program that listens on `port`, in words for the terminal."""
     try:
         for connection in psutil.net_connections("tcp"):
             address = connection.laddr

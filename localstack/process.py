@@ -42,8 +42,8 @@ class Program:
 def start(program: Program) -> subprocess.Popen[bytes]:
     """Start `program` in its own session, so that a Ctrl-C in the terminal reaches only us.
 
-    When the calling thread dies, even by SIGKILL, Linux sends the program its stop signal;
-    elsewhere the pid file lets the next start find what was left (`stop_left_over`).
+    When the calling thread dies, even by SIGKILL, Linux sends the program its stop signal. On other
+    systems the pid file lets the next start find what was left over (`stop_left_over`).
     """
     parent = os.getpid()
 
@@ -70,7 +70,7 @@ def start(program: Program) -> subprocess.Popen[bytes]:
             group=program.group,
             extra_groups=None if program.user is None else [],
             start_new_session=True,
-            # Runs after the change of user, which would clear the death signal.
+            # Runs after the change of user, which would clear the parent-death signal.
             preexec_fn=tie_to_parent,
         )
     started = psutil.Process(process.pid).create_time()
@@ -85,7 +85,7 @@ def ask_to_stop(program: Program, process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_until_stopped(program: Program, process: subprocess.Popen[bytes]) -> None:
-    """Kill the program when it does not stop in time, and end whatever it has left running."""
+    """Kill the program if it does not stop in time, and end whatever it has left running."""
     if process.poll() is None:
         try:
             process.wait(program.stop_seconds)
@@ -110,9 +110,9 @@ def kill_session(leader: int) -> None:
 
 
 def stop_left_over(program: Program) -> bool:
-    """End what an earlier run has left behind; True when there was something.
+    """End what an earlier run left running; True when there was something.
 
-    The start time in the pid file guards against a process that has got the same number since.
+    The start time in the pid file guards against a newer process with the same number.
     """
     try:
         pid, started = program.pid_file.read_text().split()
@@ -140,8 +140,8 @@ def wait_until_ready(
 ) -> None:
     """Call `check` until it stops raising, and `between` before each try.
 
-    Raises: StartFailed with the end of the program's log when it ends or stays silent; whatever
-    `between` raises.
+    Raises: StartFailed with the end of the program's log when it ends or does not become ready;
+    whatever `between` raises.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -160,7 +160,7 @@ def wait_until_ready(
 
 
 def keep_log_small(log: Path) -> None:
-    """Move a large log aside, so that it and one older one are all there ever is."""
+    """Move a large log aside, so that there are never more than it and one older one."""
     if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
         log.replace(log.with_suffix(".old.log"))
 

@@ -1,4 +1,4 @@
-"""WebSocket by hand, for what no well-made client sends."""
+"""A hand-made WebSocket client, for input that no well-behaved client sends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frame(payload: bytes, opcode: int = TEXT, *, final: bool = True) -> bytes:
 
 
 def upgrade(*headers: Header) -> list[Header]:
-    """The headers of a handshake, and more."""
+    """The headers of a handshake, followed by `headers`."""
     return [
         (b"Host", b"testserver"),
         (b"Upgrade", b"websocket"),
@@ -65,7 +65,7 @@ class RawSocket:
         return int(answer.split()[1])
 
     async def send(self, data: bytes) -> None:
-        """What the server does not read, because it has closed, does not matter."""
+        """Send `data`; errors because the server has closed are ignored."""
         try:
             self.writer.write(data)
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -74,7 +74,7 @@ class RawSocket:
             pass
 
     async def read_until(self, opcode: int, payload: bytes) -> int:
-        """How many frames came before the one that is `opcode` and holds `payload`."""
+        """How many frames came before the one with this opcode and payload."""
         count = 0
         while True:
             kind, data = await self._frame()

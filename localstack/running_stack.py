@@ -16,11 +16,11 @@ from typing import IO
 from localstack.installation import LOOPBACK, PROJECT, check_ready
 from localstack.ports import free_port
 
-# On a busy machine compressing the static files alone takes a minute, the first time.
+# On a busy machine, compressing the static files alone takes a minute the first time.
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
 COMMAND_SECONDS = 300.0
-# What servers that run already put into the environment; this stack has servers of its own.
+# Variables that name servers already running; this stack has servers of its own.
 NOT_INHERITED = (
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
@@ -33,7 +33,7 @@ NOT_INHERITED = (
 )
 
 
-# Runs what it is told, a line of JSON each, and answers each with a line.
+# Runs the code that it is given, one JSON line each, and answers each with a line.
 SHELL = """
 import json, sys
 from django.db import connections
@@ -46,8 +46,8 @@ for line in sys.stdin:
 
 
 class RunningStack:
-    """One installation in `folder`, which outlives a stop and a start; `settings` are variables
-    that it is given."""
+    """One installation in `folder`, whose data outlives a stop and a start; `settings` are its
+    variables."""
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -60,7 +60,7 @@ class RunningStack:
         self._shell: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Starts everything and returns when people can chat."""
+        """Start everything and return when people can chat."""
         environment = _own_environment() | {"PORT": str(self.port), **self.settings}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._terminal = self.output.open("ab")
@@ -75,7 +75,7 @@ class RunningStack:
         self.wait_until_ready()
 
     def stop(self) -> None:
-        """As Ctrl-C does; everything that was started has ended when this returns."""
+        """Stop like Ctrl-C; everything that was started has ended when this returns."""
         assert self._process is not None
         assert self._terminal is not None
         if self._shell is not None:
@@ -86,11 +86,11 @@ class RunningStack:
         self._terminal.close()
 
     def kill(self, part: str) -> None:
-        """SIGKILL to `web`, `worker` or `beat` and to all of its children."""
+        """Send SIGKILL to `web`, `worker` or `beat` and all of its children."""
         os.killpg(self.pid_of(part), signal.SIGKILL)
 
     def send_signal(self, part: str, number: signal.Signals) -> None:
-        """The same with another signal, also to `log` and `bus`."""
+        """Like `kill`, with any signal, and also for `log` and `bus`."""
         os.killpg(self.pid_of(part), number)
 
     def pid_of(self, part: str) -> int:
@@ -104,7 +104,7 @@ class RunningStack:
         return accounts
 
     def manage(self, *arguments: str) -> str:
-        """A `manage.py` command in a second terminal."""
+        """Run a `manage.py` command as in a second terminal; returns its output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
@@ -118,8 +118,8 @@ class RunningStack:
         return done.stdout
 
     def shell(self, code: str) -> None:
-        """Runs Python code where Django is set up; one process for all calls, as each takes seconds
-        to start."""
+        """Run Python code in a process with Django set up; one process for all calls, because it
+        takes seconds to start."""
         if self._shell is None:
             self._shell = subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "--no-imports", "-c", SHELL],

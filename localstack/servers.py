@@ -16,13 +16,13 @@ from localstack.postgres import Postgres
 from localstack.process import start, stop, stop_left_over, wait_until_ready
 from localstack.valkey import BUS_SETTINGS, LOG_SETTINGS, Valkey
 
-READY_SECONDS = 60.0  # A log of gigabytes is read back at start.
+READY_SECONDS = 60.0  # A log of gigabytes is read back at the start.
 
 Server = Postgres | Valkey | Kafka
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, never half of it."""
+    """Write a file that only its owner can read, either whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """`python -m localstack.setup VAR`: migrate, collect static files, make the demo accounts.
 
-The one module here that loads Django, in a process of its own that ends when all is ready. One
+The only module here that loads Django, in a process of its own that ends when all is ready. One
 process for all three, because loading Django takes longer than the work when nothing is new.
 """
 
@@ -20,7 +20,7 @@ from asgiref.sync import async_to_sync
 
 from localstack.servers import write_private
 
-# The first one administers.
+# The first one is the administrator.
 NAMES = {"anna": "Anna", "boris": "Boris"}
 
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def collect_static() -> None:
-    """Collect the static files when one has changed: compressing them takes seconds."""
+    """Collect the static files only if one has changed: compressing them takes seconds."""
     from django.conf import settings
     from django.contrib.staticfiles.finders import get_finders
     from django.core.management import call_command
@@ -53,7 +53,7 @@ def collect_static() -> None:
 
 
 def ensure_demo_accounts(path: Path) -> None:
-    """Make the accounts that are missing; what people changed of the others stays as it is."""
+    """Make the missing accounts; changes that people made to the others are kept."""
     from chat.actions.onboarding import land_in_general
     from chat.errors import ClientError
     from chat.models import User
@@ -63,7 +63,7 @@ def ensure_demo_accounts(path: Path) -> None:
         if User.objects.filter(username=username).exists():
             continue
         passwords.setdefault(username, secrets.token_urlsafe(9))
-        # Before the account, so that there never is one whose password nobody knows.
+        # Before the account, so that there is never one whose password nobody knows.
         write_private(path, json.dumps(passwords, indent=1))
         user = User(username=username, display_name=display_name)
         user.is_staff = user.is_superuser = number == 0

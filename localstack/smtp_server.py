@@ -1,4 +1,4 @@
-"""A mail server that a test can hold up, or make refuse; as much SMTP as a sender needs."""
+"""A mail server that a test can stall or make refuse mail; only as much SMTP as a sender needs."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class _Session(socketserver.StreamRequestHandler):
 
 
 class SmtpServer(socketserver.ThreadingTCPServer):
-    """`goes_on`: while it is not set, connections are taken and get no answer.
+    """`goes_on`: while it is not set, connections are accepted but get no answer.
 
-    `answers_to`: what some recipients are answered, by part of their address in capitals. After a
+    `answers_to`: the answers for some recipients, by a part of their address in capitals. After a
     421 the server hangs up.
     """
 

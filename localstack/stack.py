@@ -19,7 +19,7 @@ from localstack.supervisor import Interrupted, Part, python
 from localstack.targets import remove_targets, write_targets
 
 SETUP_SECONDS = 300.0
-# Each run is a message that is kept.
+# Not more often, because every run stores a message for good.
 PROBE_EVERY_SECONDS = "15"
 CONNECTIONS = (
     "DATABASE_URL",
@@ -44,15 +44,15 @@ class Stack(Installation):
                 "EMAIL_URL": f"filemail://{data / 'mail'}",
                 # Files under var/log/ are read by the person at this machine.
                 "LOG_FORMAT": "console",
-                # Whatever the world calls it: the probe runs on this machine.
+                # Whatever its public name is: the probe runs on this machine.
                 "PROBE_URL": self.address,
             }
         )
         if self._embeds("DATABASE_URL"):
-            # The demo administrator, whose password is in the banner, gets in without a phone.
+            # The demo administrator, whose password is in the banner, can sign in without a phone.
             self.set_unless_given({"STAFF_MFA": "no"})
         self.environment |= {"PORT": str(self.port), "BIND": self.bind}
-        # `manage.py` in another terminal does not have them from there.
+        # `manage.py` in another terminal does not inherit them.
         self.environment |= {name: given[name] for name in CONNECTIONS if given.get(name)}
         self.demo_file = data / "demo-accounts.json"
         metered = (*self.workers, "beat", "analytics", "probe")
@@ -107,19 +107,19 @@ class Stack(Installation):
             raise StartFailed(f"Setting up the database failed:\n{tail(setup.log, 30)}")
 
     def _owner(self) -> dict[str, str]:
-        """For what makes tables; other programs connect as a role that owns none."""
+        """The variables for programs that make tables; others connect as a role that owns none."""
         return {OWNER_URL: self.environment[OWNER_URL]} if OWNER_URL in self.environment else {}
 
     def _demo_arguments(self) -> list[str]:
-        """Accounts with well-known names belong into no database but our own."""
+        """Arguments for the demo accounts: well-known names belong only in our own database."""
         return [str(self.data)] if self._embeds("DATABASE_URL") else []
 
     def groups(self) -> Iterator[list[Part]]:
         workers, *others = super().groups()
-        # The name lets it go on at once when it is started again.
+        # With this name it can go on at once after a restart.
         yield [*workers, Part(self._manage("analytics", "consume_events", "--instance", "local"))]
         yield from others
-        # What a person would notice, before one does; without it, its alert would fire.
+        # It notices what a person would, before one does; without it, its alert would fire.
         yield [Part(self._manage("probe", "probe", "--every", PROBE_EVERY_SECONDS))]
 
     def _manage(self, name: str, *arguments: str) -> Program:
@@ -168,7 +168,7 @@ class Stack(Installation):
         ]
 
     def _staff_mfa_line(self) -> list[str]:
-        """How the admin is guarded, where that is for this program to say."""
+        """The banner's line on how the admin is guarded, if this program decides that."""
         if self.environment.get("STAFF_MFA") != "no":
             return []
         return ["  admin      no second factor asked for (STAFF_MFA=yes asks for one)"]
@@ -184,7 +184,7 @@ class Stack(Installation):
         return f"given by {variable}, {where}"
 
     def _mail(self) -> str:
-        """Where it goes, without the password of its server."""
+        """Where mail goes, without the password of its server."""
         url = self.environment.get("EMAIL_URL")
         if url is None:
             return "as EMAIL_URL says"

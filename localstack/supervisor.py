@@ -22,7 +22,7 @@ from localstack.process import (
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-# A part that ran for so long has recovered: its next death is a new story.
+# A part that ran for this long has recovered: its next death counts as the first.
 STEADY_SECONDS = 60.0
 POLL_SECONDS = 0.2
 
@@ -49,9 +49,9 @@ class Part:
 
 
 class Supervisor:
-    """Parts are stopped group by group: the one started last goes first.
+    """Runs parts in groups, and stops the group that was started last first.
 
-    Runs in the main thread, whose death is what takes the children along.
+    Runs in the main thread, because the children die with the thread that started them.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
@@ -73,7 +73,7 @@ class Supervisor:
         self.wait_until_ready(parts)
 
     def launch(self, parts: list[Part]) -> None:
-        """Start `parts` at once, on the thread whose death takes them along."""
+        """Start `parts` at once, on the thread with which they die."""
         self.groups.append(parts)
         for part in parts:
             if stop_left_over(part.program):
@@ -113,7 +113,7 @@ class Supervisor:
         part.started = time.monotonic()
 
     def watch(self) -> None:
-        """Restart what dies, until somebody asks to stop."""
+        """Restart parts that die, until somebody asks to stop."""
         while not self.stop_asked:
             self.look_after_all()
             time.sleep(POLL_SECONDS)
@@ -136,7 +136,7 @@ class Supervisor:
         code = part.process.poll()
         if code is None:
             return
-        kill_session(part.process.pid)  # its children, which nobody looks after now
+        kill_session(part.process.pid)  # its children, which nothing supervises now
         part.deaths = 1 if now - part.started > STEADY_SECONDS else part.deaths + 1
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (part.deaths - 1), LONGEST_PAUSE_SECONDS)
         part.process = None

@@ -1,7 +1,7 @@
-"""Where Prometheus finds what runs on this machine: a file for each job, in the folder of the data.
+"""Where Prometheus finds what runs on this machine: a file per job, in the data folder.
 
-Whatever starts Veche writes them, and `make monitor` notices within seconds, so either may be
-started and stopped without the other.
+The program that starts Veche writes these files, and `make monitor` notices within seconds, so each
+may be started and stopped without the other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ def targets_folder(data: Path) -> Path:
 
 
 def write_targets(data: Path, targets: Mapping[str, list[str]]) -> None:
-    """Say at which addresses each job's metrics are, like {"web": ["127.0.0.1:8000"]}.
+    """Write the addresses of each job's metrics, like {"web": ["127.0.0.1:8000"]}.
 
-    Jobs that are not named have none. The names are those of deploy/prometheus/prometheus.yml.
+    Jobs that are not named have none. The names are those in deploy/prometheus/prometheus.yml.
     """
     folder = targets_folder(data)
     folder.mkdir(parents=True, exist_ok=True)
     for job, addresses in targets.items():
-        # Whole or not at all: Prometheus reads it the moment it changes.
+        # Replaced as a whole, because Prometheus reads the file the moment it changes.
         new = folder / f"{job}.new"
         new.write_text(json.dumps([{"targets": addresses}]))
         new.replace(folder / f"{job}.json")
@@ -33,5 +33,5 @@ def write_targets(data: Path, targets: Mapping[str, list[str]]) -> None:
 
 
 def remove_targets(data: Path) -> None:
-    """Say that nothing runs."""
+    """Record that nothing runs."""
     write_targets(data, {})

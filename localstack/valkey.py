@@ -18,7 +18,7 @@ LOG_SETTINGS = {
     "no-appendfsync-on-rewrite": "no",
     "maxmemory-policy": "noeviction",
     "save": '""',
-    # A backup reads as a replica does; nobody else is waited for.
+    # A backup reads like a replica; there are no other replicas to wait for.
     "repl-diskless-sync-delay": "0",
 }
 BUS_SETTINGS = {
@@ -70,7 +70,7 @@ class Valkey:
         )
 
     def prepare(self) -> None:
-        """Write the configuration; in a file, because everybody can see a command line."""
+        """Write the configuration to a file, because everybody can see a command line."""
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.data / "valkey.conf"
         path.unlink(missing_ok=True)

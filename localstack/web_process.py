@@ -1,4 +1,4 @@
-"""A web process of its own, beside servers that run already."""
+"""A separate web process, for servers that run already."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localstack.ports import free_port
 
-# On a machine that does many other things.
+# Long enough for a machine that does many other things.
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 
@@ -40,7 +40,7 @@ class WebProcess:
 def web_process(
     log: Path, *, module: str = "chatsite.server", **environment: str
 ) -> Iterator[WebProcess]:
-    """A web process that is ready to serve; it is stopped at the end.
+    """A web process that is ready to serve; it is stopped when the context ends.
 
     `environment` is added to our own. Raises: AssertionError when it does not start.
     """
