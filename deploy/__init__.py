@@ -1,1 +1,1 @@
-"""What runs Veche on servers. The only Python here makes Grafana's dashboards."""
+"""Files for running Veche on servers. The only Python here makes Grafana's dashboards."""

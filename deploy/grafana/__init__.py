@@ -1,1 +1,1 @@
-"""Dashboards and how Grafana finds them."""
+"""Dashboards, and the files by which Grafana finds them."""

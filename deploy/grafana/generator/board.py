@@ -13,8 +13,8 @@ from grafana_foundation_sdk.models import dashboard as models
 from deploy.grafana.generator.panels import DATA_SOURCE, Panel, built
 
 TAG = "veche"
-# Prometheus of docker-compose.yml and of `make monitor` both serve the runbooks there. Elsewhere:
-# add ?var-runbooks=https://… to the address of a dashboard.
+# Both Prometheus of docker-compose.yml and that of `make monitor` serve the runbooks there. In
+# other setups add ?var-runbooks=https://… to the address of a dashboard.
 RUNBOOKS = "http://localhost:9090/user/runbooks"
 FIRING = 'ALERTS{alertstate="firing"}'
 
@@ -37,7 +37,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Board:
-    """A dashboard. `name` is its file, and with `veche-` in front its address."""
+    """A dashboard. `name` is its file name and, with `veche-` in front, its address."""
 
     name: str
     title: str
@@ -69,7 +69,7 @@ class Board:
             for panel in row.panels:
                 made.with_panel(built(panel))
         dashboard = made.build()
-        # The SDK gives no numbers; without them Grafana would, differently at each change.
+        # The SDK assigns no ids. Without them Grafana assigns its own, different at each change.
         for place, panel_or_row in enumerate(dashboard.panels or (), start=1):
             panel_or_row.id_val = place
         return json.dumps(dashboard, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
@@ -91,7 +91,7 @@ def variable(choice: Choice) -> builders.QueryVariable:
 
 
 def runbooks_variable() -> builders.TextBoxVariable:
-    """Where links to runbooks lead; a constant could not be given in a dashboard's address."""
+    """Where links to runbooks lead; a constant could not be set in a dashboard's address."""
     return (
         builders.TextBoxVariable("runbooks")
         .default_value(RUNBOOKS)
@@ -111,7 +111,7 @@ def other_boards() -> builders.DashboardLink:
 
 
 def firing_alerts() -> builders.AnnotationQuery:
-    """Marks on every picture from when to when an alert fired."""
+    """Marks on every panel the time ranges in which alerts fired."""
     return (
         builders.AnnotationQuery()
         .name("Alerts")

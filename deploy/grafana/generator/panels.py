@@ -1,8 +1,8 @@
-"""What all dashboards are made of: numbers, lines, rows, and how they look.
+"""The parts of all dashboards: numbers, lines, rows, and how they look.
 
 A query may use `$__rate_interval`, and the variables `$instance` and `$task` where its dashboard
-has them. Series that exist only once something went wrong are asked for with `or vector(0)` or
-`or_none`: a panel without data would look like a broken one.
+has them. Series that exist only after something went wrong are queried with `or vector(0)` or
+`or_none`: a panel without data would look broken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GREEN, ORANGE, RED = "green", "orange", "red"
 
 @dataclass(frozen=True)
 class Query:
-    """PromQL, and the name of each series it gives: plain words, or a label in {{braces}}."""
+    """PromQL, and the name of each resulting series: plain words, or a label in {{braces}}."""
 
     expr: str
     legend: str = ""
@@ -36,7 +36,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on a value is worrying, and bad; `low` True when small values are the bad ones."""
+    """From where on a value is worrying, and bad; `low` True when small values are bad."""
 
     warning: float
     bad: float
@@ -58,8 +58,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture. `unit` is Grafana's name of the unit; `advice` says what it shows and what to
-    do about it; `runbook` is a page of docs/runbooks, without `.md`."""
+    """One panel. `unit` is Grafana's name for the unit; `advice` says what the panel shows and what
+    to do about it; `runbook` is a page of docs/runbooks, without `.md`."""
 
     title: str
     advice: str
@@ -85,7 +85,7 @@ def number(
     words: dict[int, tuple[str, str]] | None = None,
     runbook: str | None = None,
 ) -> Panel:
-    """One large number with its recent course behind it."""
+    """One large number with its recent history behind it."""
     return Panel(
         title,
         advice,
@@ -109,7 +109,7 @@ def lines(
     stacked: bool = False,
     runbook: str | None = None,
 ) -> Panel:
-    """A course over time for each series."""
+    """A line over time for each series."""
     return Panel(
         title, advice, queries, unit, width=width, limits=limits, stacked=stacked, runbook=runbook
     )
@@ -188,7 +188,7 @@ def _lines(panel: Panel) -> timeseries.Panel:
     if panel.limits is not None:
         made.thresholds_style(
             common_builders.GraphThresholdsStyleConfig().mode(
-                # The name is spelt like this in the SDK.
+                # The name is spelled like this in the SDK.
                 common.GraphTresholdsStyleMode.DASHED
             )
         )

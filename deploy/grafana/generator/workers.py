@@ -1,4 +1,4 @@
-"""What happens behind the web processes: tasks, storing, exporting, counting."""
+"""The work behind the web processes: tasks, storing, exporting, counting."""
 
 from __future__ import annotations
 
