@@ -1,6 +1,6 @@
-"""Measurements: each module says how it is run and what its figures mean."""
+"""Measurements: each module says how to run it and what its figures mean."""
 
 import os
 
-# `python -m bench.chat_load` reads the stack that runs as manage.py does.
+# Benches of a running stack, like `python -m bench.chat_load`, use the settings of manage.py.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")

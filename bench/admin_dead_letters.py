@@ -1,7 +1,7 @@
 """How long the admin's page takes among many dead letters: `python -m bench.admin_dead_letters`.
 
-Starts servers of its own, fills the log server with a million letters (or as many as are named)
-and asks for the pages as a browser does.
+Starts its own servers, fills the log server with a million dead letters (or a given number) and
+requests the pages as a browser does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(letters: int) -> None:
     fill(blocking_client(), letters)
     print(f"filled with {letters:,} in {time.perf_counter() - begun:,.0f} s")
     boss = User.objects.create(username="boss", is_staff=True, is_superuser=True, password="!")
-    setup_test_environment()  # so that answers say what they show
+    setup_test_environment()  # so that responses carry their template contexts
     browser = Client()
     browser.force_login(boss)
     middle = f"1700000000000-{letters // 2}"
@@ -67,7 +67,7 @@ if __name__ == "__main__":
     with own_servers(
         ALLOWED_ORIGINS="http://testserver",
         STAFF_MFA="no",
-        # Filling takes ten thousand letters in a call, which on a busy machine is long.
+        # Filling adds ten thousand letters per call, which takes long on a busy machine.
         REDIS_TIMEOUT_SECONDS="60",
     ):
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

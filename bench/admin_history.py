@@ -3,10 +3,10 @@
     python -m bench.admin_history --messages 10000000
     python -m bench.admin_history --messages 10000000 --folder var/history
 
-Starts servers of its own, fills PostgreSQL by COPY with rooms, people, events and messages that
-agree with each other, asks for the pages of the admin as a browser does, and throws it all away;
-with --folder it stays there for the next run, which then only measures. Ten million messages
-take about 12 GB of disk.
+Starts its own servers, fills PostgreSQL by COPY with consistent rooms, people, events and messages,
+requests the pages of the admin as a browser does, and throws everything away. With --folder the
+data stays there for the next run, which then only measures. Ten million messages take about 12 GB
+of disk.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main() -> None:
         folder,
         ALLOWED_ORIGINS="http://testserver",
         STAFF_MFA="no",
-        # The bench itself takes minutes where a page takes moments.
+        # Statements of the bench itself take minutes; those of a page take moments.
         DB_STATEMENT_TIMEOUT_MS="600000",
         DB_IDLE_IN_TRANSACTION_TIMEOUT_MS="600000",
     ):
@@ -93,7 +93,7 @@ def fill(messages: int) -> None:
     for _ in track(batches, "Messages", console=Console(stderr=True)):
         events, posted = next(source)
         with transaction.atomic(), connection.cursor() as cursor:
-            # Neither foreign keys nor the disk is waited for: what is written agrees by itself.
+            # Skips foreign keys and waiting for the disk: the rows are consistent by construction.
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("SET LOCAL synchronous_commit = off")
             copy(cursor, EVENT_COLUMNS, events)
@@ -150,7 +150,7 @@ def people() -> None:
 
 
 def rows(messages: int) -> Iterator[tuple[list[str], list[str]]]:
-    """Batches of events and messages as lines for COPY; a year of them, ever newer."""
+    """Batches of events and messages as lines for COPY; one year, oldest first."""
     from django.conf import settings
 
     from chat.models import Room, User
@@ -167,7 +167,7 @@ def rows(messages: int) -> Iterator[tuple[list[str], list[str]]]:
         events: list[str] = []
         posted: list[str] = []
         for number in range(first, min(first + BATCH, messages)):
-            # Few rooms are loud and few people write much, as everywhere.
+            # A few rooms are busy and a few people write a lot, as everywhere.
             room = rooms[int(ROOMS * dice.random() ** 2)]
             author = users[int(PEOPLE * dice.random() ** 2)]
             at = (begin + timedelta(seconds=number * step)).isoformat()
@@ -203,7 +203,7 @@ def rows(messages: int) -> Iterator[tuple[list[str], list[str]]]:
 
 
 def bodies(dice: random.Random) -> list[str]:
-    """Sentences of the demo data with words of two made-up languages, some of them rare."""
+    """Sentences of the demo data, with words of two made-up languages, some of them rare."""
     from chat.management import seed_texts
 
     words = [
@@ -250,7 +250,7 @@ def reports() -> None:
 
 
 def measure() -> None:
-    """Prints the milliseconds of whole pages, middle and slowest of `REPEATS`."""
+    """Print the milliseconds of whole pages, median and slowest of `REPEATS`."""
     from django.test import Client
     from django.test.utils import setup_test_environment
 
@@ -259,7 +259,7 @@ def measure() -> None:
     boss, _ = User.objects.get_or_create(
         username="boss", defaults={"is_staff": True, "is_superuser": True, "password": "!"}
     )
-    setup_test_environment()  # so that answers say what they show
+    setup_test_environment()  # so that responses carry their template contexts
     browser = Client()
     browser.force_login(boss)
     total = Message.objects.order_by("-pk").values_list("pk", flat=True)[0]

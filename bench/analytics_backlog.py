@@ -3,10 +3,10 @@
     python -m bench.analytics_backlog --events 100000 --kafka
     python -m bench.analytics_backlog --events 20000 --profile
 
-Starts servers of its own in a temporary folder, with the durability of production, publishes
-the backlog and then times consumers, each in a process of its own, from their first batch to the
-end. Messages have words as people's do: few that are frequent and very many that are rare. Nothing
-else may run on the machine meanwhile, or the figures are of that too.
+Starts its own servers in a temporary folder, with the durability of production, publishes the
+backlog and then times consumers, each in its own process, from their first batch to the end. The
+words in the messages are distributed like people's: a few frequent ones and very many rare ones.
+Nothing else may run on the machine meanwhile, or it distorts the figures.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PUBLISHED_AT_ONCE = 5_000
 
 
 def set_up() -> None:
-    """Django, with one database connection for the process, as `consume_events` has it."""
+    """Set up Django with one database connection for the process, as in `consume_events`."""
     import django
     from django.db import connections
 
@@ -45,7 +45,7 @@ def set_up() -> None:
 
 
 def publish(events: int, rooms: int, people: int, hours: float) -> None:
-    """Puts `events` events of the last `hours` on the bus: 85 % messages, the rest of all kinds."""
+    """Publish `events` events of the last `hours`: 85 % messages, the rest of all kinds."""
     from chat.event_bus import Record, envelope, event_bus
     from chat.events import (
         EventData,
@@ -207,7 +207,7 @@ def measure(options: argparse.Namespace, servers: LocalServers) -> dict[str, Any
         "processes": options.processes,
         "seconds": round(took, 2),
         "events_per_second": round(options.events / took),
-        # On a busy machine the steadier figures.
+        # The steadier figures on a busy machine.
         "processor_us_per_event": {
             name: round(one / options.events * 1e6, 1)
             for name, one in {"consumers": sum(cpu for _, _, cpu in times), **used}.items()

@@ -4,7 +4,7 @@
     python -m bench.analytics_live --address http://127.0.0.1:8000
 
 Both demo accounts in a real browser: boris presses Enter in the chat, anna's page is open beside
-it. Taken from the key press to the change of the number in the page; the browser has one clock.
+it. Measured from the key press to the change of the number on the page; both use one clock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PATIENCE_MS = 60_000
-PAUSE_SECONDS = 1.7  # not a whole number of the page's seconds
+PAUSE_SECONDS = 1.7  # not a multiple of the page's one-second cycle
 
 WATCH = """() => {
     window.moves = [];

@@ -2,11 +2,11 @@
 
     python -m bench.analytics_page --rooms 1000 --people 2000 --days 365
 
-Fills servers of its own (`bench.analytics_year`), starts a web process as an installation runs
-it, and asks every operation over HTTP as an administrator and as about one room, for each period.
-With a Chromium it also opens the page and waits until every chart is drawn. Milliseconds: the
-median and the slowest of `--times` requests, one after the other; and what PostgreSQL's process
-worked for the page's readings of all rooms, the steadier figure on a busy machine.
+Fills its own servers (`bench.analytics_year`), starts a web process as an installation does, and
+calls every operation over HTTP for each period, for all rooms as an administrator and for one room.
+If there is a Chromium, it also opens the page and waits until every chart is drawn. Milliseconds:
+the median and the slowest of `--times` requests, one after the other; and the processor time of
+PostgreSQL's process for the page's queries of all rooms, the steadier figure on a busy machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from localstack.process import StartFailed
 from localstack.web_process import web_process
 
 PERIODS = ("24h", "7d", "30d", "365d")
-# Whose hours are not those of UTC, so that no shortcut for whole UTC days helps.
+# A zone whose hours are not those of UTC, so that no shortcut for whole UTC days helps.
 ZONE = "Asia/Kolkata"
 BOTH = (
     "live",
@@ -95,12 +95,12 @@ def measure(options: argparse.Namespace, port: int) -> dict[str, Any]:
 
 
 def administrator() -> str:
-    """The session of somebody who may see everything."""
+    """The session of a person who may see everything."""
     from django.test import Client
 
     from chat.models import User
 
-    # Beyond the ids that the year's people have.
+    # An id beyond those of the year's people.
     boss = User.objects.create(
         id=10**9, username="boss", password="!", is_superuser=True, is_staff=True
     )
@@ -135,7 +135,7 @@ def ask(address: str, cookie: str) -> float:
 
 
 def unchanged(port: int, cookie: str, times: int) -> float:
-    """Median of asking for what has not moved, as every open page does once a second."""
+    """Median time of requests for unchanged data, which every open page sends once a second."""
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -151,13 +151,13 @@ def unchanged(port: int, cookie: str, times: int) -> float:
         connection.request("GET", address, headers=headers)
         answer = connection.getresponse()
         answer.read()
-        if answer.status == 304:  # not when a minute has just ended
+        if answer.status == 304:  # unless a minute has just ended
             took.append((time.perf_counter() - begun) * 1000)
     return statistics.median(took)
 
 
 def processor_milliseconds() -> dict[str, dict[str, int]]:
-    """What PostgreSQL's process worked for each reading of all rooms, by period."""
+    """Processor time of PostgreSQL's process for each query of all rooms, by period."""
     from django.db import connection
     from django.utils import timezone
 
@@ -179,7 +179,7 @@ def processor_milliseconds() -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for length in periods.Recent:
         one = periods.recent(length, zone, now)
-        # As the page asks: a year's lines are made of weeks.
+        # As the page requests them: a year's lines are made of weeks.
         lines = (
             one if length != periods.Recent.YEAR else periods.recent(length, zone, now, Step.WEEK)
         )
@@ -206,13 +206,13 @@ def processor_milliseconds() -> dict[str, dict[str, int]]:
 
 
 def worked(process: Path) -> float:
-    """Milliseconds that a process has worked, from its /proc/<pid>/stat."""
+    """A process's processor time in milliseconds, from its /proc/<pid>/stat."""
     user, system = process.read_text().rsplit(")", 1)[1].split()[11:13]
     return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def page(port: int, cookie: str) -> dict[str, int] | str:
-    """From the address to the last chart, by period; the browser is warm."""
+    """Time from navigation to the last chart, by period; the browser is warm."""
     try:
         find_chromium()
     except StartFailed as problem:

@@ -1,8 +1,8 @@
-"""Fills the rollups with a year of a busy installation, for looking at and for measuring.
+"""Fills the rollups with a year of a busy installation, for viewing and for measuring.
 
-Written in SQL, inside PostgreSQL: some million rows in a minute or two. Which rooms are busy,
-when and with whom is made up; all that is derived, such as days, all rooms together and who was
-first seen when, is derived from it, so the numbers agree with each other.
+Done in SQL, inside PostgreSQL: some million rows in a minute or two. Which rooms are busy, when and
+with whom is made up. Everything else, such as days, all rooms together and when people were first
+seen, is derived from it, so the numbers are consistent.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ COUNTERS = (
 )
 SUMS = ", ".join(f"sum({name})" for name in COUNTERS.split(", "))
 
-# Room r has about 50 / r^0.4 busy quarters a day: a few rooms are loud and most are quiet. People
-# work from 06:00 to 20:00 UTC, less at weekends.
+# Room r has about 50 / r^0.4 busy quarter-hours a day: a few rooms are busy and most are quiet.
+# People work from 06:00 to 20:00 UTC, less at weekends.
 QUARTERS = f"""
     INSERT INTO analytics_quarterrollup (room, start, {COUNTERS})
     SELECT room, start, messages, messages * (40 + (random() * 60)::int),
@@ -68,7 +68,7 @@ MINUTES = f"""
     FROM analytics_quarterrollup WHERE start >= %(end)s::timestamptz - interval '8 days'
 """
 
-# Some of the room's people are there on a day: the loud rooms have more of them.
+# Some of a room's people are active on a day: busy rooms have more of them.
 PERSON_DAYS = """
     INSERT INTO analytics_personday (room, day, person, am_quarters, pm_quarters)
     SELECT room, day, 1 + (room * 7 + member * 13) %% %(people)s,
@@ -190,9 +190,9 @@ SPOKEN = [
 
 
 def fill_year(rooms: int, people: int, days: int = 365) -> dict[str, int]:
-    """Empties the rollups and fills them; makes the rooms and people of the chat, too.
+    """Empty the rollups and fill them; makes the rooms and people of the chat, too.
 
-    Ends with this quarter of an hour. Returns the number of rows by table.
+    The year ends with this quarter of an hour. Returns the number of rows by table.
     """
     now = datetime.now(UTC)
     end = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)

@@ -3,9 +3,9 @@
     python -m bench.backlog --events 100000 --kafka
     python -m bench.backlog --events 20000 --posts-only --profile persist
 
-Starts servers of its own in a temporary folder, with the durability of production, puts the
-backlog through the log as people do, and then times as many processes as a worker has at each
-step. Nothing else may run on the machine meanwhile, or the figures are of that too.
+Starts its own servers in a temporary folder, with the durability of production, and appends the
+backlog to the log the way people do. Then it times each step with as many processes as a worker
+has. Nothing else may run on the machine meanwhile, or it distorts the figures.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ APPENDS_UNDER_WAY = 400
 
 
 def set_up() -> None:
-    """Django, with one database connection for the process, as a Celery worker has it."""
+    """Set up Django with one database connection for the process, as in a Celery worker."""
     import django
     from django.db import connections
 
@@ -46,7 +46,7 @@ def set_up() -> None:
 
 
 async def fill(events: int, rooms: int, posts_only: bool) -> None:
-    """Puts `events` events into the log, spread over `rooms` rooms."""
+    """Put `events` events into the log, spread over `rooms` rooms."""
     from asgiref.sync import sync_to_async
     from uuid_utils.compat import uuid7
 
@@ -146,7 +146,7 @@ def work(step: str, ready: Barrier, seconds: Queue[float], profile: Path | None)
 
 
 def timed(step: str, processes: int, profile: bool, folder: Path) -> tuple[float, float]:
-    """Seconds that `processes` processes take for all of a step, and their processor time."""
+    """Seconds that `processes` processes take for a whole step, and their processor time."""
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(processes + 1)
     seconds = context.Queue()
@@ -188,7 +188,7 @@ def main() -> None:
 
 
 def processor_seconds(servers: LocalServers) -> dict[str, float]:
-    """Processor time that each server has used so far, its processes that have ended included."""
+    """Processor time that each server has used so far, including its ended processes."""
     used = {}
     for name, running in servers.running.items():
         process = psutil.Process(running.pid)
@@ -221,7 +221,7 @@ def measure(options: argparse.Namespace, folder: Path, servers: LocalServers) ->
         used = {name: after - before[name] for name, after in processor_seconds(servers).items()}
         found[f"{step}_seconds"] = round(took, 2)
         found[f"{step}_events_per_second"] = round(options.events / took)
-        # On a busy machine the steadier figures.
+        # The steadier figures on a busy machine.
         found[f"{step}_processor_us_per_event"] = {
             name: round(seconds / options.events * 1e6, 1)
             for name, seconds in {"workers": workers, **used}.items()
@@ -233,7 +233,7 @@ def measure(options: argparse.Namespace, folder: Path, servers: LocalServers) ->
 
 
 def count_on_bus() -> int:
-    """Distinct events that a reader finds on the bus."""
+    """The number of distinct events that a reader finds on the event bus."""
     from chat.event_bus import envelope, event_bus
 
     reader = event_bus().reader()

@@ -1,17 +1,17 @@
-"""What large rooms, and rooms in which much is said, cost the page of somebody who is in them.
+"""What large rooms and busy rooms cost the page of a person who is in them.
 
     .venv/bin/python -m bench.busy_page --members 400 1000 5000 --seconds 6
 
-Starts an installation of its own. One person in Chromium types in an empty room, opens rooms of
-so many members, types in a room of 1,000 members and 20,000 messages while others post there,
-scrolls up in it, and scrolls through 10,000 messages. The empty room of the same run is what the
-rest is to be compared with: the machine's other work slows both.
+Starts an installation of its own. One person in Chromium types in an empty room, opens rooms with
+the given numbers of members, types in a room of 1,000 members and 20,000 messages while others post
+there, scrolls up in it, and scrolls through 10,000 messages. Compare the results with the empty
+room of the same run: the machine's other work slows both.
 
-Each stretch has a browser of its own and, once signed in, `--patience` seconds. What a page does
-not come through by then is the figure: "not in 30 s".
+Each stretch has a browser of its own and, once signed in, `--patience` seconds. For a page that
+does not finish by then, the figure is "not in 30 s".
 
 `--before DIR` does it twice, first with the interface of another commit: DIR is the folder that
-`vite build` filled in a checkout of it, chat/static/chat/build. The server is the same.
+`vite build` filled in a checkout of that commit, chat/static/chat/build. The server is the same.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ TEXT = "eighteen letters.."
 PAUSE_MS = 60.0
 SIGN_IN_SECONDS = 60.0
 STOP_SECONDS = 10.0
-# Older builds do not know what the page says before they are there.
+# Older builds do not know the notice that the page shows until its script has loaded.
 HIDE_STARTING = ".starting { display: none !important }"
 BUILD = "/static/chat/build/"
 
 Figures = Iterator[tuple[str, float]]
-# Of each stretch by its name, as far as it came.
+# Results of each stretch by its name, as far as it got.
 Results = dict[str, dict[str, float]]
 
 
@@ -89,7 +89,7 @@ def say(text: str) -> None:
 
 
 def prepare(stack: RunningStack, sizes: list[int]) -> dict[str, Stretch]:
-    """Makes the rooms; returns what is done in them, by names."""
+    """Make the rooms; returns the stretches to run in them, by name."""
     say("making rooms")
     empty = make_room(stack, "empty", "anna", members=1, messages=0)
     stretches: dict[str, Stretch] = {"empty": typing_in(empty)}
@@ -114,8 +114,8 @@ def measure(bench: Bench, stretches: dict[str, Stretch], build: Path | None) -> 
 
 
 def bounded(bench: Bench, stretch: Stretch, build: Path | None) -> dict[str, float]:
-    """What `stretch` finds while its time lasts, in a process that can be ended: a page that does
-    not answer keeps whoever asks it waiting."""
+    """The results of `stretch` within its time, run in a process that can be ended: a page that
+    does not answer blocks its caller."""
     told, teller = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
     process = context.Process(target=work, args=(teller, bench, stretch, build))
@@ -123,7 +123,7 @@ def bounded(bench: Bench, stretch: Stretch, build: Path | None) -> dict[str, flo
     teller.close()
     figures: dict[str, float] = {}
     if told.poll(SIGN_IN_SECONDS):
-        with suppress(EOFError):  # it failed, and says so itself
+        with suppress(EOFError):  # the process failed, and reports that itself
             told.recv()
     deadline = time.monotonic() + bench.patience_seconds
     ended = False
@@ -143,7 +143,7 @@ def bounded(bench: Bench, stretch: Stretch, build: Path | None) -> dict[str, flo
 
 
 def end(process: multiprocessing.context.ForkProcess) -> None:
-    """Ends what it started, too; the browser ends with the pipe to it."""
+    """End `process` and the processes it started; the browser ends with the pipe to it."""
     assert process.pid is not None
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
@@ -160,7 +160,7 @@ def work(teller: Connection, bench: Bench, stretch: Stretch, build: Path | None)
         page = context.new_page()
         sign_in(page, bench.stack.address, "anna", bench.stack.accounts()["anna"])
         teller.send("signed in")
-        page.set_default_timeout(2000 * bench.patience_seconds)  # who waits for this ends it before
+        page.set_default_timeout(2000 * bench.patience_seconds)  # `bounded` ends it before
         for figure in stretch(bench, Watched(page)):
             teller.send(figure)
 
@@ -231,7 +231,7 @@ def scrolling(room: Room) -> Stretch:
 
 
 def serve(build: Path, context: BrowserContext) -> None:
-    """Gives the pages of `context` the script and the styles of another build."""
+    """Give the pages of `context` the script and the styles of another build."""
     entry = json.loads((build / "manifest.json").read_text())["src/main.ts"]
     files = {"js": build / entry["file"], "css": build / entry["css"][0]}
     types = {"js": "text/javascript", "css": "text/css"}

@@ -1,4 +1,4 @@
-"""One connection of a person who chats."""
+"""The connection of a person who chats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Frame = dict[str, Any]
 
 
 async def open_socket(url: str, cookie: str) -> ClientConnection:
-    """A WebSocket on which nothing is said yet."""
+    """A WebSocket on which nothing has been sent yet."""
     return await connect(
         url,
         origin=ORIGIN,  # type: ignore[arg-type]
@@ -26,7 +26,7 @@ async def open_socket(url: str, cookie: str) -> ClientConnection:
 
 
 class ChatClient:
-    """Confirms the events that it is sent, as the UI does, and keeps them by room."""
+    """Confirms the events that it receives, as the UI does, and keeps them by room."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection

@@ -2,10 +2,10 @@
 
     .venv/bin/python -m bench.chat_load --senders 50 --rooms 10 --seconds 20 --in-flight 4
 
-Uses the stack that `make run` started (start it with SENDS_PER_SECOND=10000 SENDS_BURST=10000,
-or the rate limit is what is measured). Each sender is a member of one room and keeps `--in-flight`
-messages under way; `--rate` instead sends that many messages a second in all. Everybody in a room
-receives its messages, so deliveries/s is messages/s times the people in a room.
+Uses the stack that `make run` started (start it with SENDS_PER_SECOND=10000 SENDS_BURST=10000, or
+the rate limit will be measured). Each sender is a member of one room and keeps `--in-flight`
+messages under way; with `--rate`, that many messages a second are sent in total instead. Everybody
+in a room receives its messages, so deliveries/s is messages/s times the people in a room.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Measured:
 
 
 class Sender:
-    """One person with one socket."""
+    """A person with one WebSocket."""
 
     def __init__(self, user: User, token: str, room: int, run: Run) -> None:
         self.user, self.token, self.room, self.run = user, token, room, run
@@ -69,7 +69,7 @@ class Sender:
         while time.perf_counter() < end:
             await self.free.acquire()
             if self.run.pause:
-                # Not in step with the others: people are not.
+                # Not in step with the others, as with people.
                 await asyncio.sleep(self.run.pause * random.uniform(0.5, 1.5))
             key = str(uuid7())
             frame = {"t": "send", "id": key, "room": self.room, "key": key, "body": BODY}
@@ -143,7 +143,7 @@ async def measure(arguments: argparse.Namespace) -> None:
     pause = arguments.senders / arguments.rate if arguments.rate else 0.0
     run = Run(arguments.in_flight, pause)
     senders = await prepare(arguments.senders, arguments.rooms, run)
-    await asyncio.sleep(3)  # lets memberships be stored, which `hello` reads
+    await asyncio.sleep(3)  # until the memberships, which `hello` reads, are stored
     for sender in senders:
         await sender.connect()
     receiving = [asyncio.create_task(sender.receive()) for sender in senders]

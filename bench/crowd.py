@@ -1,12 +1,12 @@
-"""Fills a room with people and messages, and says much in it: a process beside a running stack.
+"""Fills a room with people and messages, or keeps posting in it: a process beside a running stack.
 
     python -m bench.crowd make NAME OWNER MEMBERS MESSAGES
     python -m bench.crowd talk ROOM RATE
 
-`make` prints a line of JSON, {"room": id, "slug": slug}, when all of it is in PostgreSQL. `talk`
-posts RATE messages a second, as the first of the members in turn, until its input ends; it prints
-a line when the first is logged, and how many they were at the end. Both go through the room log as
-everybody does, past the limits of one person.
+`make` prints a line of JSON, {"room": id, "slug": slug}, when everything is in PostgreSQL. `talk`
+posts RATE messages a second, as the first members in turn, until its input ends. It prints a line
+when the first message is logged, and the number of messages at the end. Both go through the room
+log like everybody, but without the limits of one person.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ async def make(name: str, owner: str, members: int, messages: int) -> None:
 
 
 def people(name: str, number: int) -> list[int]:
-    """New people whose names look like nobody else's."""
+    """New people, whose names look like nobody else's."""
     made = []
     for one in range(number):
         username, shown = f"{name}-{one:05}".lower(), f"{seed_texts.person(one)[1]} of {name}"
@@ -75,7 +75,7 @@ def people(name: str, number: int) -> list[int]:
 
 
 def messages_of(room: int, speakers: Sequence[int]) -> Iterator[NewEvent]:
-    """Messages without an end, in the order in which they are to be posted."""
+    """Endless messages, in the order in which to post them."""
     for number, speaker in zip(count(), cycle(speakers), strict=False):
         body = f"Message {number:,} with **bold** and `code`. {number * 7919} things to read."
         yield event(room, speaker, EventType.MESSAGE_POSTED, MessagePosted(body=body))
@@ -86,7 +86,7 @@ def event(room: int, actor: int, kind: EventType, data: EventData) -> NewEvent:
 
 
 async def append_all(events: Iterable[NewEvent]) -> int:
-    """Returns the last position."""
+    """Append `events`; returns the last position."""
     last = 0
     left = iter(events)
     while batch := list(islice(left, APPENDS_AT_ONCE)):
@@ -99,11 +99,11 @@ def wait_until_stored(room: int, head: int) -> None:
     deadline = time.monotonic() + STORED_WITHIN_SECONDS
     while Room.objects.get(pk=room).stored_seq < head:
         assert time.monotonic() < deadline, "The worker stores nothing."
-        time.sleep(0.1)  # between two looks at what another process does
+        time.sleep(0.1)  # between two looks at another process's work
 
 
 async def talk(room: int, rate: float) -> None:
-    """Keeps to the rate on the average: what came late is made up for."""
+    """Post at `rate` on average: late messages are caught up."""
     members = Membership.objects.filter(room=room, role="member").order_by("user_id")
     speakers = [one async for one in members.values_list("user_id", flat=True)[:SPEAKERS]]
     messages = messages_of(room, speakers)

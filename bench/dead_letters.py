@@ -1,6 +1,6 @@
 """How long listing takes among many dead letters: `python -m bench.dead_letters 1000000`.
 
-Starts a log server of its own with its usual settings, fills it and throws it away.
+Starts its own log server with the usual settings, fills it and throws it away.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.servers import own_servers
 
 T = TypeVar("T")
 
-# As `add` writes them, on the server itself: a million would take minutes over the network.
+# Writes them as `add` does, but on the server: a million would take minutes over the network.
 # ARGV: first, last, payload.
 FILL = """
 for number = ARGV[1], ARGV[2] do
@@ -33,7 +33,7 @@ end
 
 
 def fill(client: redis.Redis, letters: int) -> None:
-    """Adds `letters` waiting letters of 1,000 rooms, with payloads of about 400 bytes."""
+    """Add `letters` waiting dead letters of 1,000 rooms, with payloads of about 400 bytes."""
     from chat import dead_letters
 
     payload = dead_letters.pack_entry({b"data": b'{"body":"' + b"x" * 350 + b'"}', b"seq": b"1"})

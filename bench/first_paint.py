@@ -3,7 +3,7 @@
     .venv/bin/python -m bench.first_paint --runs 3
 
 Starts an installation of its own. Chromium's first contentful paint, in ms since the page was
-asked for, at 15 kB/s and a round trip of 100 ms; and for the chat, when the reader can write.
+requested, at 15 kB/s and a round trip of 100 ms; for the chat, also when the reader can write.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from localstack.chromium import chromium, sign_in
 from localstack.running_stack import RunningStack
 
 PATIENCE_MS = 180_000
-# The page's own policy forbids what waits for a text that is evaluated.
+# The page's own policy forbids waiting functions that evaluate a text.
 PAINTED_AT = """() => new Promise((resolve) => {
     new PerformanceObserver((list) => {
         for (const one of list.getEntries())

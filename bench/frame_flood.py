@@ -2,10 +2,10 @@
 
     .venv/bin/python -m bench.frame_flood --server daphne
 
-Starts servers of its own and one web process. Four people post to a room, one message at a time,
-first in peace and then during each flood; between floods the process is left alone for a while.
-The flooder, a process of its own, has `--sockets` signed-in connections and sends `--rate` bytes/s
-over each, as far as they are taken, reads nothing, and comes back when it is cut off.
+Starts its own servers and one web process. Four people post to a room, one message at a time, first
+undisturbed and then during each flood; between floods the process is left alone for a while. The
+flooder, a separate process, has `--sockets` signed-in connections and sends `--rate` bytes/s over
+each, as far as the server accepts them. It reads nothing, and reconnects when it is cut off.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ async def flood(port: int, cookie: str, unit: bytes, given: Any) -> None:
 
 
 async def flood_one(port: int, cookie: str, unit: bytes, given: Any) -> None:
-    """Until this process is ended."""
+    """Flood over one connection until this process is ended."""
     part = unit * max(1, given.rate // TURNS_A_SECOND // len(unit))
     headers = upgrade(
         (b"Origin", ORIGIN.encode()),
@@ -94,7 +94,7 @@ async def flood_one(port: int, cookie: str, unit: bytes, given: Any) -> None:
             while not raw.writer.is_closing():
                 try:
                     await raw.send(part)
-                except TimeoutError:  # nothing is taken any more
+                except TimeoutError:  # the server accepts nothing more
                     continue
                 await asyncio.sleep(1 / TURNS_A_SECOND)
         await raw.close()
@@ -132,13 +132,13 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
                 stderr=asyncio.subprocess.DEVNULL,
             )
             try:
-                await acks(clients, room, 2.0)  # until it has connected
+                await acks(clients, room, 2.0)  # until the flooder has connected
                 during = await acks(clients, room, given.seconds)
             finally:
                 flooding.kill()
                 await flooding.wait()
             say(name, during, quiet, server.resident_bytes())
-            await acks(clients, room, 3.0)  # until it is forgotten
+            await acks(clients, room, 3.0)  # until the flooder's effects are gone
         for client in clients:
             await client.connection.close()
     await room_log.close()

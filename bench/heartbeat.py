@@ -1,11 +1,11 @@
-"""What a heartbeat of one web process costs, and for how long it holds the event loop.
+"""What a heartbeat of one web process costs, and how long it blocks the event loop.
 
     .venv/bin/python -m bench.heartbeat
 
-Starts servers of its own. Two cases: 100 people with 100 direct conversations each, of which
-nobody else is connected; one room with 1,000 people. Printed for each: CPU of the process for a
-heartbeat in which nothing has changed, the median of `--beats`, and the longest time for which a
-heartbeat held the loop, in CPU time of its thread: other work on the machine does not count.
+Starts its own servers. Two cases: 100 people with 100 direct conversations each, in which nobody
+else is connected; one room with 1,000 people. Prints for each case the CPU time of the process for
+a heartbeat without any changes, as the median of `--beats`, and the longest time for which a
+heartbeat blocked the loop, in CPU time of its thread: other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.servers import own_servers
 
 
 class Held:
-    """Looks every millisecond how much the loop's thread has worked since the last look."""
+    """Checks every millisecond how much the loop's thread has worked since the last check."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -137,7 +137,7 @@ async def measure(people: int, rooms_of_each: int, together: bool, beats: int) -
         held.longest = 0.0
         began = time.process_time()
         for part in heartbeat.PARTS:
-            if part is not heartbeat.check_sessions:  # these connections have none
+            if part is not heartbeat.check_sessions:  # these connections have no sessions
                 await part(one)
         used = time.process_time() - began
         await asyncio.sleep(0.01)
@@ -145,7 +145,7 @@ async def measure(people: int, rooms_of_each: int, together: bool, beats: int) -
 
     await beat()
     await beat()
-    # What the garbage collector does about everything that was made until now is no heartbeat's.
+    # Collecting the garbage made until now must not count as part of a heartbeat.
     gc.collect()
     gc.freeze()
     for transport in transports:

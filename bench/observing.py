@@ -2,8 +2,8 @@
 
     .venv/bin/python -m bench.observing --messages 2000 --rounds 8
 
-Starts servers of its own. The variants take turns in one process, so that whatever else the
-machine does meets all of them; what is compared is processor time, in medians of the rounds.
+Starts its own servers. The variants take turns in one process, so that other work on the machine
+affects all of them alike. Processor time is compared, in medians of the rounds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Transport:
 
 @contextlib.contextmanager
 def nothing() -> Iterator[None]:
-    """Neither metrics nor traces, as far as they can be taken out of the code."""
+    """Neither metrics nor traces, as far as they can be removed from the code."""
     from prometheus_client import Counter, Gauge, Histogram
 
     from chat.metrics.types import Tally
@@ -98,7 +98,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[None]]] = {
 
 
 async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
-    """Microseconds of processor time a message, for each variant and round."""
+    """Microseconds of processor time per message, for each variant and round."""
     from asgiref.sync import sync_to_async
 
     from chat import hub as hubs

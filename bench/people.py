@@ -1,6 +1,6 @@
-"""People and rooms of a measurement, made through the log as everybody makes them.
+"""People and rooms for measurements, made through the log like everybody's.
 
-To be imported once Django is set up.
+Import it only after Django is set up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ async def new_person(username: str) -> User:
 
 
 async def new_room(owner: User, *members: User) -> int:
-    """The id of a private room."""
+    """Make a private room; returns its id."""
     room = await rooms.create_room(owner.pk, "Room", RoomKind.PRIVATE)
     for member in members:
         await rooms.invite(owner.pk, room.pk, member.pk)
@@ -32,7 +32,7 @@ async def new_room(owner: User, *members: User) -> int:
 
 
 async def session_cookie(user: User) -> str:
-    """The Cookie header of somebody who has signed in."""
+    """The Cookie header of a signed-in person."""
 
     def sign_in() -> str:
         client = Client()

@@ -1,11 +1,11 @@
-"""How long others wait for a page of history over REST while one person asks for all they can.
+"""How long others wait for a page of history over REST while one person requests all they can.
 
     .venv/bin/python -m bench.read_flood
 
-Starts servers of its own and one web process. Four people read their room's history over REST,
-first in peace and then during each flood. The flooder, a process of its own, has `--sockets`
-connections of one person, keeps `--in-flight` requests under way on each, asks again as soon as it
-is answered, waits when it is told to, and comes back when it is cut off.
+Starts its own servers and one web process. Four people read their room's history over REST, first
+undisturbed and then during each flood. The flooder, a separate process, has `--sockets` connections
+of one person and keeps `--in-flight` requests under way on each. It asks again as soon as it is
+answered, waits when it is told to, and reconnects when it is cut off.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 async def flood(port: str, cookie: str, token: str, room: str, name: str, given: Any) -> None:
-    """Until this process is ended."""
+    """Flood the server until this process is ended."""
     frame = FLOODS[name]
     if frame is None:
         path = f"/api/v1/rooms/{room}/messages?limit=1"
@@ -151,19 +151,19 @@ async def measure(folder: Path, given: argparse.Namespace) -> None:
                 stderr=asyncio.subprocess.DEVNULL,
             )
             try:
-                # Until it has connected and used its burst up.
+                # Until the flooder has connected and used up its burst.
                 await pages(server.port, path, issued, given.settle)
                 during = await pages(server.port, path, issued, given.seconds)
             finally:
                 flooding.kill()
                 await flooding.wait()
             say(name, during, quiet)
-            await asyncio.sleep(5.0)  # until its budget is whole again
+            await asyncio.sleep(5.0)  # until its budget is full again
     await room_log.close()
 
 
 async def pages(port: int, path: str, issued: list[str], seconds: float) -> list[float]:
-    """Seconds for each page that somebody read."""
+    """Seconds for each page that was read."""
     end = time.monotonic() + seconds
 
     def read_on(token: str) -> list[float]:

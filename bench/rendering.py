@@ -2,10 +2,10 @@
 
     python -m bench.rendering --before v1.0
 
-Renders every text of `chat/ui/test/pathological.ts`, each as long as a message may be, in a
-Chromium: the Markdown and its sanitising, then the document and its layout. Then a page of 50
-messages, each a table of bare pipes. With `--before` the renderer of that commit does the same in
-the same browser. Milliseconds of the main thread, in which the page does nothing else.
+Renders every text of `chat/ui/test/pathological.ts`, each as long as a message may be, in Chromium:
+the Markdown and its sanitising, then the document and its layout. Then a page of 50 messages, each
+a table of bare pipes. With `--before`, the renderer of that commit does the same in the same
+browser. Milliseconds of the main thread, during which the page does nothing else.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def built(folder: Path, commit: str | None) -> Path:
-    """A script for the browser with the renderer of `commit`, or of this folder."""
+    """A browser script with the renderer of `commit`, or of this folder."""
     folder.mkdir()
     if commit is None:
         shutil.copytree(UI / "src" / "lib", folder / "lib")
@@ -154,7 +154,7 @@ def report(label: str, browser: Browser, script: Path) -> None:
     page.add_style_tag(path=UI / "src" / "app.css")
     page.add_script_tag(path=script)
     honest: dict[str, str] = page.evaluate("honest()")
-    for _ in range(3):  # what the browser compiles at first is not what is measured
+    for _ in range(3):  # the browser's first compilation must not be measured
         for text in honest.values():
             page.evaluate("(text) => one(text + '\\n')", text)
     cases: dict[str, str] = {**honest, **page.evaluate("cases()")}

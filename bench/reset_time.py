@@ -1,8 +1,8 @@
-"""What the time of an answer tells of who has an account: asking for a new password.
+"""Whether response times of password resets reveal which addresses have an account.
 
-Starts servers of its own, a mail server that takes its time for each mail, and one web process;
-then asks by turns for addresses that somebody has and for others, each once. For an older commit,
-copy this file and localstack/smtp_server.py into it.
+Starts its own servers, a mail server that is slow for each mail, and one web process. Then it asks
+alternately for addresses with an account and for others, each once. For an older commit, copy this
+file and localstack/smtp_server.py into it.
 
     .venv/bin/python -m bench.reset_time --times 20
 """
@@ -45,7 +45,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             url = f"smtp://127.0.0.1:{mail.port}"
             log = Path(folder) / "web.log"
-            # Each address asks from another one, so that no limit is in the way.
+            # Each request comes from a different address, so that no limit interferes.
             with web_process(log, EMAIL_URL=url, TRUSTED_PROXIES="1") as web:
                 measure(web.port, given.times)
 
@@ -68,7 +68,7 @@ def measure(port: int, times: int) -> None:
 
 
 def ask(port: int, email: str, origin: str) -> float:
-    """Seconds that the answer to the form takes."""
+    """Seconds until the form is answered."""
     headers = {"X-Forwarded-For": origin, "Host": "localhost"}
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as wire:
         wire.request("GET", PAGE, headers=headers)

@@ -1,10 +1,10 @@
-"""How long the loading of a large room holds the log server and the event loop.
+"""How long loading a large room blocks the log server and the event loop.
 
     .venv/bin/python -m bench.room_load --members 100000
 
-Starts servers of its own and loads a room of so many members `--loads` times. Beside it one process
-pings the log server over a connection of its own, every millisecond, and a task looks how much the
-loop's thread has worked in one piece. Printed: how long a load took, the slowest ping, and the
+Starts its own servers and loads a room of that many members `--loads` times. Meanwhile a process
+pings the log server every millisecond over a connection of its own, and a task measures how long
+the loop's thread works without a pause. Prints how long a load took, the slowest ping, and the
 longest piece of work on the loop, in CPU time of its thread and on the wall clock; all in ms.
 """
 
@@ -27,7 +27,7 @@ EVERY_SECONDS = 0.001
 
 
 def ping(url: str, stop: multiprocessing.synchronize.Event, answer: Connection) -> None:
-    """Sends the slowest ping, in seconds."""
+    """Ping until `stop` is set; sends the slowest ping, in seconds."""
     import redis
 
     client = redis.Redis.from_url(url)
@@ -43,7 +43,7 @@ def ping(url: str, stop: multiprocessing.synchronize.Event, answer: Connection) 
 
 
 class Loop:
-    """Looks at the loop every millisecond."""
+    """Checks the loop every millisecond."""
 
     def __init__(self) -> None:
         self.worked = self.waited = 0.0
@@ -94,7 +94,7 @@ async def measure(members: int, loads: int) -> dict[str, Any]:
 
     room = await asyncio.to_thread(make_room, members)
     shard = room % settings.ENV.shards
-    # The first load makes the epoch, and whatever else is made once.
+    # The first load makes the epoch, and everything else that is made once.
     await room_log.ensure_loaded([room])
     gc.collect()
     gc.freeze()
@@ -104,7 +104,7 @@ async def measure(members: int, loads: int) -> dict[str, Any]:
         await redis_log.async_client().unlink(
             keys.room(shard, room), keys.acl(shard, room), keys.log(shard, room)
         )
-        await asyncio.sleep(0.5)  # the server frees what was unlinked beside its work
+        await asyncio.sleep(0.5)  # the server frees unlinked memory in the background
         stop = context.Event()
         mine, theirs = context.Pipe()
         pinging = context.Process(target=ping, args=(os.environ["LOG_REDIS_URL"], stop, theirs))

@@ -1,16 +1,16 @@
-"""How long searches take among many messages, what the index takes and what storing costs.
+"""How long searches take among many messages, and what the index and storing cost.
 
     python -m bench.search --messages 1000000
     python -m bench.search --messages 10000000 --now --folder var/search
 
-Starts servers of its own as the release before search found what was pasted had them (migration
-0037), fills PostgreSQL by COPY, and measures; migrates while somebody goes on storing messages;
-measures again, and shows both side by side. All is thrown away. A million messages take about 2 GB
-of disk and a quarter of an hour on two cores.
+Starts its own servers with the schema before search could find pasted text (migration 0037), fills
+PostgreSQL by COPY, and measures. Then it migrates while messages are still being stored, measures
+again, and shows both side by side. Everything is thrown away. A million messages take about 2 GB of
+disk and a quarter of an hour on two cores.
 
-With --now nothing is measured before; other indexes are built after the COPY, the one of search as
-its migration builds it. With --folder all stays there for the next run, which only measures.
-Ten million messages then take about 6 GB of disk.
+With --now nothing is measured before the migration; other indexes are built after the COPY, the
+search index as its migration builds it. With --folder everything stays there for the next run,
+which only measures. Ten million messages then take about 6 GB of disk.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from bench.servers import own_servers
 BEFORE = "0037_deleted_messages_of_room"
 BATCH = 50_000
 MY_ROOMS = 40
-# Rooms, the last ones, in which nobody has written since this share of the messages.
+# The last rooms, in which nobody has written since this share of the messages.
 SILENT_ROOMS, EARLY_SHARE = 200, 0.1
 FREE_BYTES_PER_MESSAGE = 2_000
 RUNS, SECONDS_OF_CASE = 100, 5.0
 LIMIT = 20
-# So many that the list of an index that waits for its place is emptied several times.
+# Enough that the index's pending list is emptied several times.
 STORED_AT_ONCE, STORED_TIMES = 2_000, 15
 PAUSE_BETWEEN_STORED = 0.05
 
@@ -54,7 +54,7 @@ SENTENCES = [
 EMOJI = "👍🎉❤🔥😀🚀👀✅🙏😂"
 RARE_EMOJI = "🪿"
 MADE_UP = ["ставодка", "retoba", "verli"]
-# The release before, word for word.
+# The search of the release before, word for word.
 OLD_SEARCH = """
     SELECT message.*, room.stored_seq FROM chat_message AS message
     JOIN chat_room AS room ON room.id = message.room_id
@@ -76,7 +76,7 @@ Search = Callable[[str, list[int]], int | None]
 
 @dataclass
 class Measured:
-    """Milliseconds of each case, and how many messages it found; what the rest takes."""
+    """Milliseconds of each case, and how many messages it found; and the other costs."""
 
     times: dict[str, list[float]] = field(default_factory=dict)
     found: dict[str, str] = field(default_factory=dict)
@@ -100,7 +100,7 @@ def main() -> None:
         sys.exit(f"Only {free / 2**30:.0f} GiB are free on this disk.")
     with own_servers(
         folder,
-        # The bench itself takes minutes where a search takes moments.
+        # Statements of the bench itself take minutes; those of a search take moments.
         DB_STATEMENT_TIMEOUT_MS="600000",
         DB_IDLE_IN_TRANSACTION_TIMEOUT_MS="600000",
     ):
@@ -172,7 +172,7 @@ def measure_now(messages: int) -> Measured:
 
 
 def fill_without_indexes(messages: int) -> None:
-    """Indexes that there are beside the primary key are built when all messages are there."""
+    """Fill the table; indexes other than the primary key are built once all messages are there."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -217,7 +217,7 @@ def fill(messages: int) -> None:
 
 
 def texts(messages: int) -> Iterator[tuple[int, int, str]]:
-    """Place of the room, of the author, and body of each message."""
+    """The index of the room, the index of the author, and the body of each message."""
     dice = random.Random(7)
     sentences = bodies(dice)
     for number in range(messages):
@@ -235,7 +235,7 @@ def texts(messages: int) -> Iterator[tuple[int, int, str]]:
             body += f" {EMOJI[int(len(EMOJI) * dice.random() ** 2)]}"
         elif chance < 0.1801:
             body += f" {RARE_EMOJI}"
-        # Few rooms are loud and few people write much, as everywhere; many fall silent.
+        # A few rooms are busy and a few people write a lot, as everywhere; many fall silent.
         is_early = number < messages * EARLY_SHARE
         room = int((ROOMS if is_early else ROOMS - SILENT_ROOMS) * dice.random() ** 2)
         yield room, int(1_000 * dice.random() ** 2), body
@@ -249,7 +249,7 @@ def put(lines: list[str], *, keep: bool = True) -> None:
     from django.db import connection, transaction
 
     with transaction.atomic(), connection.cursor() as cursor:
-        # Foreign keys are not looked at: what is written agrees by itself.
+        # Skips foreign keys: the rows are consistent by construction.
         cursor.execute("SET LOCAL session_replication_role = replica")
         copy(cursor, COLUMNS, lines)
         transaction.set_rollback(not keep)
@@ -273,7 +273,7 @@ def ids() -> tuple[list[int], list[int]]:
 
 
 def cases(messages: int, dice: random.Random) -> dict[str, Callable[[], str]]:
-    """What is looked for; each time something else where there is something else of the kind."""
+    """The queries to run; different each time where there are different ones of the kind."""
 
     def a_number() -> int:
         return dice.randrange(messages)
@@ -300,7 +300,7 @@ def cases(messages: int, dice: random.Random) -> dict[str, Callable[[], str]]:
 
 
 def hostile(dice: random.Random) -> dict[str, Callable[[], str]]:
-    """What costs most for its length."""
+    """The queries that cost most for their length."""
     letters = "abcdefghijklmnoprstuvwxyz"
 
     def two() -> str:
@@ -319,7 +319,7 @@ def measure(search: Search, messages: int) -> Measured:
     rooms, _ = ids()
     result = Measured()
     dice = random.Random(11)
-    # A person's rooms, loud and quiet ones; and a loud room by itself.
+    # A person's rooms, busy and quiet ones; and a busy room by itself.
     mine = sorted(dice.sample(rooms, MY_ROOMS))
     for name, query in cases(messages, dice).items():
         for where, within in (("in my rooms", mine), ("in a loud room", rooms[:1])):
@@ -412,7 +412,7 @@ def new_search(text: str, rooms: list[int]) -> int | None:
 
 
 def go_on_storing(messages: int, stop: threading.Event, waits: list[float]) -> None:
-    """A message now and then, as the drain stores them, while the schema changes."""
+    """Store a message now and then, as the drain does, while the schema changes."""
     from django.db import connection
 
     rooms, users = ids()

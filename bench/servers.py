@@ -1,4 +1,4 @@
-"""Servers of a benchmark's own, thrown away when it is over."""
+"""A benchmark's own servers, thrown away when it is over."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def own_servers(
     given: Mapping[str, str] | None = None,
     **environment: str,
 ) -> Iterator[LocalServers]:
-    """Starts them, with this process's environment made for Veche to use them.
+    """Start servers, with this process's environment set so that Veche uses them.
 
-    `environment` is added to that; the rest is as in `LocalServers`. What lies in `folder` stays
-    for the next run.
+    `environment` is added to that; the rest is as in `LocalServers`. Data in `folder` stays for the
+    next run.
     """
     place = folder.resolve() if folder else Path(tempfile.mkdtemp(prefix="veche-bench-"))
     try:
@@ -48,10 +48,10 @@ def own_servers(
 
 @contextmanager
 def own_stack() -> Iterator[RunningStack]:
-    """All of Veche, with a web process that says little."""
+    """All of Veche, with a web process that logs little."""
     with tempfile.TemporaryDirectory(prefix="veche-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL runs as another account where this is root
+        folder.chmod(0o755)  # PostgreSQL runs as another account if this one is root
         stack = RunningStack(folder, {"LOG_LEVEL": "WARNING"})
         stack.start()
         try:

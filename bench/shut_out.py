@@ -1,6 +1,6 @@
-"""Seconds until somebody who is shut out is out: with the bus, and while the bus is down.
+"""Seconds until shutting a person out takes effect: with the bus, and while the bus is down.
 
-Starts servers of its own and one web process with the default settings, connects people, and
+Starts its own servers and one web process with the default settings, connects people, and
 deactivates each of them, or bans them from a room, from another process, as the admin does.
 Deactivated: until their socket is closed with 4403. Banned: until their own page has been told.
 
@@ -22,7 +22,7 @@ from bench.chat_client import ORIGIN, ChatClient
 from bench.servers import own_servers
 from localstack.web_process import web_process
 
-# Twice the longest heartbeat, after which sessions and memberships are asked for, and a reserve.
+# Twice the longest heartbeat, after which sessions and memberships are checked, and a reserve.
 LONGEST_SECONDS = 90.0
 
 
@@ -67,7 +67,7 @@ async def measure(bus: subprocess.Popen[bytes], times: int) -> None:
 
 
 async def people_of(times: int) -> list[tuple[Any, int]]:
-    """People, each a member of a room of their own."""
+    """People, each of them a member of a separate room."""
     from bench.people import new_key, new_person, new_room
 
     owner = await new_person(f"owner-{new_key()}")
@@ -85,7 +85,7 @@ async def connect(url: str, one: tuple[Any, int]) -> ChatClient:
 
 
 async def shut_out(people_and_rooms: list[Any], clients: list[ChatClient], how: str) -> list[float]:
-    """Seconds for each, from the call to what their connection shows."""
+    """Seconds for each person, from the call to its effect on their connection."""
     from bench.people import new_key
     from chat.actions import moderation, people
     from chat.actions.moderation import Options

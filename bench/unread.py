@@ -1,11 +1,11 @@
-"""What it costs to count unread messages as a person would: at a welcome, and for each message.
+"""What counting unread messages as a person would costs: at a welcome, and for each message.
 
     python -m bench.unread --rooms 1000 --messages 1000
 
 One person is in all the rooms and has read nothing. Every 50th message is theirs, every 100th was
-deleted. Their rooms are looked up as for `welcome`, in turn with and without looking for what is no
-news to them; an index entry's price is that of inserting messages with and without the two indexes.
-Starts PostgreSQL and a log of its own, and throws them away.
+deleted. Their rooms are looked up as for `welcome`, alternately with and without looking for
+messages that are no news to them. The cost of index entries comes from inserting messages with and
+without the two indexes. Starts its own PostgreSQL and log, and throws them away.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def fill(rooms: int, messages: int) -> tuple[int, int]:
-    """The reader and the writer."""
+    """Fill the tables; returns the ids of the reader and the writer."""
     from django.db import connection
 
     from chat.models import Membership, Room, User
@@ -113,7 +113,7 @@ def insert(reader: int, writer: int, rooms: int, messages: int) -> None:
     indexes = [index for index in Message._meta.indexes if index.name in INDEXES]
 
     def once() -> float:
-        """The time of an insertion that is undone, so that each finds the same table."""
+        """The time of an insertion that is rolled back, so that each finds the same table."""
         begun = time.perf_counter()
         with transaction.atomic(), connection.cursor() as cursor:
             values = {"reader": reader, "writer": writer}

@@ -3,8 +3,8 @@
     python -m bench.verify_delivery --events 100000
     python -m bench.verify_delivery --events 100000 --rooms 1 --kafka
 
-Fills servers of its own as `bench.backlog` does, stores and exports everything, and runs the
-command in a process of its own, as a person does.
+Fills its own servers like `bench.backlog`, stores and exports everything, and runs the command in a
+separate process, as a person does.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "findings": len(report["findings"]),
         "seconds": round(report["seconds"], 2),
         "events_per_second": round(report["events"] / report["seconds"]),
-        # On a busy machine the steadier figure.
+        # The steadier figure on a busy machine.
         "processor_us_per_event": round(
             (used.ru_utime - idle.ru_utime) / report["events"] * 1e6, 1
         ),
@@ -71,7 +71,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(*arguments: str) -> tuple[str, resource.struct_rusage]:
-    """What a command of manage.py says, and what it used."""
+    """The output of a manage.py command, and the resources it used."""
     with subprocess.Popen(
         [sys.executable, "manage.py", *arguments], stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,4 +1,4 @@
-"""Large rooms in which much is said, and what they cost the page of somebody who is in them."""
+"""Large, busy rooms, and what they cost the page of a person who is in them."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def make_room(stack: RunningStack, name: str, owner: str, *, members: int, messa
 
 @dataclass
 class Talk:
-    """`posted` is known when the talk has ended."""
+    """Posting in a room; `posted` is known when it has ended."""
 
     posted: int = 0
 
 
 @contextmanager
 def talk(stack: RunningStack, room: Room, rate: float) -> Iterator[Talk]:
-    """While this is open others post `rate` messages a second to the room, as fast as it takes them
-    if it does not take so many."""
+    """While this context is open, others post `rate` messages a second to the room, or as many as
+    it accepts."""
     talk = Talk()
     process = subprocess.Popen(
         [*CROWD, "talk", str(room.id), str(rate)],
@@ -76,8 +76,8 @@ def talk(stack: RunningStack, room: Room, rate: float) -> Iterator[Talk]:
         process.wait()
 
 
-# A key is shown when the frame after it has been painted: a message that is posted in the frame's
-# callback is received behind the painting.
+# A key counts as shown when the frame after it has been painted: a message posted in the frame's
+# callback is received after the painting.
 WATCH = """() => {
     if (window.watched) return;
     const watched = window.watched = { keys: [], tasks: [], rows: 0, members: 0 };
@@ -128,7 +128,7 @@ class Seen:
         return sum(self.long_tasks)
 
     def key(self, share: float) -> float:
-        """The delay that so large a share of the keys stayed within; 0 without keys."""
+        """The delay within which that share of the keys stayed; 0 without keys."""
         if not self.keys:
             return 0.0
         return sorted(self.keys)[min(len(self.keys) - 1, int(share * len(self.keys)))]
@@ -139,7 +139,7 @@ class Seen:
 
 
 class Watched:
-    """A page that is looked at while somebody uses it."""
+    """A page that is observed while a person uses it."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -155,14 +155,14 @@ class Watched:
 
     @contextmanager
     def stretch(self) -> Iterator[Seen]:
-        """What is done in the block is in what is yielded, once the block has ended."""
+        """The yielded `Seen` holds what was seen during the block, once the block has ended."""
         seen = Seen()
         self.page.evaluate(WATCH)
         self.page.evaluate(FRESH)
         asked = len(self._asked)
         began, busy = time.monotonic(), self._cpu_seconds()
         yield seen
-        # Behind what is going on, and one frame later.
+        # After the work under way, and one frame later.
         self.page.evaluate(
             "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
         )
@@ -178,13 +178,13 @@ class Watched:
         return next(float(one["value"]) for one in metrics if one["name"] == "ThreadTime")
 
     def type(self, text: str, pause_ms: float) -> None:
-        """One key after another, with a pause, into the composer, which is then emptied."""
+        """Type one key after another, with a pause, into the composer, which is then emptied."""
         composer = self.page.get_by_test_id("composer")
         composer.press_sequentially(text, delay=pause_ms)
         composer.fill("")
 
     def open(self, slug: str) -> None:
-        """Goes into a room by the sidebar; returns when its messages and members are there."""
+        """Enter a room by the sidebar; returns when its messages and members are there."""
         self.item(slug).click()
         self.page.locator(
             f"[data-testid=room-item][data-room-slug={slug}][aria-current=page]"
@@ -195,12 +195,12 @@ class Watched:
         return self.page.locator(f"[data-testid=room-item][data-room-slug={slug}]")
 
     def scroll(self, pixels: float) -> None:
-        """With the wheel over the list of messages."""
+        """Scroll with the wheel over the list of messages."""
         self.page.get_by_test_id("message-list").hover()
         self.page.mouse.wheel(0, pixels)
 
     def scroll_up_through(self, messages: int, within_seconds: float) -> int:
-        """Passes so many messages; returns how many they were, fewer when the time was up."""
+        """Scroll past `messages` messages; returns how many they were, fewer if time ran out."""
         deadline = time.monotonic() + within_seconds
         newest, passed = self._first_row(), 0
         while passed < messages and time.monotonic() < deadline:
