@@ -30,14 +30,14 @@ def person(name: str, **fields: object) -> User:
 
 
 def signed_in(name: str, **options: object) -> Client:
-    """A browser in which somebody has signed in with their password, just now."""
+    """A browser in which a person has just signed in with their password."""
     browser = Client(**options)  # type: ignore[arg-type]
     browser.post("/accounts/login/", {"login": name, "password": PASSWORD})
     return browser
 
 
 def left_alone(browser: Client) -> Client:
-    """The same browser an hour later: what was typed then counts for nothing now."""
+    """The same browser an hour later: the password typed then no longer counts as recent."""
     session = browser.session
     hour = 3600.0
     session[SIGNED_IN_AT] -= hour
@@ -48,7 +48,7 @@ def left_alone(browser: Client) -> Client:
 
 
 def code_for(secret: str) -> str:
-    """What the authenticator app shows now. A code works once: see `fresh_code`.
+    """The code that the authenticator app shows now. A code works once: see `fresh_code`.
 
     One that is about to change is not typed, as a person would not: the next one is waited for.
     """
@@ -60,13 +60,13 @@ def code_for(secret: str) -> str:
 
 
 def fresh_code(user: User) -> str:
-    """A code of the person's app, as if it was not used yet. Nothing counts as tried either."""
+    """A code of the person's app, as if not used yet. Earlier attempts are forgotten too."""
     cache.clear()
     return fresh_code_alone(user)
 
 
 def fresh_code_alone(user: User) -> str:
-    """The same, with all that was tried."""
+    """Like `fresh_code`, but earlier attempts still count."""
     secret = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP).data["secret"]
     code = code_for(secret)
     cache.delete(f"allauth.mfa.totp.used?user={user.pk}&code={code}")
@@ -82,14 +82,14 @@ def confirm_code(browser: Client, user: User) -> None:
 
 
 def set_up_factor(browser: Client) -> None:
-    """Through the pages, by somebody who is signed in."""
+    """Set up a second factor through the pages, in a signed-in browser."""
     confirm_password(browser)
     secret = browser.get(reverse("mfa_activate_totp")).context["form"].secret
     browser.post(reverse("mfa_activate_totp"), {"code": code_for(secret)})
 
 
 def give_factor(user: User) -> None:
-    """A factor from before, set up in none of the test's browsers."""
+    """Give the person an earlier factor, set up in none of the test's browsers."""
     totp.TOTP.activate(user, totp.generate_totp_secret())
     RecoveryCodes.activate(user)
 
@@ -102,7 +102,7 @@ def sign_in_with_code(user: User) -> Client:
 
 
 def reset_password(user: User, password: str, **options: object) -> Client:
-    """By mail; the browser in which the link was opened."""
+    """Reset the password by mail; returns the browser in which the link was opened."""
     Client().post("/accounts/password/reset/", {"email": user.email})
     [link] = re.findall(r"/accounts/password/reset/key/\S+", str(mail.outbox[-1].body))
     browser = Client(**options)  # type: ignore[arg-type]

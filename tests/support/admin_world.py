@@ -1,4 +1,4 @@
-"""People at the admin, as its tests speak of them."""
+"""People at the admin, for its tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLES = ("moderator", "administrator", "auditor")
 
 
 def without_second_factor(django_settings: Settings) -> None:
-    """Staff get in with their password alone, as with STAFF_MFA=no."""
+    """Let staff in with their password alone, as with STAFF_MFA=no."""
     django_settings.ENV = dataclasses.replace(settings.ENV, staff_mfa=False)
 
 
@@ -52,5 +52,5 @@ def stored(room: Room) -> None:
 
 
 def recorded(**about: Any) -> list[AuditEntry]:
-    """What is on record, oldest first."""
+    """The audit entries that match `about`, oldest first."""
     return list(AuditEntry.objects.filter(**about).order_by("pk"))

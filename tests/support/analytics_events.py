@@ -1,4 +1,4 @@
-"""Events for the analytics' tests, good and bad ones, as they are on the bus. No database."""
+"""Good and bad events for the analytics' tests, as on the event bus. No database."""
 
 from __future__ import annotations
 

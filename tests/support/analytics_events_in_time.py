@@ -1,4 +1,4 @@
-"""Events at chosen times, counted as the consumer counts them, and what people ask about them."""
+"""Events at chosen times, counted the way the consumer does, and queries about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chat.models import User
 
 
 class Story:
-    """Events of rooms in the order in which they are told, at the times that they are given."""
+    """Events of rooms, in the order in which they are told and at the given times."""
 
     def __init__(self) -> None:
         self.events: list[RoomEvent] = []
@@ -29,7 +29,7 @@ class Story:
     def tell(
         self, room: int, at: datetime, data: Any, kind: EventType, actor: int | None = 1
     ) -> int:
-        """Adds an event; its seq."""
+        """Add an event; returns its seq."""
         seq = self._seqs[room] = self._seqs.get(room, 0) + 1
         self.events.append(
             RoomEvent(
@@ -47,7 +47,7 @@ class Story:
         return seq
 
     def count(self) -> None:
-        """Brings what is new into the rollups."""
+        """Count the new events into the rollups."""
         new = self.events[self._counted :]
         now = datetime.now(UTC)
         records = [
@@ -77,7 +77,7 @@ class Said:
 
 
 class Asker:
-    """Somebody, or a stranger, who asks the analytics."""
+    """A person, or a stranger, who queries the analytics."""
 
     def __init__(self, user: User | None = None) -> None:
         self._client = AsyncClient()

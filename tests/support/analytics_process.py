@@ -1,8 +1,8 @@
 """Consumers in processes of their own, for tests that kill them.
 
 Run as a program, it forks a consumer for each line of its input, `<name in the group>`, and
-answers with its process id: a process that has everything imported starts in no time. When its
-input ends, it kills them all.
+answers with its process id: a fork of a process with everything imported starts in no time. When
+its input ends, it kills them all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # Not at run time: the program sets Django up first.
+    # For type checking only: the program sets Django up first.
     from tests.support.buses import BusUnderTest
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ class Nursery:
         )
 
     def start(self, name: str) -> int:
-        """The process id of a new consumer."""
+        """Start a consumer; returns its process id."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{name}\n")
@@ -92,7 +92,7 @@ def main() -> None:
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what they log is no answer
+    os.dup2(2, 1)  # their logs must not mix with the answers
     children = []
     for line in sys.stdin:
         child = os.fork()

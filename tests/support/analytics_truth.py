@@ -1,6 +1,6 @@
 """What the rollups must hold: the same numbers by SQL over the stored events.
 
-Written without the analytics' code, so that a fault of theirs does not hide here. `differences`
+Written without the analytics' code, so that it does not share their faults. `differences`
 compares whole tables, row by row, for single rooms and for all of them together (room 0).
 """
 
@@ -37,7 +37,7 @@ _COUNTERS = """
     count(*) FILTER (WHERE type = 'member.joined'),
     count(*) FILTER (WHERE type IN ('member.left', 'member.removed'))
 """
-# Another role, a ban of somebody outside and its end: nobody comes or goes.
+# With a role change, the ban of an outsider or its end, nobody comes or goes.
 _COUNTED = """ type IN (
     'message.posted', 'message.edited', 'message.deleted', 'message.restored', 'reaction.added',
     'reaction.removed', 'member.joined', 'member.left', 'member.removed')
@@ -122,7 +122,7 @@ TABLES: dict[str, tuple[str, str]] = {
         "SELECT room_id, max(seq), min(at), max(at) FROM chat_roomevent GROUP BY 1",
         "SELECT room, seq, first_at, last_at FROM analytics_countedroom",
     ),
-    # Latin and Cyrillic words as the tests write them; the rest of the rules has unit tests.
+    # Latin and Cyrillic words as the tests write them; the other rules have unit tests.
     "words": (
         "SELECT event.room_id, date_trunc('week', at AT TIME ZONE 'UTC')::date, word,"
         " count(DISTINCT seq) FROM chat_roomevent AS event"
@@ -142,7 +142,7 @@ def rows(statement: str) -> set[tuple[Any, ...]]:
 
 
 def differences() -> list[str]:
-    """One line for each row that is in one and not in the other; [] when the rollups are exact."""
+    """One line for each row that is on one side only; [] when the rollups are exact."""
     return list(_differences())
 
 
@@ -154,5 +154,5 @@ def _differences() -> Iterator[str]:
 
 
 def totals() -> dict[str, int]:
-    """How much there is of each, to show that the comparison was not one of nothing."""
+    """Totals of each kind, to show that the comparison was not empty."""
     return {name: len(rows(found)) for name, (_, found) in TABLES.items()}

@@ -1,4 +1,4 @@
-"""Rooms full of stored events for the analytics, and their way over a real bus."""
+"""Rooms full of stored events for the analytics, and their way over a real event bus."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from chat.persistence.stored_events import read_after
 from tests.support.buses import BusUnderTest
 
 SHARDS = 4
-# Words that the truth looks for begin with w.
+# The words that `analytics_truth` looks for begin with w.
 WORDS = ["wolf", "water", "winter", "wire", "wonder", "words", "дом", "hunter2", "the", "и"]
-# Who comes and goes, and what is neither: another role, a ban of somebody outside, its end.
+# Entries and departures, and events that are neither: a role change, an outsider's ban, its end.
 MEMBERSHIPS: list[tuple[EventType, dict[str, Any]]] = [
     (EventType.MEMBER_JOINED, {"role": "member"}),
     (EventType.MEMBER_JOINED, {"role": "moderator", "previous": "member"}),
@@ -41,13 +41,13 @@ MEMBERSHIPS: list[tuple[EventType, dict[str, Any]]] = [
     (EventType.MEMBER_REMOVED, {"banned": False, "outside": True}),
 ]
 EMOJI = ["👍", "🎉", "👀", "❤️"]
-# The buses under test give up early, and the machine may be busy.
+# The event buses under test give up early, and the machine may be busy.
 PUBLISH_SECONDS = 100.0
 KINDS = ["public", "private", "direct"]
 
 
 class World:
-    """People and rooms, and events of every type that happen in them over some days."""
+    """People and rooms, and events of every type in them over several days."""
 
     def __init__(self, rooms: int = 6, people: int = 5, seed: int = 1, days: float = 9.0) -> None:
         self._pick = random.Random(seed)
@@ -76,7 +76,7 @@ class World:
         return room
 
     def happen(self, count: int, rooms: Sequence[Room] | None = None) -> None:
-        """Stores `count` events, in the rooms' order."""
+        """Store `count` events, in the rooms' order."""
         ends = {
             room: (seq, n)
             for room, seq, n in RoomEvent.objects.values_list("room_id")
@@ -148,8 +148,8 @@ class World:
 
 
 def publish(on: BusUnderTest, events: Sequence[Event]) -> None:
-    """Puts `events` on the bus, as the export does: what is not acknowledged in time, from there
-    on once more, so that some may be there twice."""
+    """Publish `events` as the export does: from the first one that is not acknowledged in time, all
+    are sent again, so some may be there twice."""
     left = [Record(one.room, one.seq, envelope.encode(one)) for one in events]
     deadline = time.monotonic() + PUBLISH_SECONDS
     while left:
@@ -164,7 +164,7 @@ def publish(on: BusUnderTest, events: Sequence[Event]) -> None:
 
 
 class KeptLetters:
-    """Dead letters in a list. `limit` bad records in a batch are one too many."""
+    """Dead letters in a list. `limit` bad records in a batch are too many."""
 
     def __init__(self, limit: int = 50) -> None:
         self.kept: list[Bad] = []

@@ -1,9 +1,9 @@
 """`python -m tests.support.backup_work JOURNAL`: people write while a backup is made.
 
-Writes and stores until its input ends; each acknowledged place is a line of the journal, `room
-seq`, after which it is with the operating system. Run again, it goes on in the same rooms.
-With `settle` in the place of the journal it stores and publishes what there is, and ends; with
-`count` the analytics count what is on the bus.
+Writes and stores until its input ends. Each acknowledged place becomes a line of the journal,
+`room seq`, handed to the operating system at once. Run again, it goes on in the same rooms.
+With `settle` instead of the journal it stores and publishes what there is, and ends; with `count`
+the analytics count what is on the event bus.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 import django
 
 ROOMS = 5
-# People pause; and the backup's own process needs a core too.
+# People pause, and the backup's own process needs a core too.
 PAUSE_SECONDS = 0.02
 
 
@@ -93,7 +93,7 @@ def store(shard: int) -> int:
     try:
         return drain.drain(shard).stored + exporter.export(shard).published
     except RetryableError:
-        return 1  # PostgreSQL may be waiting for a lock: again
+        return 1  # PostgreSQL may be waiting for a lock: try again
 
 
 def settle() -> None:

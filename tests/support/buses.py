@@ -1,4 +1,4 @@
-"""Event buses for tests: every one real, with a server that the test may kill."""
+"""Event buses for tests: all of them real, with a server that the test may kill."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.support.servers import OwnServer
 
 PARTITIONS = 3
-# Short, because the tests wait for every one of them to be over.
+# Short, because the tests wait for each of these to pass.
 LIMITS = Limits(connect_ms=2_000, block_ms=1_000, request_ms=800, delivery_ms=1_500, linger_ms=500)
-# No call to a bus that is away may take longer, whatever it waits for inside.
+# No call to an event bus that is down may take longer, whatever it waits for internally.
 BOUND_SECONDS = 12.0
 WARM_UP_SECONDS = 100.0
 
 
 @dataclass
 class BusUnderTest:
-    """A bus with an empty topic, and the server behind it."""
+    """An event bus with an empty topic, and the server behind it."""
 
     kind: str
     bus: EventBus
     server: OwnServer
     topic: str
-    another: Callable[[], EventBus]  # as a second process would have it
+    another: Callable[[], EventBus]  # as in a second process
     closed: list[EventBus] = field(default_factory=list)
 
     def read_all(self, after: Mapping[int, str] | None = None) -> list[Delivered]:
-        """Everything that is on the bus now, each partition in order."""
+        """Everything that is on the event bus now, each partition in order."""
         ends = self.bus.ends()
         positions = self.bus.starts() | dict(after or {})
         reader = self.bus.reader(after)
@@ -63,7 +63,7 @@ class BusUnderTest:
         return [envelope.decode(one.value or b"") for one in self.read_all()]
 
     def seqs(self, room: int) -> list[int]:
-        """Every seq of `room` on the bus, in the order of the bus, repeats included."""
+        """Every seq of `room` on the event bus, in its order, including repeats."""
         return [event.seq for event in self.events() if event.room == room]
 
 
@@ -76,7 +76,7 @@ def _is_before(position: str, end: str) -> bool:
 
 
 def delete(on: BusUnderTest) -> None:
-    """Takes the topic or the stream away, with all that is on it, under whoever uses it."""
+    """Delete the topic or the stream, with everything on it, while it is in use."""
     if on.kind == "redis-stream":
         Redis.from_url(on.server.url).delete(on.topic)
         return
@@ -93,7 +93,7 @@ def record(room: int, seq: int, value: bytes = b"{}") -> Record:
 
 
 def kafka_or_skip() -> None:
-    """Skips at home, with the reason, where Kafka cannot run; in CI that is a failure."""
+    """Skip locally, with the reason, where Kafka cannot run; in CI that is a failure."""
     problem = missing_tool()
     if problem is None:
         return
@@ -114,7 +114,7 @@ def new_kafka_server(folder: Path) -> Iterator[OwnServer]:
 
 
 def _warm_up(url: str) -> None:
-    """The first record that a broker takes costs it seconds, which `LIMITS` does not give it."""
+    """Send a first record: it takes a broker seconds, which `LIMITS` does not allow."""
     bus = KafkaBus([url], 1, topic="test.warm-up")
     try:
         deadline = time.monotonic() + WARM_UP_SECONDS

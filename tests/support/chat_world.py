@@ -25,7 +25,7 @@ async def make_user(username: str, **fields: Any) -> User:
 
 
 def by(user: User, *, staff: bool = False) -> Actor:
-    """The person as somebody who acts: with their role in the room, or as staff."""
+    """The person as an actor: with their role in the room, or as staff."""
     return Actor(user_id=user.pk, channel=Channel.ADMIN if staff else Channel.API, staff=staff)
 
 
@@ -35,7 +35,7 @@ async def log_of(room: int) -> list[RoomEvent]:
 
 
 async def store(room: int) -> None:
-    """Drains the room's shard into PostgreSQL, as the worker would."""
+    """Drain the room's shard into PostgreSQL, as the worker would."""
     await sync_to_async(drain.drain)(shard_of(room, settings.ENV.shards))
 
 
@@ -50,7 +50,7 @@ async def code_of(call: Awaitable[object]) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API said; `body` is None where there is none."""
+    """A response of the API; `body` is None where there is none."""
 
     status: int
     body: Any

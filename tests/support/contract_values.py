@@ -1,4 +1,4 @@
-"""How often the documents are asked, with which seed, and what their own formats mean."""
+"""How many cases contract tests make, with which seed, and what the documents' formats mean."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUN = settings(
 )
 WORDS = ["release", "Pläne", "комната", "έργα", "部屋", "غرفة", "🎉", "№ 5", "-", "x"]
 OLD_OR_NEW = r"01[0-9][0-9a-f]{5}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-# What these mean, and a little of what only the server can tell from it.
+# Valid values of these formats, and a few that only the server can tell from valid ones.
 FORMATS = {
     "room-name": st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
     | st.just("gеneral"),
@@ -36,6 +36,6 @@ FORMATS = {
 
 
 def register_formats() -> None:
-    """Makes them known to schemathesis, which knows those of JSON Schema alone."""
+    """Register them with schemathesis, which knows only those of JSON Schema."""
     for name, values in FORMATS.items():
         schemathesis.openapi.format(name, values)

@@ -1,7 +1,7 @@
-"""A day in the life of Veche as a list of steps that any process can do, leave and take up again.
+"""A day in the life of Veche as a list of steps that any process can do, leave and resume.
 
-`python -m tests.support.crash_work` does plans in processes of their own, each of which dies at
-a crash point; the journal says which steps are done and which places were acknowledged. Another
+`python -m tests.support.crash_work` carries out plans in separate processes, each of which dies at
+a crash point. The journal says which steps are done and which places were acknowledged. Another
 process goes on from there with the same keys, as clients do.
 """
 
@@ -21,9 +21,9 @@ import msgspec
 PEOPLE = 2
 ROOMS = 5  # in four shards, so two share one
 ROUNDS = 3
-# Longer than a retry takes, shorter than anybody waits for a claim whose holder is dead.
+# Longer than a retry takes, shorter than the tests wait for a claim whose holder is dead.
 CLAIM_MS = 1_000
-# Bodies beyond this are refused by the bus of the test.
+# The test's event bus refuses longer bodies.
 RECORD_BYTES = 900
 WAIT_SECONDS = 20.0
 
@@ -40,7 +40,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """`do` names a function of `Worker`; `said` is what people send at once."""
+    """`do` names a method of `Worker`; `said` is what people send concurrently."""
 
     do: str
     said: list[Said] = []
@@ -59,7 +59,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Journal:
-    """What survives its process: every line is with the operating system before work goes on."""
+    """Survives its process: every line is handed to the operating system before work goes on."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -81,7 +81,7 @@ class Journal:
 
 
 def plan(rooms: list[int], people: list[int], new_key: Callable[[], str]) -> Plan:
-    """Everything that has a crash point, at least three times."""
+    """Steps that pass every crash point at least three times."""
     return Plan(list(_steps(rooms, people, new_key)))
 
 
@@ -113,7 +113,7 @@ def _steps(rooms: list[int], people: list[int], new_key: Callable[[], str]) -> I
         of_bob = posts[people.index(bob)]
         yield Step("moderate", [said(of_bob.room, ann, "message.deleted", of_bob.key)])
         yield Step("carry_on")
-        # PostgreSQL refuses a message, the bus another one, and something strange comes in.
+        # PostgreSQL refuses one message, the event bus another, and an invalid entry comes in.
         yield Step("refuse")
         refused = post(rooms[number], bob, "refused")
         yield Step("say", [refused, post(rooms[-1], ann, "x" * 2 * RECORD_BYTES)])
@@ -130,7 +130,7 @@ def _steps(rooms: list[int], people: list[int], new_key: Callable[[], str]) -> I
 
 
 class Worker:
-    """Does the steps of a plan in this process, from where the journal ends."""
+    """Carries out the steps of a plan in this process, from where the journal ends."""
 
     def __init__(self, plan: Plan, journal: Path) -> None:
         self._plan = plan
@@ -160,7 +160,7 @@ class Worker:
         await asyncio.gather(*(self.send(one) for one in said))
 
     async def _moderate(self, said: list[Said]) -> None:
-        """The owner deletes messages of others, on record."""
+        """The owner deletes other people's messages, on record."""
         from chat.actions import moderation
         from chat.audit.entries import Actor, Channel
 
@@ -176,7 +176,7 @@ class Worker:
             self.journal.acknowledge(one.key, outcome.seq)
 
     async def send(self, said: Said) -> bool:
-        """Sends an event; True when it had been accepted before."""
+        """Send an event; True when it had been accepted before."""
         from chat import events, room_log
         from chat.room_log import NewEvent
 
@@ -195,7 +195,7 @@ class Worker:
         return appended.repeat
 
     def carry_on(self) -> None:
-        """Stores and exports everything."""
+        """Store and export everything."""
         from chat.export import exporter
         from chat.persistence import drain
 
@@ -219,7 +219,7 @@ class Worker:
         blocking_client().xadd(keys.ingest(0), {b"junk": b"1"})
 
     def retry(self) -> None:
-        """Retries every dead letter, those too whose holder has died."""
+        """Retry every dead letter, including those whose holder has died."""
         from chat import dead_letters
         from chat.dead_letters import Outcome
 
@@ -230,7 +230,7 @@ class Worker:
         )
 
     def discard(self) -> None:
-        """Gives up what no retry can help."""
+        """Discard the dead letters that no retry can help."""
         from chat import dead_letters
         from chat.dead_letters import Outcome, Reason
 
@@ -249,7 +249,7 @@ class Worker:
             unload_idle(shard, idle_ms=-1_000)
 
     def lose_a_shard(self) -> None:
-        """The log loses a shard of which everything was stored."""
+        """Make the log lose a shard of which everything was stored."""
         from chat.servers.redis_log import blocking_client
 
         for name in blocking_client().scan_iter("veche:{0}:*", count=1_000):
@@ -280,7 +280,7 @@ def execute(statement: str) -> None:
 
 
 def until_not_busy(is_busy: Callable[[], bool]) -> None:
-    """PostgreSQL needs a moment to notice that the process which held something is dead."""
+    """Wait: PostgreSQL needs a moment to notice that the process that held something is dead."""
     deadline = time.monotonic() + WAIT_SECONDS
     while is_busy():
         assert time.monotonic() < deadline, "somebody who is dead still holds it"
@@ -288,7 +288,7 @@ def until_not_busy(is_busy: Callable[[], bool]) -> None:
 
 
 def load() -> None:
-    """Imports what the steps import when they begin."""
+    """Import what the steps would import when they begin."""
     import chat.actions.moderation
     import chat.export.exporter
     import chat.hints.to_hubs
@@ -305,7 +305,7 @@ def shorten_waits() -> None:
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A plan, and the crash point at which who does it dies; what it says goes into `said`."""
+    """A plan, and the crash point at which its process dies; the output goes into `said`."""
 
     plan: str
     journal: str
@@ -324,10 +324,10 @@ def carry_out(order: Order) -> None:
 
 
 def main() -> None:
-    """Carries out each order that comes on a line, and answers with the exit code.
+    """Carry out each order that comes on a line, and answer with the exit code.
 
-    Each has a process of its own, which begins as a copy of this one: it opens its own connections,
-    but need not load Django and Veche again.
+    Each order has its own process, forked from this one: it opens its own connections, but need not
+    load Django and Veche again.
     """
     import django
 

@@ -1,4 +1,4 @@
-"""What tests of dead letters have in common: events that are set apart, and their retries."""
+"""What tests of dead letters have in common: events that become dead letters, and their retries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHARDS = 4
 
 @contextmanager
 def fault_in(*places: tuple[int, int]) -> Iterator[None]:
-    """A fault of the code: the events at these (room, seq) are taken for invalid."""
+    """A fault in the code: the events at these (room, seq) are treated as invalid."""
     check = sorting.checked_data
 
     def checked(event: RoomEvent) -> Any:
@@ -45,7 +45,7 @@ async def drain(room: Room) -> Drained:
 
 
 async def set_apart(room: Room, *seqs: int) -> list[str]:
-    """Drains the room while a fault refuses `seqs`; the ids of their letters."""
+    """Drain the room while a fault refuses `seqs`; returns the ids of their dead letters."""
 
     def drain_with_fault() -> None:
         with fault_in(*((room.pk, seq) for seq in seqs)):
@@ -68,7 +68,7 @@ async def retry_due() -> dict[Outcome, int]:
 
 
 def let_time_pass(log_redis: redis.Redis) -> None:
-    """Every letter's time has come, and every claim has ended."""
+    """Make every dead letter due, and end every claim."""
     for letter_id, _ in log_redis.zscan_iter(store.DUE):
         log_redis.zadd(store.DUE, {letter_id: 0})
     for claim in log_redis.scan_iter(store.CLAIM + "*"):
@@ -86,7 +86,7 @@ def add_letter(source: str = "test", **origin: Any) -> str:
 
 
 async def store_under_key(room: Room, author: User, key: str, body: str) -> StoredEvent:
-    """A message that another shard or an earlier log has stored under `key`."""
+    """Store a message under `key`, as another shard or an earlier log would have."""
     return await StoredEvent.objects.acreate(
         shard=room.pk % SHARDS,
         room=room,

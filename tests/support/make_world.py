@@ -1,6 +1,7 @@
-"""`python -m tests.support.make_world`: the content of a `stoppable_world`, told as JSON.
+"""`python -m tests.support.make_world`: makes the content of a `stoppable_world`; prints JSON.
 
-A process of its own, because this one's Django is connected to the servers that all tests share.
+A separate process, because Django in the test process is connected to the servers that all tests
+share.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatsite.settings")
 
 import django
 
-# More than the hot tail keeps of what is stored, so that the first ones are in PostgreSQL only.
+# More stored events than the hot tail keeps, so that the first ones are in PostgreSQL only.
 MESSAGES = 400
 
 

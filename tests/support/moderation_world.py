@@ -1,4 +1,4 @@
-"""A room with everybody that moderation is about, and what is left of an act."""
+"""A room with everybody involved in moderation, and what an act leaves behind."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ async def make_world(kind: RoomKind = RoomKind.PRIVATE) -> World:
 
 
 async def make_staff(name: str, *groups: str, **fields: Any) -> User:
-    """Somebody who may sign in to the admin, with the rights of `groups`."""
+    """A person who may sign in to the admin, with the rights of `groups`."""
     user = await make_user(name, is_staff=True, **fields)
     await sync_to_async(_add_groups)(user, groups)
     return user
 
 
 def _add_groups(user: User, groups: tuple[str, ...]) -> None:
-    # The tests' database is emptied, also of what migrations put in.
+    # The tests' database is emptied, including rows that migrations inserted.
     if not Group.objects.exists():
         importlib.import_module("chat.migrations.0008_groups").make_groups(apps, None)
         importlib.import_module("chat.migrations.0020_view_analytics").give(apps, None)
@@ -69,7 +69,7 @@ def last_entry(**about: Any) -> AuditEntry:
 
 
 def verify(room: int) -> list[Finding]:
-    """What a verification of the room finds wrong, once all of it is stored."""
+    """What a verification of the room finds wrong after everything is stored."""
     drain.drain(shard_of(room, settings.ENV.shards))
     return (
         Verifier(settings.ENV.shards, None, since=None, pause=lambda: None).verify([room]).findings

@@ -1,4 +1,4 @@
-"""What the tables say of a room, as the product wrote them and as a replay of its events does."""
+"""What the tables say about a room: as the product wrote them, and after a replay of its events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chat.persistence.projections import Placed
 
 
 def projected(room: int) -> dict[str, Any]:
-    """All that the tables say of a room, but for when rows were made."""
+    """Everything that the tables say about a room, except when rows were made."""
     return {
         "messages": list(
             Message.objects.filter(room_id=room)
@@ -48,7 +48,7 @@ def projected(room: int) -> dict[str, Any]:
 
 
 def replayed(room: int) -> dict[str, Any]:
-    """What the tables say after the room's events were projected from the first to the last."""
+    """What the tables say after projecting the room's events again, from first to last."""
     Message.objects.filter(room_id=room).delete()
     Reaction.objects.filter(room_id=room).delete()
     Membership.objects.filter(room_id=room).delete()

@@ -1,6 +1,7 @@
-"""Lets each of Django's test clients find the static files that the first one has found.
+"""Lets all of Django's test clients reuse the static files that the first one found.
 
-A test client makes all middleware anew, and ServeStatic looks at each static file of each app then.
+Every test client makes all middleware anew, and each time ServeStatic looks at each static file of
+each app.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _found: dict[str, Any] = {}
 
 
 def add_files_from_finders(self: ServeStaticMiddleware) -> None:
-    """Takes the place of `ServeStaticMiddleware.add_files_from_finders`."""
+    """Replaces `ServeStaticMiddleware.add_files_from_finders`."""
     if not _found:
         _find(self)
         _found.update(files=self.files, directories=self.directories)

@@ -1,8 +1,8 @@
 """Empties the database between tests in a few milliseconds instead of half a second.
 
 Django truncates every table, which makes new files for each table and each of its indexes, and
-then makes all content types and permissions anew. Most tests write into a handful of tables. What
-is deleted is the same, but for content types and permissions, which are the same each time.
+then makes all content types and permissions anew. Most tests write to a handful of tables. This
+flush deletes the same rows, except content types and permissions, which never change.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def sql_flush(
     reset_sequences: bool = False,
     allow_cascade: bool = False,
 ) -> list[str]:
-    """Takes the place of `DatabaseOperations.sql_flush`."""
+    """Replaces `DatabaseOperations.sql_flush`."""
     tables = [table for table in tables if table not in KEPT]
     with self.connection.cursor() as cursor:
         cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
@@ -50,7 +50,7 @@ def sql_flush(
         return []
     kept = [table for table in KEPT_BY_TRIGGERS if table in filled]
     return [
-        # Foreign keys are not asked. The triggers that keep the audit log would be, all the same.
+        # Skips foreign keys. The triggers that keep the audit log would fire all the same.
         "SET session_replication_role = replica;",
         *(f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in kept),
         *(f"DELETE FROM {self.quote_name(table)};" for table in filled),
@@ -64,6 +64,6 @@ def sql_flush(
 
 
 def install() -> None:
-    # It would look whether content types and permissions, which are kept, are all there.
+    # It would check that content types and permissions, which are kept, are all there.
     flush.emit_post_migrate_signal = lambda *args, **options: None  # type: ignore[attr-defined]
     DatabaseOperations.sql_flush = sql_flush  # type: ignore[method-assign,assignment]

@@ -1,6 +1,7 @@
-"""Hashes the passwords of tests for less: with Argon2id too, but in one pass over little memory.
+"""Cheaper password hashes for tests: also Argon2id, but in one pass over little memory.
 
-What makes guessing dear makes tests that sign in a thousand times dear, and proves nothing there.
+The cost that slows down guessing also slows down tests that sign in a thousand times, and proves
+nothing there.
 """
 
 from __future__ import annotations
@@ -10,4 +11,4 @@ from chat.accounts.password_hasher import Argon2
 
 def install() -> None:
     Argon2.time_cost = 1
-    Argon2.memory_cost = 8  # KiB, the least that there is
+    Argon2.memory_cost = 8  # KiB, the minimum

@@ -1,4 +1,4 @@
-"""Rooms and people for tests, made as the product makes them: through the log."""
+"""Rooms and people for tests, made the way the product makes them: through the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chat.room_log import Appended, NewEvent
 
 
 def key_at(moment: datetime) -> str:
-    """A UUIDv7 that says it was made at `moment`."""
+    """A UUIDv7 with the time `moment`."""
     milliseconds = int(moment.timestamp() * 1000)
     fresh = str(uuid7())
     stamp = f"{milliseconds:012x}"

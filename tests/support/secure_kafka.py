@@ -1,4 +1,4 @@
-"""A Kafka broker that lets nobody in without a password, over TLS with a certificate of our own."""
+"""A Kafka broker that requires a password, over TLS with a certificate of our own."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SecureKafka(Kafka):
         super().prepare()
 
     def check(self) -> None:
-        # The user is made over the listener that tests do not use.
+        # The user is created over the listener that tests do not use.
         with closing(KafkaAdminClient(bootstrap_servers=[self.inner_url])) as admin:
             admin.alter_user_scram_credentials(
                 [UserScramCredentialUpsertion(USER, ScramMechanism.SCRAM_SHA_512, PASSWORD)]
@@ -65,7 +65,7 @@ class SecureKafka(Kafka):
 
 
 def make_certificates(folder: Path) -> None:
-    """`ca.pem`, and `broker.pem`: key and certificate of 127.0.0.1, signed by it."""
+    """Make `ca.pem`, and `broker.pem`: key and certificate of 127.0.0.1, signed by that CA."""
     ca_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "CA of a test")])
     ca = (

@@ -1,4 +1,4 @@
-"""The web process as if frames cost nothing, so that the limits behind the budget can be reached.
+"""The web process without the frame budget, so that tests can reach the limits behind it.
 
 python -m tests.support.server_without_budget
 """

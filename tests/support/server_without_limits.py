@@ -1,4 +1,4 @@
-"""The web process as if nobody asked too much, for what is asked a thousand times in a row.
+"""The web process without rate limits, for tests that make a thousand requests in a row.
 
 python -m tests.support.server_without_limits
 """

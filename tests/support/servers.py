@@ -1,4 +1,4 @@
-"""Servers that a test may kill, pause and start again, besides the ones that all tests share."""
+"""Servers that a test may kill, pause and restart, in addition to those that all tests share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READY_SECONDS = 60.0
 
 
 class OwnServer:
-    """A server of the test's own. `start` waits until it answers."""
+    """A test's own server. `start` waits until it answers."""
 
     def __init__(self, server: Kafka | Postgres | Valkey) -> None:
         self.server = server
@@ -27,7 +27,7 @@ class OwnServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Does nothing when it runs."""
+        """Start the server; does nothing when it runs already."""
         if self._process is not None and self._process.poll() is None:
             self.resume()
             return
@@ -40,7 +40,7 @@ class OwnServer:
         self._process.wait()
 
     def pause(self) -> None:
-        """It keeps its connections and answers nothing."""
+        """Pause the server: it keeps its connections but does not answer."""
         self._send(signal.SIGSTOP)
         assert self._process is not None
         # The signal is only on its way: Kafka's threads stop one after the other.
@@ -55,11 +55,11 @@ class OwnServer:
             stop(self.server.program, self._process)
 
     def _send(self, number: int) -> None:
-        """To all of its processes: PostgreSQL has one for each connection."""
+        """Send a signal to all its processes: PostgreSQL has one for each connection."""
         assert self._process is not None
         with contextlib.suppress(psutil.NoSuchProcess):
             leader = psutil.Process(self._process.pid)
-            # The leader first, so that it starts no others meanwhile.
+            # The leader first, so that it does not start others meanwhile.
             for process in (leader, *leader.children(recursive=True)):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.send_signal(number)

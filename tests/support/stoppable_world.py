@@ -1,4 +1,4 @@
-"""Two web processes with servers of their own, each of which a test may kill, pause and start."""
+"""Two web processes with their own servers, each of which a test may kill, pause and start."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ POLL_SECONDS = 0.05
 SETTINGS = {
     "ALLOWED_ORIGINS": f"{ORIGIN},http://127.0.0.1",
     "SHARDS": "4",
-    # Short, as the tests wait for them; a paused server shows by nothing else.
+    # Short, because tests wait for time-outs: nothing else reveals a paused server.
     "REDIS_TIMEOUT_SECONDS": "2",
     "REDIS_CONNECT_TIMEOUT_SECONDS": "1",
-    # Sessions are asked for at every second heartbeat.
+    # Sessions are checked at every second heartbeat.
     "HEARTBEAT_SECONDS": "2",
     "SENDS_PER_SECOND": "1000",
     "SENDS_BURST": "10000",
@@ -44,7 +44,7 @@ class Person:
 
 
 class World:
-    """What `make_world.py` made, the servers that hold it, and two web processes."""
+    """The content that `make_world.py` made, the servers that hold it, and two web processes."""
 
     def __init__(
         self, servers: dict[str, OwnServer], webs: list[WebProcess], made: dict[str, Any]
@@ -60,7 +60,7 @@ class World:
         return await ChatClient.hello(web or self.first, None, headers=headers)
 
     async def restore(self) -> None:
-        """Everything runs, and both web processes have noticed."""
+        """Get everything running, and wait until both web processes have noticed."""
         for server in self.servers.values():
             server.start()
         for web in (self.first, self.second):
@@ -85,7 +85,7 @@ class World:
 @contextmanager
 def stoppable_world() -> Iterator[World]:
     with ExitStack() as stack:
-        # Not pytest's own: that one keeps other accounts out, so PostgreSQL's too.
+        # Not pytest's own folder: it keeps other accounts out, including PostgreSQL's.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veche-world-")))
         yield stack.enter_context(_world(folder))
 
@@ -123,7 +123,7 @@ def make(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def state(web: WebProcess) -> dict[str, Any]:
-    """What /readyz says, with its HTTP status as `code`."""
+    """The answer of /readyz, with its HTTP status as `code`."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{web.port}/readyz", timeout=10) as answer:
             return {"code": answer.status, **json.loads(answer.read())}
@@ -137,7 +137,7 @@ def breaker(web: WebProcess, name: str) -> str:
 
 
 def metric(web: WebProcess, start: str) -> float:
-    """The value of the line of /metrics that starts so."""
+    """The value in the line of /metrics that begins with `start`."""
     with urllib.request.urlopen(f"http://127.0.0.1:{web.port}/metrics", timeout=10) as answer:
         for line in answer.read().decode().splitlines():
             if line.startswith(start):
@@ -146,7 +146,7 @@ def metric(web: WebProcess, start: str) -> float:
 
 
 async def until(is_so: Callable[[], bool], seconds: float = 30.0) -> float:
-    """Seconds it took until it was so."""
+    """Wait until `is_so()`; returns the seconds it took."""
     began = time.monotonic()
     while not await asyncio.to_thread(is_so):
         assert time.monotonic() < began + seconds, "it did not come about in time"

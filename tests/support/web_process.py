@@ -53,7 +53,7 @@ def web_process(
 
 
 def session_cookie(user: User) -> str:
-    """The Cookie header of somebody who has signed in."""
+    """The Cookie header of a signed-in person."""
     client = Client()
     client.force_login(user)
     name = settings.SESSION_COOKIE_NAME
@@ -134,7 +134,7 @@ class ChatClient:
         await self.connection.send(json.dumps(frame, ensure_ascii=False))
 
     async def ask(self, **frame: Any) -> Frame:
-        """Send a frame with an id of its own; the answer to it."""
+        """Send a frame with a new id; returns the answer to it."""
         self._next_id += 1
         name = f"c{self._next_id}"
         await self.send(id=name, **frame)
@@ -147,7 +147,7 @@ class ChatClient:
         return await self.wait_for(lambda frame: frame.get("id") == name)
 
     async def receive(self, kind: str, **fields: Any) -> Frame:
-        """The next frame of that type, with those fields; what comes before it is kept."""
+        """The next frame of that type with those fields; earlier frames are kept."""
         wanted = {"t": kind, **fields}
         return await self.wait_for(lambda frame: wanted.items() <= frame.items())
 
@@ -163,7 +163,7 @@ class ChatClient:
                 self.frames.append(frame)
 
     async def events_until(self, room: int, seq: int) -> list[Frame]:
-        """All events of the room so far, once the one at `seq` has come."""
+        """All events of the room so far, after the one at `seq` has come."""
         async with asyncio.timeout(ANSWER_SECONDS):
             while not any(event["seq"] >= seq for event in self.events.get(room, ())):
                 self.frames.append(await self._next())
@@ -179,7 +179,7 @@ class ChatClient:
                     return 1006 if closed.rcvd is None else int(closed.rcvd.code)
 
     async def pong(self) -> Frame:
-        """The connection works: the server answers a ping, and all it sent before has come."""
+        """Check that the server answers a ping; everything it sent before has then come."""
         await self.send(t="ping")
         return await self.receive("pong")
 

@@ -1,4 +1,4 @@
-"""Tasks that go wrong in every way, for a real worker: `celery -A chatsite worker -I` this."""
+"""Tasks that fail in every way, for a real worker: `celery -A chatsite worker -I` this module."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def refused(number: int) -> None:
 
 @shared_task(name="test.waits")
 def waits(number: int) -> None:
-    """Needs what is away."""
+    """Fails because a server that it needs is down."""
     _run("waits", number)
     if redis_bus.blocking_client().exists(AWAY):
         raise OperationalError("away")
@@ -56,7 +56,7 @@ def waits(number: int) -> None:
 
 @shared_task(name="test.stumbles")
 def stumbles(number: int) -> None:
-    """A wake-up with a fault in it."""
+    """A wake-up task with a bug."""
     _run("stumbles", number)
     if not redis_bus.blocking_client().exists("test:mended"):
         raise KeyError("somebody's words")
@@ -65,10 +65,10 @@ def stumbles(number: int) -> None:
 
 @shared_task(name="test.long")
 def long(number: int) -> None:
-    """Works until somebody lets it go, as an export does while Kafka is away."""
+    """Works until it is released, like an export while Kafka is down."""
     _run("long", number)
     redis_bus.blocking_client().rpush(BEGUN, number)
     while not redis_bus.blocking_client().exists(GO_ON):
-        # Nothing is ever there: a pause that the server measures.
+        # This list is always empty: a pause timed by the server.
         redis_bus.blocking_client().blpop(["test:nothing"], timeout=0.1)
     _done("long", number)
