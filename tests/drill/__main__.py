@@ -18,7 +18,7 @@ from tests.drill.report import Outcome
 from tests.drill.run import Drill
 from tests.drill.session import new_folder, say
 
-# Others may use the machine meanwhile.
+# Others may be using the machine.
 NICENESS = 5
 CLEAN, WRONG, INTERRUPTED = 0, 1, 130
 
@@ -42,7 +42,7 @@ async def drill(given: argparse.Namespace) -> bool:
 
 
 def conclude(folder: Path, outcome: Outcome) -> bool:
-    """Writes the reports and says the result; whether there was no violation."""
+    """Write the reports and print the result; returns whether there was no violation."""
     report.write(folder, outcome)
     verdict = outcome.verdict
     for text in report.summary(outcome):
@@ -61,7 +61,7 @@ async def command(given: argparse.Namespace) -> bool:
 
 
 async def control(given: argparse.Namespace) -> bool:
-    """Whether the judge finds losses under a log that does not flush, and none under one that
+    """Whether the judge finds losses with a log that does not flush, and none with one that
     does."""
     right = True
     for appendfsync in (WEAK, STRONG):

@@ -3,10 +3,10 @@
     python -m tests.drill.analytics_kill --seconds 120 --kafka
     python -m tests.drill.analytics_kill --seconds 120
 
-Two `consume_events` share the work; every 5 s one of them, in turn, gets SIGKILL and is started
-again. Meanwhile events are published, some of them a second time and late, and at half-time all
-positions are set back to the beginning. In the end every row of every table must be what SQL
-finds in the stored events. Exit code 1 when it is not.
+Two `consume_events` share the work; every 5 s one of them, in turn, gets SIGKILL and is restarted.
+Meanwhile events are published, some of them late and for a second time. At half-time all positions
+are set back to the beginning. In the end every row of every table must equal what SQL finds in the
+stored events; exit code 1 otherwise.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     while (elapsed := time.monotonic() - began) < options.seconds:
         until = min(len(records), int(len(records) * elapsed / options.seconds))
         batch = records[published:until]
-        # Late repeats, out of their order.
+        # Late repeats, out of order.
         again = records[max(0, published - 2_000) : published][:PUBLISHED_AGAIN][::-1]
         for one in bus.publish(batch + again, 60.0):
             assert one is None, one

@@ -2,20 +2,20 @@
 
 | Violation | Meaning |
 |---|---|
-| LOST | acknowledged, and neither in PostgreSQL nor among the dead letters |
-| MOVED | acknowledged at one place and stored at another, or acknowledged at two |
+| LOST | acknowledged, but neither in PostgreSQL nor among the dead letters |
+| MOVED | acknowledged at one place but stored at another, or acknowledged at two |
 | DUP | one key at several places |
-| PHANTOM | stored, but nobody ever asked for it, or all that asked were refused |
-| BODY | stored, shown or published with other content than was asked for |
-| ABORTED READ | shown to somebody and not stored, or stored as something else |
-| ORDER-1 | sent later on the same connection, and placed earlier |
-| ORDER-2 | asked for after another was acknowledged, and placed before it |
+| PHANTOM | stored, but never requested, or every transmission was refused |
+| BODY | stored, shown or published with content other than requested |
+| ABORTED READ | shown to somebody but not stored, or stored as something else |
+| ORDER-1 | sent later on the same connection, but placed earlier |
+| ORDER-2 | requested after another was acknowledged, but placed before it |
 | ORDER-3 | a reader was shown a gap, a repeat or a step back, or not everything in the end |
 | SEQ, N | places of a room are not 1, 2, 3 …; messages are not counted right |
-| BUS | stored and not published, or published and not stored or with other content |
-| BUS ORDER | first published after something that stands behind it |
+| BUS | stored but not published, or published but not stored or with other content |
+| BUS ORDER | first published after an event that has a later place |
 
-What nobody got an answer to may be there once or not at all; `Verdict` counts both.
+A request without any answer may be there once or not at all; `Verdict` counts both.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Final(msgspec.Struct, frozen=True, kw_only=True):
-    """What is there when all has come to rest.
+    """What is there when everything has come to rest.
 
     `stored`: the events of each room in order of their seq. `bus`: each room's records in the
-    order of the bus. `began`: each room's last seq before the first client came; what is up to
-    there was not asked for by clients. `letters`: keys that lie in the dead letters. `None` for
-    `bus` leaves the bus out.
+    order of the event bus; `None` leaves it out. `began`: each room's last seq before the first
+    client came; clients did not request the events up to there. `letters`: keys of the dead
+    letters.
     """
 
     stored: Mapping[int, Sequence[Seen]]
@@ -63,7 +63,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     violations: list[Violation] = []
     acknowledged: int = 0
     refused: int = 0
-    indefinite: int = 0  # requests whose author never learnt what became of them
+    indefinite: int = 0  # requests whose author never learned the outcome
     indefinite_applied: int = 0
     unknown_transmissions: int = 0
     settled_by_repeat: int = 0  # acknowledged after a transmission without an answer
@@ -132,7 +132,7 @@ class Judge:
             verdict.published_twice += len(records) - len({record.seq for record in records})
         return verdict
 
-    # What is stored, by itself
+    # The stored events by themselves
 
     def _check_places(self) -> Iterator[Violation]:
         for room, events in self._final.stored.items():
@@ -142,7 +142,7 @@ class Judge:
                     yield Violation("SEQ", text, room, expected)
                     break
             for before, event in pairwise(events):
-                # What a placeholder stands for may have been a message.
+                # The event behind a placeholder may have been a message.
                 allowed = {before.n, before.n + 1}
                 if event.type != PLACEHOLDER:
                     allowed = {before.n + (event.type == POSTED)}
@@ -150,7 +150,7 @@ class Judge:
                     text = f"n goes from {before.n} to {event.n} with a {event.type}"
                     yield Violation("N", text, room, event.seq)
 
-    # What was asked for
+    # The requests
 
     def _check_requests(self) -> Iterator[Violation]:
         for one in self._operations.of.values():
@@ -201,8 +201,8 @@ class Judge:
         return places[0][1].seq if places else None
 
     def _check_order_of_connections(self) -> Iterator[Violation]:
-        """A request that was first sent after a transmission which was acknowledged on the same
-        connection stands behind it."""
+        """A request first sent after a transmission that was acknowledged on the same connection
+        must have a later place."""
         acked = {ack.tx for one in self._operations.of.values() for ack in one.acks}
         for connection in self._operations.connections.values():
             latest: dict[int, tuple[int, str]] = {}  # room → highest seq so far, its key
@@ -220,7 +220,7 @@ class Judge:
                     latest[one.room] = (seq, key)
 
     def _check_real_time(self) -> Iterator[Violation]:
-        """Sweeps over time: nothing may be placed before what was acknowledged before it began."""
+        """Sweep over time: no request may be placed before one acknowledged before it began."""
         by_room: defaultdict[int, list[tuple[float, int, int, str]]] = defaultdict(list)
         for one in self._operations.of.values():
             seq = self._seq(one)
@@ -275,7 +275,7 @@ class Judge:
                     text = f"{client} has come to {seq} of {last}"
                     yield Violation("ORDER-3", text, room, min(seq, last) + 1)
 
-    # The bus
+    # The event bus
 
     def _check_bus(self) -> Iterator[Violation]:
         if self._final.bus is None:
@@ -289,7 +289,7 @@ class Judge:
                     text = f"first published after {highest}"
                     yield Violation("BUS ORDER", text, room, record.seq)
                 highest = max(highest, record.seq)
-                latest[record.seq] = record  # an event takes the place of its placeholder
+                latest[record.seq] = record  # an event replaces its placeholder
             for event in self._final.stored.get(room, ()):
                 published = latest.pop(event.seq, None)
                 if published is None:

@@ -1,8 +1,8 @@
-"""People who chat and write down all that they do and are told.
+"""People who chat and record everything that they do and are told.
 
-They behave as the protocol asks: send again under the same key until there is an answer, resume
-after the last seq, ask for what is missing, confirm what they got. Some give up when they do not
-know whether something was logged, as people who close a tab do.
+They behave as the protocol asks: they send again under the same key until there is an answer,
+resume after the last seq, ask for missing events, and confirm what they got. Some give up when they
+do not know whether a request was logged, like people who close a tab.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.drill.history import REDACTED, Recorder, Seen, digest
 from tests.drill.requests import Request, Wishes
 
 CONNECT_SECONDS = 5.0
-# Nobody waits longer for the answer to a request before trying another connection.
+# A client that waits longer for the answer to a request tries another connection.
 ANSWER_SECONDS = 8.0
-# A heartbeat is 20 s and a little more; a connection on which nothing comes for longer is dead.
+# A heartbeat takes a little over 20 s; a connection that is silent for longer is dead.
 SILENCE_SECONDS = 25.0
 TICK_SECONDS = 0.05
 MAX_WAITING = 6
@@ -60,7 +60,7 @@ class Pace:
 
 @dataclass
 class Crowd:
-    """What all clients share."""
+    """The state that all clients share."""
 
     recorder: Recorder
     webs: dict[str, int]  # name → port
@@ -75,7 +75,7 @@ class Crowd:
     acknowledged: int = 0
 
     def choose_web(self, pick: random.Random, failed: str | None) -> str:
-        """As a gateway with least_conn does that passes over a server which has just failed."""
+        """Choose like a gateway with least_conn that skips a server that has just failed."""
         open_to = [web for web in self.webs if web != failed] or list(self.webs)
         pick.shuffle(open_to)
         return min(open_to, key=lambda web: self.connected.get(web, 0))
@@ -133,7 +133,7 @@ class Client:
     # One connection after the other
 
     async def run(self) -> None:
-        """Chats until the crowd closes."""
+        """Chat until the crowd closes."""
         failed: str | None = None
         failures = 0
         while not self._crowd.closing:
@@ -148,7 +148,7 @@ class Client:
             await asyncio.sleep(min(pause * 2**failures, 2.0) if failures else pause)
 
     async def _connection(self, web: str) -> None:
-        """One connection from its handshake to its end. Raises: Gone, or why there was none."""
+        """One connection from handshake to end. Raises: Gone, or the error that prevented it."""
         async with asyncio.timeout(CONNECT_SECONDS):
             self._socket = await self._open(web)
         self._crowd.connected[web] = self._crowd.connected.get(web, 0) + 1
@@ -201,7 +201,7 @@ class Client:
         )
 
     async def _hello(self) -> None:
-        # Some come back without positions and ask for what they missed, as REST clients would.
+        # Some reconnect without positions and ask for what they missed, as REST clients would.
         resumes = bool(self.positions) and self._pick.random() >= SYNC_SHARE
         positions = dict(self.positions) if resumes else {}
         self._ahead, self._behind, self._syncing = {}, set(), {}
@@ -415,7 +415,7 @@ class Client:
             for room, (epoch, head) in rooms.items()
             if self.positions[room][0] == epoch and self.positions[room][1] < head
         }
-        # The server brings what is missing by itself; twice behind, one had better ask.
+        # The server sends missing events by itself; a client that is behind twice asks for them.
         for room in behind & self._behind:
             await self._sync(room)
         self._behind = behind
@@ -432,7 +432,7 @@ class Client:
 
 
 def seen_of(event: dict[str, Any]) -> Seen:
-    """An event of a frame as the history keeps it."""
+    """An event of a frame in the form that the history keeps."""
     return Seen(
         event["seq"],
         event["n"],

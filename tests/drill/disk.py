@@ -1,9 +1,9 @@
 """A disk that forgets what was never flushed to it, for the append-only files of a log server.
 
-`strace` tells how many bytes of a file were written when each flush that has completed began; a
-power cut leaves the file at that length. Where there is no strace, a copy that is made at the
-beginning stands for the disk of a server that flushes when it likes; of one that flushes before
-every answer nothing can be told then, and its file is left as it was written.
+`strace` shows how many bytes of a file had been written when each completed flush began; a power
+cut leaves the file at that length. Without strace, a copy made at the beginning stands for the disk
+of a server that flushes when it likes. For a server that flushes before every answer nothing can be
+known then, and its file is left as it was written.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ FLUSHES = {"fdatasync", "fsync"}
 
 
 def flushed_lengths(lines: Iterable[str], lengths: dict[str, int]) -> dict[str, int]:
-    """How long each file is on the disk: what was written when the last completed flush began.
+    """Each file's length on the disk: what had been written when the last completed flush began.
 
-    `lengths`: the files' lengths at the beginning, taken to be on the disk.
+    `lengths`: the files' lengths at the beginning, assumed to be on the disk.
     """
     written, flushed = dict(lengths), dict(lengths)
     begun: dict[str, tuple[str, int]] = {}  # thread → path, length when its call began
@@ -73,9 +73,9 @@ class Disk:
         return "no strace: a copy from the beginning stands for the disk"
 
     async def watch(self) -> None:
-        """From here on it is known what was flushed."""
-        # Stopped, or what it writes between the look at its files and the first line of strace
-        # would be missing from their lengths.
+        """Start to record what is flushed."""
+        # Suspended, or writes between the look at its files and the first line of strace would be
+        # missing from their lengths.
         server = psutil.Process(self._pid)
         server.suspend()
         try:
@@ -112,9 +112,9 @@ class Disk:
             process.kill()
 
     async def lose_what_was_not_flushed(self, *, flushes_before_answers: bool) -> int:
-        """Makes the files as the disk has them, and returns how many bytes are lost.
+        """Make the files as the disk has them; returns how many bytes are lost.
 
-        The process has ended.
+        The process must have ended.
         """
         before = sum(path.stat().st_size for path in self._files())
         if self._strace is not None:

@@ -11,14 +11,14 @@ from tests.drill import history
 from tests.drill.checker import Violation
 from tests.drill.history import AnyRecord
 
-# What concerns one violation is rarely more; a message that everybody read is shown to 20 people.
+# One violation rarely concerns more records; a message that everybody read is shown to 20 people.
 LINES_EACH = 60
-# Faults of so long before the first record of a slice belong to it.
+# Faults within this time before the first record of a slice belong to it.
 FAULTS_BEFORE_SECONDS = 15.0
 
 
 def slices(records: Iterable[AnyRecord], violations: Sequence[Violation]) -> list[list[str]]:
-    """For each violation the records that tell of it, as lines, and the faults around them."""
+    """For each violation the records that concern it, as lines, and the faults around them."""
     by_key: defaultdict[str, set[int]] = defaultdict(set)
     by_place: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
     for index, violation in enumerate(violations):
@@ -43,7 +43,7 @@ def _about(
     by_key: defaultdict[str, set[int]],
     by_place: defaultdict[tuple[int, int], set[int]],
 ) -> Iterable[tuple[int, AnyRecord]]:
-    """The violations that a record tells of; of many events only those that concern them."""
+    """The violations that a record concerns, each with the record reduced to relevant events."""
     if isinstance(record, history.Frame | history.Batch):
         concerned: defaultdict[int, list[history.Seen]] = defaultdict(list)
         for event in record.events:

@@ -1,4 +1,4 @@
-"""What a fault is, and the order in which a drill makes them."""
+"""What a fault is, and the order in which a drill injects faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Act = Callable[[], Awaitable[None]]
 
 
 async def nothing() -> None:
-    """For faults that heal by themselves: the supervisor starts what was killed."""
+    """The heal step of faults that heal by themselves: the supervisor restarts killed processes."""
 
 
 async def no_problems() -> list[str]:
@@ -21,9 +21,9 @@ async def no_problems() -> list[str]:
 class Fault:
     """Something that goes wrong for a while.
 
-    `kind` is what the report sorts by, `name` says to what. People should be able to go on when
-    it is healed, or, for a `kill`, from its beginning on. `web`: the web process that it is
-    about. `problems` is asked right before healing for what should not have been possible.
+    The report sorts by `kind`; `name` also says what the fault hits. People should be able to go on
+    once it is healed, or, for a `kill`, from its beginning on. `web`: the web process that it hits.
+    `problems` is called right before healing and returns what should not have been possible.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Fault:
     hold_seconds: float = 0.0
     kill: bool = False
     web: str | None = None
-    core: bool = False  # comes early, so that short drills have it
+    core: bool = False  # comes early, so that short drills include it
     problems: Callable[[], Awaitable[list[str]]] = no_problems
 
     @property
@@ -42,8 +42,8 @@ class Fault:
 
 
 def deck(faults: Sequence[Fault], pick: random.Random) -> Iterator[Fault]:
-    """Faults without end: first those of the core, then the others, then all again and again, each
-    round shuffled; now and then two at once."""
+    """Endless faults: first those of the core, then the others, then all again and again. Each
+    round is shuffled; in the later rounds sometimes two come at once."""
     core = [one for one in faults if one.core]
     others = [one for one in faults if not one.core]
     for some in (core, others):
@@ -57,7 +57,7 @@ def deck(faults: Sequence[Fault], pick: random.Random) -> Iterator[Fault]:
 
 
 def both(one: Fault, other: Fault) -> Fault:
-    """Two faults at once; healed together."""
+    """Two faults at once, healed together."""
 
     async def inject() -> None:
         await one.inject()

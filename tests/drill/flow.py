@@ -1,4 +1,4 @@
-"""How long it takes after a fault until things flow again, as people notice it."""
+"""How long it takes after a fault until messages flow again, as people notice it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import msgspec
 class Flow(msgspec.Struct, kw_only=True):
     """Seconds from the moment at which a fault was healed, or a part killed, to the first …
 
-    … acknowledgement of something sent after it; ✓✓ of such a message; such a message that
-    reached somebody on another web process (so through the bus); moment when every sender has an
-    acknowledgement; sign of life of the web process that the fault was about: a welcome or an
-    acknowledgement. None: not yet, or not asked for.
+    … acknowledgement of a request sent after it; ✓✓ of such a message; such a message that reached
+    somebody on another web process (so through the bus); moment when every sender has an
+    acknowledgement; sign of life of the web process that the fault hit: a welcome or an
+    acknowledgement. None: not yet, or not measured.
     """
 
     acknowledged: float | None = None

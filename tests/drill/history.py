@@ -1,7 +1,7 @@
-"""What happened, as the clients saw it: one record a line, in the order of one monotonic clock.
+"""What happened, as the clients saw it: one record per line, in the order of one monotonic clock.
 
-The judge needs nothing else of the clients, so a history can be judged again later, and a bad one
-can be written by hand. No record holds what somebody wrote, only a digest of it.
+The judge needs nothing else from the clients, so a history can be judged again later, and a bad one
+can be written by hand. No record holds what people wrote, only a digest of it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import msgspec
 FLUSH_SECONDS = 1.0
 
 
-# Instead of the digest of a text that was deleted or replaced before it was shown.
+# Stands for the digest of a text that was deleted or replaced before it was shown.
 REDACTED = "redacted"
 
 
 def digest(data: dict[str, Any]) -> str:
-    """16 hex digits of an event's data, the same for every way in which JSON may write it.
+    """16 hex digits for an event's data, the same for every way of writing it in JSON.
 
-    Without what the log adds to what was asked for.
+    Leaves out what the log adds to the requested data.
     """
     asked = {name: value for name, value in data.items() if name != "count"}
     text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -34,7 +34,7 @@ def digest(data: dict[str, Any]) -> str:
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
-    """An event as it stands somewhere: in a frame, in PostgreSQL, on the bus."""
+    """An event as found somewhere: in a frame, in PostgreSQL, on the event bus."""
 
     seq: int
     n: int
@@ -51,12 +51,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", omit_defa
 
 
 class Invoke(Record, frozen=True, tag="invoke"):
-    """Somebody wants something for the first time: the request `key` is about to be sent."""
+    """A person makes a request: `key` is about to be sent for the first time."""
 
     client: str
     actor: int
     key: str
-    type: str  # of the event that it will be
+    type: str  # of the event that it asks for
     room: int
     digest: str
 
@@ -70,7 +70,7 @@ class Attempt(Record, frozen=True, tag="attempt"):
 
 
 class Ok(Record, frozen=True, tag="ok"):
-    """Acknowledged: on disk, at this place."""
+    """The request was acknowledged: it is on disk, at this place."""
 
     conn: int
     tx: int
@@ -91,7 +91,7 @@ class Fail(Record, frozen=True, tag="fail"):
 
 
 class Info(Record, frozen=True, tag="info"):
-    """Nobody knows whether this transmission had an effect."""
+    """It is unknown whether this transmission had an effect."""
 
     conn: int
     tx: int
@@ -106,7 +106,7 @@ class GivenUp(Record, frozen=True, tag="given_up"):
 
 
 class Opened(Record, frozen=True, tag="opened"):
-    """A connection was made and says hello. `positions`: room → (epoch, seq) to resume from."""
+    """A connection was made and sends `hello`. `positions`: room → (epoch, seq) to resume from."""
 
     client: str
     conn: int
@@ -115,14 +115,14 @@ class Opened(Record, frozen=True, tag="opened"):
 
 
 class Welcomed(Record, frozen=True, tag="welcomed"):
-    """`rooms`: room → (epoch, head) as the server says they are."""
+    """`welcome` came. `rooms`: room → (epoch, head) according to the server."""
 
     conn: int
     rooms: dict[int, tuple[int, int]]
 
 
 class Frame(Record, frozen=True, tag="frame"):
-    """Events that were pushed."""
+    """Events that the server pushed."""
 
     conn: int
     room: int
@@ -130,7 +130,7 @@ class Frame(Record, frozen=True, tag="frame"):
 
 
 class Batch(Record, frozen=True, tag="batch"):
-    """Events that were asked for, after seq `after`."""
+    """Events that the client requested, after seq `after`."""
 
     conn: int
     room: int
@@ -139,7 +139,7 @@ class Batch(Record, frozen=True, tag="batch"):
 
 
 class WasReset(Record, frozen=True, tag="reset"):
-    """The server says that the log of the room was lost behind `head`."""
+    """The server says that the room's log after `head` was lost."""
 
     conn: int
     room: int
@@ -171,7 +171,7 @@ class FaultNote(Record, frozen=True, tag="fault"):
 
 
 class Sample(Record, frozen=True, tag="sample"):
-    """Watermarks summed over all rooms; None where who knows it did not answer."""
+    """Watermarks summed over all rooms; None where the server did not answer."""
 
     head: int | None
     stored: int | None
@@ -179,7 +179,7 @@ class Sample(Record, frozen=True, tag="sample"):
 
 
 class Ended(Record, frozen=True, tag="ended"):
-    """Where a client was in each of its rooms when all had come to rest: room → seq."""
+    """A client's position in each of its rooms when everything had come to rest: room → seq."""
 
     client: str
     positions: dict[int, int]
@@ -214,7 +214,7 @@ def encode(record: AnyRecord) -> str:
 
 
 class Recorder:
-    """Writes a history. For one thread, so that the order of lines is the order of time."""
+    """Writes a history. Used by one thread, so that lines are in the order of time."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ class Recorder:
         return round(time.monotonic() - self._began, 6)
 
     def write(self, kind: type[Record], **fields: Any) -> float:
-        """Adds a record of now and returns its time."""
+        """Add a record with the present time and return that time."""
         at = self.now()
         self._file.write(_encoder.encode(kind(at=at, **fields)) + b"\n")
         if at - self._flushed > FLUSH_SECONDS:

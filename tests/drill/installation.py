@@ -1,7 +1,7 @@
-"""An installation of its own for a drill: two web processes, two workers, beat and the servers.
+"""A drill's own installation: two web processes, two workers, beat and the servers.
 
-All that these say to one another goes through a `Link` (tests/drill/proxy.py), so that every link
-can be made bad. The supervisor of `make run` starts what dies.
+All traffic between these goes through a `Link` (tests/drill/proxy.py), so that every link can be
+made bad. The supervisor of `make run` restarts processes that die.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WEBS = ("web-1", "web-2")
 WORKERS = TWO_WORKERS
 WATCH_SECONDS = 0.1
 COMMAND_SECONDS = 300.0
-# Few, so that a drill can take them all.
+# Few, so that a drill can use them all up.
 POSTGRES_CONNECTIONS = 80
 SERVERS = {
     "log": "LOG_REDIS_URL",
@@ -44,7 +44,7 @@ SERVERS = {
 
 
 class Installation(installation.Installation):
-    """Starts, watches and stops everything under `folder`; for one event loop, on the main thread.
+    """Starts, watches and stops everything under `folder`; use it on one loop, on the main thread.
 
     `settings` are variables for all processes of Veche.
     """
@@ -56,7 +56,7 @@ class Installation(installation.Installation):
         self, folder: Path, *, kafka: bool = False, settings: Mapping[str, str] | None = None
     ) -> None:
         self.folder = folder
-        self.messages: list[str] = []  # what the supervisor says
+        self.messages: list[str] = []  # the supervisor's messages
         web_ports = {web: free_port() for web in self.webs}
         super().__init__(folder / "var", web_ports, self.messages.append, kafka=kafka)
         self.links: dict[str, Link] = {}
@@ -68,7 +68,7 @@ class Installation(installation.Installation):
             for name, variable in SERVERS.items():
                 if variable in self.servers.of and (side, name) != ("web", "kafka"):
                     self._add_link(f"{side}-{name}", port_of(self.servers.of[variable].url))
-        # For commands and the judge: past all links.
+        # For commands and the judge, which bypass all links.
         origins = [f"http://127.0.0.1:{port}" for port in self.client_ports.values()]
         self.environment |= {
             "ALLOWED_ORIGINS": ",".join(origins),
@@ -92,11 +92,11 @@ class Installation(installation.Installation):
 
     @property
     def client_ports(self) -> dict[str, int]:
-        """Where people reach each web process."""
+        """The port on which people reach each web process."""
         return {web: self.links[f"clients-{web}"].port for web in WEBS}
 
     def environment_of(self, name: str) -> dict[str, str]:
-        """Each process is behind the links of its side."""
+        """The variables of a process, which connects through the links of its side."""
         environment = super().environment_of(name)
         side = "web" if name in self.web_ports else "worker"
         for server, variable in SERVERS.items():
@@ -108,12 +108,12 @@ class Installation(installation.Installation):
     # Life
 
     async def start(self) -> None:
-        """Returns when people can chat. Raises: StartFailed."""
+        """Start everything; returns when people can chat. Raises: StartFailed."""
         for link in self.links.values():
             await link.start()
         for server in self.servers.all:
             if isinstance(server, Kafka):
-                # Clients go where the broker says that it is.
+                # Clients connect to the address that the broker advertises.
                 listener = f"PLAINTEXT://127.0.0.1:{self.links['worker-kafka'].port}"
                 server.properties["advertised.listeners"] = listener
         await self._start_group(await asyncio.to_thread(self.server_parts))
@@ -124,7 +124,7 @@ class Installation(installation.Installation):
 
     async def _start_group(self, parts: list[Part]) -> None:
         self.supervisor.launch(parts)
-        # On another thread: the links are served meanwhile.
+        # On another thread, because this one serves the links meanwhile.
         await asyncio.to_thread(self.supervisor.wait_until_ready, parts)
 
     async def _watch(self) -> None:
@@ -144,11 +144,11 @@ class Installation(installation.Installation):
             await link.stop()
 
     def raise_if_stopped(self) -> None:
-        """Raises: Interrupted when somebody has pressed Ctrl-C."""
+        """Raises: Interrupted after Ctrl-C."""
         self.supervisor.raise_if_stopped()
 
     async def hold(self, name: str) -> None:
-        """Ends a part and keeps it ended, for scenarios that do something to its data."""
+        """Stop a part and keep it stopped, for scenarios that change its data."""
         part = self.part(name)
         for group in self.supervisor.groups:
             if part in group:
@@ -158,7 +158,7 @@ class Installation(installation.Installation):
         await asyncio.to_thread(part.process.wait)
 
     async def release(self, name: str, part: Part) -> None:
-        """Starts a part again that `hold` has ended."""
+        """Restart a part that `hold` has stopped."""
         await self._start_group([part])
 
     # Parts
@@ -173,7 +173,7 @@ class Installation(installation.Installation):
         return [part.name for part in self.supervisor.parts]
 
     def processes(self, name: str | None = None) -> list[psutil.Process]:
-        """The processes of a part, or of all parts: each one's main process, then its children."""
+        """The processes of a part, or of all parts: each part's main process, then its children."""
         found = []
         for part in self.supervisor.parts:
             if part.process is None or name not in (None, part.name):
@@ -186,7 +186,7 @@ class Installation(installation.Installation):
     # Commands
 
     async def command(self, *argv: str, allowed: tuple[int, ...] = (0,)) -> str:
-        """Runs a program to its end and returns its output. Raises: StartFailed."""
+        """Run a program to its end and return its output. Raises: StartFailed."""
         process = await asyncio.create_subprocess_exec(
             *argv,
             cwd=PROJECT,
@@ -206,7 +206,7 @@ class Installation(installation.Installation):
         return output.decode()
 
     async def prepare(self, clients: int, rooms: int) -> dict[str, Any]:
-        """People and rooms, see tests/drill/prepare.py."""
+        """Make people and rooms, see tests/drill/prepare.py."""
         made: dict[str, Any] = json.loads(
             await self.command(*python("tests.drill.prepare", str(clients), str(rooms)))
         )

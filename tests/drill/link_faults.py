@@ -1,4 +1,4 @@
-"""Links between the parts that are slow, broken, silent, or lose the answers."""
+"""Links between the parts that are slow, broken or silent, or that lose the answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUT_FOR_SECONDS = 0.15
 
 
 async def delay(link: Link) -> None:
-    link.delay_seconds = 1.0  # each way, half to one and a half
+    link.delay_seconds = 1.0  # each way, half to one and a half times that
 
 
 async def throttle(link: Link) -> None:
@@ -61,7 +61,7 @@ class Trouble:
     kind: str
     make: Callable[[Link], Awaitable[None]]
     hold_seconds: float
-    core: tuple[str, ...] = ()  # links on which short drills have it
+    core: tuple[str, ...] = ()  # links on which short drills include it
 
 
 TROUBLES = (

@@ -1,8 +1,8 @@
 """Scripted: the log server loses everything, and later an old copy of it comes back.
 
-That loses what was acknowledged and not yet stored: no system can do otherwise. What Veche
-promises is that the loss is noticed, told and reported, that nothing else is lost, and that no
-place is given out twice.
+That loses events that were acknowledged but not yet stored: no system can prevent that. Veche
+promises that the loss is noticed, told to clients and reported, that nothing else is lost, and that
+no place is assigned twice.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from tests.drill.session import Session, say, session
 
 CHAT_SECONDS = 8.0
 UNSTORED_SECONDS = 3.0
-# A loss is noticed by the next append or drain; an idle room's people hear of it at a heartbeat.
+# The next append or drain notices a loss; people in an idle room hear of it at a heartbeat.
 NOTICE_SECONDS = 25.0
-# What was acknowledged so long before the workers stopped was stored by them.
+# The workers have stored events acknowledged at least this long before they stopped.
 STORE_SECONDS = 2.0
 PUBLISH_SECONDS = 60.0
 REPORT = "log lost: shard"
@@ -61,7 +61,7 @@ class Scenario:
         self._flushed = 0.0
 
     async def flush_everything(self) -> None:
-        """FLUSHALL while there is something that only the log has."""
+        """FLUSHALL while there are events that only the log has."""
         await asyncio.sleep(CHAT_SECONDS)
         await self._processes.freeze(*WORKERS)
         before = self._epochs(max)
@@ -75,7 +75,7 @@ class Scenario:
         await self._expect_new_epochs(before)
 
     async def bring_back_an_old_copy(self) -> None:
-        """The files of some seconds ago, when all that came since is stored."""
+        """Restore the files of some seconds ago, once everything since then is stored."""
         part = self._installation.part("log")
         server = self._installation.servers.of["LOG_REDIS_URL"]
         assert isinstance(server, Valkey)
@@ -93,8 +93,8 @@ class Scenario:
         await self._expect_new_epochs(before)
 
     async def publish_again(self) -> None:
-        """The bus lay on the same server, and what is left of it has holes: begin it anew, as
-        docs/event-bus.md tells an operator to."""
+        """The event bus was on the same server, and what is left of it has gaps: begin it anew, as
+        docs/event-bus.md tells operators to."""
         async with Redis.from_url(self._chat.log) as log:
             await log.delete(STREAM)
         await self._installation.command(sys.executable, "manage.py", "shards", "rewind")
@@ -106,7 +106,7 @@ class Scenario:
         return self._chat.recorder.write(history.FaultNote, number=0, name=name, phase=phase)
 
     async def _chat_is_stored(self) -> None:
-        """Nobody asks for anything until all is stored, so that the old copy lacks no more."""
+        """Pause writing until everything is stored, so that the old copy costs nothing more."""
         self._chat.crowd.writing = False
         async with asyncio.timeout(NOTICE_SECONDS):
             while not all(one.is_idle() for one in self._chat.clients):  # noqa: ASYNC110
@@ -116,7 +116,7 @@ class Scenario:
         self._chat.crowd.writing = True
 
     def _epochs(self, choose: Callable[[Iterable[int]], int]) -> dict[int, int]:
-        """The epoch of each room: the one that `choose` takes of those its people know."""
+        """The epoch of each room: `choose` picks one of those that its people know."""
         return {
             room: choose(
                 one.positions[room][0] for one in self._chat.clients if room in one.positions
@@ -125,7 +125,7 @@ class Scenario:
         }
 
     async def _expect_new_epochs(self, before: dict[int, int]) -> None:
-        """Chats on until everybody knows of a later epoch than `before` in every room."""
+        """Go on chatting until everybody knows a later epoch than `before` in every room."""
         began = self._chat.recorder.now()
         there: dict[int, int] = {}
         while self._chat.recorder.now() - began < NOTICE_SECONDS:
@@ -144,10 +144,10 @@ class Scenario:
     def _problem(self, text: str) -> None:
         self._chat.problems.append(Violation("EPOCH", text))
 
-    # The verdict: what the loss explains is no violation
+    # The verdict: consequences of the loss are not violations
 
     def judge(self, outcome: Outcome) -> int:
-        """Takes out of the verdict what the loss explains; how many acknowledged requests that is.
+        """Remove what the loss explains from the verdict; returns how many acknowledged requests.
 
         Adds a violation when the loss was not reported, or when there was none: then the scenario
         has proved nothing.
@@ -170,8 +170,8 @@ class Scenario:
         return explained["LOST"]
 
     def _may_be_gone(self, records: list[AnyRecord]) -> set[str]:
-        """Keys of what was sent before the flush, and first had a chance of being stored after the
-        workers had stopped."""
+        """Keys of requests sent before the flush that could have been stored only after the workers
+        had stopped."""
         sent, safe = set(), set()
         for record in records:
             if isinstance(record, history.Attempt) and record.at <= self._flushed:
@@ -182,7 +182,7 @@ class Scenario:
 
     @staticmethod
     def _is_explained(violation: Violation, gone: set[str]) -> bool:
-        # MOVED is a repeat of something whose first answer was lost too: docs/guarantee.md.
+        # MOVED is a repeat of a request whose first answer was lost too: docs/guarantee.md.
         explicable = violation.kind in {"LOST", "ABORTED READ", "MOVED"}
         return explicable and violation.keys[0] in gone
 
@@ -192,7 +192,7 @@ class Scenario:
 
 
 def is_published(final: Final) -> bool:
-    """Whether everything that is stored is on the bus."""
+    """Whether everything stored is on the event bus."""
     bus = final.bus or {}
     return all(
         {event.seq for event in events} <= {record.seq for record in bus.get(room, ())}

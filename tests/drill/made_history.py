@@ -16,7 +16,7 @@ ROOM = 5
 
 
 def event(seq: int, key: str, *, n: int | None = None, body: str | None = None) -> Seen:
-    """A message by person 1 at seq `seq`; as `MadeHistory.send` asks for it."""
+    """A message by person 1 at seq `seq`, as requested by `MadeHistory.send`."""
     return Seen(seq, seq if n is None else n, "message.posted", key, 1, body or f"digest of {key}")
 
 
@@ -73,7 +73,7 @@ class MadeHistory:
         self.add(history.Ended, client=client, positions={ROOM: seq})
 
     def judge(self, stored: Sequence[Seen], bus: Sequence[Seen] | None = None) -> Verdict:
-        """The verdict when `stored` is in PostgreSQL, and on the bus unless that is given."""
+        """The verdict if `stored` is in PostgreSQL, and on the event bus unless `bus` is given."""
         published = stored if bus is None else bus
         return judge(self.records, Final(stored={ROOM: stored}, bus={ROOM: published}))
 
@@ -107,5 +107,5 @@ def changed(of: Seen, **fields: Any) -> Seen:
 
 
 def without(made: MadeHistory, key: str) -> MadeHistory:
-    """The same history, as if nobody had ever asked for `key`."""
+    """The same history, as if `key` had never been requested."""
     return replace(made, records=[one for one in made.records if getattr(one, "key", "") != key])

@@ -1,4 +1,4 @@
-"""A history sorted by what it is about: requests, and what each connection was shown."""
+"""A history sorted by subject: requests, and what each connection was shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.drill.history import AnyRecord, Seen
 
 @dataclass
 class Operation:
-    """A request and all that became of it, as its author knows."""
+    """A request and its outcome, as its author knows it."""
 
     key: str
     client: str
@@ -22,7 +22,7 @@ class Operation:
     invoked: float
     attempts: list[tuple[int, int]] = field(default_factory=list)  # (conn, tx)
     acks: list[history.Ok] = field(default_factory=list)
-    unknown: int = 0  # transmissions of which nobody knows whether they had an effect
+    unknown: int = 0  # transmissions that may or may not have had an effect
     refused: int = 0
     given_up: bool = False
 
@@ -42,11 +42,11 @@ class Operation:
 
 @dataclass
 class Shown:
-    """What a connection was shown of a room: pushed events, and answers to `sync`."""
+    """What a connection was shown of a room: pushed events and answers to `sync`."""
 
     client: str
     conn: int
-    start: int  # the first push is of the next seq
+    start: int  # the first push begins with the next seq
     runs: list[tuple[int, list[Seen]]] = field(default_factory=list)  # (after, pushed events)
     batches: list[tuple[int, list[Seen]]] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ class Connection:
 
 
 class Operations:
-    """Everything the judge looks at. Raises: KeyError for a record that follows from none."""
+    """Everything the judge looks at. Raises: KeyError for a record whose origin is missing."""
 
     def __init__(self, records: Iterable[AnyRecord]) -> None:
         self.of: dict[str, Operation] = {}

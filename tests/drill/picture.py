@@ -17,7 +17,7 @@ Points = Sequence[tuple[float, float | None]]
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """A fault on its lane: from `start` to `end` it was there, until `flows` it was felt."""
+    """A fault on its lane: active from `start` to `end`, felt until `flows`."""
 
     lane: str
     start: float
@@ -28,7 +28,7 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A series; None is where nothing is known. `color` is a CSS class."""
+    """A series; None where the value is unknown. `color` is a CSS class."""
 
     name: str
     color: str
@@ -121,7 +121,7 @@ class Picture:
 
 
 def _runs(points: Points) -> list[list[tuple[float, float]]]:
-    """The stretches in which something is known."""
+    """The stretches in which values are known."""
     runs: list[list[tuple[float, float]]] = [[]]
     for at, value in points:
         if value is not None:

@@ -1,8 +1,9 @@
-"""The control: a power cut under a log that does not flush must show, under one that does must not.
+"""The control: a power cut must show losses with a log that does not flush, and none with one that
+does.
 
-A drill in which nothing is ever found proves nothing. So the same people chat on a log server with
-`appendfsync no`, the power is cut, and the judge has to find what was acknowledged and is gone.
-Then the same once more with the settings that Veche demands, and nothing may be found.
+A drill that never finds anything proves nothing. So the same people chat on a log server with
+`appendfsync no`, the power is cut, and the judge has to find acknowledged events that are gone.
+Then the same is done with the settings that Veche demands, and the judge must find nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from tests.drill.report import Outcome
 from tests.drill.session import say, session
 
 CHAT_SECONDS = 8.0
-# What is acknowledged in this time is only in the log when the power goes.
+# Events acknowledged within this time are only in the log when the power goes.
 UNSTORED_SECONDS = 3.0
 WEAK, STRONG = "no", "always"
 
 
 async def power_cut(folder: Path, seed: int, *, appendfsync: str) -> Outcome:
-    """Chat, a power cut, and chat on. Raises: StartFailed, Interrupted."""
+    """Chat, a power cut, and more chat. Raises: StartFailed, Interrupted."""
     weak = appendfsync == WEAK
     installation = Installation(folder, settings={"ALLOW_WEAK_LOG": "1"} if weak else {})
     server = installation.servers.of["LOG_REDIS_URL"]

@@ -1,7 +1,7 @@
 """`python -m tests.drill.prepare CLIENTS ROOMS`: people and rooms for a drill, as JSON.
 
-A process of its own, because it needs Django and the rest of the drill must not: the judge shares
-no code with the judged. Rooms are made as people make them, through the log.
+A separate process, because it needs Django and the rest of the drill must not: the judge shares no
+code with the judged. Rooms are made the way people make them, through the log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(clients: int, rooms: int) -> None:
 
 
 async def make(clients: int, rooms: int) -> dict[str, Any]:
-    """People, each with a token and a session; and rooms, each person in about half of them."""
+    """Make people, each with a token and a session, and rooms, with each person in about half."""
     from asgiref.sync import sync_to_async
 
     from chat import room_log
@@ -73,7 +73,7 @@ def make_people(count: int) -> list[dict[str, Any]]:
 
 
 def wait_until_stored(memberships: int) -> None:
-    """`hello` reads memberships in PostgreSQL."""
+    """Wait, because `hello` reads memberships from PostgreSQL."""
     from chat.models import Membership
 
     deadline = time.monotonic() + STORED_SECONDS

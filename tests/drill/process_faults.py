@@ -1,4 +1,4 @@
-"""Processes that are killed, frozen and thawed, restarted in turn, or run more often than meant."""
+"""Processes that are killed, frozen and thawed, restarted in turn, or run in too many copies."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.drill.installation import WEBS, WORKERS, Installation
 
 # Longer than any restart: Django's start on a busy machine, and the supervisor's pause.
 RESTART_SECONDS = 60.0
-# Shorter and longer than the time-outs of those who wait for it: 5 s for log and bus, 15 s for a
-# statement and for a paused drain.
+# Shorter and longer than the time-outs of the callers: 5 s for log and bus, 15 s for a statement
+# and for a paused drain.
 FREEZES = {
     "log": (2.5, 8.0),
     "bus": (2.5, 8.0),
@@ -51,7 +51,7 @@ class Processes:
             self._send(self._installation.processes(name), signal.SIGKILL)
 
     async def kill_main(self, name: str) -> None:
-        """The main process alone; its children go on for as long as they do by themselves."""
+        """Kill only the main process; its children go on for as long as they do by themselves."""
         self._send(self._installation.processes(name)[:1], signal.SIGKILL)
 
     async def kill_child(self, name: str) -> None:
@@ -70,7 +70,7 @@ class Processes:
         self._frozen.clear()
 
     async def restart_in_turn(self, *names: str) -> None:
-        """SIGTERM, as a deploy does; the next one only when this one is back."""
+        """Restart with SIGTERM, as a deploy does; each part only when the one before is back."""
         for name in names:
             part = self._installation.part(name)
             before = part.process
@@ -89,11 +89,11 @@ class Processes:
             try:
                 await asyncio.to_thread(check)
                 return
-            except Exception:  # not ready, in whatever words
+            except Exception:  # not ready, whatever the error
                 await asyncio.sleep(0.2)
 
     async def start_more(self) -> None:
-        """Two more beats and one more worker, which nobody planned for."""
+        """Start two more beats and one more worker than intended."""
         one = self._installation
         beats = [one.celery(name, "beat") for name in ("beat-2", "beat-3")]
         for program in (*beats, one.worker("worker-3")):

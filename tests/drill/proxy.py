@@ -1,7 +1,7 @@
 """A TCP proxy between two parts, which can make the link between them as bad as links get.
 
-Delay, throttle, silence, broken connections, and the one that matters most: requests get through
-and their answers do not, so that nobody knows what was done.
+Delays, throttling, silence, broken connections, and the most important fault: requests get through
+but their answers do not, so that the sender does not know what was done.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 CHUNK_BYTES = 16 * 1024
-# Chunks on their way in one direction of one connection; beyond it the sender has to wait.
+# Chunks on their way in one direction of one connection; beyond this the sender has to wait.
 MAX_CHUNKS = 256
 LINGER = struct.pack("ii", 1, 0)  # makes close() send RST
 
@@ -34,7 +34,7 @@ class _Connection:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Ends a connection with RST."""
+    """End a connection with RST."""
     with contextlib.suppress(OSError):
         raw = writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
@@ -44,10 +44,10 @@ def reset(writer: asyncio.StreamWriter) -> None:
 class Link:
     """Listens on `port` and passes on to `target`. Change its fields at any time.
 
-    `delay_seconds`: each way, up to half as much more or less. `bytes_per_second`: each way, per
-    connection; 0 is without limit. `silent`: nothing gets through, what is under way waits as it
-    would in TCP. `replies_silent`: only answers wait. `cut_replies`: the next answer is thrown
-    away and its connection reset. `refusing`: new connections are reset at once.
+    `delay_seconds`: each way, varying by up to half of it. `bytes_per_second`: each way, per
+    connection; 0 means no limit. `silent`: nothing gets through, data under way waits as it would
+    in TCP. `replies_silent`: only answers wait. `cut_replies`: the next answer is dropped and its
+    connection reset. `refusing`: new connections are reset at once.
     """
 
     def __init__(self, name: str, target_port: int, port: int = 0) -> None:
@@ -62,7 +62,7 @@ class Link:
         self.heal()
 
     def heal(self) -> None:
-        """Back to a good link. What waited gets through."""
+        """Make the link good again. Data that waited gets through."""
         self.delay_seconds = 0.0
         self.bytes_per_second = 0
         self.silent = False
@@ -71,7 +71,7 @@ class Link:
         self.refusing = False
 
     def lead_to(self, target_port: int) -> None:
-        """New connections lead to another server; those that are open stay where they are."""
+        """Lead new connections to another server; open connections stay where they are."""
         self._target_port = target_port
 
     async def start(self) -> None:
@@ -87,12 +87,12 @@ class Link:
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     def reset_all(self) -> None:
-        """RST to both ends of every connection."""
+        """Send RST to both ends of every connection."""
         for connection in list(self._connections):
             connection.reset()
 
     def half_close_all(self) -> None:
-        """The server's side of every connection seems to have said that it sends nothing more."""
+        """Make it look as if the server has closed its sending side of every connection."""
         for connection in list(self._connections):
             connection.half_closed = True
             with contextlib.suppress(OSError, RuntimeError):
@@ -107,7 +107,7 @@ class Link:
         except (OSError, asyncio.IncompleteReadError):
             writer.transport.abort()
         except asyncio.CancelledError:
-            # Only `stop` cancels. asyncio would report it as an error of the server's.
+            # Only `stop` cancels. asyncio would report it as an error of the server.
             writer.transport.abort()
         finally:
             self._serving.discard(task)

@@ -1,4 +1,4 @@
-"""What PostgreSQL, the log and the bus hold, read past Veche and without any of its code."""
+"""What PostgreSQL, the log and the event bus hold, read without any of Veche's code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READ_MS = 3_000
 
 
 def stored_events(database: str) -> dict[int, list[Seen]]:
-    """Every event of PostgreSQL, by room, in order of seq."""
+    """Every event in PostgreSQL, by room, in order of seq."""
     found: defaultdict[int, list[Seen]] = defaultdict(list)
     with psycopg.connect(database) as connection:
         for room, seq, n, kind, key, actor, data in connection.execute(EVENTS):
@@ -45,13 +45,13 @@ def heads(database: str) -> dict[int, int]:
 
 
 def dead_letters(log: str) -> list[str]:
-    """The reason of each dead letter that is there."""
+    """The reason of each existing dead letter."""
     with redis.Redis.from_url(log) as client:
         return [fields.get(b"reason", b"").decode() for _, fields in client.xrange(LETTERS)]
 
 
 def stream_records(log: str) -> dict[int, list[Seen]]:
-    """The records of the Redis Stream that is the bus where there is no Kafka."""
+    """The records of the Redis Stream that is the event bus where there is no Kafka."""
     found: defaultdict[int, list[Seen]] = defaultdict(list)
     with redis.Redis.from_url(log) as client:
         start = b"-"
@@ -99,7 +99,7 @@ def _add(found: Mapping[int, list[Seen]], value: bytes) -> None:
 
 
 class Watermarks:
-    """Asks every so often how far the rooms have got; answers None for what does not answer."""
+    """Regularly asks how far the rooms have got; gives None for servers that do not answer."""
 
     def __init__(self, database: str, log: str, shards: int, rooms: Sequence[int]) -> None:
         self._database = database

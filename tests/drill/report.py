@@ -16,14 +16,14 @@ from tests.drill.evidence import slices
 from tests.drill.flow import Flow
 from tests.drill.picture import Bar, Line, Panel, Picture
 
-# A broken part can break every message; the first ones tell what is to be told.
+# A broken part can break every message; the first violations say enough.
 VIOLATIONS_SHOWN = 50
 LINES_SHOWN = 10  # of them on a terminal
 FLOWS = Flow.__struct_fields__
 
 
 class Done(msgspec.Struct, kw_only=True):
-    """A fault that was made. Times are the recorder's; `flow` counts from `flow_from`."""
+    """A fault that was injected. Times are the recorder's; `flow` counts from `flow_from`."""
 
     number: int
     kind: str
@@ -63,7 +63,7 @@ class Outcome(msgspec.Struct, kw_only=True):
 
 
 class Longest(msgspec.Struct, kw_only=True):
-    """A kind of fault: how often it was made, and the longest times until things flowed again."""
+    """A kind of fault: how often it came, and the longest times until messages flowed again."""
 
     times: int = 0
     flow: Flow = msgspec.field(default_factory=Flow)
@@ -82,7 +82,7 @@ def by_kind(faults: Iterable[Done]) -> dict[str, Longest]:
 
 
 def write(folder: Path, outcome: Outcome) -> None:
-    """Writes both reports into `folder`, beside the history."""
+    """Write both reports into `folder`, beside the history."""
     path = folder / "history.jsonl"
     shown = outcome.verdict.violations[:VIOLATIONS_SHOWN]
     evidence = slices(history.read(path), shown)
@@ -97,7 +97,7 @@ def write(folder: Path, outcome: Outcome) -> None:
 
 
 def errors_in_logs(folder: Path) -> dict[str, int]:
-    """How often Veche's processes wrote each error. Faults cause some; a new kind is worth a
+    """How often Veche's processes logged each error. Faults cause some; a new kind is worth a
     look."""
     found: Counter[str] = Counter()
     for path in sorted(folder.glob("*.log")):

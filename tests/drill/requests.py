@@ -1,4 +1,4 @@
-"""What a person may want next: a post, an edit, a deletion, a reaction, all made from chance."""
+"""A person's possible next requests: posts, edits, deletions and reactions, all made at random."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMEMBERED = 30
 
 @dataclass(eq=False)
 class Request:
-    """Something that a person wants, under one key however often it is sent."""
+    """A person's request, with one key however often it is sent."""
 
     key: str
     room: int
@@ -29,21 +29,21 @@ class Request:
     digest: str
     first_sent: float = 0.0
     not_before: float = 0.0
-    tx: int | None = None  # its transmission that has no answer yet
+    tx: int | None = None  # its transmission without an answer so far
     sent: float = 0.0
     web: str = ""
 
 
 @dataclass
 class Memory:
-    """The messages of a room that a person remembers, to do something about them."""
+    """The messages of a room that a person remembers, to act on them."""
 
     own: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     all: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
 
 class Wishes:
-    """Makes requests of one person; the same `pick` wishes for the same."""
+    """Makes one person's requests; the same `pick` makes the same requests."""
 
     def __init__(self, pick: random.Random) -> None:
         self._pick = pick
@@ -83,6 +83,6 @@ class Wishes:
         count = self._pick.randint(1, 30)
         if self._pick.random() < 0.01:
             count = LONG_BODY_WORDS
-        # Numbered, so that hardly any two bodies are the same and a swap shows.
+        # Numbered, so that hardly any two bodies are equal and a swap is noticed.
         number = self._pick.getrandbits(48)
         return f"{number:x} " + " ".join(self._pick.choices(WORDS, k=count))

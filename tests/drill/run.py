@@ -1,4 +1,4 @@
-"""The drill: fault after fault, each healed, while people chat."""
+"""The drill: one fault after another, each healed, while people chat."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.drill.report import Done, Outcome
 from tests.drill.server_faults import Servers, server_faults
 from tests.drill.session import Session, say, session
 
-# What does not flow again within this time does not heal by itself.
+# If messages do not flow again within this time, the fault does not heal by itself.
 FLOW_SECONDS = 60.0
 REST_SECONDS = (1.0, 3.0)
 
 
 @dataclass
 class Drill:
-    """Runs once: `minutes` of faults, at most `most` of them, those whose name holds `only`.
+    """Runs once: faults for `minutes`, at most `most` of them, only those whose name holds `only`.
 
-    The same `seed` makes the same faults in the same order, and people who wish for the same.
-    What the machine makes of it is never the same.
+    The same `seed` makes the same faults in the same order, and people with the same requests. The
+    timing on the machine is never the same.
     """
 
     folder: Path

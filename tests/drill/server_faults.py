@@ -1,4 +1,4 @@
-"""Servers that run and do not do what they should: no memory, locks, forgetfulness."""
+"""Servers that run but do not do what they should: no memory, locks, forgotten data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.drill.installation import POSTGRES_CONNECTIONS, Installation
 LOCK_SECONDS = 7.0  # longer than lock_timeout, 5 s
 CANCEL_SECONDS = 4.0
 VICTIM_SECONDS = 6.0
-# What is on its way when the log's memory is taken away may still be acknowledged.
+# Requests on their way when the log's memory is taken may still be acknowledged.
 GRACE_SECONDS = 1.0
 POISON: dict[Any, Any] = {"room": "not a number", "from": "the drill"}
 END_STATEMENTS = """
@@ -31,9 +31,9 @@ END_SESSIONS = """
 
 
 class Servers:
-    """Does things to the servers of an installation, past the links.
+    """Injects faults into an installation's servers, bypassing the links.
 
-    `acknowledgements` tells how many there were so far.
+    `acknowledgements` returns how many there were so far.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Servers:
         self.poisoned = 0
 
     async def wait(self) -> None:
-        """Until what was begun has ended."""
+        """Wait until faults that were begun have ended."""
         tasks, self._tasks = self._tasks, []
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # Log and bus
 
     async def take_memory(self) -> None:
-        """The log has no memory left for anything new."""
+        """Leave the log no memory for anything new."""
         async with Redis.from_url(self._log_url) as log:
             await log.config_set("maxmemory", 1)
         await asyncio.sleep(GRACE_SECONDS)
@@ -95,7 +95,7 @@ class Servers:
             await bus.client_pause(8_000, all=False)
 
     async def poison(self) -> None:
-        """An entry that no drain can read, in a stream that is in use."""
+        """Add an entry that no drain can read to a stream that is in use."""
         async with Redis.from_url(self._log_url) as log:
             found = [key async for key in log.scan_iter(match="veche:{*}:ingest", count=1_000)]
             if found:
@@ -124,10 +124,10 @@ class Servers:
         self._begin(asyncio.create_task(self._make_deadlock()))
 
     async def _make_deadlock(self) -> None:
-        """Holds a room's row until a drain waits for it, and then asks for the drain's cursor."""
+        """Hold a room's row until a drain waits for it, and then ask for the drain's cursor."""
         room = self._pick.choice(self._rooms)
         async with await self._connect() as connection, await self._connect() as watcher:
-            # The drain shall be the one that PostgreSQL ends.
+            # PostgreSQL must end the drain, not this transaction.
             await connection.execute("SET deadlock_timeout = '60s'")
             async with connection.transaction():
                 await connection.execute("SELECT FROM chat_room WHERE id = %s FOR UPDATE", [room])
@@ -147,7 +147,7 @@ class Servers:
             await asyncio.sleep(0.05)
 
     async def end_statements(self) -> None:
-        """As a statement time-out does, again and again."""
+        """End statements, as a statement time-out does, again and again."""
         end = self._recorder.now() + CANCEL_SECONDS
         async with await self._connect() as connection:
             while self._recorder.now() < end:
@@ -166,7 +166,7 @@ class Servers:
         async with contextlib.AsyncExitStack() as stack:
             first = await stack.enter_async_context(await self._connect())
             while self._recorder.now() < end:
-                # Who has one loses it, and finds that there is none to be had.
+                # Every session is ended, and its owner finds no free connection.
                 await first.execute(END_SESSIONS)
                 with contextlib.suppress(psycopg.OperationalError):
                     for _ in range(POSTGRES_CONNECTIONS):

@@ -1,6 +1,6 @@
 """An installation with people who chat on it, from the first process to the verdict.
 
-The drill and the scenarios differ in what they do to it meanwhile.
+The drill and the scenarios differ in what they do to the installation meanwhile.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ READERS = 8
 SENDER = Pace(between=1.4, stay=(20.0, 60.0))
 READER = Pace(between=0.0, stay=(2.0, 12.0), away=(0.1, 4.0))
 WARM_UP_SECONDS = 4.0
-# Requests that are under way when all faults are over get an answer within this.
+# Requests under way when all faults are over get an answer within this time.
 ANSWER_SECONDS = 60.0
-# Stored, published and shown to everybody: what is not by then never will be.
+# Events that are not stored, published and shown to everybody by then never will be.
 QUIET_SECONDS = 120.0
 CLOSE_SECONDS = 15.0
 
@@ -61,7 +61,7 @@ class Session:
         return self.installation.environment["LOG_REDIS_URL"]
 
     async def start(self) -> None:
-        """Makes people and rooms, and lets them chat. Raises: StartFailed."""
+        """Make people and rooms, and let the people chat. Raises: StartFailed."""
         made = await self.installation.prepare(SENDERS + READERS, ROOMS)
         self.rooms = [room["id"] for room in made["rooms"]]
         self._began = await asyncio.to_thread(readback.heads, self.database)
@@ -94,14 +94,14 @@ class Session:
             await asyncio.sleep(1.0)
 
     def check_alive(self) -> None:
-        """Raises: Interrupted at Ctrl-C; what has ended a client that should go on."""
+        """Raises: Interrupted at Ctrl-C; the error that ended a client that should go on."""
         self.installation.raise_if_stopped()
         for task in self._tasks:
             if task.done():
                 task.result()
 
     async def come_to_rest(self) -> None:
-        """Nobody asks for anything new; returns when all that was asked for is everywhere."""
+        """Stop new requests; returns when everything requested is everywhere."""
         say("waiting until everything has arrived")
         self.crowd.writing = False
         with contextlib.suppress(TimeoutError):
@@ -141,7 +141,7 @@ class Session:
         return ""
 
     async def close(self) -> None:
-        """Everybody leaves. Raises what has ended a client."""
+        """Let everybody leave. Raises the error that ended a client, if any."""
         self.crowd.closing = True
         if not self._tasks:
             return
@@ -167,13 +167,13 @@ class Session:
         return Final(stored=stored, bus=bus, began=self._began)
 
     async def judge(self, final: Final) -> Verdict:
-        """The verdict on the history, which is closed, and on everything else."""
+        """The verdict on the history, which must be closed, and on `problems`."""
         verdict = await asyncio.to_thread(judge, history.read(self.recorder.path), final)
         verdict.violations = [*self.problems, *verdict.violations]
         return verdict
 
     async def letters(self, expected: int) -> dict[str, int]:
-        """How many dead letters there are of each reason; other than `expected` is a violation."""
+        """The number of dead letters by reason; a total other than `expected` is a violation."""
         found = await asyncio.to_thread(readback.dead_letters, self.log)
         if len(found) != expected:
             text = f"{len(found)} dead letters, {expected} expected: {', '.join(found)}"
@@ -181,7 +181,7 @@ class Session:
         return {reason: found.count(reason) for reason in sorted(set(found))}
 
     async def verify(self) -> dict[str, Any] | None:
-        """What `verify_delivery` says; its findings are violations."""
+        """The output of `verify_delivery`; its findings are violations."""
         try:
             output = await self.installation.command(
                 sys.executable, "manage.py", "verify_delivery", "--json", allowed=(0, 1)
@@ -200,7 +200,7 @@ class Session:
     async def outcome(
         self, name: str, settings: dict[str, Any], expected_letters: int = 0
     ) -> report.Outcome:
-        """Closes the history, reads everything back and judges."""
+        """Close the history, read everything back and judge."""
         seconds = self.recorder.now()
         await self.close()
         self.recorder.close()
@@ -226,7 +226,7 @@ class Session:
 
 @asynccontextmanager
 async def session(installation: Installation, seed: int) -> AsyncIterator[Session]:
-    """Starts everything and stops it in the end. Raises: StartFailed, Interrupted."""
+    """Start everything, and stop it in the end. Raises: StartFailed, Interrupted."""
     say("starting everything")
     try:
         await installation.start()
@@ -247,7 +247,7 @@ def say(text: str) -> None:
 
 
 def new_folder(root: Path, name: str) -> Path:
-    """A folder for this run; those before it stay."""
+    """A folder for this run; earlier ones are kept."""
     folder = root / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     folder.mkdir(parents=True)
     return folder

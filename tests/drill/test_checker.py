@@ -1,4 +1,4 @@
-"""The judge finds what was made wrong on purpose, and nothing in what is right.
+"""The judge finds faults that were made on purpose, and nothing in a correct history.
 
 A judge that was never shown a bad history proves nothing.
 """

@@ -1,4 +1,4 @@
-"""What strace says about a log server, and what a power cut would leave of its file."""
+"""What strace shows about a log server, and what a power cut would leave of its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A link does to its connections what it was told to, and is good again afterwards."""
+"""A link does to its connections what it is told to, and is good again afterwards."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ async def connect(link: Link) -> Ends:
 
 
 async def say(ends: Ends, text: bytes = b"hello\n", patience_seconds: float = 20) -> bytes:
-    """The answer. Raises: TimeoutError when none comes; the patience is for a busy machine."""
+    """Send `text`; returns the answer. Raises: TimeoutError when none comes in time.
+
+    The patience is for a busy machine.
+    """
     reader, writer = ends
     writer.write(text)
     async with asyncio.timeout(patience_seconds):

@@ -1,4 +1,4 @@
-"""The reports of a drill hold its figures, and for each violation what proves it."""
+"""The reports of a drill hold its figures and the proof of each violation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def a_fault(number: int, kind: str, stored: float | None) -> Done:
 
 
 def written(folder: Path, stored: int) -> Outcome:
-    """The outcome of the good history with so many of its three messages stored."""
+    """The outcome of the good history with `stored` of its three messages stored."""
     made, events = good_history()
     made.add(history.Sample, head=3, stored=2, exported=None)
     made.add(history.FaultNote, number=1, name="kill: <log>", phase="inject")

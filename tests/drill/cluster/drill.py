@@ -1,7 +1,7 @@
 """The cluster drill: a kill, a restart, and a rolling restart of everything, while people chat.
 
-Two crowds: the drill's people, who write and note all that they are told, for the judge of
-tests/drill; and watchers, who stay connected and measure how long they are away.
+Two crowds: the drill's people, who write and record everything that they are told, for the judge of
+tests/drill; and watchers, who stay connected and measure how long they are disconnected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.drill.report import Outcome
 from tests.drill.session import Session, say, session
 
 CONNECTS_PER_SECOND = 60.0
-# Whoever is not back by then never will be.
+# Watchers that are not back by then never will be.
 PATIENCE_SECONDS = 60.0
 PROBE_SECONDS = 0.2
 RESTARTING = 1012
@@ -32,7 +32,7 @@ RESTARTING = 1012
 
 @dataclass
 class Step:
-    """What one fault cost. `gaps` are those of the watchers who lost their connection."""
+    """The cost of one fault. `gaps` are those of the watchers who lost their connection."""
 
     name: str
     seconds: float
@@ -60,7 +60,7 @@ class Step:
 
 @dataclass
 class Probe:
-    """Asks for a page through the gateway all the time; a deploy must not show."""
+    """Requests a page through the gateway all the time; a deploy must not be noticed."""
 
     port: int
     asked: int = 0
@@ -98,7 +98,7 @@ class ClusterDrill:
         self._watchers: Watchers
 
     async def run(self) -> dict[str, Any]:
-        """The summary, which is also in the folder. Raises: StartFailed, Interrupted."""
+        """Returns the summary, which is also in the folder. Raises: StartFailed, Interrupted."""
         installation = self.installation
         async with session(installation, self.seed) as chat:
             self._watchers = Watchers(
@@ -176,7 +176,7 @@ class ClusterDrill:
         await self.installation.wait_until_back(web, before)
 
     async def _restart(self, *names: str) -> None:
-        """One after the other; the next one when the last one is ready and its people are back."""
+        """Restart one after the other, each once the last is ready and its people are back."""
         for name in names:
             before = self.installation.sockets().get(name, 0)
             began = time.monotonic()

@@ -25,7 +25,7 @@ POLL_SECONDS = 0.05
 class ClusterInstallation(Installation):
     """People reach it at `gateway_port`. `statistics` True lets PostgreSQL count statements.
 
-    `prepare` makes as many `watchers` besides, each in one of the rooms: `watching`.
+    `prepare` also makes `watchers` further people, each in one of the rooms: `watching`.
     """
 
     webs = THREE_WEBS
@@ -47,7 +47,7 @@ class ClusterInstallation(Installation):
             self.postgres.configure("shared_preload_libraries", "pg_stat_statements")
 
     def _add_link(self, name: str, target: int) -> None:
-        """No proxies: their work would be measured too."""
+        """Add no proxy: its work would be measured too."""
 
     @property
     def client_ports(self) -> dict[str, int]:
@@ -86,7 +86,7 @@ class ClusterInstallation(Installation):
         return None if process is None else process.pid
 
     async def wait_until_back(self, name: str, before: int) -> float:
-        """Until another process than `before` runs as this part and is ready; returns seconds.
+        """Wait until a process other than `before` runs this part and is ready; returns seconds.
 
         Raises: StartFailed.
         """
@@ -105,11 +105,11 @@ class ClusterInstallation(Installation):
         raise StartFailed(f"{name} did not come back:\n{self.log_tail(name)}")
 
     async def restart_gracefully(self, name: str) -> float:
-        """SIGTERM, and wait for the next one; returns seconds. Raises: StartFailed."""
+        """Send SIGTERM and wait for the next process; returns seconds. Raises: StartFailed."""
         part = self.part(name)
         assert part.process is not None
         before = part.process.pid
-        part.deaths = 0  # it is asked to go: the supervisor need not wait longer each time
+        part.deaths = 0  # a requested exit must not make the supervisor wait longer
         part.process.terminate()
         return await self.wait_until_back(name, before)
 

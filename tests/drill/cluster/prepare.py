@@ -1,8 +1,8 @@
 """`python -m tests.drill.cluster.prepare PEOPLE ROOMS EACH [ROOM:OWNER ...]`: people in rooms.
 
 Prints JSON. Each person has a session and is in EACH of the rooms: ROOMS new ones and those named.
-A process of its own, because it needs Django. People and sessions are inserted in bulk; memberships
-go through the log, as everywhere, but without a look at PostgreSQL for each.
+A separate process, because it needs Django. People and sessions are inserted in bulk; memberships
+go through the log, as everywhere, but without a query to PostgreSQL for each.
 """
 
 from __future__ import annotations

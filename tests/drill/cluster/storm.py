@@ -1,10 +1,10 @@
-"""A reconnect storm: all sockets are lost at one moment. When is the last one back and complete?
+"""A reconnect storm: all sockets are lost at once. When is the last one back and complete?
 
     .venv/bin/python -m tests.drill.cluster.storm --sockets 2000 --rooms 20 --each 5
 
 Starts an installation of its own (three web processes behind the gateway's nginx) and stops it in
-the end. Every person has missed `--missed` events in each of their rooms. Workers and beat stand
-still meanwhile, so that each statement that PostgreSQL counts belongs to a socket that comes back.
+the end. Every person has missed `--missed` events in each of their rooms. Workers and beat are
+stopped meanwhile, so that each statement that PostgreSQL counts belongs to a reconnecting socket.
 The clients run on the same machine, in this process.
 """
 
@@ -40,9 +40,9 @@ STATEMENTS = """
 async def storm(
     folder: Path, sockets: int, rooms: int, each: int, missed: int, server: str
 ) -> dict[str, Any]:
-    """What one storm came to. Raises: StartFailed."""
+    """The results of one storm. Raises: StartFailed."""
     installation = ClusterInstallation(folder, settings={"ASGI_SERVER": server}, statistics=True)
-    # The owner: others may neither count statements nor read what others said.
+    # As the owner: other roles may neither count statements nor read those of others.
     database = installation.environment["DATABASE_OWNER_URL"]
     watchers: Watchers | None = None
     try:

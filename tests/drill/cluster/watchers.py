@@ -1,7 +1,8 @@
-"""People who only read and stay: each notes how long it was away, and whether it missed anything.
+"""People who only read and stay: each records how long it was disconnected and whether it missed
+anything.
 
-They come back as the UI does: after `bye` at the time that it names, otherwise after a pause that
-doubles and is half chance (chat/ui/src/lib/client/backoff.ts).
+They reconnect like the UI: after `bye` at the time that it names, otherwise after a pause that
+doubles and is half random (chat/ui/src/lib/client/backoff.ts).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ WELCOME_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without a connection: from the loss of one to `welcome` on the next."""
+    """A time without a connection: from losing one to `welcome` on the next."""
 
     began: float
     seconds: float
@@ -52,7 +53,7 @@ class Watcher:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Stays connected until it is cancelled."""
+        """Stay connected until cancelled."""
         lost: float | None = None
         tries = 0
         code: int | None = None
@@ -70,7 +71,7 @@ class Watcher:
             await asyncio.sleep(self._pause(tries))
 
     def _pause(self, tries: int) -> float:
-        """After `tries` attempts that failed."""
+        """The pause after `tries` failed attempts."""
         seconds, self._bye_seconds = self._bye_seconds, None
         if seconds is not None:
             return seconds
@@ -78,7 +79,7 @@ class Watcher:
         return ceiling / 2 * (1 + self.pick.random())
 
     async def _open(self) -> bool:
-        """Whether `welcome` came."""
+        """Open a connection; returns whether `welcome` came."""
         self._welcomed.clear()
         self._ended.clear()
         self._code = None
@@ -111,7 +112,7 @@ class Watcher:
         self._ended.set()
 
     def cut(self) -> None:
-        """Loses the connection as a broken line would."""
+        """Lose the connection as if the network broke."""
         if self._wire is not None:
             self._wire.abort()
 
@@ -148,7 +149,7 @@ class Watcher:
 
 
 class Watchers:
-    """A number of them, and what they say together."""
+    """A number of watchers, and their combined results."""
 
     def __init__(self, port: int, people: list[dict[str, Any]], seed: int) -> None:
         self.all = [
@@ -158,7 +159,7 @@ class Watchers:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, per_second: float) -> None:
-        """Lets them come one after the other."""
+        """Let them connect one after the other."""
         for watcher in self.all:
             self._tasks.append(asyncio.create_task(watcher.run()))
             await asyncio.sleep(1 / per_second)
@@ -171,7 +172,7 @@ class Watchers:
             watcher.cut()
 
     def check_alive(self) -> None:
-        """Raises what has ended one of them."""
+        """Raise the error that ended one of them, if any."""
         for task in self._tasks:
             if task.done():
                 task.result()

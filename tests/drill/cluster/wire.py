@@ -1,7 +1,7 @@
-"""One WebSocket of a light client: the protocol of the library `websockets`, without its tasks.
+"""The WebSocket of a light client: the protocol of the library `websockets`, without its tasks.
 
-Thousands of them share a core with the servers that are measured, so nothing here has a task, a
-queue or a timer of its own.
+Thousands of these share a core with the measured servers, so a connection has no task, queue or
+timer of its own.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ class Wire(asyncio.Protocol):
         self._on_end(self._code)
 
     def send(self, text: bytes) -> None:
-        """Sends a frame, unless the connection is at its end."""
+        """Send a frame, unless the connection has ended."""
         if self._protocol.state is State.OPEN and not self._transport.is_closing():
             self._protocol.send_text(text)
             self._flush()
 
     def abort(self) -> None:
-        """The line is cut: nobody says goodbye."""
+        """Cut the connection without a closing handshake."""
         self._transport.abort()
 
     def _take_events(self) -> None:
