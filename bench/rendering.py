@@ -1,4 +1,4 @@
-"""What the worst texts cost the page that shows them, before and after.
+"""What the worst texts cost the page that shows them, before and after a change.
 
     python -m bench.rendering --before v1.0
 

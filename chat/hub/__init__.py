@@ -45,7 +45,7 @@ def hub() -> Hub:
             sends_burst=env.sends_burst,
         )
         found.draining = _draining
-        # In a context of their own: their log lines are not about the first connection.
+        # In a context of their own: their log lines do not belong to the first connection.
         Context().run(_start, found)
     return found
 

@@ -99,7 +99,7 @@ class CatchUp:
                 if not isinstance(error, ClientError):
                     logger.exception("a connection could not be fed")
                 failed.add(feed)
-                if feed in self._positions:  # The others come first now.
+                if feed in self._positions:  # The other rooms come first now.
                     self._positions[feed] = self._positions.pop(feed)
                 if self._positions.keys() <= failed:
                     await self._back_off()

@@ -94,7 +94,7 @@ class Subscription:
                 await asyncio.sleep(0)
 
     async def _reconcile(self, channel: str) -> bool:
-        """Join and leave groups until what is joined is what is wanted; False to try again."""
+        """Join and leave groups until the joined ones are the wanted ones; False to try again."""
         layer = get_channel_layer()
         new: set[str] = set()
         try:

@@ -22,7 +22,7 @@ from chat.models.rooms import Room
 
 
 class AuditEntry(models.Model):
-    """One act on one target. `before` and `after` hold positions, roles and times, no texts.
+    """One act on one target. `before` and `after` hold positions, roles and times, but no texts.
 
     In a bulk act every target has an entry of its own; they share their `batch`.
     """

@@ -114,7 +114,7 @@ class EventReplacement(models.Model):
 
 
 class ExportedRoom(models.Model):
-    """How far a room's events are on the event bus; changed in the transaction of the cursor.
+    """How far a room is on the event bus; updated in the transaction that moves the cursor.
 
     A table of its own and not a column of `Room`: the drain holds a room's row for the length of
     its transaction, and drain and export would lock the same rows in different orders.

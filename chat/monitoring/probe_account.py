@@ -58,7 +58,7 @@ def _find_room(user_id: int) -> int | None:
 
 
 def new_token(user_id: int) -> tuple[int, str]:
-    """Id and text of a token for one process; tokens of processes that are gone are revoked."""
+    """Id and text of a token for one process; revokes the tokens of processes that are gone."""
     unused_since = timezone.now() - TOKEN_UNUSED_FOR
     old = Q(last_used_at__lt=unused_since) | Q(last_used_at=None, created_at__lt=unused_since)
     for token_id in ApiToken.objects.filter(old, user=user_id, revoked_at=None).values_list(

@@ -81,8 +81,8 @@ def parse_frame(data: str | bytes) -> AnyClientFrame:
         )
     try:
         frame = _decoder.decode(data)
-        # msgspec takes the last of two equal names. Another reader may take the first, so such
-        # a frame is refused. Escapes are rare; only they can carry NUL or half a surrogate pair.
+        # msgspec uses the last of two equal names. Another reader may use the first, so such a
+        # frame is refused. Escapes are rare; only they can carry NUL or half a surrogate pair.
         (_escapes_scan if "\\u" in data else _names_scan)(data, _start(data))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise _refusal(data, error) from None

@@ -42,7 +42,7 @@ ROLLUPS_SHARE = 0.8
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What a verification read and found; `findings` is empty when all is as promised."""
+    """What a verification read and found; `findings` is empty when everything is as promised."""
 
     started_at: datetime
     seconds: float = 0.0
@@ -51,7 +51,7 @@ class Report(msgspec.Struct, kw_only=True):
     bus_records: int = 0
     suspects: int = 0  # differences at the first look
     left: list[int] = []  # rooms for which there was no time
-    bus_left: list[int] = []  # rooms of which there was no time to read all records
+    bus_left: list[int] = []  # rooms for which there was no time to read all records
     rollups_left: list[int] = []  # rooms whose sums there was no time to compare
     findings: list[Finding] = []
     findings_not_listed: int = 0

@@ -82,7 +82,7 @@ def is_plain_send(frame: AppendingFrame) -> bool:
 
 
 class Connection:
-    """Handles the frames of one connection that has said hello.
+    """Handles the frames of one connection that has sent `hello`.
 
     `address` is its network address, for the audit record of what a moderator does over it.
     """

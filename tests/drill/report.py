@@ -1,4 +1,4 @@
-"""What a drill found, for programs (report.json) and for people (report.html, one file)."""
+"""The results of a drill, for programs (report.json) and for people (report.html, one file)."""
 
 from __future__ import annotations
 

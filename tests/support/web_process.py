@@ -81,7 +81,7 @@ class ChatClient:
         headers: Mapping[str, str] | None = None,
         confirm: bool = True,
     ) -> ChatClient:
-        """A connection that has not said hello. Raises what `websockets` raises."""
+        """A connection that has not sent `hello`. Raises what `websockets` raises."""
         given = dict(headers or {})
         if user is not None:
             given["Cookie"] = await sync_to_async(session_cookie)(user)

@@ -15,7 +15,7 @@ from deploy.grafana.generator.panels import (
 )
 
 WEB = '{job="web", instance=~"$instance"}'
-# Pseudo file systems never fill up, and one device may be mounted many times.
+# Pseudo file systems never fill up. One device may be mounted many times.
 FILE_SYSTEMS = '{job="node", fstype!~"tmpfs|ramfs|squashfs|iso9660"}'
 
 DOWN_OR_UP = {0: ("down", RED), 1: ("up", GREEN)}
