@@ -119,12 +119,14 @@ class RunningStack:
 
     def shell(self, code: str) -> None:
         """Run Python code in a process with Django set up; one process for all calls, because it
-        takes seconds to start."""
+        takes seconds to start. Like all that runs for people, it is not the owner of the tables."""
         if self._shell is None:
+            environment = self.environment()
+            del environment["DATABASE_OWNER_URL"]
             self._shell = subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "--no-imports", "-c", SHELL],
                 cwd=PROJECT,
-                env=self.environment(),
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._terminal,

@@ -70,6 +70,7 @@ def test_conversation_with_a_deactivated_person_says_that_nobody_reads_it(
     anna.page.get_by_test_id("new-direct").click()
     anna.page.get_by_test_id("people-query").fill(f"@{name}")
     anna.page.locator(f"[data-testid=person][data-user={name}]").click()
+    expect(anna.page.get_by_test_id("room-title")).to_contain_text(name)
     expect(anna.page.get_by_test_id("composer")).to_be_visible()
 
     switch = f"from chat.models import User; u = User.objects.get(username='{name}'); "

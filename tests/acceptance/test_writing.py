@@ -201,6 +201,6 @@ def test_pasted_image_is_refused_in_words_and_text_beside_it_is_pasted(people: P
 
 def told_of_files(page: Page) -> None:
     toasts = page.get_by_test_id("toasts")
-    expect(toasts).to_contain_text("Files cannot be sent yet")
+    expect(toasts).to_contain_text("You cannot send files yet")
     toasts.get_by_role("button").click()
     expect(toasts).not_to_contain_text("Files")
