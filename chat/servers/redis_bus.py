@@ -32,8 +32,7 @@ BREAKER = CircuitBreaker("bus", is_redis_away)
 MAX_CONNECTIONS = 64
 
 _of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()
-_of_process: dict[int, BlockingRedis] = {}
-_broker_of_process: dict[int, BlockingRedis] = {}
+_of_process: dict[tuple[int, str], BlockingRedis] = {}  # by process id and URL
 
 
 async def ask(work: Callable[[], Awaitable[R]], timeout_seconds: float | None = None) -> R:
@@ -81,18 +80,18 @@ async def close() -> None:
 
 def blocking_client() -> BlockingRedis:
     """This process's client for Celery tasks; made after a fork, not before. It never retries."""
-    return _blocking(_of_process, settings.ENV.bus_redis_url)
+    return _blocking(settings.ENV.bus_redis_url)
 
 
 def broker_client() -> BlockingRedis:
     """Like `blocking_client`, for the database of the bus server that holds Celery's queue."""
-    return _blocking(_broker_of_process, settings.CELERY_BROKER_URL)
+    return _blocking(settings.CELERY_BROKER_URL)
 
 
-def _blocking(of_process: dict[int, BlockingRedis], url: str) -> BlockingRedis:
-    found = of_process.get(os.getpid())
+def _blocking(url: str) -> BlockingRedis:
+    found = _of_process.get((os.getpid(), url))
     if found is None:
-        found = of_process[os.getpid()] = BlockingRedis.from_url(
+        found = _of_process[os.getpid(), url] = BlockingRedis.from_url(
             url,
             socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
             socket_timeout=settings.ENV.redis_timeout_seconds,

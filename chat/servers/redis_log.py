@@ -34,7 +34,7 @@ BREAKER = CircuitBreaker("log", is_redis_away)
 _of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = (
     weakref.WeakKeyDictionary()
 )
-_of_process: dict[int, Redis] = {}
+_of_process: dict[tuple[int, str], Redis] = {}  # by process id and URL
 
 
 def new_async_client(connections: int) -> AsyncRedis:
@@ -91,9 +91,10 @@ async def drop_idle_connections() -> None:
 
 def blocking_client() -> Redis:
     """This process's client for threads and Celery tasks; made after a fork, not before."""
-    client = _of_process.get(os.getpid())
+    key = os.getpid(), settings.ENV.log_redis_url
+    client = _of_process.get(key)
     if client is None:
-        client = _of_process[os.getpid()] = Redis.from_url(
+        client = _of_process[key] = Redis.from_url(
             settings.ENV.log_redis_url,
             socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
             socket_timeout=settings.ENV.redis_timeout_seconds,

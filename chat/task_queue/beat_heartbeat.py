@@ -25,24 +25,27 @@ KEPT_SECONDS = 7 * 24 * 3600
 # Beat sends several tasks in two seconds.
 EVERY_SECONDS = 1.0
 
-_written_at = -EVERY_SECONDS
 
+class Heartbeat:
+    """The heartbeat of one scheduler, which writes it at most once in `EVERY_SECONDS`."""
 
-def write() -> None:
-    """Records that beat has just handled a task. Never raises: beat goes on without a bus."""
-    global _written_at
-    now = time.monotonic()
-    if now - _written_at < EVERY_SECONDS:
-        return
-    try:
-        # The bus's time, because the clocks of beat and of the reader may be minutes apart.
-        client = redis_bus.blocking_client()
-        seconds, microseconds = client.time()
-        client.set(KEY, f"{seconds + microseconds / 1_000_000:.3f}", ex=KEPT_SECONDS)
-    except RedisError as error:
-        logger.warning("the bus does not take beat's heartbeat: %s", type(error).__name__)
-    else:
-        _written_at = now
+    def __init__(self) -> None:
+        self._written_at = -EVERY_SECONDS
+
+    def write(self) -> None:
+        """Records that beat has just handled a task. Never raises: beat goes on without a bus."""
+        now = time.monotonic()
+        if now - self._written_at < EVERY_SECONDS:
+            return
+        try:
+            # The bus's time, because the clocks of beat and of the reader may be minutes apart.
+            client = redis_bus.blocking_client()
+            seconds, microseconds = client.time()
+            client.set(KEY, f"{seconds + microseconds / 1_000_000:.3f}", ex=KEPT_SECONDS)
+        except RedisError as error:
+            logger.warning("the bus does not take beat's heartbeat: %s", type(error).__name__)
+        else:
+            self._written_at = now
 
 
 def read(client: Redis) -> float:

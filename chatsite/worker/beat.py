@@ -16,9 +16,13 @@ class Scheduler(beat.Scheduler):
     is (`chat.hints.queue_limit`), and that is not beat's fault.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._heartbeat = beat_heartbeat.Heartbeat()
+        super().__init__(*args, **options)
+
     def apply_async(
         self, entry: Any, producer: Any = None, advance: bool = True, **options: Any
     ) -> Any:
         result = super().apply_async(entry, producer=producer, advance=advance, **options)
-        beat_heartbeat.write()
+        self._heartbeat.write()
         return result

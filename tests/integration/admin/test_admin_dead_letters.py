@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
 import re
 import threading
 import uuid
@@ -20,7 +20,6 @@ from chat.admin.delivery import letter_jobs
 from chat.audit.permissions import Action
 from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Retried, sources
 from chat.dead_letters.audit import person
-from chat.servers import redis_log
 from tests.support.admin_world import at_admin, recorded, staff, without_second_factor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -147,11 +146,8 @@ def test_letter_of_whom_nothing_is_there_says_what_became_of_it(browser: Client)
     assert "mended" in answers[0].content.decode()
 
 
-def test_list_says_so_when_the_log_server_is_away(
-    browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nobody = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setitem(redis_log._of_process, os.getpid(), nobody)
+def test_list_says_so_when_the_log_server_is_away(browser: Client, settings: Settings) -> None:
+    settings.ENV = dataclasses.replace(settings.ENV, log_redis_url="redis://127.0.0.1:1/0")
 
     answers = [browser.get(ADDRESS), browser.get(f"{ADDRESS}1-1/")]
 

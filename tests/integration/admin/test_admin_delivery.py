@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-import redis
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.db import connection
@@ -30,7 +29,7 @@ from chat.hub.announcing import WebProcess
 from chat.models import Report, Room, RoomEvent, ShardCursor
 from chat.monitoring import delivery_health, event_bus_state, installation_metrics, probe_account
 from chat.monitoring.event_bus_state import EventBusState
-from chat.servers import redis_bus, redis_log
+from chat.servers import redis_bus
 from tests.support.admin_world import (
     at_admin,
     recorded,
@@ -165,12 +164,11 @@ async def test_process_announces_itself_until_its_hub_ends() -> None:
 
 @pytest.mark.parametrize("away", ["log", "bus"])
 def test_pages_show_the_rest_while_a_server_is_away(
-    here: World, browser: Client, monkeypatch: pytest.MonkeyPatch, away: str
+    here: World, browser: Client, settings: Settings, away: str
 ) -> None:
     stored(here.room)
-    nobody = redis.Redis.from_url("redis://127.0.0.1:1/0")
-    of_process = redis_log._of_process if away == "log" else redis_bus._of_process
-    monkeypatch.setitem(of_process, os.getpid(), nobody)
+    url: dict[str, Any] = {f"{away}_redis_url": "redis://127.0.0.1:1/0"}
+    settings.ENV = dataclasses.replace(settings.ENV, **url)
 
     pages = [browser.get(address) for address in ("/admin/delivery/", "/admin/")]
 

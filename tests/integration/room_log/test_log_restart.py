@@ -15,7 +15,6 @@ from redis.asyncio import Redis as AsyncRedis
 from chat import room_log
 from chat.errors import Unavailable
 from chat.room_log import keys
-from chat.servers import redis_log
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
 from tests.drill.proxy import Link
@@ -29,13 +28,10 @@ PASSWORD = "password-of-the-log"
 
 
 @pytest.fixture
-def log_server(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OwnServer]:
+def log_server(tmp_path: Path, settings: Settings) -> Iterator[OwnServer]:
     server = OwnServer(Valkey("log", tmp_path, free_port(), PASSWORD, LOG_SETTINGS))
     server.start()
     settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
-    monkeypatch.setattr(redis_log, "_of_process", {})
     yield server
     server.stop()
 

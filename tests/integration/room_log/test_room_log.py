@@ -125,12 +125,11 @@ async def test_server_that_may_forget_is_not_appended_to_by_a_process_that_runs(
 
 
 async def test_log_whose_disk_is_full_has_all_that_it_acknowledged_when_there_is_room_again(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Settings
 ) -> None:
     server = OwnServer(Valkey("log", tmp_path, free_port(), "password-of-the-log", LOG_SETTINGS))
     server.start()
     settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
-    monkeypatch.setattr(redis_log, "_of_process", {})
     try:
         ann = await new_person("ann")
         room = await new_room(ann)

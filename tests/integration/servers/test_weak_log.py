@@ -45,15 +45,12 @@ async def connections_end_with_the_loop() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def log_server(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OwnServer]:
+def log_server(tmp_path: Path, settings: Settings) -> Iterator[OwnServer]:
     """A durable log server of the test's own, full of keys that make a rewrite long."""
     valkey = Valkey("log", tmp_path, free_port(), PASSWORD, {**LOG_SETTINGS, **SLOW})
     server = OwnServer(valkey)
     server.start()
     settings.ENV = dataclasses.replace(settings.ENV, log_redis_url=server.url)
-    monkeypatch.setattr(redis_log, "_of_process", {})
     with redis.Redis.from_url(server.url) as client:
         client.mset({f"filler:{number}": "x" for number in range(MANY_KEYS)})
     yield server

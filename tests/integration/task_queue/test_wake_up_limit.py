@@ -75,7 +75,6 @@ def test_wake_ups_are_sent_until_the_queue_is_full_and_again_when_it_is_not(
 def test_beat_that_runs_without_a_worker_fills_the_queue_no_further_and_shows_that_it_lives(
     broker: redis.Redis, bus_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beat_heartbeat, "_written_at", 0.0)
     monkeypatch.setattr(queue_limit, "MAX_QUEUED", 20)
     beat = scheduler()
 

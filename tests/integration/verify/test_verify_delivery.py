@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
-import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from kafka import KafkaAdminClient, TopicPartition
-from redis import Redis
+from pytest_django.fixtures import Settings
 
 from chat import dead_letters, events, room_log
 from chat.actions import messages
@@ -41,7 +41,7 @@ from chat.models import Message, Room, User
 from chat.persistence import drain as persistence
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
-from chat.servers import redis_log, streams
+from chat.servers import streams
 from chat.verify import Check, Finding, Report, Verifier
 from chat.verify.readers import stored_reader
 from tests.support.buses import BusUnderTest
@@ -793,11 +793,10 @@ async def test_command_names_every_difference_and_exits_1() -> None:
     assert "message 3" not in text + as_json
 
 
-async def test_command_exits_2_when_a_source_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_command_exits_2_when_a_source_is_away(settings: Settings) -> None:
     _, _, room, _ = await lively_room()
     await drain(room)
-    away = Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setitem(redis_log._of_process, os.getpid(), away)
+    settings.ENV = dataclasses.replace(settings.ENV, log_redis_url="redis://127.0.0.1:1/0")
 
     code, said = await sync_to_async(run_command)()
 
