@@ -21,7 +21,7 @@ import logging
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -125,31 +125,13 @@ def _check(
     due = {room: one for room, one in known.items() if one.again_at <= began}
     reports += _look_at_wrong(due, deadline, clock)
 
-    findings = {one.subject: one for report in reports for one in report.findings}
-    by_room: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    without_room: Counter[str] = Counter()
-    for finding in findings.values():
-        # The place, never the content: this is what an operator searches for.
-        logger.error(
-            "delivery violation: %s", finding, extra={"room": finding.room, "seq": finding.seq}
-        )
-        counter = without_room if finding.room is None else by_room[finding.room]
-        counter[str(finding.check)] += 1
+    by_room, without_room = _log_and_count(reports)
     left = set().union(*(report.unfinished for report in reports))
     left_of_due = set().union(*(report.unfinished for report in reports[1:]))
     for room, one in known.items():
         if room not in due or room in left_of_due:
             by_room[room] |= Counter(one.violations)  # the higher count of each check
-    wrong: dict[int, WrongRoom] = {}
-    for room in sorted(by_room, key=lambda room: room not in known):  # known ones stay
-        found = dict(by_room[room])
-        if room in due:
-            was_left = room in left_of_due
-            wrong[room] = _wrong_again(due[room], found, began, was_left=was_left)
-        elif room in known:
-            wrong[room] = msgspec.structs.replace(known[room], violations=found)
-        elif len(wrong) < MAX_WRONG_ROOMS:
-            wrong[room] = _newly_wrong(found, since, began)
+    wrong = _wrong_from_now_on(known, by_room, due, left_of_due, since=since, now=began)
     health = DeliveryHealth(
         checked_at=began,
         rooms=reports[0].rooms + len(due.keys() - left_of_due - set(chosen)),
@@ -162,16 +144,58 @@ def _check(
     return health, wrong
 
 
+def _log_and_count(
+    reports: Iterable[Report],
+) -> tuple[defaultdict[int, Counter[str]], Counter[str]]:
+    """Logs each finding once; returns how many there are of each check, by room and without one."""
+    by_room: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    without_room: Counter[str] = Counter()
+    for finding in {one.subject: one for report in reports for one in report.findings}.values():
+        # The place, never the content: this is what an operator searches for.
+        logger.error(
+            "delivery violation: %s", finding, extra={"room": finding.room, "seq": finding.seq}
+        )
+        counter = without_room if finding.room is None else by_room[finding.room]
+        counter[str(finding.check)] += 1
+    return by_room, without_room
+
+
+def _wrong_from_now_on(
+    known: Mapping[int, WrongRoom],
+    by_room: Mapping[int, Counter[str]],
+    due: Mapping[int, WrongRoom],
+    left_of_due: Set[int],
+    *,
+    since: datetime,
+    now: datetime,
+) -> dict[int, WrongRoom]:
+    """The rooms to verify again until they are right.
+
+    Known ones stay; new ones are added while there are fewer than `MAX_WRONG_ROOMS`.
+    """
+    wrong: dict[int, WrongRoom] = {}
+    for room in sorted(by_room, key=lambda room: room not in known):
+        found = dict(by_room[room])
+        if room in due:
+            was_left = room in left_of_due
+            wrong[room] = _wrong_again(due[room], found, now, was_left=was_left)
+        elif room in known:
+            wrong[room] = msgspec.structs.replace(known[room], violations=found)
+        elif len(wrong) < MAX_WRONG_ROOMS:
+            wrong[room] = _newly_wrong(found, since, now)
+    return wrong
+
+
 def _look_at_wrong(due: Mapping[int, WrongRoom], deadline: Deadline, clock: Clock) -> list[Report]:
-    """Verify rooms that became wrong together in one group, each group from its own beginning."""
-    lots: defaultdict[tuple[datetime, bool], list[int]] = defaultdict(list)
+    """Verifies rooms that became wrong together in one group, each group from its own beginning."""
+    groups: defaultdict[tuple[datetime, bool], list[int]] = defaultdict(list)
     for room, one in due.items():
-        lots[one.since, one.is_wrong_on_bus].append(room)
+        groups[one.since, one.is_wrong_on_bus].append(room)
     # Every check reads the recent rooms' records, so the event bus is read again only for rooms
     # that were wrong on it. Shuffled, so that no group is always starved by the deadline.
     return [
         _verify(rooms, since, deadline.seconds_left, clock, with_bus=with_bus)
-        for (since, with_bus), rooms in random.sample(list(lots.items()), len(lots))
+        for (since, with_bus), rooms in random.sample(list(groups.items()), len(groups))
     ]
 
 
