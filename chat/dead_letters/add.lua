@@ -1,18 +1,18 @@
 #!lua flags=allow-oom
--- Enters a failure once: the same origin keeps its first entry for as long as that is there.
+-- Enters a failure once: while an origin has an entry, a repeat adds no other one.
 --
--- Allowed without memory, up to a limit: a bad entry that cannot be set apart would keep a full log
--- from being drained, which is the only way that it gets memory back.
+-- May run when memory is full, up to a limit: a bad entry that cannot be set apart would keep a
+-- full log from being drained, and draining is the only way to free its memory.
 --
 -- KEYS[1] stream  KEYS[2] origins  KEYS[3] due  KEYS[4] parked
--- ARGV    origin, ms to the first retry ('' parks it at once), bytes by which letters may exceed
---         the server's maxmemory, then the entry's fields
--- Returns {id, 1 when it is new}, or an OOM error, as the server gives it, beyond that limit.
+-- ARGV    origin, ms to the first retry ('' parks it at once), bytes by which dead letters may
+--         exceed the server's maxmemory, then the entry's fields
+-- Returns {id, 1 if it is new, else 0}, or beyond that limit the server's own OOM error.
 
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 if known and #redis.call('XRANGE', KEYS[1], known, known) == 1 then return {known, 0} end
 
--- What the server itself counts when it says that it is full.
+-- The server compares the same numbers to decide whether it is full.
 local memory = redis.call('INFO', 'memory')
 local function bytes(name) return tonumber(string.match(memory, '\n' .. name .. ':(%d+)') or '0') end
 local most = bytes('maxmemory')

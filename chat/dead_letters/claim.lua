@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Takes one dead letter in hand, for one retry. Whoever holds it is the only one to retry it.
+-- Claims one dead letter for one retry. Only the holder of the claim may retry it.
 --
--- Allowed without memory: who retries or gives up what a full log holds lets it empty itself.
+-- May run when memory is full: retrying and discarding dead letters is how a full log is emptied.
 --
--- The attempt is counted before it is made and the letter is due again when the claim ends, so a
--- retry that kills its process is counted too, and comes back without anybody's help.
+-- The attempt is counted before it is made, and the letter is due again when the claim expires. So
+-- a retry that kills its process is counted too, and is repeated without anybody's help.
 --
 -- KEYS[1] stream  KEYS[2] due  KEYS[3] parked  KEYS[4] attempts  KEYS[5] last  KEYS[6] the claim
--- ARGV    id, token, claim lifetime in ms, attempts after which a letter is parked,
---         '1' when nobody asked for this letter (it must then be due), what to say of a letter
---         whose last attempt never ended
+-- ARGV    id, token, claim lifetime in ms, attempts after which a dead letter is parked,
+--         '1' if nobody asked for this one (it must then be due), the error to record for a dead
+--         letter whose last attempt never ended
 -- Returns {'claimed', attempts, state before, field, value, …}, {'gone'}, {'busy'}, {'early'} or
 --         {'parked'}.
 

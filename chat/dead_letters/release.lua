@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Makes a letter due now, as if it had never been retried.
+-- Makes a dead letter due now, as if it had never been retried.
 --
--- Allowed without memory: it lets letters go on.
+-- May run when memory is full: it lets dead letters be retried, which frees memory.
 --
 -- KEYS[1] stream  KEYS[2] due  KEYS[3] parked  KEYS[4] attempts  KEYS[5] the claim
 -- ARGV    id

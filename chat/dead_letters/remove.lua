@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- Takes a dead letter and all that is kept beside it away.
+-- Removes a dead letter and everything that is kept beside it.
 --
--- Allowed without memory: it gives some back.
+-- May run when memory is full, because it frees some.
 --
 -- KEYS[1] stream  KEYS[2] origins  KEYS[3] due  KEYS[4] parked  KEYS[5] attempts  KEYS[6] last
 -- KEYS[7] the claim  KEYS[8] discarded
--- ARGV    id, what is kept on record of it ('' for nothing)
--- Returns 1, or 0 when it was gone.
+-- ARGV    id, what stays on record of it ('' for nothing)
+-- Returns 1, or 0 if it was already gone.
 
 local id = ARGV[1]
 local found = redis.call('XRANGE', KEYS[1], id, id)

@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- Says how a claimed retry ended when the letter stays. An answer that comes after the claim has
--- passed to somebody else changes nothing.
+-- Records how a claimed retry ended if the dead letter stays. It changes nothing when the claim has
+-- meanwhile passed to another process.
 --
--- Allowed without memory: it ends a claim, and adds no more than a line.
+-- May run when memory is full: it ends a claim, and adds no more than a line.
 --
 -- KEYS[1] due  KEYS[2] parked  KEYS[3] attempts  KEYS[4] last  KEYS[5] the claim
--- ARGV    id, token, how, ms until it is due again, attempts after which a letter is parked, error
---         how: 'failed'     it counts
---              'hopeless'   it counts and no other attempt is made
---              'postponed'  it does not count: what was needed is away
---              'sent'       somebody else has it now and will say; the claim goes on until then
+-- ARGV    id, token, how, ms until it is due again, attempts after which it is parked, error
+--         how: 'failed'     the attempt counts
+--              'hopeless'   the attempt counts and is the last one
+--              'postponed'  the attempt does not count: a server that it needs is down
+--              'sent'       a task has it and will report; the claim lasts until then
 -- Returns the state: 'waiting', 'parked', 'retrying'; or 'lost'.
 
 local id, token, how, delay_ms = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Says which stream this is. One that is gone is made anew, under a new id: what it held is lost.
+-- Returns the stream's id. A stream that is gone, with all it held, is made anew under a new id.
 --
--- Allowed without memory, because nearly always it only reads; the bus that is full says so itself.
+-- May run when memory is full: it nearly always only reads, and publishing reports a full stream.
 --
 -- KEYS[1] the stream  KEYS[2] its id   ARGV an id for a new one
 -- Returns the id.
@@ -12,7 +12,7 @@ if id and is_there then
   return id
 end
 if not is_there then
-  -- An empty stream can be made in no other way.
+  -- There is no other way to make an empty stream.
   redis.call('XGROUP', 'CREATE', KEYS[1], 'veche', '0', 'MKSTREAM')
   redis.call('XGROUP', 'DESTROY', KEYS[1], 'veche')
 end

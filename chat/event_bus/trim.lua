@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Deletes the oldest entries of the bus's stream, up to an id, at most so many at a time.
+-- Deletes the oldest entries of the event bus's stream, up to an id, a limited number at a time.
 --
--- Allowed without memory, because it gives some back.
+-- May run when memory is full, because it frees some.
 --
--- XDEL and not XTRIM: it notes the last deleted id in the stream, by which a reader that comes
--- too late learns that something is gone.
+-- XDEL and not XTRIM: it records the highest deleted id in the stream, which tells a reader that
+-- comes too late that it has missed something.
 --
--- KEYS[1] the stream   ARGV last id that may go, how many at most
--- Returns how many went.
+-- KEYS[1] the stream   ARGV last id that may be deleted, how many at most
+-- Returns how many were deleted.
 
 local ids = {}
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', ARGV[1], 'COUNT', ARGV[2])) do

@@ -1,9 +1,9 @@
--- Renews the people of one hub in some rooms, takes out whom nobody renews, and says who is online
--- where that is not what the hub knows.
+-- Renews the people of one hub in some rooms, removes those whom no hub has renewed, and returns
+-- who is online in the rooms where the hub does not know it yet.
 --
 -- ARGV  now and when the people count as gone (s since 1970), lifetime of a room's key in s, most
 --       people to name, then for each room:
---       room, digest of the known, number of people here, user id, …
+--       room, digest of the people whom the hub knows, number of the hub's people, user id, …
 --       digest: SHA-1 of the user ids as text, in byte order, joined by ','
 -- Returns {room, {user id, …}, …}
 

@@ -2,27 +2,26 @@
 -- Appends a batch of events of one shard, each at the next place of its room.
 --
 -- Every event is checked before anything of it is written, and the checks, the numbering and the
--- writes are one atomic step: what this script accepts has its place for good (I2, I6, I7).
--- Redis decides before the script starts whether memory is short, so a write cannot fail half-way.
+-- writes are one atomic step: an event that this script accepts keeps its place (I2, I6, I7).
+-- Redis checks before the script starts whether memory is full, so it cannot fail half-way.
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:ingest   (all others derive from the shard's tag)
 -- ARGV    shard, shards, key lifetime in ms, wake flag lifetime in ms, then FIELDS values an event:
 --         room, type, actor, key, content hash, data, trusted, target, subject, subject's role,
 --         value, reply_to, known                                      ('' stands for none)
---         value: muted until in ms, 0 when unmuted, '' when it is not about this room alone;
+--         value: muted until in ms, 0 when unmuted, '' when not for this room alone;
 --                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji;
---                the role until now of a member who gets another one
+--                the present role of a member whose role changes
 --         known: what PostgreSQL holds of the message at target or reply_to, as JSON
 --                {"stored": the room's seq there, "author": user id, "deleted": …, "by_author": …,
---                 and of the reactions to it, if they matter: "people": {emoji: count},
---                 "mine": [emoji]}
+--                 and if the event is a reaction: "people": {emoji: count}, "mine": [emoji]}
 -- Returns {wake, answer, answer, …}; an answer is one of
---         {'ok' | 'repeat', epoch, seq, n, at in ms, for a new reaction: people who have it then}
+--         {'ok' | 'repeat', epoch, seq, n, at in ms, after a reaction: how many have the emoji now}
 --         {'no', why: a name in `codec.REFUSALS`, ms to wait or nil}
 --         {'same'}  the event would change nothing
 --         {'load'}  the room is not in the log
---         {'cold'}  the target, or what stands on it, is to be read in PostgreSQL (again)
--- or {'epoch'} alone when the shard has none: the log is new, or was lost.
+--         {'cold'}  the caller must read the target, or its reactions, in PostgreSQL (again)
+-- or {'epoch'} alone if the shard has none: the log is new, or was lost.
 
 local FIELDS = 13
 local RANK = {member = 1, moderator = 2, owner = 3}
@@ -34,16 +33,16 @@ local HAS_TARGET = {
   ['message.edited'] = true, ['message.deleted'] = true, ['message.restored'] = true,
   ['reaction.added'] = true, ['reaction.removed'] = true,
 }
--- Hubs look at the ACL again when the room's `members` is another one (see `keys.py`).
+-- Hubs look at the ACL again when the room's `members` has changed (see `keys.py`).
 local CHANGES_MEMBERS = {
   ['member.joined'] = true, ['member.left'] = true, ['member.removed'] = true,
 }
 
 local REACTS = {['reaction.added'] = true, ['reaction.removed'] = true}
--- Different emoji on a message, and of one person on it.
+-- Most different emoji on one message, and most by one person.
 local EMOJI_OF_MESSAGE, EMOJI_OF_PERSON = 50, 20
 local REACTIONS_LIFETIME_MS = 15 * 60 * 1000
--- Reading so many entries takes this script some milliseconds.
+-- Reading this many entries takes the script some milliseconds.
 local MAX_REPLAYED = 4096
 
 local epoch_key, ingest_key = KEYS[1], KEYS[2]
@@ -58,7 +57,7 @@ local clock = redis.call('TIME')
 local now_ms = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local now_text = string.format('%.0f', now_ms)
 
--- Role, muted until, banned. Somebody banned has an entry and no role.
+-- Role, muted until, banned. A banned person has an entry but no role.
 local function acl_of(acl_key, user)
   local entry = redis.call('HGET', acl_key, user)
   if not entry then return nil, 0, false end
@@ -67,7 +66,7 @@ local function acl_of(acl_key, user)
   return role, tonumber(muted_until), false
 end
 
--- Until when somebody may write in no room, and whether their account is deactivated.
+-- Until when somebody is muted in all rooms, and whether their account is deactivated.
 local people_key = tag .. 'people'
 local anybody_restricted = redis.call('EXISTS', people_key) == 1
 local function restriction_of(user)
@@ -94,8 +93,8 @@ local function earlier_answer(event)
   return nil
 end
 
--- Who may do what to a member: only somebody of a higher rank. Bans and mutes are for people outside
--- too: a mute is of a person in a room, and waits for who has left.
+-- Acts on a member need a higher rank. People outside the room can be banned and muted too: the
+-- mute of somebody who has left applies again when they come back.
 local function outranks(event, acl_key, role)
   if RANK[role] < RANK.moderator then return 'forbidden' end
   local subject_role = acl_of(acl_key, event.subject)
@@ -112,7 +111,7 @@ local function refuse_join(event, room, acl_key, role)
   if redis.call('HLEN', acl_key) == 0 and room.head <= 1 then return nil end  -- its creator
   if event.subject == event.actor then
     if role then
-      -- An owner may step down; nobody rises by themselves.
+      -- Owners may step down; nobody may promote themselves.
       return role ~= event.subject_role and role ~= 'owner' and 'forbidden' or nil
     end
     if room.kind ~= 'public' then return 'not_found' end
@@ -128,7 +127,7 @@ local function refuse_join(event, room, acl_key, role)
   return nil
 end
 
--- Whether somebody is in the room besides `user`. Stops at the first: who is banned has an entry too.
+-- Whether anybody but `user` is in the room. Banned people have an entry too, but do not count.
 local function has_others(acl_key, user)
   local cursor = '0'
   repeat
@@ -144,7 +143,7 @@ end
 local function number_of_owners(room_key, acl_key)
   local owners = redis.call('HGET', room_key, 'owners')
   if owners then return tonumber(owners) end
-  -- A room that an older version loaded has no number of them.
+  -- A room that an older version loaded does not have the number.
   local found = 0
   for _, entry in ipairs(redis.call('HVALS', acl_key)) do
     if string.sub(entry, 1, 6) == 'owner:' then found = found + 1 end
@@ -152,8 +151,8 @@ local function number_of_owners(room_key, acl_key)
   return found
 end
 
--- Whether the event would leave people in the room without an owner, whoever asks for it. The last
--- one of all may go.
+-- Whether the event would leave people in the room without an owner, whoever asks for it. An owner
+-- who is alone in the room may leave it.
 local function loses_last_owner(event, room_key, acl_key)
   local kind = event.type
   local steps_down = kind == 'member.joined' and event.subject_role ~= 'owner'
@@ -171,7 +170,7 @@ local function slow_mode_wait(event, room, room_key, role)
   return math.max(0, tonumber(posted_at) + room.slow_ms - now_ms)
 end
 
--- The error code that answers the event, or nil when its actor may do it; and ms to wait.
+-- The error code that answers the event, or nil if its actor may do it; and ms to wait.
 local function refusal(event, room, room_key, acl_key)
   if event.trusted == '1' then return nil end
   local role, muted_until = acl_of(acl_key, event.actor)
@@ -221,9 +220,9 @@ end
 -- The message at `seq`: its author, whether it is deleted, and whether by its author; or nil and
 -- the answer to give instead.
 --
--- `deletions` has message → seq of the event that last deleted or restored it, as long as that event
--- is in the hot tail (see `stored.lua`). So it tells all that happened to a message that is in the
--- tail too, and of any other all that PostgreSQL may not have held when the caller asked there.
+-- `deletions` maps a message to the seq of the event that last deleted or restored it, as long as
+-- that event is in the hot tail (see `stored.lua`). If the message is in the tail too, this is all
+-- that happened to it; otherwise it is all that PostgreSQL may have lacked when the caller asked.
 local function find_message(event, room, room_key, log_key, seq)
   if not seq or seq > room.head then return nil, {'no', 'not_found'} end
   local message
@@ -251,28 +250,31 @@ local function find_message(event, room, room_key, log_key, seq)
   return message
 end
 
--- What the message's being deleted, or not, says to an event about it; nil when that may be.
+-- The answer to an event about a message that follows from the message's being deleted or not; nil
+-- if the event is allowed.
 local function answer_of_deletion(event, message)
   if event.type == 'message.deleted' then
-    -- The first deletion stands, but for the author's own: what they take back, nobody restores.
+    -- The first deletion stands, except that the author's own replaces it: nobody restores that.
     local stands = message.deleted and (message.by_author or event.actor ~= message.author)
     return stands and {'same'} or nil
   end
-  -- Doors say so before; what comes too late all the same restores nothing.
+  -- The action has checked this; if the message has changed since, the event restores nothing.
   if event.type == 'message.restored' then return nil end
   return message.deleted and {'no', 'deleted'} or nil
 end
 
--- What stands on a message that somebody reacts to is kept for a while in a hash:
---   loaded: with which loading of the room it was made; complete: it knows what everybody has put
---   there; stored: else, up to where PostgreSQL had the room; distinct: how many different emoji
---   e<emoji>: how many people have it; u<user>: theirs, each followed by a line break
+-- The reactions to a message are kept for a while in a hash:
+--   loaded: the loading of the room in which it was made
+--   complete: present if it knows everybody's reactions
+--   stored: otherwise, up to which seq PostgreSQL held the room
+--   distinct: how many different emoji the message has
+--   e<emoji>: how many people have it; u<user>: that person's emoji, each followed by a line break
 
 local function has_emoji(own, emoji)
   return string.find('\n' .. own, '\n' .. emoji .. '\n', 1, true) ~= nil
 end
 
--- Puts an emoji of somebody on the message or takes it away. How many people have it then.
+-- Puts somebody's emoji on the message or takes it away. Returns how many people have it then.
 local function put_reaction(key, user, emoji, on)
   local own = redis.call('HGET', key, 'u' .. user) or ''
   if has_emoji(own, emoji) == on then
@@ -294,7 +296,7 @@ local function put_reaction(key, user, emoji, on)
   return math.max(people, 0)
 end
 
--- User, emoji and whether it is put on, of an entry that is a reaction to `target`; else nil.
+-- Of an entry that is a reaction to `target`: user, emoji and whether it is added. Otherwise nil.
 local function reaction_of(entry, target)
   local fields = {}
   for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
@@ -304,8 +306,8 @@ local function reaction_of(entry, target)
   return fields.actor, data.emoji, fields.type == 'reaction.added'
 end
 
--- Whether the hash at `key` holds what stands on the target, and what the actor has put there.
--- Makes it so from the hot tail or from what the caller has read; false: the caller reads again.
+-- Makes the hash at `key` hold the target's reactions and the actor's own, from the hot tail or
+-- from what the caller has read. Returns false if the caller must read again.
 local function know_reactions(event, room, log_key, key)
   local have = redis.call('HMGET', key, 'loaded', 'complete', 'stored', 'u' .. event.actor)
   local made = have[1] == room.loaded
@@ -326,7 +328,8 @@ local function know_reactions(event, room, log_key, key)
   if event.known == '' then return false end
   local known = cjson.decode(event.known)
   if made then
-    -- The actor has not reacted since the hash was made, and it was made of no less than this.
+    -- The actor has not reacted since the hash was made: what the caller read holds all of theirs,
+    -- unless it is older than the hash.
     if known.stored < tonumber(have[3]) then return false end
   else
     local unstored = room.head - known.stored
@@ -334,7 +337,7 @@ local function know_reactions(event, room, log_key, key)
     local newer = redis.call('XRANGE', log_key, string.format('(%.0f-0', known.stored), '+')
     if #newer < unstored then return false end
     for _, entry in ipairs(newer) do
-      if reaction_of(entry, target) then return false end  -- it is stored in a moment
+      if reaction_of(entry, target) then return false end  -- it will be stored in a moment
     end
     redis.call('DEL', key)
     local distinct = 0
@@ -350,7 +353,7 @@ local function know_reactions(event, room, log_key, key)
   return true
 end
 
--- Whether the message, or the actor on it, has as many different emoji as may be.
+-- Whether the message, or the actor on it, already has the most different emoji allowed.
 local function is_full(event, key)
   if event.type ~= 'reaction.added' then return false end
   local have = redis.call('HMGET', key, 'distinct', 'e' .. event.value, 'u' .. event.actor)
@@ -380,7 +383,7 @@ local function changes_nothing(event, room_key, acl_key)
   return false
 end
 
--- Keeps the number of owners, where the room has it, before the ACL changes.
+-- Updates the number of owners, if the room has one. Must run before the ACL changes.
 local function count_owners(event, room_key, acl_key)
   local owned = acl_of(acl_key, event.subject) == 'owner'
   local owns = event.type == 'member.joined' and event.subject_role == 'owner'
@@ -389,7 +392,7 @@ local function count_owners(event, room_key, acl_key)
   end
 end
 
--- The mute of who goes waits outside the ACL, and is taken up by who comes.
+-- When a muted member leaves, the mute is kept outside the ACL until they come back.
 local function keep_mute(mutes_key, subject, muted_until)
   if muted_until > now_ms then
     redis.call('HSET', mutes_key, subject, string.format('%.0f', muted_until))
@@ -455,12 +458,12 @@ local function append(event)
   local room = {
     head = tonumber(stored[2]), n = tonumber(stored[3]), kind = stored[4],
     archived = stored[5] == '1', slow_ms = tonumber(stored[6] or 0) * 1000,
-    loaded = stored[7] or '-',  -- loaded before there was such a field
+    loaded = stored[7] or '-',  -- an older version, without this field, loaded the room
   }
 
   local message, answer
   if HAS_TARGET[event.type] then
-    -- Rights first: somebody outside learns nothing about what the room holds.
+    -- Rights first: people outside must not learn what the room holds.
     if event.trusted ~= '1' and not acl_of(acl_key, event.actor) then
       return {'no', room.kind == 'public' and 'not_member' or 'not_found'}
     end
@@ -479,7 +482,7 @@ local function append(event)
   end
   if changes_nothing(event, room_key, acl_key) then return {'same'} end
   if event.type == 'member.joined' and event.value ~= '' and not acl_of(acl_key, event.subject) then
-    return {'no', 'not_found'}  -- a change of role brings nobody in who has left
+    return {'no', 'not_found'}  -- a change of role must not bring back somebody who has left
   end
   if loses_last_owner(event, room_key, acl_key) then return {'no', 'last_owner'} end
   local people

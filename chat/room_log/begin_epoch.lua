@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Gives a shard its epoch.
 --
--- Allowed without memory: a shard that has to begin anew is not drained before it has.
+-- May run when memory is full: a shard without an epoch cannot be drained.
 --
 -- KEYS[1] veche:{s}:epoch   ARGV epoch
 

@@ -1,10 +1,10 @@
 #!lua flags=no-writes
--- Which of some rooms of a shard are not as the caller knows them. Writes nothing.
+-- Returns those of some rooms of a shard that have changed since the caller read them.
 --
 -- KEYS[1] veche:{s}:epoch   (the rooms' keys derive from the shard's tag)
 -- ARGV    shard, then room, mark, …
 --         mark: 'epoch:head:stored:members', or '-:epoch of the shard' for a room not in the log
--- Returns the rooms whose mark is another one, each with that: {room, mark, …}
+-- Returns the rooms whose mark differs, each with its present mark: {room, mark, …}
 
 local epoch = redis.call('GET', KEYS[1])
 local rooms = 'veche:{' .. ARGV[1] .. '}:room:'

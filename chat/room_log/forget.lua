@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes one room out of the log, if PostgreSQL holds all of it, so that it is loaded anew.
 --
--- Allowed without memory, because it gives some back.
+-- May run when memory is full, because it frees some.
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] the room   KEYS[3] its acl   KEYS[4] its log
 -- KEYS[5] its loading ticket   KEYS[6] veche:{s}:active
@@ -11,7 +11,7 @@
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 local head = redis.call('HGET', KEYS[2], 'head')
 if head and head ~= ARGV[3] then return 0 end
--- The ticket too: whoever is reading the room in PostgreSQL at this moment reads it again.
+-- The ticket too: a process that is just reading the room from PostgreSQL must read it again.
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[2] .. ':deletions',
   KEYS[2] .. ':mutes')
 redis.call('ZREM', KEYS[6], ARGV[1])

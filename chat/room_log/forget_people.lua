@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Lifts restrictions of people that are over, if they are still those that the caller saw.
+-- Removes restrictions that have ended, unless they have changed since the caller read them.
 --
 -- KEYS[1] veche:{s}:people
 -- ARGV    user, entry as it was read, …

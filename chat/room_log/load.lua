@@ -1,14 +1,15 @@
 #!lua
 -- Puts a room into the log as PostgreSQL holds it.
 --
--- The loader took the ticket before it read PostgreSQL. Without it (another loader was later, or
--- this one took too long) what it read may be old, and a seq could be given out twice.
+-- The loader took the ticket before it read PostgreSQL. If it holds the ticket no longer (another
+-- loader took it, or this one was too slow), what it read may be out of date, and a seq could be
+-- given out twice.
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:room:<id>   KEYS[3] veche:{s}:active
 -- ARGV    ticket, epoch in PostgreSQL, head, n, kind, archived, room id, slow mode in seconds,
---         size of the ACL that the loader has put beside the room (0: none), owners,
---         mutes of people outside as JSON {user: until in ms as text},
---         then, if nothing was put beside, user, 'role:muted until in ms' or 'banned:0', …
+--         size of the ACL that the loader has put beside the room (0: none), number of owners,
+--         mutes of people outside the room as JSON {user: until in ms as text},
+--         then, if no ACL was put beside, user, 'role:muted until in ms' or 'banned:0', …
 -- Returns 'loaded', 'present', 'late' (read again), 'unstored' (drain first) or 'epoch' (log and
 -- PostgreSQL disagree).
 
@@ -20,8 +21,8 @@ local present = redis.call('HMGET', room_key, 'epoch', 'head', 'n', 'kind')
 if present[1] == epoch and present[2] and present[3] and present[4] then return 'present' end
 if redis.call('GET', ticket_key) ~= ARGV[1] then return 'late' end
 
--- A hot tail that goes further than PostgreSQL belongs to a room that only lost its hash: its
--- places are given out, so it comes back when they are stored.
+-- A hot tail that goes further than PostgreSQL belongs to a room that lost only its hash. Its
+-- places are taken, so the room can be loaded only after they are stored.
 local last = redis.call('XREVRANGE', log_key, '+', '-', 'COUNT', 1)[1]
 if last and tonumber(string.match(last[1], '^%d+')) > tonumber(ARGV[3]) then
   for i = 1, #last[2], 2 do
@@ -29,14 +30,14 @@ if last and tonumber(string.match(last[1], '^%d+')) > tonumber(ARGV[3]) then
   end
 end
 
--- What was put beside the room expires: without all of it people would be shut out.
+-- The ACL that was put beside the room expires. If a part were missing, members would be shut out.
 local coming_key = acl_key .. ':' .. ARGV[1]
 if ARGV[9] ~= '0' and redis.call('HLEN', coming_key) ~= tonumber(ARGV[9]) then return 'late' end
 
--- The server frees large ones beside its work.
+-- UNLINK, not DEL: the server frees large keys in the background.
 redis.call('UNLINK', room_key, acl_key, log_key, ticket_key, room_key .. ':deletions',
   room_key .. ':mutes')
--- Nothing else is ever called like this ticket, so hubs look at the ACL after every load.
+-- Tickets are unique, so `members` changes with every load, and hubs look at the ACL again.
 redis.call('HSET', room_key, 'epoch', epoch, 'head', ARGV[3], 'n', ARGV[4], 'stored', ARGV[3],
   'kind', ARGV[5], 'archived', ARGV[6], 'slow', ARGV[8], 'loaded', ARGV[1], 'members', ARGV[1],
   'owners', ARGV[10])

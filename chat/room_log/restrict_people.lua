@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Notes what people may not do in any room of the shard.
+-- Records what people may not do in any room of the shard.
 --
--- Allowed without memory: a shard that has to begin anew must know it first, and who is muted while
--- the log is full must be when it is not.
+-- May run when memory is full: a shard needs the restrictions before it begins a new epoch, and a
+-- mute must not be lost because the log was full when it was made.
 --
 -- KEYS[1] veche:{s}:people
 -- ARGV    user, entry, …

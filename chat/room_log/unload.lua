@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Takes rooms out of the log that have been idle and of which PostgreSQL holds everything.
+-- Takes rooms out of the log that have been idle and that PostgreSQL holds completely.
 --
--- Allowed without memory, because it gives some back.
+-- May run when memory is full, because it frees some.
 --
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:active
 -- ARGV    shard, epoch in PostgreSQL, idle since (ms since 1970), then room, seq in PostgreSQL, …
--- Returns how many rooms left.
+-- Returns how many rooms were taken out.
 
 local epoch, idle_since = ARGV[2], tonumber(ARGV[3])
 if redis.call('GET', KEYS[1]) ~= epoch then return 0 end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Writes something, for `WAITAOF` to say whether it has reached the append-only file.
+-- Writes something, so that `WAITAOF` can tell whether it has reached the append-only file.
 --
--- Allowed without memory: it is a handful of bytes, and a full log is to be drained.
+-- May run when memory is full: it writes a few bytes, and a full log must still be drained.
 --
 -- KEYS[1] veche:proof   ARGV lifetime in ms
 
