@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from django.db.models import Case, IntegerField, Q, Value, When
 
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.models import AuditEntry, Ban, Membership, User
 from chat.names.usernames import PROBE_USERNAME
 from chat.protocol import UserInfo
@@ -159,7 +159,7 @@ def banned_from(room_id: int, after: str, limit: int, text: str = "") -> list[Ba
     reasons = {
         entry.user_id: entry.reason
         for entry in AuditEntry.objects.filter(
-            room_id=room_id, action=Action.MEMBER_BAN, user_id__in=[ban.user_id for ban in bans]
+            room_id=room_id, action=Act.MEMBER_BAN, user_id__in=[ban.user_id for ban in bans]
         ).order_by("id")
     }
     return [

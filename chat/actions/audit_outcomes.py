@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from chat import dead_letters
 from chat.audit import entries as audit
 from chat.audit.entries import Kind, Result
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.models import AuditEntry
 from chat.persistence import stored_events
 from chat.room_log.reading import place_of_key
@@ -27,7 +27,7 @@ NOT_DONE_AFTER = timedelta(minutes=10)
 MAX_ENTRIES = 500
 
 # Their change is committed with the entry; only the person's rooms are told afterwards.
-DONE_WITH_THEIR_ENTRY = frozenset({Action.PERSON_MUTE, Action.PERSON_UNMUTE})
+DONE_WITH_THEIR_ENTRY = frozenset({Act.PERSON_MUTE, Act.PERSON_UNMUTE})
 
 
 def complete(now: datetime | None = None) -> int:

@@ -29,8 +29,8 @@ from uuid_utils.compat import uuid7
 from chat import room_log
 from chat.actions import audit_outcomes, ownership
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Channel, Result, Target
-from chat.audit.permissions import Action, check_staff, check_subject, role_may
+from chat.audit.entries import Actor, Channel, NewEntry, Result, Target
+from chat.audit.permissions import Act, check_staff, check_subject, role_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.events import (
@@ -64,9 +64,7 @@ MAX_MUTE_SECONDS = 366 * 24 * 3600
 MAX_SLOW_MODE_SECONDS = 6 * 3600
 
 # These acts need a reason. The socket's `delete` frame has no field for one.
-TAKES_AWAY = frozenset(
-    {Action.MESSAGE_DELETE, Action.MEMBER_MUTE, Action.MEMBER_REMOVE, Action.MEMBER_BAN}
-)
+TAKES_AWAY = frozenset({Act.MESSAGE_DELETE, Act.MEMBER_MUTE, Act.MEMBER_REMOVE, Act.MEMBER_BAN})
 
 Values = dict[str, Any]
 
@@ -101,10 +99,10 @@ async def delete_message(
     by: Actor, room_id: int, seq: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Hides a message; its text stays in the event log."""
-    author = await _author(by, Action.MESSAGE_DELETE, room_id, seq)
+    author = await _author(by, Act.MESSAGE_DELETE, room_id, seq)
     return await _act(
         by,
-        Action.MESSAGE_DELETE,
+        Act.MESSAGE_DELETE,
         audit.message_target(room_id, seq, author or None),
         options,
         before=await in_database(_message_state, room_id, seq),
@@ -122,7 +120,7 @@ async def restore_message(
     Nobody may restore their own message: it was deleted for what it says, so its author may not
     bring it back.
     """
-    author = await _author(by, Action.MESSAGE_RESTORE, room_id, seq)
+    author = await _author(by, Act.MESSAGE_RESTORE, room_id, seq)
     before = await in_database(_message_state, room_id, seq)
     earlier = await _earlier(by, options)
     if not earlier and author == by.user_id:
@@ -138,7 +136,7 @@ async def restore_message(
         raise ClientError("forbidden", "Its author deleted this message.")
     return await _act(
         by,
-        Action.MESSAGE_RESTORE,
+        Act.MESSAGE_RESTORE,
         audit.message_target(room_id, seq, author or None),
         options,
         before=before,
@@ -156,10 +154,10 @@ async def mute_member(
     The mute belongs to the person: it outlasts their leaving or being removed and coming back.
     """
     until = check_mute(seconds)
-    before = await _member(by, Action.MEMBER_MUTE, room_id, user_id)
+    before = await _member(by, Act.MEMBER_MUTE, room_id, user_id)
     return await _act(
         by,
-        Action.MEMBER_MUTE,
+        Act.MEMBER_MUTE,
         audit.member_target(room_id, user_id),
         options,
         before=before,
@@ -175,10 +173,10 @@ async def unmute_member(
     by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Lets a muted member write again."""
-    before = await _member(by, Action.MEMBER_UNMUTE, room_id, user_id)
+    before = await _member(by, Act.MEMBER_UNMUTE, room_id, user_id)
     return await _act(
         by,
-        Action.MEMBER_UNMUTE,
+        Act.MEMBER_UNMUTE,
         audit.member_target(room_id, user_id),
         options,
         before=before,
@@ -195,10 +193,10 @@ async def remove_member(
 
     When staff remove the only owner, the next in line is made owner first (`ownership`).
     """
-    before = await _member(by, Action.MEMBER_REMOVE, room_id, user_id, for_good=True)
+    before = await _member(by, Act.MEMBER_REMOVE, room_id, user_id, for_good=True)
     return await _act(
         by,
-        Action.MEMBER_REMOVE,
+        Act.MEMBER_REMOVE,
         audit.member_target(room_id, user_id),
         options,
         before=before,
@@ -212,10 +210,10 @@ async def ban_member(
     by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Keeps somebody out of a room until the ban is lifted; removes them if they are a member."""
-    before = await _member(by, Action.MEMBER_BAN, room_id, user_id, for_good=True)
+    before = await _member(by, Act.MEMBER_BAN, room_id, user_id, for_good=True)
     return await _act(
         by,
-        Action.MEMBER_BAN,
+        Act.MEMBER_BAN,
         audit.member_target(room_id, user_id),
         options,
         before=before,
@@ -229,10 +227,10 @@ async def unban_member(
     by: Actor, room_id: int, user_id: int, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Lifts a ban: the person may enter the room again, but is not brought in."""
-    before = await _member(by, Action.MEMBER_UNBAN, room_id, user_id, for_good=True)
+    before = await _member(by, Act.MEMBER_UNBAN, room_id, user_id, for_good=True)
     return await _act(
         by,
-        Action.MEMBER_UNBAN,
+        Act.MEMBER_UNBAN,
         audit.member_target(room_id, user_id),
         options,
         before=before,
@@ -252,13 +250,13 @@ async def set_role(
     if role != Role.OWNER and not await _earlier(by, options):
         await ownership.check_owner_stays(room_id, user_id)
     before = await _member(
-        by, Action.MEMBER_ROLE, room_id, user_id, for_good=True, may_be_oneself=True
+        by, Act.MEMBER_ROLE, room_id, user_id, for_good=True, may_be_oneself=True
     )
     if before["role"] is None:
         raise ClientError("not_found", "There is no such member.")
     return await _act(
         by,
-        Action.MEMBER_ROLE,
+        Act.MEMBER_ROLE,
         audit.member_target(room_id, user_id),
         options,
         before=before,
@@ -277,10 +275,10 @@ async def set_slow_mode(
     """
     if not 0 <= seconds <= MAX_SLOW_MODE_SECONDS:
         raise ClientError("bad_request", f"Slow mode: 0 to {MAX_SLOW_MODE_SECONDS:,} seconds.")
-    room = await _room(by, Action.ROOM_SLOW_MODE, room_id, not_direct=True)
+    room = await _room(by, Act.ROOM_SLOW_MODE, room_id, not_direct=True)
     return await _act(
         by,
-        Action.ROOM_SLOW_MODE,
+        Act.ROOM_SLOW_MODE,
         audit.room_target(room_id),
         options,
         before={"slow_mode_seconds": room.slow_mode_seconds},
@@ -294,11 +292,11 @@ async def archive_room(
     by: Actor, room_id: int, archived: bool, options: Options = NO_OPTIONS
 ) -> Outcome:
     """Closes a room to writing, or opens it again. Its history stays readable."""
-    action = Action.ROOM_ARCHIVE if archived else Action.ROOM_UNARCHIVE
-    room = await _room(by, action, room_id, not_direct=True)
+    act = Act.ROOM_ARCHIVE if archived else Act.ROOM_UNARCHIVE
+    room = await _room(by, act, room_id, not_direct=True)
     return await _act(
         by,
-        action,
+        act,
         audit.room_target(room_id),
         options,
         before={"archived": room.archived_at is not None},
@@ -319,17 +317,17 @@ def check_mute(seconds: int) -> datetime:
 # Rights
 
 
-async def _room(by: Actor, action: Action, room_id: int, *, not_direct: bool = False) -> Room:
-    """The room, if the actor may do `action` there.
+async def _room(by: Actor, act: Act, room_id: int, *, not_direct: bool = False) -> Room:
+    """The room, if the actor may do `act` there.
 
     Raises: ClientError `not_found` or `not_member` for actors that must not see it, `forbidden`.
     """
     if by.staff:
-        room = await in_database(_staff_room, by.person, action, room_id)
+        room = await in_database(_staff_room, by.person, act, room_id)
         await room_log.ensure_loaded([room_id])
     else:
         seen = await access.as_member(by.person, room_id)
-        if not role_may(seen.role, action):
+        if not role_may(seen.role, act):
             raise ClientError("forbidden", "You may not do this here.")
         room = seen.room
     if not_direct and room.kind == RoomKind.DIRECT:
@@ -339,8 +337,8 @@ async def _room(by: Actor, action: Action, room_id: int, *, not_direct: bool = F
     return room
 
 
-def _staff_room(user_id: int, action: Action, room_id: int) -> Room:
-    check_staff(User.objects.get(pk=user_id), action)
+def _staff_room(user_id: int, act: Act, room_id: int) -> Room:
+    check_staff(User.objects.get(pk=user_id), act)
     room = Room.objects.filter(pk=room_id).first()
     if room is None:
         raise access.no_such_room()
@@ -349,7 +347,7 @@ def _staff_room(user_id: int, action: Action, room_id: int) -> Room:
 
 async def _member(
     by: Actor,
-    action: Action,
+    act: Act,
     room_id: int,
     user_id: int,
     *,
@@ -360,7 +358,7 @@ async def _member(
 
     `for_good`: not for direct conversations. The append compares the members' ranks.
     """
-    await _room(by, action, room_id, not_direct=for_good)
+    await _room(by, act, room_id, not_direct=for_good)
     if by.user_id == user_id and not (may_be_oneself and not by.staff):
         raise ClientError("forbidden", "Nobody may do this to themselves.")
     before = await in_database(_member_state, by, room_id, user_id)
@@ -389,9 +387,9 @@ def _member_state(by: Actor, room_id: int, user_id: int) -> Values:
     }
 
 
-async def _author(by: Actor, action: Action, room_id: int, seq: int) -> int:
+async def _author(by: Actor, act: Act, room_id: int, seq: int) -> int:
     """Who wrote the message, if the actor may act on it; 0 for nobody."""
-    await _room(by, action, room_id)
+    await _room(by, act, room_id)
     author = await author_of(room_id, seq)
     if author is None:
         raise ClientError("not_found", "There is no such message.")
@@ -420,7 +418,7 @@ async def _earlier(by: Actor, options: Options) -> bool:
 
 async def _act(
     by: Actor,
-    action: Action,
+    act: Act,
     target: Target,
     options: Options,
     *,
@@ -433,7 +431,7 @@ async def _act(
 
     `data` derives the event's data from the entry, so that a repeat derives the same.
     """
-    reason = audit.check_reason(options.reason, needed=_needs_reason(by, action, target))
+    reason = audit.check_reason(options.reason, needed=_needs_reason(by, act, target))
     key = str(uuid7()) if options.key is None else options.key
     is_old = check_key(key, clocks.LOG.now()) is KeyAge.OLD
     if is_old and not await _earlier(by, options):
@@ -444,9 +442,9 @@ async def _act(
             reason=RefusalReason.PAGE_TOO_OLD,
             rule=Rule.KEY_OF_AN_ACT_IS_RECENT,
         )
-    act = Act(
+    new = NewEntry(
         by=by,
-        action=action,
+        action=act,
         target=target,
         reason=reason,
         before=before,
@@ -455,14 +453,14 @@ async def _act(
         report=options.report,
         batch=options.batch,
     )
-    entry, outcome, _ = await in_database(audit.begin, act)
+    entry, outcome, _ = await in_database(audit.begin, new)
     if outcome is not None:
         return outcome_of(outcome)
     if is_old and (seq := await in_database(audit_outcomes.find_place, entry)) is not None:
         return await _settle(entry.pk, Result.DONE, seq=seq)
     crash_point("moderation.before_append")
     assert target.room is not None
-    if by.staff and action in (Action.MEMBER_REMOVE, Action.MEMBER_BAN):
+    if by.staff and act in (Act.MEMBER_REMOVE, Act.MEMBER_BAN):
         assert target.user is not None
         await ownership.hand_over(target.room, target.user)
     event = NewEvent(
@@ -493,8 +491,8 @@ def _was(entry: AuditEntry) -> Role | None:
     return None if role is None else Role(role)
 
 
-def _needs_reason(by: Actor, action: Action, target: Target) -> bool:
-    takes_away = action in TAKES_AWAY and target.user != by.user_id
+def _needs_reason(by: Actor, act: Act, target: Target) -> bool:
+    takes_away = act in TAKES_AWAY and target.user != by.user_id
     return by.channel == Channel.ADMIN or (takes_away and by.channel != Channel.SOCKET)
 
 

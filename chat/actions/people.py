@@ -25,8 +25,8 @@ from chat import room_log
 from chat.actions import ownership, rooms
 from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Begun, Channel, Result
-from chat.audit.permissions import Action, check_staff, check_subject
+from chat.audit.entries import Actor, Begun, Channel, NewEntry, Result
+from chat.audit.permissions import Act, check_staff, check_subject
 from chat.errors import ClientError
 from chat.events import EventData, EventType, MemberMuted, MemberUnmuted
 from chat.models import AuditEntry, AuditOutcome, Membership, User
@@ -49,7 +49,7 @@ async def mute_person(
     """Keeps somebody from writing in any room for 1 s to 366 days from now."""
     until = check_mute(seconds)
     entry, outcome, _ = await in_database(
-        _change, by, Action.PERSON_MUTE, user_id, options, {"muted_until": until.isoformat()}
+        _change, by, Act.PERSON_MUTE, user_id, options, {"muted_until": until.isoformat()}
     )
     if outcome is not None:
         return outcome_of(outcome)
@@ -63,7 +63,7 @@ async def mute_person(
 async def unmute_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
     """Ends a mute everywhere. Mutes in single rooms remain."""
     entry, outcome, _ = await in_database(
-        _change, by, Action.PERSON_UNMUTE, user_id, options, {"muted_until": None}
+        _change, by, Act.PERSON_UNMUTE, user_id, options, {"muted_until": None}
     )
     if outcome is not None:
         return outcome_of(outcome)
@@ -78,7 +78,7 @@ async def deactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIO
     In rooms that nobody else owns, the next in line becomes owner (`ownership`).
     """
     _, outcome, _ = await in_database(
-        _change, by, Action.PERSON_DEACTIVATE, user_id, options, {"active": False}
+        _change, by, Act.PERSON_DEACTIVATE, user_id, options, {"active": False}
     )
     assert outcome is not None
     await ownership.pass_on_rooms_of(user_id)
@@ -88,15 +88,13 @@ async def deactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIO
 async def reactivate_person(by: Actor, user_id: int, options: Options = NO_OPTIONS) -> Outcome:
     """Lets somebody sign in again, with the rooms they were in. Sessions and tokens stay ended."""
     _, outcome, _ = await in_database(
-        _change, by, Action.PERSON_REACTIVATE, user_id, options, {"active": True}
+        _change, by, Act.PERSON_REACTIVATE, user_id, options, {"active": True}
     )
     assert outcome is not None
     return outcome_of(outcome)
 
 
-def _change(
-    by: Actor, action: Action, user_id: int, options: Options, after: dict[str, Any]
-) -> Begun:
+def _change(by: Actor, act: Act, user_id: int, options: Options, after: dict[str, Any]) -> Begun:
     """Commits entry and change in one transaction, then tells the log. A repeat changes nothing."""
     reason = audit.check_reason(options.reason, needed=by.channel == Channel.ADMIN)
     if options.key is not None:
@@ -107,12 +105,12 @@ def _change(
         if subject is None:
             raise ClientError("not_found", "There is no such person.")
         actor = User.objects.get(pk=by.person)
-        check_staff(actor, action)
+        check_staff(actor, act)
         check_subject(actor, subject)
         begun = audit.begin(
-            Act(
+            NewEntry(
                 by=by,
-                action=action,
+                action=act,
                 target=audit.person_target(user_id),
                 reason=reason,
                 before=_state(subject),
@@ -123,7 +121,7 @@ def _change(
             )
         )
         if begun.is_new:
-            begun = _APPLY[action](begun, subject)
+            begun = _APPLY[act](begun, subject)
     if begun.is_new:
         try:
             restrictions.tell(user_id)
@@ -174,11 +172,11 @@ def _done(begun: Begun, result: Result) -> Begun:
     return begun._replace(outcome=AuditOutcome.objects.get(pk=begun.entry.pk))
 
 
-_APPLY: dict[Action, Callable[[Begun, User], Begun]] = {
-    Action.PERSON_MUTE: _mute,
-    Action.PERSON_UNMUTE: _mute,
-    Action.PERSON_DEACTIVATE: _deactivate,
-    Action.PERSON_REACTIVATE: _reactivate,
+_APPLY: dict[Act, Callable[[Begun, User], Begun]] = {
+    Act.PERSON_MUTE: _mute,
+    Act.PERSON_UNMUTE: _mute,
+    Act.PERSON_DEACTIVATE: _deactivate,
+    Act.PERSON_REACTIVATE: _reactivate,
 }
 
 

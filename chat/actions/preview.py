@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from chat.accounts import tokens
 from chat.audit.entries import Kind
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.events import Role, RoomKind
 from chat.models import Ban, Membership, Message, Reaction, Room, User
 
@@ -22,22 +22,22 @@ Place = tuple[int, ...]
 
 MAX_PLACES = 200
 
-KINDS: dict[Action, Kind] = {
-    Action.MESSAGE_DELETE: Kind.MESSAGE,
-    Action.MESSAGE_RESTORE: Kind.MESSAGE,
-    Action.MEMBER_MUTE: Kind.MEMBER,
-    Action.MEMBER_UNMUTE: Kind.MEMBER,
-    Action.MEMBER_REMOVE: Kind.MEMBER,
-    Action.MEMBER_BAN: Kind.MEMBER,
-    Action.MEMBER_UNBAN: Kind.MEMBER,
-    Action.MEMBER_ROLE: Kind.MEMBER,
-    Action.ROOM_SLOW_MODE: Kind.ROOM,
-    Action.ROOM_ARCHIVE: Kind.ROOM,
-    Action.ROOM_UNARCHIVE: Kind.ROOM,
-    Action.PERSON_MUTE: Kind.PERSON,
-    Action.PERSON_UNMUTE: Kind.PERSON,
-    Action.PERSON_DEACTIVATE: Kind.PERSON,
-    Action.PERSON_REACTIVATE: Kind.PERSON,
+KINDS: dict[Act, Kind] = {
+    Act.MESSAGE_DELETE: Kind.MESSAGE,
+    Act.MESSAGE_RESTORE: Kind.MESSAGE,
+    Act.MEMBER_MUTE: Kind.MEMBER,
+    Act.MEMBER_UNMUTE: Kind.MEMBER,
+    Act.MEMBER_REMOVE: Kind.MEMBER,
+    Act.MEMBER_BAN: Kind.MEMBER,
+    Act.MEMBER_UNBAN: Kind.MEMBER,
+    Act.MEMBER_ROLE: Kind.MEMBER,
+    Act.ROOM_SLOW_MODE: Kind.ROOM,
+    Act.ROOM_ARCHIVE: Kind.ROOM,
+    Act.ROOM_UNARCHIVE: Kind.ROOM,
+    Act.PERSON_MUTE: Kind.PERSON,
+    Act.PERSON_UNMUTE: Kind.PERSON,
+    Act.PERSON_DEACTIVATE: Kind.PERSON,
+    Act.PERSON_REACTIVATE: Kind.PERSON,
 }
 
 
@@ -60,8 +60,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, int]
 
 
-def preview(action: Action, places: Sequence[Place]) -> Preview:
-    """What `action` would do to targets at (room, seq), (room, user), (user,) or (room,).
+def preview(act: Act, places: Sequence[Place]) -> Preview:
+    """What `act` would do to targets at (room, seq), (room, user), (user,) or (room,).
 
     `problem` is one of not_found, unchanged, direct, last_owner; `warning` is last_owner.
 
@@ -69,7 +69,7 @@ def preview(action: Action, places: Sequence[Place]) -> Preview:
     """
     if len(places) > MAX_PLACES:
         raise ValueError(f"At most {MAX_PLACES} at a time.")
-    kind = KINDS.get(action)
+    kind = KINDS.get(act)
     if kind is None:
         raise ValueError("This act has no preview.")
     of_one = {
@@ -78,7 +78,7 @@ def preview(action: Action, places: Sequence[Place]) -> Preview:
         Kind.ROOM: _room,
         Kind.PERSON: _person,
     }[kind]
-    effects = [of_one(action, place) for place in places]
+    effects = [of_one(act, place) for place in places]
     return Preview(effects=effects, totals=_totals(effects, kind))
 
 
@@ -93,13 +93,13 @@ def _totals(effects: Iterable[Effect], kind: Kind) -> dict[str, int]:
     return dict(totals)
 
 
-def _message(action: Action, place: Place) -> Effect:
+def _message(act: Act, place: Place) -> Effect:
     room, seq = place
     row = Message.objects.filter(room_id=room, seq=seq).values_list("deleted_at").first()
     if row is None:
         return Effect(place=place, counts={}, problem="not_found")
     deleted = row[0] is not None
-    if deleted == (action == Action.MESSAGE_DELETE):
+    if deleted == (act == Act.MESSAGE_DELETE):
         return Effect(place=place, counts={}, problem="unchanged")
     counts = {
         "rooms": 1,
@@ -109,7 +109,7 @@ def _message(action: Action, place: Place) -> Effect:
     return Effect(place=place, counts=counts)
 
 
-def _member(action: Action, place: Place) -> Effect:
+def _member(act: Act, place: Place) -> Effect:
     room, user = place
     kind = Room.objects.filter(pk=room).values_list("kind", flat=True).first()
     membership = Membership.objects.filter(room_id=room, user_id=user).first()
@@ -117,16 +117,16 @@ def _member(action: Action, place: Place) -> Effect:
     problem = warning = ""
     if kind is None or not User.objects.filter(pk=user).exists():
         problem = "not_found"
-    elif kind == RoomKind.DIRECT and action not in (Action.MEMBER_MUTE, Action.MEMBER_UNMUTE):
+    elif kind == RoomKind.DIRECT and act not in (Act.MEMBER_MUTE, Act.MEMBER_UNMUTE):
         problem = "direct"
-    elif action in (Action.MEMBER_BAN, Action.MEMBER_UNBAN):
-        problem = "unchanged" if banned == (action == Action.MEMBER_BAN) else ""
+    elif act in (Act.MEMBER_BAN, Act.MEMBER_UNBAN):
+        problem = "unchanged" if banned == (act == Act.MEMBER_BAN) else ""
     elif membership is None:
         problem = "not_found"
     if not problem and membership is not None and _is_last_owner(room, membership):
-        if action == Action.MEMBER_ROLE:
+        if act == Act.MEMBER_ROLE:
             problem = "last_owner"
-        elif action in (Action.MEMBER_REMOVE, Action.MEMBER_BAN):
+        elif act in (Act.MEMBER_REMOVE, Act.MEMBER_BAN):
             warning = "last_owner"
     return Effect(place=place, counts={"rooms": 1}, problem=problem, warning=warning)
 
@@ -136,7 +136,7 @@ def _is_last_owner(room: int, membership: Membership) -> bool:
     return membership.role == Role.OWNER and owners.count() == 1
 
 
-def _room(action: Action, place: Place) -> Effect:
+def _room(act: Act, place: Place) -> Effect:
     (room_id,) = place
     room = Room.objects.filter(pk=room_id).first()
     if room is None:
@@ -144,29 +144,29 @@ def _room(action: Action, place: Place) -> Effect:
     if room.kind == RoomKind.DIRECT:
         return Effect(place=place, counts={}, problem="direct")
     members = Membership.objects.filter(room=room)
-    if action == Action.ROOM_SLOW_MODE:
+    if act == Act.ROOM_SLOW_MODE:
         members = members.filter(role=Role.MEMBER)
-    elif (room.archived_at is not None) == (action == Action.ROOM_ARCHIVE):
+    elif (room.archived_at is not None) == (act == Act.ROOM_ARCHIVE):
         return Effect(place=place, counts={}, problem="unchanged")
     return Effect(place=place, counts={"rooms": 1, "members": members.count()})
 
 
-def _person(action: Action, place: Place) -> Effect:
+def _person(act: Act, place: Place) -> Effect:
     (user_id,) = place
     user = User.objects.filter(pk=user_id).first()
     if user is None:
         return Effect(place=place, counts={}, problem="not_found")
     memberships = Membership.objects.filter(user=user)
     counts = {"rooms": memberships.count()}
-    if action == Action.PERSON_DEACTIVATE:
+    if act == Act.PERSON_DEACTIVATE:
         counts["tokens"] = tokens.live_tokens(user.pk).count()
         counts["sessions"] = sum(one.exists() for one in UserSession.objects.filter(user=user))
-    switches = action in (Action.PERSON_DEACTIVATE, Action.PERSON_REACTIVATE)
-    if switches and user.is_active == (action == Action.PERSON_REACTIVATE):
+    switches = act in (Act.PERSON_DEACTIVATE, Act.PERSON_REACTIVATE)
+    if switches and user.is_active == (act == Act.PERSON_REACTIVATE):
         return Effect(place=place, counts={}, problem="unchanged")
     owned = memberships.filter(role=Role.OWNER).values_list("room_id", flat=True)
     shared = Membership.objects.filter(
         ~Q(user=user), room_id__in=list(owned), role=Role.OWNER
     ).values_list("room_id", flat=True)
-    alone = bool(set(owned) - set(shared)) and action == Action.PERSON_DEACTIVATE
+    alone = bool(set(owned) - set(shared)) and act == Act.PERSON_DEACTIVATE
     return Effect(place=place, counts=counts, warning="last_owner" if alone else "")

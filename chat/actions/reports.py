@@ -22,8 +22,8 @@ from django.utils import timezone
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome, Values
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Channel
-from chat.audit.permissions import Action, check_staff, role_may, staff_may
+from chat.audit.entries import Actor, Channel, NewEntry
+from chat.audit.permissions import Act, check_staff, role_may, staff_may
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason, Unavailable
 from chat.hints import to_hubs
@@ -44,14 +44,14 @@ CLAIM = timedelta(minutes=2)
 
 # What a report can be resolved with. The last two are for staff.
 RESOLVING = (
-    Action.MESSAGE_DELETE,
-    Action.MEMBER_MUTE,
-    Action.MEMBER_REMOVE,
-    Action.MEMBER_BAN,
-    Action.PERSON_MUTE,
-    Action.PERSON_DEACTIVATE,
+    Act.MESSAGE_DELETE,
+    Act.MEMBER_MUTE,
+    Act.MEMBER_REMOVE,
+    Act.MEMBER_BAN,
+    Act.PERSON_MUTE,
+    Act.PERSON_DEACTIVATE,
 )
-TAKES_SECONDS = frozenset({Action.MEMBER_MUTE, Action.PERSON_MUTE})
+TAKES_SECONDS = frozenset({Act.MEMBER_MUTE, Act.PERSON_MUTE})
 
 
 async def report_message(
@@ -123,7 +123,7 @@ async def assign(by: Actor, report_id: int, assignee_id: int | None, reason: str
 
     Owners and moderators of a room may only take a report themselves or give it back.
     """
-    await _check_right(by, Action.REPORT_ASSIGN, report_id)
+    await _check_right(by, Act.REPORT_ASSIGN, report_id)
     if not by.staff and assignee_id not in (None, by.user_id):
         raise ClientError("forbidden", "Take the report yourself, or give it back.")
     return await in_database(_assign, by, report_id, assignee_id, reason)
@@ -134,7 +134,7 @@ def _assign(by: Actor, report_id: int, assignee_id: int | None, reason: str) -> 
         report = _locked(report_id)
         if by.staff and assignee_id is not None:
             assignee = User.objects.filter(pk=assignee_id).first()
-            if assignee is None or not staff_may(assignee, Action.REPORT_RESOLVE):
+            if assignee is None or not staff_may(assignee, Act.REPORT_RESOLVE):
                 raise ClientError("bad_request", "This person may not work on reports.")
         before: Values = {"state": report.state, "assignee": report.assignee_id}
         report.state = Report.State.OPEN if assignee_id is None else Report.State.ASSIGNED
@@ -144,7 +144,7 @@ def _assign(by: Actor, report_id: int, assignee_id: int | None, reason: str) -> 
         if before == after:
             return report
         report.save(update_fields=["state", "assignee", "assigned_at"])
-        audit.record(_act(by, Action.REPORT_ASSIGN, report, reason, before, after))
+        audit.record(_entry(by, Act.REPORT_ASSIGN, report, reason, before, after))
     return report
 
 
@@ -153,10 +153,10 @@ async def dismiss(by: Actor, report_id: int, reason: str = "", answer: str = "")
 
     `reason` is for the audit log, `answer` for the reporters. Raises ClientError like `resolve`.
     """
-    await _check_right(by, Action.REPORT_DISMISS, report_id)
+    await _check_right(by, Act.REPORT_DISMISS, report_id)
     why = audit.check_reason(reason, needed=by.channel == Channel.ADMIN)
     closed = await in_database(
-        _close, by, report_id, Action.REPORT_DISMISS, None, why, _answer(answer)
+        _close, by, report_id, Act.REPORT_DISMISS, None, why, _answer(answer)
     )
     await _tell(closed)
     return closed
@@ -165,7 +165,7 @@ async def dismiss(by: Actor, report_id: int, reason: str = "", answer: str = "")
 async def resolve(
     by: Actor,
     report_id: int,
-    action: Action,
+    act: Act,
     *,
     seconds: int | None = None,
     answer: str = "",
@@ -180,10 +180,10 @@ async def resolve(
     Raises: ClientError when the act is refused, `rate_limited` while somebody else works on the
     report (see `CLAIM`), `key_conflict` when it is closed.
     """
-    report = await _check_right(by, Action.REPORT_RESOLVE, report_id)
-    if action not in RESOLVING:
+    report = await _check_right(by, Act.REPORT_RESOLVE, report_id)
+    if act not in RESOLVING:
         raise ClientError("bad_request", f"Action: one of {', '.join(RESOLVING)}.")
-    if (seconds is not None) != (action in TAKES_SECONDS):
+    if (seconds is not None) != (act in TAKES_SECONDS):
         raise ClientError("bad_request", "Seconds belong to a mute, and to nothing else.")
     if report.state not in Report.WAITING:
         raise _closed()
@@ -192,42 +192,40 @@ async def resolve(
     chosen = Options(reason=reason, key=options.key, report=report.pk, batch=options.batch)
     claim = await in_database(_claim, by, report_id)
     try:
-        outcome = await _do(by, report, action, seconds or 0, chosen)
+        outcome = await _do(by, report, act, seconds or 0, chosen)
     except Unavailable:
         raise  # the act may be done: the same person repeats the call
     except ClientError:
         with contextlib.suppress(Unavailable):  # the claim then expires by itself
             await in_database(_give_back, claim)
         raise
-    closed = await in_database(
-        _close, by, report_id, Action.REPORT_RESOLVE, action, reason, text, claim
-    )
+    closed = await in_database(_close, by, report_id, Act.REPORT_RESOLVE, act, reason, text, claim)
     await _tell(closed)
     return closed, outcome
 
 
-async def _do(by: Actor, report: Report, action: Action, seconds: int, options: Options) -> Outcome:
+async def _do(by: Actor, report: Report, act: Act, seconds: int, options: Options) -> Outcome:
     room, author = report.room_id, report.author_id
-    if action == Action.MESSAGE_DELETE:
+    if act == Act.MESSAGE_DELETE:
         return await moderation.delete_message(by, room, report.seq, options)
     if author is None:
         raise ClientError(
             "bad_request", "This message has no author to act on.", rule=Rule.HAS_AUTHOR
         )
-    if action == Action.MEMBER_MUTE:
+    if act == Act.MEMBER_MUTE:
         return await moderation.mute_member(by, room, author, seconds, options)
-    if action == Action.MEMBER_REMOVE:
+    if act == Act.MEMBER_REMOVE:
         return await moderation.remove_member(by, room, author, options)
-    if action == Action.MEMBER_BAN:
+    if act == Act.MEMBER_BAN:
         return await moderation.ban_member(by, room, author, options)
     if not by.staff:
         raise ClientError("forbidden", "Only staff may do this.")
-    if action == Action.PERSON_MUTE:
+    if act == Act.PERSON_MUTE:
         return await people.mute_person(by, author, seconds, options)
     return await people.deactivate_person(by, author, options)
 
 
-async def _check_right(by: Actor, action: Action, report_id: int) -> Report:
+async def _check_right(by: Actor, act: Act, report_id: int) -> Report:
     """The report, if the actor may work on it.
 
     Raises: ClientError `not_found` both for a missing report and for one they may not see.
@@ -235,7 +233,7 @@ async def _check_right(by: Actor, action: Action, report_id: int) -> Report:
     report = await in_database(Report.objects.filter(pk=report_id).first)
     if by.staff:
         user = await in_database(User.objects.get, pk=by.person)
-        await in_database(check_staff, user, action)
+        await in_database(check_staff, user, act)
         if report is None:
             raise no_such_report()
         return report
@@ -247,7 +245,7 @@ async def _check_right(by: Actor, action: Action, report_id: int) -> Report:
         if refused.code == "unavailable":
             raise
         raise no_such_report() from refused
-    if not role_may(seen.role, action):
+    if not role_may(seen.role, act):
         raise no_such_report()
     return report
 
@@ -305,8 +303,8 @@ def _check_free(by: Actor, reports: list[Report], now: datetime) -> None:
 def _close(
     by: Actor,
     report_id: int,
-    act: Action,
-    resolution: Action | None,
+    act: Act,
+    resolution: Act | None,
     reason: str,
     answer: str,
     claim: _Claim | None = None,
@@ -321,11 +319,11 @@ def _close(
                 before = {"state": claim.state, "assignee": claim.assignee}
             _end(by, report, resolution, answer, timezone.now())
             after: Values = {"state": report.state, "resolution": report.resolution}
-            audit.record(_act(by, act, report, reason, before, after))
+            audit.record(_entry(by, act, report, reason, before, after))
     return reports
 
 
-def _end(by: Actor, report: Report, resolution: Action | None, answer: str, now: datetime) -> None:
+def _end(by: Actor, report: Report, resolution: Act | None, answer: str, now: datetime) -> None:
     report.state = Report.State.DISMISSED if resolution is None else Report.State.RESOLVED
     report.resolution = "" if resolution is None else resolution
     report.answer = answer
@@ -373,17 +371,17 @@ def _closed() -> ClientError:
     )
 
 
-def _act(
+def _entry(
     by: Actor,
-    action: Action,
+    act: Act,
     report: Report,
     reason: str,
     before: Values,
     after: Values,
-) -> Act:
-    return Act(
+) -> NewEntry:
+    return NewEntry(
         by=by,
-        action=action,
+        action=act,
         target=audit.report_target(report.pk, report.room_id, report.seq, report.author_id),
         reason=reason,
         before=before,

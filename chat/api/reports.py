@@ -16,7 +16,7 @@ from chat.api.forms import breaks
 from chat.api.moderation import check_moderates
 from chat.api.requests import MODERATING, READS, REPORTS, WRITES, SignedInRequest, by
 from chat.api.rooms import ERRORS, Key, RoomId
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.broken_rules import Rule
 from chat.models import Report
 from chat.protocol import MAX_ID
@@ -145,7 +145,7 @@ async def resolve(
     await actions.resolve(
         by(request),
         report_id,
-        Action(body.action),
+        Act(body.action),
         seconds=body.seconds,
         answer=body.answer,
         options=Options(reason=body.reason, key=key),

@@ -24,7 +24,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.audit.client_address import client_address
-from chat.audit.permissions import IN_ROOM, Action
+from chat.audit.permissions import IN_ROOM, Act
 from chat.errors import ClientError
 from chat.models import AuditEntry, AuditOutcome, User
 from chat.names.labels import check_label
@@ -70,11 +70,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     user: int | None = None
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody is about to do. `after` is the state asked for, `before` the present one."""
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """The entry of an act that is about to be done.
+
+    `after` is the state asked for, `before` the present one.
+    """
 
     by: Actor
-    action: Action
+    action: Act
     target: Target
     reason: str = ""
     before: dict[str, Any] | None = None
@@ -153,7 +156,7 @@ class Begun(NamedTuple):
     is_new: bool
 
 
-def begin(act: Act) -> Begun:
+def begin(new: NewEntry) -> Begun:
     """Commits the entry of an act that is about to be done.
 
     For a key used before, returns the earlier entry: the act is not done again, and the entry's
@@ -163,24 +166,24 @@ def begin(act: Act) -> Begun:
     """
     try:
         with transaction.atomic():
-            return Begun(_insert(act), None, True)
+            return Begun(_insert(new), None, True)
     except IntegrityError:
-        found = _earlier(act)
+        found = _earlier(new)
         if found is None:
             raise
     same = (found.action, found.target_kind, found.target_id) == (
-        act.action,
-        act.target.kind,
-        act.target.id,
+        new.action,
+        new.target.kind,
+        new.target.id,
     )
     if not same:
         raise ClientError("key_conflict", "This key was used before for something else.")
     return Begun(found, AuditOutcome.objects.filter(pk=found.pk).first(), False)
 
 
-def record(act: Act, result: Result = Result.DONE, detail: str = "") -> AuditEntry:
+def record(new: NewEntry, result: Result = Result.DONE, detail: str = "") -> AuditEntry:
     """Writes entry and outcome together, within the caller's transaction."""
-    entry = _insert(act)
+    entry = _insert(new)
     settle(entry.pk, result, detail=detail)
     return entry
 
@@ -206,7 +209,7 @@ def record_private_read(by: Actor, room: int, what: str) -> None:
 
     `what` says which part, such as "history from 120": positions, never words.
     """
-    record(Act(by=by, action=Action.ROOM_READ, target=room_target(room), after={"read": what}))
+    record(NewEntry(by=by, action=Act.ROOM_READ, target=room_target(room), after={"read": what}))
 
 
 def without_outcome(before: datetime, limit: int) -> QuerySet[AuditEntry]:
@@ -228,14 +231,14 @@ def of_room(room: int, viewer: int, before_id: int, limit: int) -> list[AuditEnt
     )
 
 
-def _earlier(act: Act) -> AuditEntry | None:
-    if act.key is None or act.by.user_id is None:
+def _earlier(new: NewEntry) -> AuditEntry | None:
+    if new.key is None or new.by.user_id is None:
         return None
-    return AuditEntry.objects.filter(actor_id=act.by.user_id, key=act.key).first()
+    return AuditEntry.objects.filter(actor_id=new.by.user_id, key=new.key).first()
 
 
-def _insert(act: Act) -> AuditEntry:
-    by, target = act.by, act.target
+def _insert(new: NewEntry) -> AuditEntry:
+    by, target = new.by, new.target
     name = by.name
     if not name and by.user_id is not None:
         name = User.objects.values_list("username", flat=True).get(pk=by.user_id)
@@ -245,19 +248,19 @@ def _insert(act: Act) -> AuditEntry:
         actor_name=name or "Veche",
         door=by.channel,
         address=by.address,
-        action=act.action,
+        action=new.action,
         target_kind=target.kind,
         target_id=target.id,
         room_id=target.room,
         seq=target.seq,
         user_id=target.user,
-        report_id=act.report,
-        batch=None if act.batch is None else uuid.UUID(act.batch),
-        key=None if act.key is None else uuid.UUID(act.key),
-        reason=act.reason,
-        before=act.before,
-        after=act.after,
+        report_id=new.report,
+        batch=None if new.batch is None else uuid.UUID(new.batch),
+        key=None if new.key is None else uuid.UUID(new.key),
+        reason=new.reason,
+        before=new.before,
+        after=new.after,
     )
     # %r: a name may contain line breaks. The reason stays in the database: it may name people.
-    logger.info("%s %s %s by %r", act.action, target.kind, target.id, entry.actor_name)
+    logger.info("%s %s %s by %r", new.action, target.kind, target.id, entry.actor_name)
     return entry

@@ -14,8 +14,8 @@ from chat.events import Role
 from chat.models import User
 
 
-class Action(StrEnum):
-    """What is on record in the audit log."""
+class Act(StrEnum):
+    """What staff, owners and moderators do to others: each is on record in the audit log."""
 
     MESSAGE_DELETE = "message.delete"
     MESSAGE_RESTORE = "message.restore"
@@ -51,59 +51,59 @@ class Action(StrEnum):
     AUDIT_EXPORT = "audit.export"
 
 
-# The permission that staff need for an action, in any room and on anybody.
-STAFF: dict[Action, str] = {
-    Action.MESSAGE_DELETE: "chat.moderate_messages",
-    Action.MESSAGE_RESTORE: "chat.moderate_messages",
-    Action.MEMBER_MUTE: "chat.moderate_people",
-    Action.MEMBER_UNMUTE: "chat.moderate_people",
-    Action.MEMBER_REMOVE: "chat.moderate_people",
-    Action.MEMBER_BAN: "chat.moderate_people",
-    Action.MEMBER_UNBAN: "chat.moderate_people",
-    Action.MEMBER_ROLE: "chat.manage_roles",
-    Action.ROOM_SLOW_MODE: "chat.moderate_rooms",
-    Action.ROOM_ARCHIVE: "chat.moderate_rooms",
-    Action.ROOM_UNARCHIVE: "chat.moderate_rooms",
-    Action.ROOM_READ: "chat.view_private_rooms",
-    Action.PERSON_MUTE: "chat.moderate_people",
-    Action.PERSON_UNMUTE: "chat.moderate_people",
-    Action.PERSON_DEACTIVATE: "chat.deactivate_people",
-    Action.PERSON_REACTIVATE: "chat.deactivate_people",
-    Action.PERSON_CREATE: "chat.manage_roles",
-    Action.PERSON_EDIT: "chat.manage_roles",
-    Action.PERSON_GROUPS: "chat.manage_roles",
-    Action.PERSON_SESSIONS: "chat.deactivate_people",
-    Action.PERSON_PASSWORD: "chat.manage_roles",
-    Action.TOKEN_REVOKE: "chat.deactivate_people",
-    Action.REPORT_ASSIGN: "chat.resolve_reports",
-    Action.REPORT_DISMISS: "chat.resolve_reports",
-    Action.REPORT_RESOLVE: "chat.resolve_reports",
-    Action.LETTER_RETRY: "chat.retry_dead_letters",
-    Action.LETTER_RELEASE: "chat.retry_dead_letters",
-    Action.LETTER_DISCARD: "chat.discard_dead_letters",
-    Action.SHARD_RESUME: "chat.retry_dead_letters",
-    Action.ROOM_VERIFY: "chat.run_verification",
-    Action.HISTORY_EXPORT: "chat.view_history",
-    Action.AUDIT_EXPORT: "chat.view_audit",
+# The permission that staff need for an act, in any room and on anybody.
+STAFF: dict[Act, str] = {
+    Act.MESSAGE_DELETE: "chat.moderate_messages",
+    Act.MESSAGE_RESTORE: "chat.moderate_messages",
+    Act.MEMBER_MUTE: "chat.moderate_people",
+    Act.MEMBER_UNMUTE: "chat.moderate_people",
+    Act.MEMBER_REMOVE: "chat.moderate_people",
+    Act.MEMBER_BAN: "chat.moderate_people",
+    Act.MEMBER_UNBAN: "chat.moderate_people",
+    Act.MEMBER_ROLE: "chat.manage_roles",
+    Act.ROOM_SLOW_MODE: "chat.moderate_rooms",
+    Act.ROOM_ARCHIVE: "chat.moderate_rooms",
+    Act.ROOM_UNARCHIVE: "chat.moderate_rooms",
+    Act.ROOM_READ: "chat.view_private_rooms",
+    Act.PERSON_MUTE: "chat.moderate_people",
+    Act.PERSON_UNMUTE: "chat.moderate_people",
+    Act.PERSON_DEACTIVATE: "chat.deactivate_people",
+    Act.PERSON_REACTIVATE: "chat.deactivate_people",
+    Act.PERSON_CREATE: "chat.manage_roles",
+    Act.PERSON_EDIT: "chat.manage_roles",
+    Act.PERSON_GROUPS: "chat.manage_roles",
+    Act.PERSON_SESSIONS: "chat.deactivate_people",
+    Act.PERSON_PASSWORD: "chat.manage_roles",
+    Act.TOKEN_REVOKE: "chat.deactivate_people",
+    Act.REPORT_ASSIGN: "chat.resolve_reports",
+    Act.REPORT_DISMISS: "chat.resolve_reports",
+    Act.REPORT_RESOLVE: "chat.resolve_reports",
+    Act.LETTER_RETRY: "chat.retry_dead_letters",
+    Act.LETTER_RELEASE: "chat.retry_dead_letters",
+    Act.LETTER_DISCARD: "chat.discard_dead_letters",
+    Act.SHARD_RESUME: "chat.retry_dead_letters",
+    Act.ROOM_VERIFY: "chat.run_verification",
+    Act.HISTORY_EXPORT: "chat.view_history",
+    Act.AUDIT_EXPORT: "chat.view_audit",
 }
 
-# The lowest role that lets a member do an action in their room. `append.lua` has the same rules and
+# The lowest role that lets a member do an act in their room. `append.lua` has the same rules and
 # the last word. Besides, nobody may act on somebody of their own rank or above.
-IN_ROOM: dict[Action, Role] = {
-    Action.MESSAGE_DELETE: Role.MODERATOR,
-    Action.MESSAGE_RESTORE: Role.MODERATOR,
-    Action.MEMBER_MUTE: Role.MODERATOR,
-    Action.MEMBER_UNMUTE: Role.MODERATOR,
-    Action.MEMBER_REMOVE: Role.MODERATOR,
-    Action.MEMBER_BAN: Role.MODERATOR,
-    Action.MEMBER_UNBAN: Role.MODERATOR,
-    Action.MEMBER_ROLE: Role.OWNER,
-    Action.ROOM_SLOW_MODE: Role.MODERATOR,
-    Action.ROOM_ARCHIVE: Role.OWNER,
-    Action.ROOM_UNARCHIVE: Role.OWNER,
-    Action.REPORT_ASSIGN: Role.MODERATOR,
-    Action.REPORT_DISMISS: Role.MODERATOR,
-    Action.REPORT_RESOLVE: Role.MODERATOR,
+IN_ROOM: dict[Act, Role] = {
+    Act.MESSAGE_DELETE: Role.MODERATOR,
+    Act.MESSAGE_RESTORE: Role.MODERATOR,
+    Act.MEMBER_MUTE: Role.MODERATOR,
+    Act.MEMBER_UNMUTE: Role.MODERATOR,
+    Act.MEMBER_REMOVE: Role.MODERATOR,
+    Act.MEMBER_BAN: Role.MODERATOR,
+    Act.MEMBER_UNBAN: Role.MODERATOR,
+    Act.MEMBER_ROLE: Role.OWNER,
+    Act.ROOM_SLOW_MODE: Role.MODERATOR,
+    Act.ROOM_ARCHIVE: Role.OWNER,
+    Act.ROOM_UNARCHIVE: Role.OWNER,
+    Act.REPORT_ASSIGN: Role.MODERATOR,
+    Act.REPORT_DISMISS: Role.MODERATOR,
+    Act.REPORT_RESOLVE: Role.MODERATOR,
 }
 
 # The lowest role that sees the room's audit log and reports.
@@ -163,20 +163,20 @@ LOOK_AT_TOKENS = ("chat.manage_roles", "chat.deactivate_people", "chat.view_apit
 LOOK_AT_GROUPS = ("chat.manage_roles", "chat.view_audit", "auth.view_group")
 
 
-def staff_may(user: User, action: Action) -> bool:
-    """Whether staff may do an action. A user's permissions are read from PostgreSQL once."""
-    return user.is_active and user.is_staff and user.has_perm(STAFF[action])
+def staff_may(user: User, act: Act) -> bool:
+    """Whether staff may do an act. A user's permissions are read from PostgreSQL once."""
+    return user.is_active and user.is_staff and user.has_perm(STAFF[act])
 
 
-def role_may(role: Role | None, action: Action) -> bool:
-    """Whether a member with that role may do an action in their room; None means no member."""
-    least = IN_ROOM.get(action)
+def role_may(role: Role | None, act: Act) -> bool:
+    """Whether a member with that role may do an act in their room; None means no member."""
+    least = IN_ROOM.get(act)
     return role is not None and least is not None and RANK[role] >= RANK[least]
 
 
-def check_staff(user: User, action: Action) -> None:
+def check_staff(user: User, act: Act) -> None:
     """Raises: ClientError `forbidden`."""
-    if not staff_may(user, action):
+    if not staff_may(user, act):
         raise ClientError("forbidden", "You may not do this.")
 
 

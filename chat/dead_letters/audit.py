@@ -10,16 +10,16 @@ from datetime import datetime
 import msgspec
 
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Channel, Kind, Result
-from chat.audit.permissions import Action
+from chat.audit.entries import Actor, Channel, Kind, NewEntry, Result
+from chat.audit.permissions import Act
 from chat.models import AuditEntry
 
-ACTIONS = {
-    "retry": Action.LETTER_RETRY,
-    "release": Action.LETTER_RELEASE,
-    "discard": Action.LETTER_DISCARD,
+ACTS = {
+    "retry": Act.LETTER_RETRY,
+    "release": Act.LETTER_RELEASE,
+    "discard": Act.LETTER_DISCARD,
 }
-NAMES = {str(action): name for name, action in ACTIONS.items()}
+NAMES = {str(act): name for name, act in ACTS.items()}
 
 
 class AuditLine(msgspec.Struct, frozen=True):
@@ -44,14 +44,14 @@ def begin(action: str, letter: str, *, by: Actor, why: str = "", batch: str | No
 
     Raises: OperationalError.
     """
-    act = Act(
+    new = NewEntry(
         by=by,
-        action=ACTIONS[action],
+        action=ACTS[action],
         target=audit.letter_target(letter),
         reason=why,
         batch=batch,
     )
-    return audit.begin(act).entry.pk
+    return audit.begin(new).entry.pk
 
 
 def settle(entry: int, outcome: str, *, done: bool) -> None:

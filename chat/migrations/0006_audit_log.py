@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 (
                     "action",
                     models.CharField(
-                        help_text="A name of `chat.audit.permissions.Action`.", max_length=40
+                        help_text="A name of `chat.audit.permissions.Act`.", max_length=40
                     ),
                 ),
                 (

@@ -64,7 +64,7 @@ class AuditEntry(models.Model):
     address = models.GenericIPAddressField(
         null=True, blank=True, help_text="Where the request came from, where there was one."
     )
-    action = models.CharField(max_length=40, help_text="A name of `chat.audit.permissions.Action`.")
+    action = models.CharField(max_length=40, help_text="A name of `chat.audit.permissions.Act`.")
     target_kind = models.CharField(max_length=12, choices=TargetKind.choices)
     target_id = models.CharField(
         max_length=64,

@@ -26,7 +26,7 @@ from chat.admin.kit.guards import act, page, reason_of, render, render_part
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import by, note
 from chat.admin.kit.room_lookup import find_room, is_id
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, rendering
 from chat.models import AuditEntry
 
@@ -39,7 +39,7 @@ PERMISSIONS = {
     letter_jobs.RETRY: "chat.retry_dead_letters",
     letter_jobs.DISCARD: "chat.discard_dead_letters",
 }
-ACTIONS = {letter_jobs.RETRY: Action.LETTER_RETRY, letter_jobs.DISCARD: Action.LETTER_DISCARD}
+ACTS = {letter_jobs.RETRY: Act.LETTER_RETRY, letter_jobs.DISCARD: Act.LETTER_DISCARD}
 READ_PERMISSION = "chat.view_private_rooms"
 TARGET = AuditEntry.TargetKind.DEAD_LETTER
 
@@ -96,7 +96,7 @@ def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
             room = letter.origin.room
             note(
                 request,
-                Action.ROOM_READ,
+                Act.ROOM_READ,
                 TARGET,
                 id,
                 room=None if room is None else find_room(str(room)),
@@ -220,7 +220,7 @@ def _act_on_all(
     if made:
         note(
             request,
-            ACTIONS[action],
+            ACTS[action],
             TARGET,
             f"job:{job.id}",
             reason=why,

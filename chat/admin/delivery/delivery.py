@@ -22,7 +22,7 @@ from chat.admin.delivery import drain_rates, room_watermarks, verification
 from chat.admin.kit.guards import act, page, person, reason_of, render, render_part
 from chat.admin.kit.records import acting, note
 from chat.admin.kit.room_lookup import find_room
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.event_bus import event_bus
 from chat.hub import announcing
 from chat.models import AuditEntry, Room, ShardCursor
@@ -74,7 +74,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("The bus is away: no check can be started."))
     else:
         if begun:
-            note(request, Action.ROOM_VERIFY, AuditEntry.TargetKind.ROOM, str(room.pk), room=room)
+            note(request, Act.ROOM_VERIFY, AuditEntry.TargetKind.ROOM, str(room.pk), room=room)
         else:
             messages.info(request, _("Another check is running: one at a time."))
     return redirect(f"{request.path.removesuffix('verify/')}?room={room.pk}#verification")
@@ -108,7 +108,7 @@ def resume(request: HttpRequest) -> HttpResponse:
         return redirect("admin:delivery")
     with acting(
         request,
-        Action.SHARD_RESUME,
+        Act.SHARD_RESUME,
         AuditEntry.TargetKind.SHARD,
         f"{shard}:{kind}",
         reason=why,

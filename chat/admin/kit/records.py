@@ -11,8 +11,8 @@ from django.http import HttpRequest
 
 from chat.audit import entries as audit
 from chat.audit.entries import MAX_REASON_CHARACTERS as REASON_CHARACTERS
-from chat.audit.entries import Act, Actor, Channel, Kind, Result, Target
-from chat.audit.permissions import Action
+from chat.audit.entries import Actor, Channel, Kind, NewEntry, Result, Target
+from chat.audit.permissions import Act
 from chat.models import Room, User
 
 __all__ = ["REASON_CHARACTERS", "acting", "by", "note", "record_private_reads"]
@@ -29,21 +29,19 @@ def by(request: HttpRequest) -> Actor:
     return audit.actor_of_request(request, Channel.ADMIN, staff=True)
 
 
-def note(request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any) -> None:
+def note(request: HttpRequest, act: Act, kind: Kind, id: str, **more: Any) -> None:
     """Puts on record what this request does: a reading, an export, the start of a job."""
     with transaction.atomic():
-        audit.record(_act(request, action, kind, id, **more))
+        audit.record(_entry(request, act, kind, id, **more))
 
 
 @contextmanager
-def acting(
-    request: HttpRequest, action: Action, kind: Kind, id: str, **more: Any
-) -> Iterator[Open]:
+def acting(request: HttpRequest, act: Act, kind: Kind, id: str, **more: Any) -> Iterator[Open]:
     """Wraps an act: commits its entry before, and writes its outcome after.
 
     An act that fails is on record as not done; if the process dies, it has no outcome.
     """
-    entry = audit.begin(_act(request, action, kind, id, **more)).entry
+    entry = audit.begin(_entry(request, act, kind, id, **more)).entry
     open_act = Open()
     try:
         yield open_act
@@ -59,9 +57,9 @@ def record_private_reads(request: HttpRequest, rooms: Iterable[Room], what: str)
         audit.record_private_read(by(request), room.pk, what)
 
 
-def _act(
+def _entry(
     request: HttpRequest,
-    action: Action,
+    act: Act,
     kind: Kind,
     id: str,
     *,
@@ -71,7 +69,7 @@ def _act(
     reason: str = "",
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
-) -> Act:
+) -> NewEntry:
     target = Target(
         kind=kind,
         id=id[:64],
@@ -79,6 +77,6 @@ def _act(
         seq=seq,
         user=None if user is None else user.pk,
     )
-    return Act(
-        by=by(request), action=action, target=target, reason=reason, before=before, after=after
+    return NewEntry(
+        by=by(request), action=act, target=target, reason=reason, before=before, after=after
     )

@@ -9,7 +9,7 @@ import msgspec
 from django.utils.translation import gettext_lazy
 
 from chat.actions.preview import preview
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 
 Place = tuple[int, ...]
 
@@ -40,9 +40,9 @@ class Effects(msgspec.Struct, frozen=True):
     warnings: dict[Place, Any]
 
 
-def effects_of(action: Action, places: Collection[Place]) -> Effects:
-    """What `action` would do to at most 200 targets, according to PostgreSQL."""
-    found = preview(action, list(places))
+def effects_of(act: Act, places: Collection[Place]) -> Effects:
+    """What `act` would do to at most 200 targets, according to PostgreSQL."""
+    found = preview(act, list(places))
     return Effects(
         totals=[
             (label, found.totals[name]) for name, label in COUNTED.items() if name in found.totals

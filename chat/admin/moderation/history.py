@@ -32,7 +32,7 @@ from chat.admin.moderation.history_filter import (
 )
 from chat.admin.moderation.marked_words import marked
 from chat.admin.moderation.moderation import choices_for
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.models import (
     AuditEntry,
     ExportedRoom,
@@ -143,7 +143,7 @@ def message(request: HttpRequest, room: int, seq: int) -> HttpResponse:
             "actions": choices_for(
                 request.user,
                 AuditEntry.TargetKind.MESSAGE,
-                {Action.MESSAGE_DELETE if found.deleted_at else Action.MESSAGE_RESTORE},
+                {Act.MESSAGE_DELETE if found.deleted_at else Act.MESSAGE_RESTORE},
             ),
             "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
             "person_actions": choices_for(request.user, AuditEntry.TargetKind.PERSON),
@@ -199,7 +199,7 @@ def history_export_start(request: HttpRequest) -> HttpResponse:
     chosen = chosen_of(request.POST.getlist("ids"))
     note(
         request,
-        Action.HISTORY_EXPORT,
+        Act.HISTORY_EXPORT,
         AuditEntry.TargetKind.ROOM if wanted.room is not None else AuditEntry.TargetKind.MESSAGE,
         str(wanted.room) if wanted.room is not None else "*",
         after={

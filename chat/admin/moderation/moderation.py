@@ -32,7 +32,7 @@ from chat.admin.kit.room_lookup import is_id
 from chat.admin.moderation.act_effects import effects_of
 from chat.admin.moderation.history_filter import may_read, recorded
 from chat.audit.entries import Actor, Kind, Result
-from chat.audit.permissions import STAFF, Action
+from chat.audit.permissions import STAFF, Act
 from chat.errors import ClientError
 from chat.events import Role
 from chat.models import Message, Room, User
@@ -78,54 +78,54 @@ class Offered(msgspec.Struct, frozen=True):
     danger: bool = False
 
 
-ACTS: dict[Action, Offered] = {
-    Action.MESSAGE_DELETE: Offered(
+ACTS: dict[Act, Offered] = {
+    Act.MESSAGE_DELETE: Offered(
         Kind.MESSAGE,
         gettext_lazy("Delete"),
         gettext_lazy("Hidden from everybody in the room. Its text stays in the event log."),
         lambda who, at, _value, options: moderation.delete_message(who, at[0], at[1], options),
         danger=True,
     ),
-    Action.MESSAGE_RESTORE: Offered(
+    Act.MESSAGE_RESTORE: Offered(
         Kind.MESSAGE,
         gettext_lazy("Restore"),
         gettext_lazy("Shown again to everybody in the room, unless its author deleted it."),
         lambda who, at, _value, options: moderation.restore_message(who, at[0], at[1], options),
     ),
-    Action.MEMBER_MUTE: Offered(
+    Act.MEMBER_MUTE: Offered(
         Kind.MEMBER,
         gettext_lazy("Mute"),
         gettext_lazy("May read and not write in this room until the time is over."),
         lambda who, at, value, options: moderation.mute_member(who, at[0], at[1], value, options),
         MUTES,
     ),
-    Action.MEMBER_UNMUTE: Offered(
+    Act.MEMBER_UNMUTE: Offered(
         Kind.MEMBER,
         gettext_lazy("Unmute"),
         gettext_lazy("May write in this room again."),
         lambda who, at, _value, options: moderation.unmute_member(who, at[0], at[1], options),
     ),
-    Action.MEMBER_REMOVE: Offered(
+    Act.MEMBER_REMOVE: Offered(
         Kind.MEMBER,
         gettext_lazy("Remove"),
         gettext_lazy("Put out of the room; may come back into a public one."),
         lambda who, at, _value, options: moderation.remove_member(who, at[0], at[1], options),
         danger=True,
     ),
-    Action.MEMBER_BAN: Offered(
+    Act.MEMBER_BAN: Offered(
         Kind.MEMBER,
         gettext_lazy("Ban"),
         gettext_lazy("Put out of the room and kept out until the ban is lifted."),
         lambda who, at, _value, options: moderation.ban_member(who, at[0], at[1], options),
         danger=True,
     ),
-    Action.MEMBER_UNBAN: Offered(
+    Act.MEMBER_UNBAN: Offered(
         Kind.MEMBER,
         gettext_lazy("Lift the ban"),
         gettext_lazy("May come into the room again; is not brought in."),
         lambda who, at, _value, options: moderation.unban_member(who, at[0], at[1], options),
     ),
-    Action.MEMBER_ROLE: Offered(
+    Act.MEMBER_ROLE: Offered(
         Kind.MEMBER,
         gettext_lazy("Change the role"),
         gettext_lazy("Has the new role in this room from then on."),
@@ -134,20 +134,20 @@ ACTS: dict[Action, Offered] = {
         ),
         ROLES,
     ),
-    Action.PERSON_MUTE: Offered(
+    Act.PERSON_MUTE: Offered(
         Kind.PERSON,
         gettext_lazy("Mute everywhere"),
         gettext_lazy("May read and not write in any room until the time is over."),
         lambda who, at, value, options: people.mute_person(who, at[0], value, options),
         MUTES,
     ),
-    Action.PERSON_UNMUTE: Offered(
+    Act.PERSON_UNMUTE: Offered(
         Kind.PERSON,
         gettext_lazy("Unmute everywhere"),
         gettext_lazy("May write again; mutes in single rooms stay."),
         lambda who, at, _value, options: people.unmute_person(who, at[0], options),
     ),
-    Action.PERSON_DEACTIVATE: Offered(
+    Act.PERSON_DEACTIVATE: Offered(
         Kind.PERSON,
         gettext_lazy("Deactivate"),
         gettext_lazy(
@@ -157,27 +157,27 @@ ACTS: dict[Action, Offered] = {
         lambda who, at, _value, options: people.deactivate_person(who, at[0], options),
         danger=True,
     ),
-    Action.PERSON_REACTIVATE: Offered(
+    Act.PERSON_REACTIVATE: Offered(
         Kind.PERSON,
         gettext_lazy("Reactivate"),
         gettext_lazy("May sign in again, with the rooms they were in."),
         lambda who, at, _value, options: people.reactivate_person(who, at[0], options),
     ),
-    Action.ROOM_SLOW_MODE: Offered(
+    Act.ROOM_SLOW_MODE: Offered(
         Kind.ROOM,
         gettext_lazy("Slow mode"),
         gettext_lazy("Members wait so long between two messages; owners and moderators do not."),
         lambda who, at, value, options: moderation.set_slow_mode(who, at[0], value, options),
         SLOW_MODES,
     ),
-    Action.ROOM_ARCHIVE: Offered(
+    Act.ROOM_ARCHIVE: Offered(
         Kind.ROOM,
         gettext_lazy("Archive"),
         gettext_lazy("Closed for writing. Its history stays readable."),
         lambda who, at, _value, options: moderation.archive_room(who, at[0], True, options),
         danger=True,
     ),
-    Action.ROOM_UNARCHIVE: Offered(
+    Act.ROOM_UNARCHIVE: Offered(
         Kind.ROOM,
         gettext_lazy("Open again"),
         gettext_lazy("Open for writing again."),
@@ -213,23 +213,23 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None
 
 
-def choices_for(user: Any, kind: Kind, but: Collection[Action] = ()) -> list[tuple[str, Any]]:
+def choices_for(user: Any, kind: Kind, but: Collection[Act] = ()) -> list[tuple[str, Any]]:
     """The acts on targets of a kind that this member of staff may do, for a form.
 
     Without those in `but`, which would change nothing.
     """
     return [
-        (action.value, offered.label)
-        for action, offered in ACTS.items()
-        if offered.kind == kind and action not in but and user.has_perm(STAFF[action])
+        (act.value, offered.label)
+        for act, offered in ACTS.items()
+        if offered.kind == kind and act not in but and user.has_perm(STAFF[act])
     ]
 
 
-@act(*{STAFF[action] for action in ACTS})
+@act(*{STAFF[each] for each in ACTS})
 def moderate(request: HttpRequest) -> HttpResponse:
     """The preview of an act; with `confirmed`, the act itself and how it ended for each target."""
-    action = action_of(request)
-    offered = ACTS[action]
+    act = action_of(request)
+    offered = ACTS[act]
     confirmed = "confirmed" in request.POST
     why, problem = reason_of(request)
     is_preview = not confirmed or problem is not None
@@ -239,7 +239,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
         messages.warning(request, _("Nothing was chosen, or it is not there any more."))
         return redirect(back)
     context = {
-        "action": action,
+        "action": act,
         "offered": offered,
         "targets": targets,
         "field": FIELDS[offered.kind],
@@ -249,7 +249,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
         "title_action": offered.label,
     }
     if is_preview:
-        effects = effects_of(action, [target.place for target in targets if target.open])
+        effects = effects_of(act, [target.place for target in targets if target.open])
         return render(
             request,
             "act",
@@ -271,7 +271,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
         )
     ended = carry_out(
         by(request),
-        action,
+        act,
         targets,
         value_of(request, offered),
         why=why,
@@ -283,7 +283,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
 
 def carry_out(
     who: Actor,
-    action: Action,
+    act: Act,
     targets: Sequence[Target],
     value: Any,
     *,
@@ -296,7 +296,7 @@ def carry_out(
     Raises: BadRequest when `key` is not a valid key.
     """
     try:
-        keys = [str(derived_key(UUID(key), f"{action} {one.given}")) for one in targets]
+        keys = [str(derived_key(UUID(key), f"{act} {one.given}")) for one in targets]
     except ValueError as error:
         raise BadRequest("The form is not complete.") from error
     batch = key if len(targets) > 1 else None
@@ -305,15 +305,15 @@ def carry_out(
         ended = []
         for target, own_key in zip(targets, keys, strict=True):
             options = Options(reason=why, key=own_key, report=report, batch=batch)
-            ended.append(await _do(who, action, target, value, options))
+            ended.append(await _do(who, act, target, value, options))
         return ended
 
     return async_to_sync(one_after_the_other)()
 
 
-async def _do(who: Actor, action: Action, target: Target, value: Any, options: Options) -> Ended:
+async def _do(who: Actor, act: Act, target: Target, value: Any, options: Options) -> Ended:
     try:
-        outcome = await ACTS[action].call(who, target.place, value, options)
+        outcome = await ACTS[act].call(who, target.place, value, options)
     except ClientError as refused:
         unknown = refused.code == "unavailable"
         return Ended(
@@ -337,17 +337,17 @@ def refusal_text(refused: ClientError) -> str:
     }.get(refused.code, refused.message)
 
 
-def action_of(request: HttpRequest) -> Action:
+def action_of(request: HttpRequest) -> Act:
     """The act that a form names. Raises: BadRequest; PermissionDenied."""
     try:
-        action = Action(request.POST.get("action", ""))
+        act = Act(request.POST.get("action", ""))
     except ValueError as error:
         raise BadRequest("There is no such act.") from error
-    if action not in ACTS:
+    if act not in ACTS:
         raise BadRequest("There is no such act.")
-    if not request.user.has_perm(STAFF[action]):
+    if not request.user.has_perm(STAFF[act]):
         raise PermissionDenied
-    return action
+    return act
 
 
 def value_of(request: HttpRequest, offered: Offered) -> Any:

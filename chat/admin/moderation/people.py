@@ -19,7 +19,7 @@ from chat.admin.kit.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.kit.records import acting, note
 from chat.admin.moderation.moderation import choices_for
 from chat.admin.moderation.person_forms import UserChangeForm, UserCreationForm
-from chat.audit.permissions import LOOK_AT_PEOPLE, Action, check_subject
+from chat.audit.permissions import LOOK_AT_PEOPLE, Act, check_subject
 from chat.errors import ClientError
 from chat.models import AuditEntry, User
 
@@ -135,7 +135,7 @@ class PersonAdmin(_AccountAdmin):
             # There is no id to put on record beforehand, so both are written, or neither.
             with transaction.atomic():
                 super().save_model(request, obj, form, change)
-                self._note(request, Action.PERSON_CREATE, obj, after={"username": obj.username})
+                self._note(request, Act.PERSON_CREATE, obj, after={"username": obj.username})
             return
         changed = [name for name in form.changed_data if name != "groups"]
         before = User.objects.values(*RIGHTS, *WITH_VALUES, "email").get(pk=obj.pk)
@@ -144,7 +144,7 @@ class PersonAdmin(_AccountAdmin):
                 acts.enter_context(
                     self._acting(
                         request,
-                        Action.PERSON_GROUPS,
+                        Act.PERSON_GROUPS,
                         obj,
                         before={name: before[name] for name in RIGHTS},
                         after={name: getattr(obj, name) for name in RIGHTS},
@@ -155,7 +155,7 @@ class PersonAdmin(_AccountAdmin):
                 acts.enter_context(
                     self._acting(
                         request,
-                        Action.PERSON_EDIT,
+                        Act.PERSON_EDIT,
                         obj,
                         before={name: before[name] for name in told},
                         after={"fields": others} | {name: getattr(obj, name) for name in told},
@@ -175,7 +175,7 @@ class PersonAdmin(_AccountAdmin):
             return
         with self._acting(
             request,
-            Action.PERSON_GROUPS,
+            Act.PERSON_GROUPS,
             person,
             before={"groups": before},
             after={"groups": after},
@@ -183,13 +183,13 @@ class PersonAdmin(_AccountAdmin):
             super().save_related(request, form, formsets, change)
 
     def _acting(
-        self, request: HttpRequest, action: Action, person: User, **more: Any
+        self, request: HttpRequest, act: Act, person: User, **more: Any
     ) -> AbstractContextManager[Any]:
         kind = AuditEntry.TargetKind.PERSON
-        return acting(request, action, kind, str(person.pk), user=person, **more)
+        return acting(request, act, kind, str(person.pk), user=person, **more)
 
-    def _note(self, request: HttpRequest, action: Action, person: User, **more: Any) -> None:
-        note(request, action, AuditEntry.TargetKind.PERSON, str(person.pk), user=person, **more)
+    def _note(self, request: HttpRequest, act: Act, person: User, **more: Any) -> None:
+        note(request, act, AuditEntry.TargetKind.PERSON, str(person.pk), user=person, **more)
 
     def change_view(
         self,
@@ -209,8 +209,8 @@ class PersonAdmin(_AccountAdmin):
                     request.user,
                     AuditEntry.TargetKind.PERSON,
                     {
-                        Action.PERSON_REACTIVATE if person.is_active else Action.PERSON_DEACTIVATE,
-                        *([] if person.muted_until else [Action.PERSON_UNMUTE]),
+                        Act.PERSON_REACTIVATE if person.is_active else Act.PERSON_DEACTIVATE,
+                        *([] if person.muted_until else [Act.PERSON_UNMUTE]),
                     },
                 ),
                 "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
@@ -230,7 +230,7 @@ class PersonAdmin(_AccountAdmin):
             if person is not None and request.method == "POST":
                 changed = User.objects.filter(pk=person.pk).exclude(password=person.password)
                 if changed.exists():
-                    self._note(request, Action.PERSON_PASSWORD, person)
+                    self._note(request, Act.PERSON_PASSWORD, person)
                     notices.tell(request, "password_changed", person, by_staff=True)
         return response
 

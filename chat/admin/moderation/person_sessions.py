@@ -13,7 +13,7 @@ from chat.accounts import sessions, tokens
 from chat.admin.kit.guards import act, page, reason_of, render
 from chat.admin.kit.records import acting
 from chat.admin.moderation.people import may_end_sessions
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.models import AuditEntry, User
 
 MAX_ID_DIGITS = 18  # any number of so many digits fits into a bigint
@@ -59,7 +59,7 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
         return redirect("admin:person_sessions", id=id)
     with acting(
         request,
-        Action.PERSON_SESSIONS,
+        Act.PERSON_SESSIONS,
         AuditEntry.TargetKind.PERSON,
         str(person.pk),
         user=person,
@@ -91,7 +91,7 @@ def revoke_tokens(request: HttpRequest, id: int) -> HttpResponse:
         return redirect("admin:person_sessions", id=id)
     with acting(
         request,
-        Action.TOKEN_REVOKE,
+        Act.TOKEN_REVOKE,
         AuditEntry.TargetKind.PERSON,
         str(person.pk),
         user=person,

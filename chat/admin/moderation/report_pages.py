@@ -25,7 +25,7 @@ from chat.admin.kit.room_lookup import is_id
 from chat.admin.moderation.history import around
 from chat.admin.moderation.history_filter import may_read, recorded
 from chat.admin.moderation.moderation import ACTS, MUTES, refusal_text
-from chat.audit.permissions import STAFF, Action
+from chat.audit.permissions import STAFF, Act
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report
 from chat.queries.reports import queue
@@ -123,7 +123,7 @@ def report_act(request: HttpRequest) -> HttpResponse:
     if not ids:
         messages.warning(request, _("Nothing was chosen, or it is not there any more."))
         return redirect("admin:reports")
-    action = _resolution(request) if do == RESOLVE else None
+    act = _resolution(request) if do == RESOLVE else None
     why, problem = reason_of(request)
     answer = request.POST.get("answer", "").strip()
     confirmed = "confirmed" in request.POST
@@ -136,10 +136,10 @@ def report_act(request: HttpRequest) -> HttpResponse:
             _("Close a report"),
             {
                 "do": do,
-                "action": action,
-                "offered": None if action is None else ACTS[action],
+                "action": act,
+                "offered": None if act is None else ACTS[act],
                 "seconds": request.POST.get("seconds", ""),
-                "duration": dict(MUTES).get(_seconds(request, action) or 0, ""),
+                "duration": dict(MUTES).get(_seconds(request, act) or 0, ""),
                 "reports": [_report(one) for one in ids],
                 "why": why,
                 "answer": answer,
@@ -147,20 +147,20 @@ def report_act(request: HttpRequest) -> HttpResponse:
                 "key": request.POST.get("key") or uuid7(),
             },
         )
-    return _closed(request, ids, action, why, answer)
+    return _closed(request, ids, act, why, answer)
 
 
 def _closed(
-    request: HttpRequest, ids: list[int], action: Action | None, why: str, answer: str
+    request: HttpRequest, ids: list[int], act: Act | None, why: str, answer: str
 ) -> HttpResponse:
-    who, seconds = by(request), _seconds(request, action)
+    who, seconds = by(request), _seconds(request, act)
     options = Options(reason=why, key=request.POST.get("key") or None)
 
     def close(one: int) -> Awaitable[Any]:
-        if action is None:
+        if act is None:
             return report_actions.dismiss(who, one, why, answer)
         return report_actions.resolve(
-            who, one, action, seconds=seconds, answer=answer, options=options
+            who, one, act, seconds=seconds, answer=answer, options=options
         )
 
     for one in ids:
@@ -189,7 +189,7 @@ def _back(ids: list[int]) -> HttpResponse:
 
 
 def _do(request: HttpRequest, call: Callable[[], Awaitable[Any]]) -> Any | None:
-    """The action's result; None, with a message on the page, when it is refused."""
+    """The outcome of the act; None, with a message on the page, when it is refused."""
 
     async def run() -> Any:
         return await call()
@@ -222,30 +222,30 @@ def reports_in(request: HttpRequest, state: str) -> QuerySet[Report]:
 def resolutions(request: HttpRequest) -> list[tuple[str, Any]]:
     """The acts that can resolve a report and that this person may do."""
     return [
-        (action.value, ACTS[action].label)
-        for action in report_actions.RESOLVING
-        if request.user.has_perm(STAFF[action])
+        (act.value, ACTS[act].label)
+        for act in report_actions.RESOLVING
+        if request.user.has_perm(STAFF[act])
     ]
 
 
 def label_of(resolution: str) -> Any:
-    return ACTS[Action(resolution)].label if resolution in ACTS else resolution
+    return ACTS[Act(resolution)].label if resolution in ACTS else resolution
 
 
-def _resolution(request: HttpRequest) -> Action:
+def _resolution(request: HttpRequest) -> Act:
     try:
-        action = Action(request.POST.get("action", ""))
+        act = Act(request.POST.get("action", ""))
     except ValueError as error:
         raise BadRequest("There is no such act.") from error
-    if action not in report_actions.RESOLVING:
+    if act not in report_actions.RESOLVING:
         raise BadRequest("There is no such act.")
-    if not request.user.has_perm(STAFF[action]):
+    if not request.user.has_perm(STAFF[act]):
         raise PermissionDenied
-    return action
+    return act
 
 
-def _seconds(request: HttpRequest, action: Action | None) -> int | None:
-    if action not in report_actions.TAKES_SECONDS:
+def _seconds(request: HttpRequest, act: Act | None) -> int | None:
+    if act not in report_actions.TAKES_SECONDS:
         return None
     given = request.POST.get("seconds", "")
     for seconds, _label in MUTES:

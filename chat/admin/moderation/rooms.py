@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from chat.admin.kit.read_only import ReadOnly
 from chat.admin.moderation.history_filter import may_read
 from chat.admin.moderation.moderation import choices_for
-from chat.audit.permissions import LOOK_AT_ROOMS, STAFF, Action
+from chat.audit.permissions import LOOK_AT_ROOMS, STAFF, Act
 from chat.models import AuditEntry, Room
 
 # Members that a room's page shows; in a larger room, search for a person.
@@ -71,12 +71,12 @@ class RoomAdmin(ReadOnly):
                 "members": members[:MAX_MEMBERS],
                 "more_members": members[MAX_MEMBERS : MAX_MEMBERS + 1].exists(),
                 "bans": bans[:MAX_BANS],
-                "may_lift_bans": request.user.has_perm(STAFF[Action.MEMBER_UNBAN]),
+                "may_lift_bans": request.user.has_perm(STAFF[Act.MEMBER_UNBAN]),
                 "readable": readable,
                 "room_actions": choices_for(
                     request.user,
                     AuditEntry.TargetKind.ROOM,
-                    {Action.ROOM_ARCHIVE if room.archived_at else Action.ROOM_UNARCHIVE},
+                    {Act.ROOM_ARCHIVE if room.archived_at else Act.ROOM_UNARCHIVE},
                 ),
                 "member_actions": choices_for(request.user, AuditEntry.TargetKind.MEMBER),
                 "max_members": MAX_MEMBERS,

@@ -19,7 +19,7 @@ from chat.admin.kit.keyset_paging import estimated, read_page, shown_count
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import note
 from chat.admin.kit.room_lookup import find_person, find_room
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.models import AuditEntry
 from chat.servers.statement_timeout import TooSlow, limited
 
@@ -34,7 +34,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "chosen": request.GET,
         "problems": problems,
-        "acts": list(Action),
+        "acts": list(Act),
         "doors": AuditEntry.Channel.choices,
         "query": urlencode(form_of(request.GET)),
         "filtered": bool(form_of(request.GET)),
@@ -80,7 +80,7 @@ def audit_export_start(request: HttpRequest) -> HttpResponse:
     recorded = {name: value for name, value in form.items() if name != "q"}
     note(
         request,
-        Action.AUDIT_EXPORT,
+        Act.AUDIT_EXPORT,
         AuditEntry.TargetKind.AUDIT,
         "*",
         after={**recorded, "format": kind},
@@ -156,11 +156,9 @@ def entries_of(given: Mapping[str, Any]) -> tuple[QuerySet[AuditEntry], list[str
             found = found.filter(room=room)
     if given.get("action"):
         # A prefix matches too: "member." means all that is done to members.
-        action = str(given["action"])[:40]
+        act = str(given["action"])[:40]
         found = (
-            found.filter(action__startswith=action)
-            if action.endswith(".")
-            else found.filter(action=action)
+            found.filter(action__startswith=act) if act.endswith(".") else found.filter(action=act)
         )
     if given.get("door"):
         found = found.filter(door=str(given["door"])[:10])

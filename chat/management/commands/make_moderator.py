@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Channel
-from chat.audit.permissions import GROUPS, Action
+from chat.audit.entries import Actor, Channel, NewEntry
+from chat.audit.permissions import GROUPS, Act
 from chat.models import User
 
 
@@ -38,11 +38,11 @@ class Command(BaseCommand):
             user.save(update_fields=["is_staff"])
             user.groups.add(group)
             audit.record(
-                Act(
+                NewEntry(
                     by=Actor(
                         user_id=None, name=getpass.getuser(), channel=Channel.COMMAND, staff=True
                     ),
-                    action=Action.PERSON_GROUPS,
+                    action=Act.PERSON_GROUPS,
                     target=audit.person_target(user.pk),
                     reason=audit.check_reason(options["why"], needed=False),
                     before=before,

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from chat.accounts import tokens
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Channel
-from chat.audit.permissions import Action
+from chat.audit.entries import Actor, Channel, NewEntry
+from chat.audit.permissions import Act
 from chat.errors import ClientError
 from chat.models import ApiToken, User
 
@@ -44,14 +44,14 @@ class Command(BaseCommand):
                 ended = tokens.revoke_some(user_id, token_ids)
                 revoked += len(ended)
                 audit.record(
-                    Act(
+                    NewEntry(
                         by=Actor(
                             user_id=None,
                             name=getpass.getuser(),
                             channel=Channel.COMMAND,
                             staff=True,
                         ),
-                        action=Action.TOKEN_REVOKE,
+                        action=Act.TOKEN_REVOKE,
                         target=audit.person_target(user_id),
                         reason=why,
                         before={"tokens": ended},

@@ -19,7 +19,7 @@ from pytest_django.fixtures import Settings
 from chat.accounts import tokens
 from chat.actions import people, rooms
 from chat.api.routes import api as ninja_api
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.events import RoomKind
 from chat.models import ApiToken, User
 from chat.protocol import scopes
@@ -390,7 +390,7 @@ def test_administrator_sees_and_revokes_tokens_on_record(settings: Settings) -> 
     assert "&lt;b&gt;bot" in page
     assert one not in page
     assert (still, after_one, is_in_force(two)) == (True, (False, True), False)
-    entries = recorded(action=Action.TOKEN_REVOKE)
+    entries = recorded(action=Act.TOKEN_REVOKE)
     assert [entry.before for entry in entries] == [
         {"tokens": [first.pk]},
         {"tokens": [first.pk + 1]},
@@ -457,7 +457,7 @@ def test_command_revokes_by_person_by_id_by_beginning_by_text_and_all() -> None:
     assert some == [False, False, False, True, True]
     assert not any(all_of_anna)
     assert (still, is_in_force(of_boris), said) == (True, False, "Revoked: 1.\n")
-    entries = recorded(action=Action.TOKEN_REVOKE)
+    entries = recorded(action=Act.TOKEN_REVOKE)
     assert [entry.door for entry in entries] == ["command"] * 4
     assert entries[0].reason == "found in a log"
 

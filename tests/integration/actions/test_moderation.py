@@ -22,8 +22,8 @@ from chat.accounts import tokens
 from chat.actions import audit_outcomes, messages, moderation, people, preview, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.audit import entries as audit
-from chat.audit.entries import Act, Actor, Result
-from chat.audit.permissions import Action, staff_may
+from chat.audit.entries import Actor, NewEntry, Result
+from chat.audit.permissions import Act, staff_may
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
 from chat.export import exporter
@@ -56,47 +56,47 @@ async def post(room: Room, user: User, body: str = "hello") -> int:
 Do = Callable[[Actor, World, int], Awaitable[Outcome]]
 
 ACTS: dict[str, tuple[Do, EventType, dict[str, Any]]] = {
-    Action.MESSAGE_DELETE: (
+    Act.MESSAGE_DELETE: (
         lambda who, w, seq: moderation.delete_message(who, w.room.pk, seq, WHY),
         EventType.MESSAGE_DELETED,
         {"target": 6},
     ),
-    Action.MEMBER_MUTE: (
+    Act.MEMBER_MUTE: (
         lambda who, w, _: moderation.mute_member(who, w.room.pk, w.boris.pk, 60, WHY),
         EventType.MEMBER_MUTED,
         {"user": "boris", "until": ...},
     ),
-    Action.MEMBER_UNMUTE: (
+    Act.MEMBER_UNMUTE: (
         lambda who, w, _: moderation.unmute_member(who, w.room.pk, w.boris.pk, WHY),
         EventType.MEMBER_UNMUTED,
         {"user": "boris"},
     ),
-    Action.MEMBER_REMOVE: (
+    Act.MEMBER_REMOVE: (
         lambda who, w, _: moderation.remove_member(who, w.room.pk, w.boris.pk, WHY),
         EventType.MEMBER_REMOVED,
         {"user": "boris"},
     ),
-    Action.MEMBER_BAN: (
+    Act.MEMBER_BAN: (
         lambda who, w, _: moderation.ban_member(who, w.room.pk, w.boris.pk, WHY),
         EventType.MEMBER_REMOVED,
         {"user": "boris", "banned": True},
     ),
-    Action.MEMBER_ROLE: (
+    Act.MEMBER_ROLE: (
         lambda who, w, _: moderation.set_role(who, w.room.pk, w.boris.pk, Role.MODERATOR, WHY),
         EventType.MEMBER_JOINED,
         {"user": "boris", "role": "moderator", "previous": "member"},
     ),
-    Action.ROOM_SLOW_MODE: (
+    Act.ROOM_SLOW_MODE: (
         lambda who, w, _: moderation.set_slow_mode(who, w.room.pk, 30, WHY),
         EventType.ROOM_UPDATED,
         {"slow_mode_seconds": 30},
     ),
-    Action.ROOM_ARCHIVE: (
+    Act.ROOM_ARCHIVE: (
         lambda who, w, _: moderation.archive_room(who, w.room.pk, True, WHY),
         EventType.ROOM_ARCHIVED,
         {"archived": True},
     ),
-    Action.ROOM_UNARCHIVE: (
+    Act.ROOM_UNARCHIVE: (
         lambda who, w, _: moderation.archive_room(who, w.room.pk, False, WHY),
         EventType.ROOM_ARCHIVED,
         {"archived": False},
@@ -688,14 +688,14 @@ async def test_repeat_after_a_crash_completes_what_was_on_record() -> None:
 
 async def half_done(world: World, key: str, log: bool = True) -> int:
     """An act on record, and logged or not, whose process died before it wrote the outcome."""
-    act = Act(
+    new = NewEntry(
         by=by(world.mod),
-        action=Action.MEMBER_UNMUTE,
+        action=Act.MEMBER_UNMUTE,
         target=audit.member_target(world.room.pk, world.boris.pk),
         after={"muted_until": None},
         key=key,
     )
-    begun = await sync_to_async(audit.begin)(act)
+    begun = await sync_to_async(audit.begin)(new)
     if log:
         await room_log.append(
             room_log.NewEvent(
@@ -787,11 +787,11 @@ async def test_preview_counts_what_an_act_would_touch_and_names_what_stands_agai
     room, anna, boris = world.room.pk, world.anna.pk, world.boris.pk
     look = sync_to_async(preview.preview)
 
-    deletion = await look(Action.MESSAGE_DELETE, [(room, seq), (room, other), (room, 1)])
-    ban = await look(Action.MEMBER_BAN, [(room, boris), (room, anna), (direct.pk, boris)])
-    role = await look(Action.MEMBER_ROLE, [(room, anna), (room, world.vera.pk)])
-    slow = await look(Action.ROOM_SLOW_MODE, [(room,), (direct.pk,), (10**9,)])
-    person = await look(Action.PERSON_DEACTIVATE, [(anna,), (boris,)])
+    deletion = await look(Act.MESSAGE_DELETE, [(room, seq), (room, other), (room, 1)])
+    ban = await look(Act.MEMBER_BAN, [(room, boris), (room, anna), (direct.pk, boris)])
+    role = await look(Act.MEMBER_ROLE, [(room, anna), (room, world.vera.pk)])
+    slow = await look(Act.ROOM_SLOW_MODE, [(room,), (direct.pk,), (10**9,)])
+    person = await look(Act.PERSON_DEACTIVATE, [(anna,), (boris,)])
 
     assert deletion.totals == {"rooms": 1, "messages": 1, "reactions": 1}
     assert [effect.problem for effect in deletion.effects] == ["", "unchanged", "not_found"]
@@ -806,7 +806,7 @@ async def test_preview_counts_what_an_act_would_touch_and_names_what_stands_agai
     assert person.totals == {"rooms": 4, "tokens": 1, "sessions": 0}
     assert [effect.warning for effect in person.effects] == ["last_owner", ""]
     with pytest.raises(ValueError, match="200"):
-        await look(Action.PERSON_MUTE, [(anna,)] * 201)
+        await look(Act.PERSON_MUTE, [(anna,)] * 201)
 
 
 async def test_command_lets_somebody_into_the_admin_on_record() -> None:
@@ -816,7 +816,7 @@ async def test_command_lets_somebody_into_the_admin_on_record() -> None:
 
     user = await User.objects.aget(pk=world.vera.pk)
     assert user.is_staff
-    assert await sync_to_async(staff_may)(user, Action.MESSAGE_DELETE)
+    assert await sync_to_async(staff_may)(user, Act.MESSAGE_DELETE)
     entry = await sync_to_async(last_entry)()
     assert (entry.action, entry.user_id, entry.door) == ("person.groups", user.pk, "command")
     assert entry.after == {"staff": True, "groups": ["moderator"]}

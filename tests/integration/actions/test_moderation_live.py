@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chat.actions import moderation, people, reports
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.events import Role
 from chat.models import AuditEntry
 from localstack.web_process import WebProcess
@@ -98,9 +98,7 @@ async def test_reporter_is_told_at_once_when_a_report_is_closed(server: WebProce
     made = await reports.report_message(world.anna.pk, world.room.pk, posted.event.seq, "spam")
     async with await ChatClient.hello(server, world.anna) as anna:
         await anna.pong()
-        await reports.resolve(
-            by(world.staff, staff=True), made.pk, Action.MESSAGE_DELETE, options=WHY
-        )
+        await reports.resolve(by(world.staff, staff=True), made.pk, Act.MESSAGE_DELETE, options=WHY)
         notice = await anna.receive("report")
 
     assert notice == {"t": "report", "report": made.pk, "state": "resolved"}

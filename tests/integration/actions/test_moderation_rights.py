@@ -12,7 +12,7 @@ from chat.actions import messages, moderation, people, reports, rooms
 from chat.actions.moderation import Options
 from chat.audit import permissions
 from chat.audit.entries import Actor
-from chat.audit.permissions import GROUPS, IN_ROOM, STAFF, Action
+from chat.audit.permissions import GROUPS, IN_ROOM, STAFF, Act
 from chat.errors import ClientError
 from chat.events import Role, RoomKind
 from chat.models import Report, User
@@ -160,7 +160,7 @@ ACTS: dict[str, Do] = {
     "report.assign": lambda w, s, a: reports.assign(w, s.reports[a], w.user_id, "Mine"),
     "report.dismiss": lambda w, s, a: reports.dismiss(w, s.reports[a], "Nothing"),
     "report.resolve": lambda w, s, a: reports.resolve(
-        w, s.reports[a], Action.MESSAGE_DELETE, options=WHY
+        w, s.reports[a], Act.MESSAGE_DELETE, options=WHY
     ),
     # Last: nobody writes in an archived room.
     "room.archive": lambda w, s, _: moderation.archive_room(w, s.room, True, WHY),
@@ -198,8 +198,7 @@ async def test_rights_of_pages_are_as_the_table_says(actor: str) -> None:
     user = await make_actor(actor, owner, 0)
 
     allowed = {
-        act: await sync_to_async(permissions.staff_may)(user, Action(act))
-        for act in OF_PAGES[actor]
+        act: await sync_to_async(permissions.staff_may)(user, Act(act)) for act in OF_PAGES[actor]
     }
 
     assert allowed == OF_PAGES[actor]

@@ -16,7 +16,7 @@ from chat.accounts import tokens
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.moderation import Options, Outcome
 from chat.api.requests import REPORTS
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.errors import Unavailable
 from chat.events import EventType, Role, RoomKind
 from chat.models import AuditEntry, Report, User
@@ -319,12 +319,10 @@ async def test_report_is_not_closed_when_its_act_is_refused() -> None:
 
     refused = [
         # Owners are of one rank.
-        await code_of(reports.resolve(by(world.mod), made.pk, Action.MEMBER_BAN, options=WHY)),
-        await code_of(reports.resolve(staff, made.pk, Action.MEMBER_MUTE, options=WHY)),
-        await code_of(reports.resolve(staff, made.pk, Action.ROOM_ARCHIVE, options=WHY)),
-        await code_of(
-            reports.resolve(by(world.mod), made.pk, Action.PERSON_DEACTIVATE, options=WHY)
-        ),
+        await code_of(reports.resolve(by(world.mod), made.pk, Act.MEMBER_BAN, options=WHY)),
+        await code_of(reports.resolve(staff, made.pk, Act.MEMBER_MUTE, options=WHY)),
+        await code_of(reports.resolve(staff, made.pk, Act.ROOM_ARCHIVE, options=WHY)),
+        await code_of(reports.resolve(by(world.mod), made.pk, Act.PERSON_DEACTIVATE, options=WHY)),
     ]
 
     assert refused == ["forbidden", "bad_request", "bad_request", "forbidden"]
@@ -341,7 +339,7 @@ async def test_resolving_that_broke_off_after_the_act_goes_on_with_the_same_key(
     await moderation.mute_member(staff, world.room.pk, world.boris.pk, 600, options)
 
     closed, outcome = await reports.resolve(
-        staff, made.pk, Action.MEMBER_MUTE, seconds=600, options=options
+        staff, made.pk, Act.MEMBER_MUTE, seconds=600, options=options
     )
 
     assert [report.state for report in closed] == ["resolved"]
@@ -377,12 +375,12 @@ async def test_of_two_people_who_close_a_report_at_once_one_acts(
     monkeypatch.setattr(moderation, "mute_member", slow_mute)
     staff = by(world.staff, staff=True)
     running = asyncio.create_task(
-        reports.resolve(staff, first.pk, Action.MEMBER_MUTE, seconds=60, options=WHY)
+        reports.resolve(staff, first.pk, Act.MEMBER_MUTE, seconds=60, options=WHY)
     )
     await acting.wait()
 
     meanwhile = [
-        await code_of(reports.resolve(by(world.mod), other.pk, Action.MESSAGE_DELETE, options=WHY)),
+        await code_of(reports.resolve(by(world.mod), other.pk, Act.MESSAGE_DELETE, options=WHY)),
         await code_of(reports.dismiss(by(world.mod), other.pk, "Nothing")),
     ]
     go_on.set()
@@ -411,7 +409,7 @@ async def test_report_of_somebody_who_broke_off_is_free_after_two_minutes(
     monkeypatch.setattr(moderation, "delete_message", away)
     key = Options(reason="Spam", key=new_key())
     broke_off = await code_of(
-        reports.resolve(by(world.mod), first.pk, Action.MESSAGE_DELETE, options=key)
+        reports.resolve(by(world.mod), first.pk, Act.MESSAGE_DELETE, options=key)
     )
     monkeypatch.setattr(moderation, "delete_message", delete)
 

@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 
 from chat import dead_letters
 from chat.admin.moderation.people import PersonAdmin
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.events import RoomKind
 from chat.hints import to_hubs
@@ -72,7 +72,7 @@ def test_staff_without_a_second_factor_set_one_up_before_the_admin_opens() -> No
     answers = [
         browser.get("/admin/"),
         browser.get("/admin/audit/"),
-        browser.post("/admin/act/", {"action": Action.ROOM_ARCHIVE, "rooms": "1"}),
+        browser.post("/admin/act/", {"action": Act.ROOM_ARCHIVE, "rooms": "1"}),
     ]
 
     assert {answer["Location"] for answer in answers} == {reverse("mfa_activate_totp")}
@@ -178,15 +178,15 @@ def test_sidebar_and_start_page_link_to_all_that_opens_and_to_nothing_else(
 # Role × act
 
 PERMITTED: dict[str, set[str]] = {
-    Action.MESSAGE_DELETE: {M, A},
-    Action.MESSAGE_RESTORE: {M, A},
-    Action.MEMBER_MUTE: {M, A},
-    Action.MEMBER_BAN: {M, A},
-    Action.MEMBER_ROLE: {A},
-    Action.PERSON_MUTE: {M, A},
-    Action.PERSON_DEACTIVATE: {A},
-    Action.ROOM_ARCHIVE: {M, A},
-    Action.ROOM_SLOW_MODE: {M, A},
+    Act.MESSAGE_DELETE: {M, A},
+    Act.MESSAGE_RESTORE: {M, A},
+    Act.MEMBER_MUTE: {M, A},
+    Act.MEMBER_BAN: {M, A},
+    Act.MEMBER_ROLE: {A},
+    Act.PERSON_MUTE: {M, A},
+    Act.PERSON_DEACTIVATE: {A},
+    Act.ROOM_ARCHIVE: {M, A},
+    Act.ROOM_SLOW_MODE: {M, A},
 }
 
 
@@ -309,7 +309,7 @@ def test_form_with_a_nul_is_refused(password_alone: None) -> None:
     boris = User.objects.create_user("boris")
     browser = at_admin(staff("mara", *ROLES))
     forms: dict[str, dict[str, Any]] = {
-        "act/": {"action": Action.PERSON_MUTE, "people": boris.pk, "value": "600"},
+        "act/": {"action": Act.PERSON_MUTE, "people": boris.pk, "value": "600"},
         "reports/act/": {"do": "dismiss", "reports": "1"},
         "dead-letters/act/": {"action": "discard", "ids": "1-0"},
         "delivery/resume/": {"shard": "0", "kind": "persist"},
@@ -378,7 +378,7 @@ def test_administrator_gives_groups_on_record_but_makes_no_superuser(password_al
     boris.refresh_from_db()
     assert answer.status_code == 302
     assert (boris.is_staff, boris.is_superuser) == (True, False)
-    assert [entry.after for entry in recorded(action=Action.PERSON_GROUPS)] == [
+    assert [entry.after for entry in recorded(action=Act.PERSON_GROUPS)] == [
         {"is_staff": True, "is_superuser": False},
         {"groups": ["moderator"]},
     ]
@@ -404,14 +404,14 @@ def test_every_changed_field_of_an_account_is_on_record_without_addresses_and_te
     assert (boris.username, boris.email) == ("bob", "boss@example.org")
     entries = recorded(actor_name="boss")
     assert [(entry.action, entry.before, entry.after) for entry in entries] == [
-        (Action.PERSON_EDIT, {}, {"fields": ["email"]}),
+        (Act.PERSON_EDIT, {}, {"fields": ["email"]}),
         (
-            Action.PERSON_GROUPS,
+            Act.PERSON_GROUPS,
             {"is_staff": False, "is_superuser": False},
             {"is_staff": True, "is_superuser": False},
         ),
         (
-            Action.PERSON_EDIT,
+            Act.PERSON_EDIT,
             {"username": "boris"},
             {"fields": ["username", "display_name"], "username": "bob"},
         ),
@@ -454,7 +454,7 @@ def test_account_that_an_administrator_creates_is_on_record(password_alone: None
     newbie = User.objects.get(username="newbie")
     [entry] = recorded(actor_name="boss")
     assert (entry.action, entry.user_id, entry.after) == (
-        Action.PERSON_CREATE,
+        Act.PERSON_CREATE,
         newbie.pk,
         {"username": "newbie"},
     )
@@ -639,7 +639,7 @@ def test_administrator_ends_a_session_with_its_sockets(
     assert (without_reason.status_code, still_in) == (302, 200)
     assert theirs.get("/api/v1/me").status_code == 401
     assert revoked[-1] == (boris.pk, session.session_key)
-    [entry] = recorded(action=Action.PERSON_SESSIONS)
+    [entry] = recorded(action=Act.PERSON_SESSIONS)
     assert (entry.reason, entry.user_id) == ("a lost phone", boris.pk)
 
 
@@ -678,5 +678,5 @@ def test_password_that_an_administrator_sets_is_on_record(password_alone: None) 
 
     boris.refresh_from_db()
     assert boris.check_password(PASSWORD)
-    [entry] = recorded(action=Action.PERSON_PASSWORD)
+    [entry] = recorded(action=Act.PERSON_PASSWORD)
     assert (entry.user_id, entry.door) == (boris.pk, AuditEntry.Channel.ADMIN)

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from chat import dead_letters
 from chat.admin.delivery import letter_jobs
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Retried, sources
 from chat.dead_letters.audit import person
 from tests.support.admin_world import at_admin, recorded, staff, without_second_factor
@@ -166,7 +166,7 @@ def test_who_may_retry_may_not_read(browser: Client) -> None:
 
     assert "words" not in re.sub(r"<[^>]+>", "", page)
     assert refused.status_code == 403
-    assert recorded(action=Action.ROOM_READ) == []
+    assert recorded(action=Act.ROOM_READ) == []
 
 
 def test_reading_a_payload_is_on_record_and_shows_it_as_text() -> None:
@@ -177,7 +177,7 @@ def test_reading_a_payload_is_on_record_and_shows_it_as_text() -> None:
 
     assert SCRIPT not in page
     assert "&lt;script&gt;" in page
-    [entry] = recorded(action=Action.ROOM_READ)
+    [entry] = recorded(action=Act.ROOM_READ)
     assert (entry.target_id, entry.actor_name) == (letter, "mara")
 
 
@@ -360,7 +360,7 @@ def test_bulk_form_that_is_sent_twice_begins_one_act(browser: Client) -> None:
     answers = [act(browser, "discard", scope="all", job=job)["Location"] for _ in range(2)]
 
     assert len(set(answers)) == 1
-    assert len(recorded(action=Action.LETTER_DISCARD)) == 1
+    assert len(recorded(action=Act.LETTER_DISCARD)) == 1
     assert len(letter_jobs.latest()) == 1
 
 

@@ -20,7 +20,7 @@ from pytest_django.fixtures import Settings
 from chat import dead_letters
 from chat.actions import messages
 from chat.admin.delivery import drain_rates, verification
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.dead_letters import DeadLetterOrigin, Reason
 from chat.events import RoomKind, shard_of
 from chat.export import exporter
@@ -200,7 +200,7 @@ def test_stopped_shard_says_what_to_do_and_goes_on_with_a_reason(
     assert "Stopped shards" in start
     assert still is not None
     assert ShardCursor.objects.get(pk=cursor.pk).stopped_at is None
-    assert [entry.reason for entry in recorded(action=Action.SHARD_RESUME)] == ["the migration ran"]
+    assert [entry.reason for entry in recorded(action=Act.SHARD_RESUME)] == ["the migration ran"]
 
 
 @pytest.mark.parametrize("bad", [{"shard": "99"}, {"shard": "-1"}, {"shard": "x"}, {"kind": "x"}])
@@ -250,7 +250,7 @@ def test_button_verifies_a_room_and_shows_that_nothing_is_missing_and_then_what_
     assert different.report is not None
     assert {one.seq for one in different.report.findings} == {broken.seq}
     assert f"{here.room.pk}:{broken.seq}" in page
-    assert len(recorded(action=Action.ROOM_VERIFY)) == 2
+    assert len(recorded(action=Act.ROOM_VERIFY)) == 2
 
 
 def test_verification_that_takes_too_long_is_ended(
@@ -270,7 +270,7 @@ def test_one_verification_at_a_time(here: World, browser: Client) -> None:
 
     assert "one at a time" in answer.content.decode()
     assert verification.last(here.room.pk) is None
-    assert recorded(action=Action.ROOM_VERIFY) == []
+    assert recorded(action=Act.ROOM_VERIFY) == []
 
 
 def test_verification_of_a_room_that_is_none_is_refused(browser: Client) -> None:

@@ -19,7 +19,7 @@ from chat.actions import messages
 from chat.admin.kit import keyset_paging
 from chat.admin.moderation import history as history_pages
 from chat.admin.moderation.history_filter import HistoryFilter, messages_of
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.events import RoomKind
 from chat.export import exporter as chat_export
 from chat.models import AuditEntry, Message, Report, Room
@@ -309,11 +309,11 @@ def test_private_rooms_are_left_out_until_they_are_asked_for_on_record(
 
     assert shown(moderator) == ["public"]
     assert shown(moderator, "q=secret") == []
-    assert recorded(action=Action.ROOM_READ) == []
+    assert recorded(action=Act.ROOM_READ) == []
 
     assert shown(moderator, "private=1") == ["public", "the secret plan"]
     assert shown(moderator, "private=1&q=secret") == ["the secret plan"]
-    entries = recorded(action=Action.ROOM_READ)
+    entries = recorded(action=Act.ROOM_READ)
     assert [(entry.room_id, entry.actor_name) for entry in entries] == [
         (private_room.pk, "mara")
     ] * 2
@@ -333,12 +333,12 @@ def test_who_may_not_read_private_rooms_learns_nothing_of_them(
     opened = browser.get(f"/admin/history/{private_room.pk}/{secret.seq}/")
     absent = browser.get(f"/admin/history/{private_room.pk}/9999/")
     exported = export(browser, "csv", private="1")
-    preview = browser.post("/admin/act/", {"action": Action.MESSAGE_DELETE, "ids": secret.pk})
+    preview = browser.post("/admin/act/", {"action": Act.MESSAGE_DELETE, "ids": secret.pk})
 
     assert not any("the secret plan" in page for page in [*listed, exported])
     assert (opened.status_code, absent.status_code) == (404, 404)
     assert "the secret plan" not in preview.content.decode()
-    assert recorded(action=Action.ROOM_READ) == []
+    assert recorded(action=Act.ROOM_READ) == []
 
 
 def test_reading_what_was_deleted_or_replaced_is_on_record_in_public_rooms_too(
@@ -351,18 +351,18 @@ def test_reading_what_was_deleted_or_replaced_is_on_record_in_public_rooms_too(
     stored(public)
 
     assert moderator.get(f"/admin/history/{public.pk}/{edited.seq}/").status_code == 200
-    [entry] = recorded(action=Action.ROOM_READ)
+    [entry] = recorded(action=Act.ROOM_READ)
     assert (entry.room_id, entry.actor_name) == (public.pk, "mara")
     assert entry.after == {
         "read": "message and around it, deleted or replaced texts, "
         f"seq {deleted.seq} to {edited.seq}"
     }
     assert "draft 0" in shown(moderator)
-    assert len(recorded(action=Action.ROOM_READ)) == 2
+    assert len(recorded(action=Act.ROOM_READ)) == 2
 
     shown(moderator, "q=final")
     shown(moderator, f"q={quote('draft 2')}")
-    assert len(recorded(action=Action.ROOM_READ)) == 2  # nothing of it was deleted
+    assert len(recorded(action=Act.ROOM_READ)) == 2  # nothing of it was deleted
     assert plain.seq > edited.seq
 
 
@@ -374,7 +374,7 @@ def test_opening_a_message_of_a_private_room_is_on_record(
     page = moderator.get(f"/admin/history/{private_room.pk}/{secret.seq}/")
 
     assert "the secret plan" in page.content.decode()
-    [entry] = recorded(action=Action.ROOM_READ)
+    [entry] = recorded(action=Act.ROOM_READ)
     assert (entry.room_id, entry.door) == (private_room.pk, AuditEntry.Channel.ADMIN)
 
 
@@ -395,12 +395,12 @@ def test_act_shows_texts_of_private_rooms_exactly_when_that_is_on_record(
 
     page = moderator.post(
         "/admin/act/",
-        {"action": Action.MESSAGE_DELETE, "ids": secret.pk, "key": str(new_key()), **form},
+        {"action": Act.MESSAGE_DELETE, "ids": secret.pk, "key": str(new_key()), **form},
     )
 
     assert page.status_code == 200
     assert ("the secret plan" in page.content.decode()) == bool(reads)
-    assert len(recorded(action=Action.ROOM_READ)) == reads
+    assert len(recorded(action=Act.ROOM_READ)) == reads
 
 
 # One message
@@ -460,7 +460,7 @@ def test_what_people_wrote_is_shown_as_text(here: World, moderator: Client) -> N
             f"/admin/history/{here.room.pk}/{message.seq}/",
         )
     ]
-    preview = moderator.post("/admin/act/", {"action": Action.MESSAGE_DELETE, "ids": message.pk})
+    preview = moderator.post("/admin/act/", {"action": Act.MESSAGE_DELETE, "ids": message.pk})
 
     for page in [*pages, preview.content.decode()]:
         assert SCRIPT not in page
@@ -498,7 +498,7 @@ def test_export_has_all_rows_once_whatever_the_size_of_a_stretch(
     assert [line["body"] for line in lines] == expected
     assert [row["body"] for row in table] == expected
     assert lines[0]["epoch"] == 1
-    assert [(entry.after or {})["format"] for entry in recorded(action=Action.HISTORY_EXPORT)] == [
+    assert [(entry.after or {})["format"] for entry in recorded(action=Act.HISTORY_EXPORT)] == [
         "jsonl",
         "csv",
     ]
@@ -533,7 +533,7 @@ def test_export_of_private_rooms_records_each(
     text = export(moderator, "jsonl", private="1")
 
     assert "the secret plan" in text
-    assert [entry.room_id for entry in recorded(action=Action.ROOM_READ)] == [private_room.pk]
+    assert [entry.room_id for entry in recorded(action=Act.ROOM_READ)] == [private_room.pk]
 
 
 def test_rows_come_only_with_a_ticket_of_ones_own(here: World, moderator: Client) -> None:

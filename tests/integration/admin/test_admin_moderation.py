@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from chat.accounts import tokens
 from chat.admin.kit import keyset_paging
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.events import EventType, RoomKind
 from chat.models import Ban, Membership, Message, Report, RoomEvent, User
 from tests.support.admin_world import (
@@ -46,7 +46,7 @@ def browser(here: World) -> Client:
     return at_admin(staff("mara", "moderator", "administrator"))
 
 
-def form(action: Action, **more: Any) -> dict[str, Any]:
+def form(action: Act, **more: Any) -> dict[str, Any]:
     return {"action": action, "key": str(uuid7()), "why": "a reason", "confirmed": "1", **more}
 
 
@@ -58,7 +58,7 @@ def results(answer: Any) -> list[str]:
 def test_preview_says_what_will_happen_and_does_nothing(here: World, browser: Client) -> None:
     message = said(here.room, here.boris, "rude words")
 
-    answer = browser.post("/admin/act/", {"action": Action.MESSAGE_DELETE, "ids": message.pk})
+    answer = browser.post("/admin/act/", {"action": Act.MESSAGE_DELETE, "ids": message.pk})
 
     page = answer.content.decode()
     assert "rude words" in page
@@ -76,15 +76,15 @@ def test_preview_counts_what_is_touched_and_says_what_speaks_against_it(
     gone = User.objects.create_user("gone", is_active=False)
 
     deactivation = browser.post(
-        "/admin/act/", {"action": Action.PERSON_DEACTIVATE, "people": [*people, gone.pk]}
+        "/admin/act/", {"action": Act.PERSON_DEACTIVATE, "people": [*people, gone.pk]}
     )
     again = browser.post(
-        "/admin/act/", form(Action.PERSON_DEACTIVATE, people=[*people, gone.pk], why="")
+        "/admin/act/", form(Act.PERSON_DEACTIVATE, people=[*people, gone.pk], why="")
     )
     roles = browser.post(
         "/admin/act/",
         {
-            "action": Action.MEMBER_ROLE,
+            "action": Act.MEMBER_ROLE,
             "members": [f"{here.room.pk}:{here.anna.pk}", f"{here.room.pk}:{here.boris.pk}"],
         },
     )
@@ -110,9 +110,9 @@ def test_preview_counts_what_is_touched_and_says_what_speaks_against_it(
 def test_preview_tells_nothing_of_private_rooms_to_who_may_not_look_into_them() -> None:
     here = world(kind=RoomKind.PRIVATE)
     secret = said(here.room, here.boris, "secret")
-    targets: dict[Action, dict[str, Any]] = {
-        Action.MEMBER_REMOVE: {"members": f"{here.room.pk}:{here.boris.pk}"},
-        Action.MESSAGE_DELETE: {"ids": secret.pk},
+    targets: dict[Act, dict[str, Any]] = {
+        Act.MEMBER_REMOVE: {"members": f"{here.room.pk}:{here.boris.pk}"},
+        Act.MESSAGE_DELETE: {"ids": secret.pk},
     }
 
     shown = {
@@ -128,10 +128,10 @@ def test_preview_tells_nothing_of_private_rooms_to_who_may_not_look_into_them() 
     }
 
     assert shown == {
-        ("moderator", Action.MEMBER_REMOVE): (1, False, False),
-        ("moderator", Action.MESSAGE_DELETE): (3, False, False),
-        ("administrator", Action.MEMBER_REMOVE): (0, False, True),
-        ("administrator", Action.MESSAGE_DELETE): (0, False, True),
+        ("moderator", Act.MEMBER_REMOVE): (1, False, False),
+        ("moderator", Act.MESSAGE_DELETE): (3, False, False),
+        ("administrator", Act.MEMBER_REMOVE): (0, False, True),
+        ("administrator", Act.MESSAGE_DELETE): (0, False, True),
     }
 
 
@@ -139,7 +139,7 @@ def test_preview_tells_nothing_of_private_rooms_to_who_may_not_look_into_them() 
 def test_nothing_is_done_without_a_reason(here: World, browser: Client, why: str) -> None:
     message = said(here.room, here.boris, "rude words")
 
-    answer = browser.post("/admin/act/", form(Action.MESSAGE_DELETE, ids=message.pk, why=why))
+    answer = browser.post("/admin/act/", form(Act.MESSAGE_DELETE, ids=message.pk, why=why))
 
     assert answer.context["problem"]
     assert recorded(actor_name="mara") == []
@@ -150,47 +150,47 @@ def test_deletion_becomes_an_event_in_the_rooms_log_and_is_on_record(
 ) -> None:
     message = said(here.room, here.boris, "rude words")
 
-    answer = browser.post("/admin/act/", form(Action.MESSAGE_DELETE, ids=message.pk))
+    answer = browser.post("/admin/act/", form(Act.MESSAGE_DELETE, ids=message.pk))
     stored(here.room)
 
     assert results(answer) == ["done"]
     event = RoomEvent.objects.get(room=here.room, type=EventType.MESSAGE_DELETED)
     message.refresh_from_db()
     assert message.deleted_at == event.at
-    [entry] = recorded(action=Action.MESSAGE_DELETE)
+    [entry] = recorded(action=Act.MESSAGE_DELETE)
     assert (entry.key, entry.reason, entry.outcome.seq) == (event.key, "a reason", event.seq)
 
 
 def test_reason_of_some_lines_is_on_record_in_one(here: World, browser: Client) -> None:
-    browser.post("/admin/act/", form(Action.ROOM_ARCHIVE, rooms=here.room.pk, why="one\r\n two "))
+    browser.post("/admin/act/", form(Act.ROOM_ARCHIVE, rooms=here.room.pk, why="one\r\n two "))
 
-    [entry] = recorded(action=Action.ROOM_ARCHIVE)
+    [entry] = recorded(action=Act.ROOM_ARCHIVE)
     assert entry.reason == "one two"
 
 
 def test_form_that_is_sent_twice_does_it_once(here: World, browser: Client) -> None:
     message = said(here.room, here.boris, "rude words")
-    sent = form(Action.MESSAGE_DELETE, ids=message.pk)
+    sent = form(Act.MESSAGE_DELETE, ids=message.pk)
 
     answers = [results(browser.post("/admin/act/", sent)) for _ in range(2)]
     stored(here.room)
 
     assert answers == [["done"], ["done"]]
     assert RoomEvent.objects.filter(type=EventType.MESSAGE_DELETED).count() == 1
-    assert len(recorded(action=Action.MESSAGE_DELETE)) == 1
+    assert len(recorded(action=Act.MESSAGE_DELETE)) == 1
 
 
 def test_form_of_one_act_cannot_be_used_for_another(here: World, browser: Client) -> None:
     one, other = said(here.room, here.boris, "one"), said(here.room, here.boris, "other")
-    sent = form(Action.MESSAGE_DELETE, ids=one.pk)
+    sent = form(Act.MESSAGE_DELETE, ids=one.pk)
     browser.post("/admin/act/", sent)
 
     results(browser.post("/admin/act/", {**sent, "ids": other.pk}))
     stored(here.room)
 
     # Another target has another key, so the act stands for itself, with a record of its own.
-    assert len(recorded(action=Action.MESSAGE_DELETE)) == 2
-    assert {entry.target_id for entry in recorded(action=Action.MESSAGE_DELETE)} == {
+    assert len(recorded(action=Act.MESSAGE_DELETE)) == 2
+    assert {entry.target_id for entry in recorded(action=Act.MESSAGE_DELETE)} == {
         f"{here.room.pk}:{one.seq}",
         f"{here.room.pk}:{other.seq}",
     }
@@ -200,7 +200,7 @@ def test_bulk_act_shows_the_outcome_of_each_target(here: World, browser: Client)
     boss = User.objects.get(username="mara")
     targets = [f"{here.room.pk}:{user.pk}" for user in (here.boris, here.vera, boss)]
 
-    answer = browser.post("/admin/act/", form(Action.MEMBER_REMOVE, members=targets))
+    answer = browser.post("/admin/act/", form(Act.MEMBER_REMOVE, members=targets))
     stored(here.room)
 
     assert results(answer) == ["done", "unchanged", "refused"] or results(answer) == [
@@ -209,32 +209,32 @@ def test_bulk_act_shows_the_outcome_of_each_target(here: World, browser: Client)
         "refused",
     ]
     assert not Membership.objects.filter(room=here.room, user=here.boris).exists()
-    [entry] = recorded(action=Action.MEMBER_REMOVE, user=here.boris)
+    [entry] = recorded(action=Act.MEMBER_REMOVE, user=here.boris)
     assert entry.batch is not None
 
 
 VALUES = {
-    Action.MEMBER_MUTE: "600",
-    Action.MEMBER_ROLE: "moderator",
-    Action.PERSON_MUTE: "600",
-    Action.ROOM_SLOW_MODE: "10",
+    Act.MEMBER_MUTE: "600",
+    Act.MEMBER_ROLE: "moderator",
+    Act.PERSON_MUTE: "600",
+    Act.ROOM_SLOW_MODE: "10",
 }
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        Action.MEMBER_MUTE,
-        Action.MEMBER_UNMUTE,
-        Action.MEMBER_BAN,
-        Action.MEMBER_ROLE,
-        Action.PERSON_MUTE,
-        Action.PERSON_DEACTIVATE,
-        Action.ROOM_SLOW_MODE,
-        Action.ROOM_ARCHIVE,
+        Act.MEMBER_MUTE,
+        Act.MEMBER_UNMUTE,
+        Act.MEMBER_BAN,
+        Act.MEMBER_ROLE,
+        Act.PERSON_MUTE,
+        Act.PERSON_DEACTIVATE,
+        Act.ROOM_SLOW_MODE,
+        Act.ROOM_ARCHIVE,
     ],
 )
-def test_every_act_goes_through_the_form(here: World, browser: Client, action: Action) -> None:
+def test_every_act_goes_through_the_form(here: World, browser: Client, action: Act) -> None:
     targets = {
         "members": f"{here.room.pk}:{here.boris.pk}",
         "people": here.boris.pk,
@@ -253,7 +253,7 @@ def test_ban_of_somebody_who_never_wrote_is_lifted_from_the_page_of_the_room(
     here: World, browser: Client
 ) -> None:
     target = f"{here.room.pk}:{here.vera.pk}"
-    browser.post("/admin/act/", form(Action.MEMBER_BAN, members=target))
+    browser.post("/admin/act/", form(Act.MEMBER_BAN, members=target))
     stored(here.room)
     address = f"/admin/chat/room/{here.room.pk}/change/"
 
@@ -261,15 +261,15 @@ def test_ban_of_somebody_who_never_wrote_is_lifted_from_the_page_of_the_room(
     onlooker = at_admin(staff("ada", "auditor")).get(address).content.decode()
     button = re.search(
         rf'<form (?:(?!</form>).)*name="members" value="{target}"'
-        rf'(?:(?!</form>).)*name="action" value="{Action.MEMBER_UNBAN}"',
+        rf'(?:(?!</form>).)*name="action" value="{Act.MEMBER_UNBAN}"',
         page,
         re.DOTALL,
     )
-    answer = browser.post("/admin/act/", form(Action.MEMBER_UNBAN, members=target))
+    answer = browser.post("/admin/act/", form(Act.MEMBER_UNBAN, members=target))
     stored(here.room)
 
     assert button is not None
-    assert f'value="{Action.MEMBER_UNBAN}">' not in onlooker
+    assert f'value="{Act.MEMBER_UNBAN}">' not in onlooker
     assert results(answer) == ["done"]
     assert not Ban.objects.filter(room=here.room, user=here.vera).exists()
 
@@ -293,7 +293,7 @@ def test_form_with_nonsense_is_refused(
 ) -> None:
     message = said(here.room, here.boris, "hello")
 
-    answer = browser.post("/admin/act/", {**form(Action.MESSAGE_DELETE, ids=message.pk), **bad})
+    answer = browser.post("/admin/act/", {**form(Act.MESSAGE_DELETE, ids=message.pk), **bad})
 
     assert answer.status_code == status
     assert recorded(actor_name="mara") == []
@@ -302,7 +302,7 @@ def test_form_with_nonsense_is_refused(
 def test_value_that_was_not_offered_is_refused(here: World, browser: Client) -> None:
     members = f"{here.room.pk}:{here.boris.pk}"
 
-    for action, value in ((Action.MEMBER_MUTE, "1"), (Action.MEMBER_ROLE, "king")):
+    for action, value in ((Act.MEMBER_MUTE, "1"), (Act.MEMBER_ROLE, "king")):
         answer = browser.post("/admin/act/", form(action, members=members, value=value))
         assert answer.status_code == 400
 
@@ -314,7 +314,7 @@ def test_way_back_leads_nowhere_else(here: World, browser: Client) -> None:
 
     answer = browser.post(
         "/admin/act/",
-        {"action": Action.MESSAGE_DELETE, "ids": message.pk, "back": "https://evil.example/"},
+        {"action": Act.MESSAGE_DELETE, "ids": message.pk, "back": "https://evil.example/"},
     )
 
     assert answer.context["back"] == "/admin/"
@@ -322,11 +322,11 @@ def test_way_back_leads_nowhere_else(here: World, browser: Client) -> None:
 
 def test_message_of_a_deactivated_author_is_restored(here: World, browser: Client) -> None:
     message = said(here.room, here.boris, "hello")
-    browser.post("/admin/act/", form(Action.MESSAGE_DELETE, ids=message.pk))
+    browser.post("/admin/act/", form(Act.MESSAGE_DELETE, ids=message.pk))
     stored(here.room)
-    browser.post("/admin/act/", form(Action.PERSON_DEACTIVATE, people=here.boris.pk))
+    browser.post("/admin/act/", form(Act.PERSON_DEACTIVATE, people=here.boris.pk))
 
-    answer = browser.post("/admin/act/", form(Action.MESSAGE_RESTORE, ids=message.pk))
+    answer = browser.post("/admin/act/", form(Act.MESSAGE_RESTORE, ids=message.pk))
     stored(here.room)
 
     assert results(answer) == ["done"]
@@ -413,7 +413,7 @@ def test_queue_begins_with_who_waits_longest_and_closed_ones_with_the_latest(
 
 def test_report_is_resolved_by_an_act_that_is_shown_first(here: World, browser: Client) -> None:
     report = reported(here)
-    chosen = {"do": "resolve", "reports": report.pk, "action": Action.MESSAGE_DELETE}
+    chosen = {"do": "resolve", "reports": report.pk, "action": Act.MESSAGE_DELETE}
 
     preview = browser.post("/admin/reports/act/", chosen)
     report.refresh_from_db()
@@ -428,8 +428,8 @@ def test_report_is_resolved_by_an_act_that_is_shown_first(here: World, browser: 
     report.refresh_from_db()
     assert (report.state, report.answer) == (Report.State.RESOLVED, "Thank you")
     assert Message.objects.get(room=here.room, seq=report.seq).deleted_at is not None
-    assert len(recorded(action=Action.MESSAGE_DELETE)) == 1
-    assert len(recorded(action=Action.REPORT_RESOLVE)) == 1
+    assert len(recorded(action=Act.MESSAGE_DELETE)) == 1
+    assert len(recorded(action=Act.REPORT_RESOLVE)) == 1
 
 
 def test_several_reports_are_dismissed_with_one_reason(here: World, browser: Client) -> None:
@@ -444,7 +444,7 @@ def test_several_reports_are_dismissed_with_one_reason(here: World, browser: Cli
 
     assert without.context["problem"]
     assert set(Report.objects.values_list("state", flat=True)) == {Report.State.DISMISSED}
-    assert [entry.reason for entry in recorded(action=Action.REPORT_DISMISS)] == ["fine"] * 3
+    assert [entry.reason for entry in recorded(action=Act.REPORT_DISMISS)] == ["fine"] * 3
 
 
 @pytest.mark.parametrize(
@@ -452,7 +452,7 @@ def test_several_reports_are_dismissed_with_one_reason(here: World, browser: Cli
     [
         {"do": "explode"},
         {"do": "resolve", "action": "room.archive"},
-        {"do": "resolve", "action": Action.MEMBER_MUTE, "seconds": "1"},
+        {"do": "resolve", "action": Act.MEMBER_MUTE, "seconds": "1"},
         {"reports": "x"},
         {"reports": ["1"] * 1 + [str(number) for number in range(60)]},
     ],
@@ -482,7 +482,7 @@ def test_moderator_cannot_resolve_by_an_act_they_may_not_do(here: World) -> None
         {
             "do": "resolve",
             "reports": report.pk,
-            "action": Action.PERSON_DEACTIVATE,
+            "action": Act.PERSON_DEACTIVATE,
             "why": "x",
             "confirmed": "1",
             "key": str(uuid.uuid4()),
@@ -490,7 +490,7 @@ def test_moderator_cannot_resolve_by_an_act_they_may_not_do(here: World) -> None
     )
 
     assert answer.status_code == 403
-    assert Action.PERSON_DEACTIVATE not in dict(page.context["resolutions"])
+    assert Act.PERSON_DEACTIVATE not in dict(page.context["resolutions"])
     here.boris.refresh_from_db()
     assert here.boris.is_active
 
@@ -500,8 +500,8 @@ def test_moderator_cannot_resolve_by_an_act_they_may_not_do(here: World) -> None
 
 def test_audit_log_is_found_by_who_what_and_why(here: World, browser: Client) -> None:
     message = said(here.room, here.boris, "hello")
-    browser.post("/admin/act/", form(Action.MESSAGE_DELETE, ids=message.pk, why="spam again"))
-    browser.post("/admin/act/", form(Action.ROOM_ARCHIVE, rooms=here.room.pk, why="=1+1"))
+    browser.post("/admin/act/", form(Act.MESSAGE_DELETE, ids=message.pk, why="spam again"))
+    browser.post("/admin/act/", form(Act.ROOM_ARCHIVE, rooms=here.room.pk, why="=1+1"))
 
     def acts(query: str) -> list[str]:
         answer = browser.get(f"/admin/audit/?{query}")

@@ -21,7 +21,7 @@ def an_entry() -> AuditEntry:
         at=timezone.now(),
         actor_name="anna",
         door=AuditEntry.Channel.COMMAND,
-        action=permissions.Action.ROOM_VERIFY,
+        action=permissions.Act.ROOM_VERIFY,
         target_kind=AuditEntry.TargetKind.ROOM,
         target_id="5",
         reason="Somebody asked",

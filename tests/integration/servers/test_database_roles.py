@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from analytics.counting import rebuilding
-from chat.audit.permissions import Action
+from chat.audit.permissions import Act
 from chat.models import AuditEntry
 from chat.servers.postgres_roles import CannotLetIn, let_in
 from chatsite.env import BASE_DIR
@@ -55,7 +55,7 @@ def an_entry() -> AuditEntry:
         at=timezone.now(),
         actor_name="anna",
         door=AuditEntry.Channel.COMMAND,
-        action=Action.ROOM_VERIFY,
+        action=Act.ROOM_VERIFY,
         target_kind=AuditEntry.TargetKind.ROOM,
         target_id="5",
         reason="Somebody asked",
