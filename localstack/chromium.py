@@ -11,6 +11,26 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from localstack.process import StartFailed
 
+# Chromium's own start-up requests go nowhere on a machine without a network and only delay it.
+ARGUMENTS = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# This list replaces Playwright's, so it repeats what of that concerns a page on loopback.
+NOT_WANTED = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    # What drops down from the address bar is a page in a process of its own, made for each window
+    # before anybody can ask for it: it costs more than the page that is opened.
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "WebUIOmniboxPopup",
+)
+
 
 def find_chromium() -> str:
     """The path of Chromium. Raises: StartFailed."""
@@ -24,8 +44,7 @@ def find_chromium() -> str:
 def chromium() -> Iterator[Browser]:
     """Raises: StartFailed."""
     executable = find_chromium()
-    # Chromium's own start-up requests go nowhere on a machine without a network and only delay it.
-    arguments = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    arguments = [*ARGUMENTS, f"--disable-features={','.join(NOT_WANTED)}"]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")  # Chromium cannot make one as root
     with sync_playwright() as playwright:
