@@ -128,7 +128,7 @@ def work(step: str, ready: Barrier, seconds: Queue[float], profile: Path | None)
 
     calls: dict[str, Callable[[int], Any]] = {
         "persist": lambda shard: drain.drain(shard).stored,
-        "export": lambda shard: exporter.export(shard).published,
+        "export": lambda shard: exporter.of_process().export(shard).published,
     }
     call = calls[step]
     shards = list(range(settings.ENV.shards))

@@ -48,7 +48,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     for shard in range(settings.ENV.shards):
         while drain.drain(shard).stored:
             pass
-        while exporter.export(shard).published:
+        while exporter.of_process().export(shard).published:
             pass
 
     _, idle = run("shell", "-c", "import chat.verify")

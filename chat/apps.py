@@ -37,5 +37,8 @@ class ChatConfig(AppConfig):
         expiry.connect()
         dead_letters.register("persist", put_back.retry)
         dead_letters.register("task", letter_retry.retry)
-        dead_letters.register("export", exporter.retry_letter)
+        # Only a process that retries needs the event bus and its driver.
+        dead_letters.register(
+            "export", lambda letter, token: exporter.of_process().retry_letter(letter, token)
+        )
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.onboarding")

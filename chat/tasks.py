@@ -12,7 +12,9 @@ from chat import dead_letters
 from chat.actions import audit_outcomes, ownership
 from chat.actions.event_loop import run_actions
 from chat.errors import RetryableError
-from chat.export import exporter
+from chat.event_bus import event_bus
+from chat.export import exporter, outbox
+from chat.export.rest import Resting
 from chat.mail import queue
 from chat.monitoring import delivery_health, event_bus_state
 from chat.persistence import batch_times, drain
@@ -44,8 +46,8 @@ def export_shard(shard: int) -> None:
     """Publishes the stored events of one shard. If it cannot now, the sweep asks for it again."""
     try:
         with bound_contextvars(shard=shard):
-            exporter.export_when_rested(shard)
-    except exporter.Resting:
+            exporter.of_process().export_when_rested(shard)
+    except Resting:
         return
     except RetryableError as error:
         logger.warning("export of shard %s left to the sweep: %s", shard, error)
@@ -71,7 +73,7 @@ def sweep_shards() -> None:
 @shared_task(name="chat.tasks.sweep_exports", ignore_result=True)
 def sweep_exports() -> None:
     """Exports every shard that has something to publish; beat calls it every 2 s."""
-    for shard in exporter.waiting_shards(settings.ENV.shards):
+    for shard in outbox.waiting_shards(settings.ENV.shards, event_bus().name):
         export_shard.apply_async(args=(shard,), expires=EXPIRES_SECONDS)
 
 

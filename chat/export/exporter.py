@@ -18,6 +18,7 @@ those stop the shard: a person must look.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -34,10 +35,11 @@ from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
 from chat.events import EventQuarantined, EventType, RoomEvent
+from chat.export import outbox
+from chat.export.rest import Rest
 from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
 from chat.persistence import batch_times
-from chat.resilience import backoff
 from chat.resilience.crash_points import crash_point
 from chat.room_log import cursors
 from chat.room_log.cursors import START_OF_EVENTS
@@ -53,24 +55,6 @@ EXPORT_SECONDS = 10.0
 # A batch has failed unless all its acknowledgements come within this time.
 PUBLISH_SECONDS = 12.0
 
-READ_EVENTS = """
-    SELECT id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
-    FROM chat_roomevent WHERE shard = %s AND id > %s ORDER BY id LIMIT %s
-"""
-
-READ_ONE = """
-    SELECT id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
-    FROM chat_roomevent WHERE room_id = %s AND seq = %s LIMIT %s
-"""
-
-READ_REPLACEMENTS = """
-    SELECT replacement.id, room_id, epoch, seq, n, type, key::text, actor_id, at, data::text
-    FROM chat_eventreplacement AS replacement
-    JOIN chat_roomevent AS event ON event.id = replacement.event_id
-    WHERE replacement.shard = %s AND published_at IS NULL AND event.id <= %s
-    ORDER BY replacement.id LIMIT %s
-"""
-
 MOVE_WATERMARKS = """
     INSERT INTO chat_exportedroom (room_id, seq)
     SELECT * FROM unnest(%s::bigint[], %s::bigint[])
@@ -78,66 +62,6 @@ MOVE_WATERMARKS = """
 """
 
 FORGET_WATERMARKS = "DELETE FROM chat_exportedroom WHERE room_id %% %s = %s"
-
-FIND_ELSEWHERE = """
-    SELECT shard, CASE WHEN bus = %s THEN bus_id END FROM chat_shardcursor
-    WHERE kind = 'export' AND stopped_at IS NULL AND position <> '0' AND shard = ANY(%s::smallint[])
-        AND (bus, bus_id) <> (%s, %s)
-    ORDER BY shard
-"""
-
-FIND_WAITING = """
-    SELECT waiting.shard FROM unnest(%s::smallint[]) AS waiting (shard)
-    LEFT JOIN chat_shardcursor AS cursor ON cursor.shard = waiting.shard AND kind = 'export'
-    WHERE cursor.stopped_at IS NULL AND (
-        cursor.bus NOT IN ('', %s)
-        OR EXISTS (SELECT FROM chat_roomevent AS event WHERE event.shard = waiting.shard
-                AND event.id > COALESCE(cursor.position, '0')::bigint)
-        OR EXISTS (SELECT FROM chat_eventreplacement AS replacement
-                   WHERE replacement.shard = waiting.shard AND published_at IS NULL)
-    )
-"""
-
-# How long a process leaves an unreachable event bus alone: each attempt may have to wait, and a
-# worker that waits does not store what people write. Short enough for the export to resume within
-# 15 s of the event bus's return.
-FIRST_REST_SECONDS = 1.0
-LONGEST_REST_SECONDS = 8.0
-
-# After a failure a shard is probed with one event, so that an event bus that takes only some rooms
-# is not sent the same events every two seconds. The number doubles with every success.
-_batch_events: dict[int, int] = {}
-
-
-class Resting(RetryableError):
-    """The event bus was unreachable a moment ago; it is too early to ask it again."""
-
-
-class Rest:
-    """Backs off from the event bus, for longer with each failure in a row."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._failures = 0
-        self._until = 0.0
-
-    def check(self) -> None:
-        """Raises: Resting while it is too early."""
-        if self._clock() < self._until:
-            raise Resting
-
-    def failed(self) -> None:
-        self._failures += 1
-        seconds = backoff.delay_seconds(
-            self._failures, first=FIRST_REST_SECONDS, longest=LONGEST_REST_SECONDS
-        )
-        self._until = self._clock() + seconds
-
-    def worked(self) -> None:
-        self._failures = 0
-
-
-_rest = Rest()
 
 
 class Exported(msgspec.Struct):
@@ -149,200 +73,209 @@ class Exported(msgspec.Struct):
     stopped: bool = False
 
 
-class _Row(msgspec.Struct, frozen=True):
-    id: int
-    event: RoomEvent
+class Exporter:
+    """Publishes on one event bus, and remembers how that has been going; see `of_process`."""
 
+    def __init__(self, bus: EventBus, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bus = bus
+        self._rest = Rest(clock)
+        # After a failure a shard is probed with one event, so that an event bus that takes only
+        # some rooms is not sent the same events every two seconds. The number doubles with every
+        # success.
+        self._batch_events: dict[int, int] = {}
 
-def export_when_rested(shard: int) -> Exported:
-    """Like `export`, but raises Resting at once if the event bus was unreachable a moment ago."""
-    _rest.check()
-    try:
-        exported = export(shard)
-    except RetryableError:
-        metrics.EXPORT_FAILURES.labels("away").inc()
-        _rest.failed()
-        raise
-    _rest.worked()
-    return exported
+    def export_when_rested(self, shard: int) -> Exported:
+        """Like `export`, but raises Resting at once if the event bus was down a moment ago."""
+        self._rest.check()
+        try:
+            exported = self.export(shard)
+        except RetryableError:
+            metrics.EXPORT_FAILURES.labels("away").inc()
+            self._rest.failed()
+            raise
+        self._rest.worked()
+        return exported
 
+    def export(self, shard: int) -> Exported:
+        """Publishes stored events of `shard` that are not yet on the event bus.
 
-def export(shard: int, bus: EventBus | None = None) -> Exported:
-    """Publishes stored events of `shard` that are not yet on the event bus; begins no batch after
-    `EXPORT_SECONDS`.
+        Begins no batch after `EXPORT_SECONDS`.
 
-    Raises: RetryableError when the event bus, the log or PostgreSQL is down; call again later.
-    """
-    bus = bus or event_bus()
-    result = Exported()
-    letters = LetterLimit()
-    deadline = time.monotonic() + EXPORT_SECONDS
-    try:
-        # Before any transaction, because connecting may take long.
-        bus_id = bus.prepare()
-        cursors.ensure_export(shard)
-        while time.monotonic() < deadline and _export_batch(shard, bus, bus_id, result, letters):
-            pass
-    except DeadLetterLimitReached:
-        result.stopped = True
-        _stop(shard, letters.count)
-    except RedisError as error:
-        raise RetryableError("The log does not answer.") from error
-    except (DatabaseError, InterfaceError) as error:
-        raise RetryableError("The database does not answer.") from error
-    result.letters = letters.count
-    return result
-
-
-def waiting_shards(shards: int) -> list[int]:
-    """Shards that have something to publish and are not stopped. Raises: OperationalError."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_WAITING, [list(range(shards)), event_bus().name])
-        return sorted(row[0] for row in cursor.fetchall())
-
-
-def shards_elsewhere(shards: int, bus_id: str) -> dict[int, str | None]:
-    """Shards whose exported events may not be on the current event bus, each with the id of the
-    event bus that has them; None when that is of another kind.
-
-    Raises: OperationalError.
-    """
-    name = event_bus().name
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_ELSEWHERE, [name, list(range(shards)), name, bus_id])
-        return dict(cursor.fetchall())
-
-
-def _export_batch(
-    shard: int, bus: EventBus, bus_id: str, result: Exported, letters: LetterLimit
-) -> bool:
-    """Publishes one batch; False when there is nothing more to do at the moment.
-
-    Raises: RetryableError when not all of it was acknowledged, after moving the cursor past the
-    acknowledged part.
-    """
-    limit = _batch_events.get(shard, BATCH_EVENTS)
-    before = result.published
-    with cursors.held(shard, cursors.Kind.EXPORT) as position:
-        if position is None:
-            result.busy = True
-            return False
-        if position.stopped_at is not None:
+        Raises: RetryableError when the event bus, the log or PostgreSQL is down; call again later.
+        """
+        result = Exported()
+        letters = LetterLimit()
+        deadline = time.monotonic() + EXPORT_SECONDS
+        try:
+            # Before any transaction, because connecting may take long.
+            bus_id = self._bus.prepare()
+            cursors.ensure_export(shard)
+            while time.monotonic() < deadline and self._export_batch(
+                shard, bus_id, result, letters
+            ):
+                pass
+        except DeadLetterLimitReached:
             result.stopped = True
-            return False
-        _begin_on(bus, bus_id, position)
-        rows = _read(READ_EVENTS, shard, position.position, limit)
-        done, failure = _publish(shard, bus, rows, letters)
+            _stop(shard, letters.count)
+        except RedisError as error:
+            raise RetryableError("The log does not answer.") from error
+        except (DatabaseError, InterfaceError) as error:
+            raise RetryableError("The database does not answer.") from error
+        result.letters = letters.count
+        return result
+
+    def retry_letter(self, letter: Letter, token: str) -> Retried:
+        """Publishes the event of a dead letter of source `export` as PostgreSQL holds it now.
+
+        It is published directly, because the shard's cursor has already passed it. So another
+        refusal is a failed attempt of this dead letter and not a new one. Publishing it twice does
+        no harm, so `token` is not needed.
+
+        Raises: Unretryable when there is no such event; RetryableError when the event bus is down;
+        PermanentError when it refuses the event again.
+        """
+        origin = letter.origin
+        event = outbox.event_at(origin.room, origin.seq or 0) if origin.room else None
+        if event is None:
+            raise Unretryable("PostgreSQL has no event at this place.")
+        self._bus.prepare()
+        [outcome] = self._bus.publish([_record(event)], PUBLISH_SECONDS)
+        if outcome is not None:
+            raise outcome
+        return Retried.DONE
+
+    def _export_batch(
+        self, shard: int, bus_id: str, result: Exported, letters: LetterLimit
+    ) -> bool:
+        """Publishes one batch; False when there is nothing more to do at the moment.
+
+        Raises: RetryableError when not all of it was acknowledged, after moving the cursor past the
+        acknowledged part.
+        """
+        limit = self._batch_events.get(shard, BATCH_EVENTS)
+        before = result.published
+        with cursors.held(shard, cursors.Kind.EXPORT) as position:
+            if position is None:
+                result.busy = True
+                return False
+            if position.stopped_at is not None:
+                result.stopped = True
+                return False
+            self._begin_on(bus_id, position)
+            rows = outbox.events_after(shard, position.position, limit)
+            done, failure = self._publish(shard, rows, letters)
+            if done:
+                crash_point("export.after_publish")
+                _move(position, rows[:done])
+                result.published += done
+                crash_point("export.before_commit")
+            if failure is None and len(rows) < limit:
+                failure = self._publish_replacements(shard, position, result, letters)
+            if failure is not None:
+                self._batch_events[shard] = 1
+            # After the acknowledgements: if the topic is gone by now, so is what it acknowledged.
+            if result.published > before and self._bus.prepare() != bus_id:
+                raise RetryableError("The event bus was made anew meanwhile.")
         if done:
-            crash_point("export.after_publish")
-            _move(position, rows[:done])
-            result.published += done
-            crash_point("export.before_commit")
-        if failure is None and len(rows) < limit:
-            failure = _publish_replacements(shard, bus, position, result, letters)
+            crash_point("export.after_commit")
         if failure is not None:
-            _batch_events[shard] = 1
-        # Ask after the acknowledgements: if the topic is gone by now, so is what it acknowledged.
-        if result.published > before and bus.prepare() != bus_id:
-            raise RetryableError("The event bus was made anew meanwhile.")
-    if done:
-        crash_point("export.after_commit")
-    if failure is not None:
-        raise failure
-    if limit < BATCH_EVENTS:
-        _batch_events[shard] = min(limit * 2, BATCH_EVENTS)
-    return len(rows) == limit
+            raise failure
+        if limit < BATCH_EVENTS:
+            self._batch_events[shard] = min(limit * 2, BATCH_EVENTS)
+        return len(rows) == limit
 
-
-def _begin_on(bus: EventBus, bus_id: str, position: ShardCursor) -> None:
-    """Sets the locked cursor back to the start if what it counts is not on this event bus."""
-    if (position.bus, position.bus_id) == (bus.name, bus_id):
-        return
-    if position.bus and not (position.bus == bus.name and bus.holds(position.bus_id)):
-        # An error even if this was done on purpose: every consumer gets everything again.
-        logger.error(
-            "shard %s: what was exported to %s %s is not on %s %s; all of it is published again",
-            position.shard,
-            position.bus,
-            position.bus_id,
-            bus.name,
-            bus_id,
-        )
-        metrics.EXPORTS_BEGUN_AGAIN.inc()
-        position.position = START_OF_EVENTS
-        with connection.cursor() as cursor:
-            cursor.execute(FORGET_WATERMARKS, [settings.ENV.shards, position.shard])
-    position.bus, position.bus_id = bus.name, bus_id
-    position.save(update_fields=["position", "bus", "bus_id"])
-
-
-def _read(statement: str, shard: int, position: str, limit: int) -> list[_Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [shard, int(position), limit])
-        return [
-            _Row(
-                row_id,
-                RoomEvent(
-                    room=room,
-                    epoch=epoch,
-                    seq=seq,
-                    n=n,
-                    type=EventType(kind),
-                    key=key,
-                    actor=actor,
-                    at=at,
-                    data=msgspec.Raw(data.encode()),
-                ),
+    def _begin_on(self, bus_id: str, position: ShardCursor) -> None:
+        """Sets the locked cursor back to the start if what it counts is not on this event bus."""
+        bus = self._bus
+        if (position.bus, position.bus_id) == (bus.name, bus_id):
+            return
+        if position.bus and not (position.bus == bus.name and bus.holds(position.bus_id)):
+            # An error even if this was done on purpose: every consumer gets everything again.
+            logger.error(
+                "shard %s: what was exported to %s %s is not on %s %s;"
+                " all of it is published again",
+                position.shard,
+                position.bus,
+                position.bus_id,
+                bus.name,
+                bus_id,
             )
-            for row_id, room, epoch, seq, n, kind, key, actor, at, data in cursor.fetchall()
-        ]
+            metrics.EXPORTS_BEGUN_AGAIN.inc()
+            position.position = START_OF_EVENTS
+            with connection.cursor() as cursor:
+                cursor.execute(FORGET_WATERMARKS, [settings.ENV.shards, position.shard])
+        position.bus, position.bus_id = bus.name, bus_id
+        position.save(update_fields=["position", "bus", "bus_id"])
+
+    def _publish(
+        self, shard: int, rows: Sequence[outbox.Row], letters: LetterLimit
+    ) -> tuple[int, RetryableError | None]:
+        """Publishes `rows` in order.
+
+        Returns how many rows from the first one on were acknowledged without a gap, and why the
+        next one was not. Raises: DeadLetterLimitReached.
+        """
+        began, began_ns = time.monotonic(), time.time_ns()
+        deadline = began + PUBLISH_SECONDS
+        records = [_record(row.event) for row in rows]
+        missing = list(range(len(rows)))
+        failure: RetryableError | None = None
+        refused: set[int] = set()
+        new_letters = 0
+        while missing:
+            outcomes = self._bus.publish([records[i] for i in missing], deadline - time.monotonic())
+            still_missing = []
+            failure = None
+            progress = False
+            for i, outcome in zip(missing, outcomes, strict=True):
+                if outcome is None:
+                    continue
+                still_missing.append(i)
+                if isinstance(outcome, PermanentError):
+                    if i in refused:  # even the placeholder: the event bus takes nothing at all
+                        raise DeadLetterLimitReached
+                    refused.add(i)
+                    records[i], new = _placeholder(shard, rows[i].event, records[i], outcome)
+                    new_letters += new
+                    progress = True
+                elif failure is None and isinstance(outcome, RetryableError):
+                    failure = outcome
+            missing = still_missing
+            # Events held back behind a refused one can go now; all others wait for the next run.
+            if not progress:
+                break
+        _measure(rows, set(missing), len(refused), time.monotonic() - began)
+        left = set(missing)
+        tracing.exported((row.event for i, row in enumerate(rows) if i not in left), began_ns)
+        letters.add(new_letters, len(rows))
+        return (missing[0] if missing else len(rows)), (failure if missing else None)
+
+    def _publish_replacements(
+        self, shard: int, position: ShardCursor, result: Exported, letters: LetterLimit
+    ) -> RetryableError | None:
+        """Publishes events that replaced a placeholder after the placeholder was published."""
+        rows = outbox.replacements(shard, position.position, BATCH_EVENTS)
+        if not rows:
+            return None
+        done, failure = self._publish(shard, rows, letters)
+        crash_point("export.after_replacements")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE chat_eventreplacement SET published_at = now() WHERE id = ANY(%s)",
+                [[row.id for row in rows[:done]]],
+            )
+        result.published += done
+        return failure
 
 
-def _publish(
-    shard: int, bus: EventBus, rows: Sequence[_Row], letters: LetterLimit
-) -> tuple[int, RetryableError | None]:
-    """Publishes `rows` in order.
-
-    Returns how many rows from the first one on were acknowledged without a gap, and why the next
-    one was not. Raises: DeadLetterLimitReached.
-    """
-    began, began_ns = time.monotonic(), time.time_ns()
-    deadline = began + PUBLISH_SECONDS
-    records = [_record(row.event) for row in rows]
-    missing = list(range(len(rows)))
-    failure: RetryableError | None = None
-    refused: set[int] = set()
-    new_letters = 0
-    while missing:
-        outcomes = bus.publish([records[i] for i in missing], deadline - time.monotonic())
-        still_missing = []
-        failure = None
-        progress = False
-        for i, outcome in zip(missing, outcomes, strict=True):
-            if outcome is None:
-                continue
-            still_missing.append(i)
-            if isinstance(outcome, PermanentError):
-                if i in refused:  # even the placeholder: the event bus takes nothing at all
-                    raise DeadLetterLimitReached
-                refused.add(i)
-                records[i], new = _placeholder(shard, rows[i].event, records[i], outcome)
-                new_letters += new
-                progress = True
-            elif failure is None and isinstance(outcome, RetryableError):
-                failure = outcome
-        missing = still_missing
-        # Events held back behind a refused one can go now; all others wait for the next run.
-        if not progress:
-            break
-    _measure(rows, set(missing), len(refused), time.monotonic() - began)
-    left = set(missing)
-    tracing.exported((row.event for i, row in enumerate(rows) if i not in left), began_ns)
-    letters.add(new_letters, len(rows))
-    return (missing[0] if missing else len(rows)), (failure if missing else None)
+@functools.cache
+def of_process() -> Exporter:
+    """This process's exporter, for the event bus of the installation. It connects when it exports,
+    so it may be made before a fork."""
+    return Exporter(event_bus())
 
 
-def _measure(rows: Sequence[_Row], missing: set[int], refused: int, seconds: float) -> None:
+def _measure(rows: Sequence[outbox.Row], missing: set[int], refused: int, seconds: float) -> None:
     if not rows:
         return
     now = clocks.LOG.seconds()
@@ -389,47 +322,7 @@ def _placeholder(
     return placeholder, letter.new
 
 
-def _publish_replacements(
-    shard: int, bus: EventBus, position: ShardCursor, result: Exported, letters: LetterLimit
-) -> RetryableError | None:
-    """Publishes events that replaced a placeholder after the placeholder was published."""
-    rows = _read(READ_REPLACEMENTS, shard, position.position, BATCH_EVENTS)
-    if not rows:
-        return None
-    done, failure = _publish(shard, bus, rows, letters)
-    crash_point("export.after_replacements")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE chat_eventreplacement SET published_at = now() WHERE id = ANY(%s)",
-            [[row.id for row in rows[:done]]],
-        )
-    result.published += done
-    return failure
-
-
-def retry_letter(letter: Letter, token: str, bus: EventBus | None = None) -> Retried:
-    """Publishes the event of a dead letter of source `export` as PostgreSQL holds it now.
-
-    It is published directly, because the shard's cursor has already passed it. So another refusal
-    is a failed attempt of this dead letter and not a new one. Publishing it twice does no harm, so
-    `token` is not needed.
-
-    Raises: Unretryable when there is no such event; RetryableError when the event bus is down;
-    PermanentError when it refuses the event again.
-    """
-    origin = letter.origin
-    found = _read(READ_ONE, origin.room, str(origin.seq or 0), 1) if origin.room else []
-    if not found:
-        raise Unretryable("PostgreSQL has no event at this place.")
-    bus = bus or event_bus()
-    bus.prepare()
-    [outcome] = bus.publish([_record(found[0].event)], PUBLISH_SECONDS)
-    if outcome is not None:
-        raise outcome
-    return Retried.DONE
-
-
-def _move(position: ShardCursor, rows: Sequence[_Row]) -> None:
+def _move(position: ShardCursor, rows: Sequence[outbox.Row]) -> None:
     """Moves the cursor and the rooms' watermarks past `rows`, which are on the event bus."""
     position.position = str(rows[-1].id)
     position.moved_at = datetime.now(UTC)

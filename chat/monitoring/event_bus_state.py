@@ -21,7 +21,7 @@ from django.conf import settings
 from redis import Redis
 
 from chat.event_bus import BusMisconfigured, event_bus
-from chat.export import exporter
+from chat.export import outbox
 from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def look() -> list[int]:
     kind, now = event_bus().name, datetime.now(UTC)
     try:
         checked = event_bus().check()
-        elsewhere = exporter.shards_elsewhere(settings.ENV.shards, checked.id)
+        elsewhere = outbox.shards_elsewhere(settings.ENV.shards, kind, checked.id)
         for known in {known for known in elsewhere.values() if known is not None}:
             event_bus().holds(known)
     except BusMisconfigured as error:

@@ -91,7 +91,7 @@ def store(shard: int) -> int:
     from chat.persistence import drain
 
     try:
-        return drain.drain(shard).stored + exporter.export(shard).published
+        return drain.drain(shard).stored + exporter.of_process().export(shard).published
     except RetryableError:
         return 1  # PostgreSQL may be waiting for a lock: try again
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from chat.event_bus import Delivered, EventBus, Record, envelope
 from chat.event_bus.kafka import KafkaBus, Limits
 from chat.event_bus.redis_stream import RedisStreamBus
 from chat.events import RoomEvent
+from chat.export.exporter import Exporter
 from localstack.kafka import missing_tool, new_kafka
 from localstack.ports import free_port
 from localstack.valkey import LOG_SETTINGS, Valkey
@@ -43,6 +45,11 @@ class BusUnderTest:
     topic: str
     another: Callable[[], EventBus]  # as in a second process
     closed: list[EventBus] = field(default_factory=list)
+
+    @cached_property
+    def exporter(self) -> Exporter:
+        """The exporter of one process, which remembers how its earlier runs ended."""
+        return Exporter(self.bus)
 
     def read_all(self, after: Mapping[int, str] | None = None) -> list[Delivered]:
         """Everything that is on the event bus now, each partition in order."""

@@ -199,9 +199,10 @@ class Worker:
         from chat.export import exporter
         from chat.persistence import drain
 
+        export = exporter.of_process().export
         for shard in shards():
             until_not_busy(lambda shard=shard: drain.drain(shard).busy)  # type: ignore[misc]
-            until_not_busy(lambda shard=shard: exporter.export(shard).busy)  # type: ignore[misc]
+            until_not_busy(lambda shard=shard: export(shard).busy)  # type: ignore[misc]
 
     def refuse(self) -> None:
         execute("ALTER TABLE chat_message DROP CONSTRAINT IF EXISTS refuse")

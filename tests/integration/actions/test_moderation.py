@@ -26,7 +26,7 @@ from chat.audit.entries import Actor, NewEntry, Result
 from chat.audit.permissions import Act, staff_may
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MemberUnmuted, MessageTarget, Role, RoomKind, shard_of
-from chat.export import exporter
+from chat.export.exporter import Exporter
 from chat.models import ApiToken, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
 from chat.queries import history
 from chat.room_log import epochs, keys, restrictions, unloading
@@ -115,7 +115,7 @@ async def test_act_becomes_an_event_on_the_bus_and_an_entry_on_record(
 
     outcome = await do(who, world, seq)
     findings = await sync_to_async(verify)(world.room.pk)
-    await sync_to_async(exporter.export)(shard_of(world.room.pk, settings.ENV.shards), bus.bus)
+    await sync_to_async(Exporter(bus.bus).export)(shard_of(world.room.pk, settings.ENV.shards))
 
     event = (await sync_to_async(bus.events)())[-1]
     assert (event.seq, event.type, event.actor) == (7, kind, who.user_id)

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from chat import dead_letters
 from chat.admin.delivery import letter_jobs
 from chat.audit.permissions import Act
-from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Retried, sources
+from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Retried
 from chat.dead_letters.audit import person
 from tests.support.admin_world import at_admin, recorded, staff, without_second_factor
 
@@ -39,7 +39,7 @@ def browser() -> Client:
 
 
 @pytest.fixture
-def retried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def retried() -> list[str]:
     """Letters of the source `mended` can be stored now; the list fills with those that were."""
     done: list[str] = []
 
@@ -47,7 +47,7 @@ def retried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append(letter.id)
         return Retried.DONE
 
-    monkeypatch.setitem(sources._registered, "mended", retry)
+    dead_letters.register("mended", retry)
     return done
 
 
@@ -376,7 +376,7 @@ def test_step_that_is_asked_for_twice_at_once_is_taken_once(
         assert go_on.wait(30)
         return Retried.DONE
 
-    monkeypatch.setitem(sources._registered, "mended", slow)
+    dead_letters.register("mended", slow)
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(letter_jobs.step, job_of(address).id)
         assert begun.wait(30)

@@ -73,7 +73,7 @@ def log_only(here: World, body: str) -> None:
 
 def test_page_shows_head_stored_and_exported_of_a_room(here: World, browser: Client) -> None:
     said(here.room, here.anna, "stored")
-    exporter.export(shard(here))
+    exporter.of_process().export(shard(here))
     said(here.room, here.anna, "stored, not exported")
     log_only(here, "logged, not stored")
 
@@ -89,7 +89,7 @@ def test_page_shows_head_stored_and_exported_of_a_room(here: World, browser: Cli
 
 def test_export_that_was_set_back_has_everything_before_it(here: World, browser: Client) -> None:
     said(here.room, here.anna, "published")
-    exporter.export(shard(here))
+    exporter.of_process().export(shard(here))
     done = browser.get("/admin/delivery/figures/").context["totals"]["unexported"]
     exporter.rewind(shard(here))
 
@@ -238,7 +238,7 @@ def test_button_verifies_a_room_and_shows_that_nothing_is_missing_and_then_what_
 ) -> None:
     said(here.room, here.anna, "one")
     broken = said(here.room, here.anna, "two")
-    exporter.export(shard(here))
+    exporter.of_process().export(shard(here))
 
     clean = run(browser, here.room.pk, monkeypatch)
     RoomEvent.objects.filter(room=here.room, seq=broken.seq).update(data={"body": "changed"})

@@ -421,7 +421,7 @@ def test_message_page_shows_place_watermarks_and_every_change(
 
     from chat.events import shard_of
 
-    chat_export.export(shard_of(here.room.pk, settings.ENV.shards))
+    chat_export.of_process().export(shard_of(here.room.pk, settings.ENV.shards))
     after = moderator.get(address)
 
     changes = before.context["changes"]

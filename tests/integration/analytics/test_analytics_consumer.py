@@ -439,7 +439,7 @@ def test_command_counts_what_is_exported_and_ends_cleanly_when_it_is_told_to(
         )
         try:
             for shard in range(4):
-                while exporter.export(shard).published:
+                while exporter.of_process().export(shard).published:
                     pass
             wait_until(lambda: counted_events() == total)
             process.send_signal(signal.SIGTERM)

@@ -58,7 +58,7 @@ def exported_world(events: int = 300) -> World:
 
 def export_all() -> None:
     for shard in range(SHARDS):
-        while exporter.export(shard).published:
+        while exporter.of_process().export(shard).published:
             pass
 
 

@@ -109,7 +109,7 @@ async def test_spans_of_one_message_share_a_trace_from_the_frame_to_the_analytic
             posted = await client.post(room.pk, WORDS, key)
     shard = events.shard_of(room.pk, settings.ENV.shards)
     await sync_to_async(drain.drain)(shard)
-    await sync_to_async(export.export)(shard)
+    await sync_to_async(export.of_process().export)(shard)
     await room_log.close()
     [record] = [one for one in await sync_to_async(read_from_bus)() if one.key == key]
     host().rolled_up([record.traceparent, None, "nonsense"], time.time_ns())
@@ -145,7 +145,7 @@ async def test_nothing_is_traced_and_nothing_is_said_unless_it_is_switched_on() 
 
     shard = events.shard_of(room.pk, settings.ENV.shards)
     await sync_to_async(drain.drain)(shard)
-    await sync_to_async(export.export)(shard)
+    await sync_to_async(export.of_process().export)(shard)
     await room_log.close()
 
     assert tracing.ids_of(ann.pk, new_key()) is None

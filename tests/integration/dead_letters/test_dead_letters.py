@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
 
 import pytest
 import redis
@@ -46,12 +45,6 @@ async def connections_end_with_the_loop() -> AsyncIterator[None]:
     await room_log.close()
 
 
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    monkeypatch.setattr(dead_letters.sources, "_registered", {**dead_letters.sources._registered})
-    return dead_letters.register
-
-
 # --- again and again, and at the same time -------------------------------------------------------
 
 
@@ -82,8 +75,8 @@ async def test_poison_that_stays_poison_is_parked_after_eight_attempts_and_never
     await assert_projections_equal_a_replay(room)
 
 
-async def test_time_between_attempts_doubles(log_redis: redis.Redis, register: Any) -> None:
-    register("test", fails)
+async def test_time_between_attempts_doubles(log_redis: redis.Redis) -> None:
+    dead_letters.register("test", fails)
     letter_id = await sync_to_async(add_letter)()
     waits = []
 
@@ -280,13 +273,11 @@ def test_answer_that_comes_after_the_claim_has_passed_on_changes_nothing(
 # --- infrastructure ------------------------------------------------------------------------------
 
 
-def test_retry_while_infrastructure_is_away_does_not_count(
-    log_redis: redis.Redis, register: Any
-) -> None:
+def test_retry_while_infrastructure_is_away_does_not_count(log_redis: redis.Redis) -> None:
     def away(letter: Letter, token: str) -> Retried:
         raise OperationalError("the connection was lost")
 
-    register("test", away)
+    dead_letters.register("test", away)
     letter_id = add_letter()
 
     for _ in range(store.MAX_ATTEMPTS * 3):
@@ -298,7 +289,7 @@ def test_retry_while_infrastructure_is_away_does_not_count(
     assert (letter.state, letter.attempts) == (State.WAITING, 0)
 
 
-def test_letter_of_a_source_that_nobody_knows_is_parked(register: Any) -> None:
+def test_letter_of_a_source_that_nobody_knows_is_parked() -> None:
     letter_id = add_letter("unheard:of")
 
     [result] = dead_letters.retry([letter_id], by="olga")
@@ -306,16 +297,14 @@ def test_letter_of_a_source_that_nobody_knows_is_parked(register: Any) -> None:
     assert (result.outcome, bool(result.detail)) == (Outcome.PARKED, True)
 
 
-def test_run_is_bounded_and_takes_the_longest_overdue_first(
-    log_redis: redis.Redis, register: Any
-) -> None:
+def test_run_is_bounded_and_takes_the_longest_overdue_first(log_redis: redis.Redis) -> None:
     order = []
 
     def note(letter: Letter, token: str) -> Retried:
         order.append(letter.id)
         return Retried.DONE
 
-    register("test", note)
+    dead_letters.register("test", note)
     ids = [add_letter() for _ in range(10)]
     for age, letter_id in enumerate(reversed(ids)):
         log_redis.zadd(store.DUE, {letter_id: age})
@@ -326,8 +315,8 @@ def test_run_is_bounded_and_takes_the_longest_overdue_first(
     assert order == ids[:5:-1]
 
 
-def test_bulk_retry_that_is_stopped_half_way_leaves_the_rest_as_it_was(register: Any) -> None:
-    register("test", lambda letter, token: Retried.DONE)
+def test_bulk_retry_that_is_stopped_half_way_leaves_the_rest_as_it_was() -> None:
+    dead_letters.register("test", lambda letter, token: Retried.DONE)
     ids = [add_letter() for _ in range(10)]
     retried = dead_letters.retry((letter.id for letter in dead_letters.every()), by="olga")
 
@@ -339,15 +328,15 @@ def test_bulk_retry_that_is_stopped_half_way_leaves_the_rest_as_it_was(register:
 
 
 def test_released_letters_are_due_with_all_their_attempts_before_them(
-    log_redis: redis.Redis, register: Any
+    log_redis: redis.Redis,
 ) -> None:
-    register("test", fails)
+    dead_letters.register("test", fails)
     ids = [add_letter() for _ in range(3)]
     for _ in range(store.MAX_ATTEMPTS):
         let_time_pass(log_redis)
         dead_letters.retry_due()
     store.claim(ids[2], asked=True)
-    register("test", lambda letter, token: Retried.DONE)
+    dead_letters.register("test", lambda letter, token: Retried.DONE)
 
     released = list(dead_letters.release([*ids, "1-1", "junk"], by="olga"))
     outcomes = dead_letters.retry_due()

@@ -47,12 +47,6 @@ def add_letter(
     )
 
 
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(dead_letters.sources, "_registered", {**dead_letters.sources._registered})
-    return dead_letters.register
-
-
 def test_list_shows_letters_as_a_table_and_how_many_there_are() -> None:
     first = add_letter("persist", room=7, seq=3)
     second = add_letter("persist", Reason.NO_ROOM, room=8, seq=1)
@@ -121,13 +115,13 @@ def test_show_of_a_letter_that_is_gone_fails() -> None:
         assert "no dead letter" in output
 
 
-def test_retry_by_filter_says_what_became_of_each(register: Any) -> None:
+def test_retry_by_filter_says_what_became_of_each() -> None:
     def retry(letter: Letter, token: str) -> Retried:
         if letter.origin.seq == 2:
             raise ValueError("still wrong")
         return Retried.DONE
 
-    register("test", retry)
+    dead_letters.register("test", retry)
     ids = [add_letter(room=7, seq=seq) for seq in (1, 2, 3)]
     other = add_letter(room=8, seq=1)
 
@@ -139,8 +133,8 @@ def test_retry_by_filter_says_what_became_of_each(register: Any) -> None:
     assert [letter.id for letter in dead_letters.every()] == [ids[1], other]
 
 
-def test_retry_of_all_that_succeeds_exits_with_zero(register: Any) -> None:
-    register("test", lambda letter, token: Retried.DONE)
+def test_retry_of_all_that_succeeds_exits_with_zero() -> None:
+    dead_letters.register("test", lambda letter, token: Retried.DONE)
     for seq in range(5):
         add_letter(room=7, seq=seq)
 

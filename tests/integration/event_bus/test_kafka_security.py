@@ -18,7 +18,7 @@ from chat import dead_letters
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured
 from chat.event_bus.kafka import KafkaBus, Limits
-from chat.export import exporter
+from chat.export.exporter import Exporter
 from chatsite.env import Env
 from tests.integration.export.test_export import SHARDS, exported, stored_room
 from tests.support.buses import BOUND_SECONDS, WARM_UP_SECONDS, kafka_or_skip, record
@@ -118,7 +118,7 @@ def test_who_is_not_let_in_says_why_soon_and_loses_nothing(
         checked, ends, reader = (others.submit(call) for call in (bus.check, bus.ends, read))
         began = time.monotonic()
         with pytest.raises(BusMisconfigured, match=says):
-            exporter.export(room.pk % SHARDS, bus)
+            Exporter(bus).export(room.pk % SHARDS)
         seconds = time.monotonic() - began
     with pytest.raises(BusMisconfigured, match=says):
         checked.result()
@@ -141,8 +141,8 @@ def test_password_that_is_changed_under_a_living_worker_holds_the_export_up_and_
     right = new_bus(broker, "test.changed")
 
     with pytest.raises(BusMisconfigured):
-        exporter.export(room.pk % SHARDS, wrong)
-    published = exporter.export(room.pk % SHARDS, right).published
+        Exporter(wrong).export(room.pk % SHARDS)
+    published = Exporter(right).export(room.pk % SHARDS).published
     right.close()
 
     assert (published, exported(room)) == (3, 3)

@@ -24,13 +24,13 @@ from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
 from chat import dead_letters, room_log, tasks
-from chat.dead_letters.limit import LetterLimit
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured, Record, envelope
 from chat.event_bus.kafka import KafkaBus
 from chat.events import EventType
-from chat.export import exporter
-from chat.export.exporter import Exported
+from chat.export import exporter, outbox
+from chat.export.exporter import Exported, Exporter
+from chat.export.rest import LONGEST_REST_SECONDS, Resting
 from chat.metrics import catalogue as metrics
 from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCursor, User
 from chat.persistence import drain
@@ -41,14 +41,6 @@ from tests.support.buses import BusUnderTest, first_occurrences
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SHARDS = 4
-
-
-@pytest.fixture(autouse=True)
-def full_batches() -> Iterator[None]:
-    """No shard is still being probed because of an earlier test."""
-    exporter._batch_events.clear()
-    yield
-    exporter._batch_events.clear()
 
 
 def stored_room(count: int, body: str = "words") -> Room:
@@ -79,7 +71,7 @@ def store(room: Room, seqs: range, body: str = "words") -> None:
 
 
 def run(room: Room, on: BusUnderTest) -> Exported:
-    return exporter.export(room.pk % SHARDS, on.bus)
+    return on.exporter.export(room.pk % SHARDS)
 
 
 def letters(log_redis: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
@@ -132,7 +124,7 @@ def test_events_of_many_rooms_keep_the_order_of_each(on: BusUnderTest) -> None:
             store(room, range(first, first + 10))
 
     for shard in range(SHARDS):
-        exporter.export(shard, on.bus)
+        on.exporter.export(shard)
 
     events = on.events()
     for room in made:
@@ -150,19 +142,22 @@ def test_exporter_killed_after_publishing_publishes_again_and_readers_can_tell(
         f"client=lambda: Redis.from_url({on.server.url!r}))",
     }[on.kind]
     code = f"""
-        import django, os, signal
+        import django
         django.setup()
         from redis import Redis
-        from chat.export import exporter
+        from chat.export.exporter import Exporter
         from chat.event_bus.kafka import KafkaBus
         from chat.event_bus.redis_stream import RedisStreamBus
-        exporter._move = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-        exporter.export({room.pk % SHARDS}, {made})
+        Exporter({made}).export({room.pk % SHARDS})
     """
 
     died = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, "DATABASE_URL": url_of_test_database()},
+        env={
+            **os.environ,
+            "DATABASE_URL": url_of_test_database(),
+            "VECHE_CRASH_POINT": "export.after_publish",
+        },
         timeout=60,
         check=False,
         capture_output=True,
@@ -208,7 +203,8 @@ def test_exporters_that_compete_publish_everything_once(
 
     def compete(bus: Any) -> int:
         start.wait()
-        return sum(exporter.export(room.pk % SHARDS, bus).published for _ in range(20))
+        of_process = Exporter(bus)
+        return sum(of_process.export(room.pk % SHARDS).published for _ in range(20))
 
     with ThreadPoolExecutor(len(others)) as pool:
         published = sum(pool.map(lambda bus: in_own_connection(compete, bus), others))
@@ -238,7 +234,8 @@ def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
             return outcomes
 
     with ThreadPoolExecutor(1) as pool:
-        paused = pool.submit(in_own_connection, exporter.export, room.pk % SHARDS, Paused())
+        paused_one = Exporter(Paused())  # type: ignore[arg-type]
+        paused = pool.submit(in_own_connection, paused_one.export, room.pk % SHARDS)
         assert published.wait(30)
         while (result := run(room, on)).busy:
             pass
@@ -333,15 +330,22 @@ def test_event_that_the_bus_refuses_is_kept_and_its_place_is_marked(
     assert exported(room) == 10
 
 
+@pytest.fixture
+def letters_go_to_this_bus(on: BusUnderTest) -> Iterator[None]:
+    usual = dead_letters.sources.retry_of("export")
+    dead_letters.register("export", on.exporter.retry_letter)
+    yield
+    dead_letters.register("export", usual)
+
+
 def test_letter_of_a_refused_event_is_retried_until_the_bus_takes_it(
-    on: BusUnderTest, log_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    on: BusUnderTest, log_redis: redis.Redis, letters_go_to_this_bus: None
 ) -> None:
     room = stored_room(3)
     make_too_large(room, [2])
     run(room, on)
     [(raw_id, _)] = letters(log_redis)
     letter = raw_id.decode()
-    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
 
     [refused_again] = dead_letters.retry([letter])
     still_there = len(letters(log_redis))
@@ -390,9 +394,8 @@ def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
 
 
 def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on: BusUnderTest,
 ) -> None:
-    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room = stored_room(3)
     row = RoomEvent.objects.get(room=room, seq=2)
     data, key, actor = row.data, row.key, row.actor_id
@@ -408,7 +411,7 @@ def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     EventReplacement.objects.create(
         shard=row.shard, event=row, letter="1-0", replaced_at=datetime.now(UTC)
     )
-    waiting = exporter.waiting_shards(SHARDS)
+    waiting = outbox.waiting_shards(SHARDS, on.bus.name)
     run(room, on)
 
     events = on.events()
@@ -420,7 +423,7 @@ def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     ids = [msgspec.json.decode(one.value or b"")["id"] for one in on.read_all()]
     assert len(set(ids)) == 4
     assert waiting == [room.pk % SHARDS]
-    assert exporter.waiting_shards(SHARDS) == []
+    assert outbox.waiting_shards(SHARDS, on.bus.name) == []
 
 
 def test_replacement_of_an_event_that_is_still_to_come_waits_for_it(on: BusUnderTest) -> None:
@@ -461,19 +464,27 @@ def test_shard_can_be_rewound_by_time(on: BusUnderTest) -> None:
     assert on.seqs(room.pk) == [*range(1, 11), *range(7, 11)]
 
 
-def test_another_bus_gets_everything_from_the_start(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_bus_gets_everything_from_the_start(on: BusUnderTest) -> None:
     room = stored_room(10)
     run(room, on)
     ShardCursor.objects.update(bus="the one before")
-    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
 
-    waiting = exporter.waiting_shards(SHARDS)
+    waiting = outbox.waiting_shards(SHARDS, on.bus.name)
     store(room, range(11, 13))
-    exporter._batch_events[room.pk % SHARDS] = 1
-    bus_id = on.bus.prepare()
-    exporter._export_batch(room.pk % SHARDS, on.bus, bus_id, Exported(), LetterLimit())
+
+    class TakesOne:
+        """The event bus that is down again after the first event."""
+
+        name = on.bus.name
+        bus = on.bus
+        prepare = bus.prepare
+
+        def publish(self, records: list[Record], within_seconds: float) -> Any:
+            outcomes: list[Any] = self.bus.publish(records[:1], within_seconds)
+            return outcomes + [RetryableError("No leader.")] * (len(records) - 1)
+
+    with pytest.raises(RetryableError, match="No leader"):
+        Exporter(TakesOne()).export(room.pk % SHARDS)  # type: ignore[arg-type]
     on_its_way = exported(room)
     run(room, on)
 
@@ -481,13 +492,12 @@ def test_another_bus_gets_everything_from_the_start(
     assert on_its_way == 1
     assert on.seqs(room.pk) == [*range(1, 11), *range(1, 13)]
     assert exported(room) == 12
-    assert exporter.waiting_shards(SHARDS) == []
+    assert outbox.waiting_shards(SHARDS, on.bus.name) == []
 
 
 def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    on: BusUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room, quiet = stored_room(10), stored_room(3)
     while quiet.pk % SHARDS == room.pk % SHARDS:
         quiet = stored_room(3)
@@ -500,14 +510,14 @@ def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
     while exported(room) < 12:
         with suppress(RetryableError):  # the producer that still had the old topic
             run(room, on)
-    elsewhere = exporter.shards_elsewhere(SHARDS, on.bus.prepare())
+    elsewhere = outbox.shards_elsewhere(SHARDS, on.bus.name, on.bus.prepare())
     for shard in elsewhere:
-        exporter.export(shard, on.bus)
+        on.exporter.export(shard)
 
     assert first_occurrences(on.seqs(room.pk)) == list(range(1, 13))
     assert list(elsewhere) == [quiet.pk % SHARDS]
     assert on.seqs(quiet.pk) == [1, 2, 3]
-    assert exporter.shards_elsewhere(SHARDS, on.bus.prepare()) == {}
+    assert outbox.shards_elsewhere(SHARDS, on.bus.name, on.bus.prepare()) == {}
     assert metrics.EXPORTS_BEGUN_AGAIN._value.get() - begun_again == 2
     assert "is not on" in caplog.text
 
@@ -534,7 +544,7 @@ def test_bus_that_is_made_anew_while_a_batch_is_on_its_way_gets_that_batch_too(
             return outcomes
 
     with pytest.raises(RetryableError):
-        exporter.export(room.pk % SHARDS, Replaced())  # type: ignore[arg-type]
+        Exporter(Replaced()).export(room.pk % SHARDS)  # type: ignore[arg-type]
     moved = exported(room)
     while exported(room) < 20:
         with suppress(RetryableError):
@@ -579,16 +589,15 @@ def test_nothing_is_published_in_other_partitions_than_before(on_kafka: BusUnder
 
 
 def test_sweep_finds_the_shards_that_have_something_to_publish(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on: BusUnderTest,
 ) -> None:
-    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
     room = stored_room(3)
 
-    before = exporter.waiting_shards(SHARDS)
+    before = outbox.waiting_shards(SHARDS, on.bus.name)
     run(room, on)
 
     assert before == [room.pk % SHARDS]
-    assert exporter.waiting_shards(SHARDS) == []
+    assert outbox.waiting_shards(SHARDS, on.bus.name) == []
 
 
 def test_drain_wakes_the_export_and_a_dead_broker_of_celery_does_not_fail_it(
@@ -619,11 +628,6 @@ def test_after_a_failure_the_shard_is_probed_with_one_event(
     on: BusUnderTest,
 ) -> None:
     room = stored_room(200)
-    on.server.kill()
-    with pytest.raises(RetryableError):
-        run(room, on)
-    on.server.start()
-
     sizes: list[int] = []
 
     class Counting:
@@ -633,34 +637,37 @@ def test_after_a_failure_the_shard_is_probed_with_one_event(
 
         def publish(self, records: list[Record], within_seconds: float) -> Any:
             sizes.append(len(records))
+            if len(sizes) == 1:
+                return [RetryableError("No leader.")] * len(records)
             return self.bus.publish(records, within_seconds)
 
-    exporter._batch_events[room.pk % SHARDS] = 1
-    exporter.export(room.pk % SHARDS, Counting())  # type: ignore[arg-type]
+    of_process = Exporter(Counting())  # type: ignore[arg-type]
+    with pytest.raises(RetryableError, match="No leader"):
+        of_process.export(room.pk % SHARDS)
+    of_process.export(room.pk % SHARDS)
 
-    assert sizes == [1, 2, 4, 8, 16, 32, 64, 73]
+    assert sizes == [200, 1, 2, 4, 8, 16, 32, 64, 73]
 
 
 def test_worker_asks_a_bus_that_is_away_only_so_often_and_soon_when_it_is_back(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on: BusUnderTest,
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(exporter, "_rest", exporter.Rest(lambda: now))
-    monkeypatch.setattr(exporter, "event_bus", lambda: on.bus)
+    of_process = Exporter(on.bus, clock=lambda: now)
     room = stored_room(3)
     on.server.kill()
 
     asked = 0
     for _ in range(60):
         try:
-            exporter.export_when_rested(room.pk % SHARDS)
-        except exporter.Resting:
+            of_process.export_when_rested(room.pk % SHARDS)
+        except Resting:
             now += 0.5
         except RetryableError:
             asked += 1
     on.server.start()
-    now += exporter.LONGEST_REST_SECONDS * 1.25
-    exported_again = exporter.export_when_rested(room.pk % SHARDS)
+    now += LONGEST_REST_SECONDS * 1.25
+    exported_again = of_process.export_when_rested(room.pk % SHARDS)
 
     assert 3 <= asked <= 8
     assert exported_again.published == 3
@@ -708,7 +715,7 @@ def test_room_that_one_partition_cannot_take_holds_back_nothing_already_done(
             return outcomes
 
     with pytest.raises(RetryableError, match="No leader"):
-        exporter.export(room.pk % SHARDS, HalfDead())  # type: ignore[arg-type]
+        Exporter(HalfDead()).export(room.pk % SHARDS)  # type: ignore[arg-type]
 
     assert exported(room) == 4
     run(room, on_kafka)

@@ -144,7 +144,7 @@ async def room_that_the_bus_lost_a_record_of(log_redis: redis.Redis) -> Room:
     for text in ("one", "two", "three"):
         await post(room, ann, text)
     await drain(room)
-    await sync_to_async(exporter.export)(shard_of(room))
+    await sync_to_async(exporter.of_process().export)(shard_of(room))
     lost, _ = streams.entries(log_redis, redis_stream.STREAM)[2]
     log_redis.xdel(redis_stream.STREAM, lost)
     return room
@@ -203,7 +203,7 @@ async def test_wrong_room_that_the_bus_has_again_is_right_after_its_wait(
     await check()
     log_redis.delete(redis_stream.STREAM)
     await sync_to_async(exporter.rewind)(shard_of(room))
-    await sync_to_async(exporter.export)(shard_of(room))
+    await sync_to_async(exporter.of_process().export)(shard_of(room))
     before = await check()
     await wait_is_over(room)
 
@@ -221,7 +221,7 @@ async def test_command_that_finds_a_room_right_ends_its_wait(log_redis: redis.Re
     still = await wrong_rooms()
     log_redis.delete(redis_stream.STREAM)
     await sync_to_async(exporter.rewind)(shard_of(room))
-    await sync_to_async(exporter.export)(shard_of(room))
+    await sync_to_async(exporter.of_process().export)(shard_of(room))
     await verify("verify_delivery", "--room", str(room.pk), "--since", "1h")
     in_part = await wrong_rooms()
 
@@ -260,7 +260,7 @@ async def test_room_that_is_wrong_elsewhere_has_the_bus_read_for_the_window_only
     room = await new_room(ann)
     await post(room, ann, "said")
     await drain(room)
-    await sync_to_async(exporter.export)(shard_of(room))
+    await sync_to_async(exporter.of_process().export)(shard_of(room))
     await sql("UPDATE chat_message SET body = 'hacked'")
     await check()
     reads = records_are_counted(monkeypatch)
@@ -310,7 +310,7 @@ async def test_lags_are_what_waits_and_for_how_long(log_redis: redis.Redis) -> N
     shards = settings.ENV.shards
     await sql(f"UPDATE chat_roomevent SET at = '{datetime.now(UTC) - timedelta(hours=1)}'")
     waiting = await sync_to_async(exported_lag)(shards)
-    await sync_to_async(exporter.export)(shard_of(room))
+    await sync_to_async(exporter.of_process().export)(shard_of(room))
     nothing = await sync_to_async(exported_lag)(shards)
     await post(room, ann, "one")
 

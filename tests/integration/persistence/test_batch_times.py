@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from chat.events import RoomKind
-from chat.export import exporter
+from chat.export.exporter import Exporter
 from chat.models import BatchEnd, Message, RoomEvent, ShardCursor
 from chat.persistence import batch_times
 from tests.support.admin_world import at_admin, said, staff, stored, without_second_factor, world
@@ -39,7 +39,7 @@ def test_each_event_has_the_times_of_its_own_batch(here: World, on: BusUnderTest
     between = timezone.now()
     second = said(here.room, here.anna, "second")
     before_export = times(second)
-    exporter.export(RoomEvent.objects.get(room=here.room, seq=second.seq).shard, on.bus)
+    Exporter(on.bus).export(RoomEvent.objects.get(room=here.room, seq=second.seq).shard)
 
     first_stored, first_exported = times(first)
     second_stored, second_exported = times(second)

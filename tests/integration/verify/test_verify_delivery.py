@@ -37,6 +37,7 @@ from chat.events import (
     RoomUpdated,
 )
 from chat.export import exporter
+from chat.export.exporter import Exporter
 from chat.models import Message, Room, User
 from chat.persistence import drain as persistence
 from chat.room_log import epochs, keys
@@ -74,7 +75,7 @@ async def drain(room: Room) -> None:
 async def carry_on(room: Room) -> None:
     """Stores what is logged and exports what is stored."""
     await drain(room)
-    await sync_to_async(exporter.export)(shard_of(room))
+    await sync_to_async(exporter.of_process().export)(shard_of(room))
 
 
 def shard_of(room: Room) -> int:
@@ -160,7 +161,7 @@ async def test_nothing_is_found_while_everything_moves() -> None:
         while not over.is_set():
             for room in rooms:
                 in_own_connection(persistence.drain, shard_of(room))
-                in_own_connection(exporter.export, shard_of(room))
+                in_own_connection(exporter.of_process().export, shard_of(room))
 
     def verify_again_and_again() -> None:
         while not over.is_set():
@@ -664,7 +665,7 @@ async def test_kafka_is_verified_whole_in_part_and_after_retention(on_kafka: Bus
 async def export_to(bus: EventBus, *rooms: Room) -> None:
     for room in rooms:
         await drain(room)
-        await sync_to_async(exporter.export)(shard_of(room), bus)
+        await sync_to_async(Exporter(bus).export)(shard_of(room))
 
 
 def drop_first_record_of_each_partition(kafka: BusUnderTest) -> None:
