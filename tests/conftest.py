@@ -20,6 +20,7 @@ import redis
 
 from localstack.process import StartFailed
 from localstack.servers import LocalServers
+from tests.support import quick_kafka
 
 CONNECTIONS = ("DATABASE_URL", "LOG_REDIS_URL", "BUS_REDIS_URL")
 
@@ -30,8 +31,7 @@ ENVIRONMENT = {
     "ALLOWED_ORIGINS": "http://testserver,http://localhost",
     "SHARDS": "4",
     "REDIS_TIMEOUT_SECONDS": "2",
-    # A Kafka of a test lives for seconds: half of what it costs is Java's second compiler.
-    "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
+    "JDK_JAVA_OPTIONS": quick_kafka.java_options(),
 }
 
 
@@ -104,6 +104,7 @@ def what_proves_nothing_is_quick() -> None:
 
     quick_clients.install()
     quick_flush.install()
+    quick_kafka.install()
     quick_passwords.install()
 
 

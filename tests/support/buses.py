@@ -114,13 +114,13 @@ def new_kafka_server(folder: Path) -> Iterator[OwnServer]:
     server = OwnServer(new_kafka(folder))
     server.start()
     try:
-        _warm_up(server.url)
+        warm_up(server.url)
         yield server
     finally:
         server.stop()
 
 
-def _warm_up(url: str) -> None:
+def warm_up(url: str) -> None:
     """Send a first record: it takes a broker seconds, which `LIMITS` does not allow."""
     bus = KafkaBus([url], 1, topic="test.warm-up")
     try:

@@ -25,8 +25,8 @@ from chat.errors import PermanentError, RetryableError
 from chat.event_bus import BusMisconfigured, EventBus, HeldBack, Record
 from chat.event_bus.kafka import KafkaBus, partition_of
 from chat.event_bus.redis_stream import RedisStreamBus
-from localstack.kafka import new_kafka
-from tests.support import buses
+from localstack.kafka import Kafka, new_kafka
+from tests.support import buses, quick_kafka
 from tests.support.buses import BOUND_SECONDS, BusUnderTest, first_occurrences, record
 from tests.support.servers import OwnServer
 
@@ -451,9 +451,12 @@ def test_producer_is_idempotent_and_waits_for_all_replicas(on_kafka: BusUnderTes
     assert producer.config["retries"] == float("inf")
 
 
-def test_local_broker_keeps_its_data_when_it_starts_again_on_other_ports(tmp_path: Path) -> None:
+def test_local_broker_keeps_its_data_when_it_starts_again_on_other_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every `make run` takes free ports, and its data stays."""
     buses.kafka_or_skip()
+    monkeypatch.setattr(Kafka, "prepare", quick_kafka.prepare_really)
     for run in (1, 2):
         server = OwnServer(new_kafka(tmp_path))
         server.start()
