@@ -83,7 +83,7 @@ class TokenForm(PageForm):
     }
 
     name = forms.CharField(
-        label=_("What for"),
+        label=_("What it is for"),
         max_length=MAX_NAME_CHARACTERS,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -118,7 +118,7 @@ class TokenForm(PageForm):
             return check_label(self.cleaned_data["name"], "Name", MAX_NAME_CHARACTERS)
         except ClientError as refused:
             raise forms.ValidationError(
-                _("This name has characters that cannot be shown.")
+                _("This name contains characters that cannot be shown.")
             ) from refused
 
     def wanted(self) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class LimitCache(RedisCache):
         try:
             return on_bus()
         except (RedisError, OSError):
-            logger.warning("The bus is away: limits of sign-ins count in this process only")
+            logger.warning("The bus is unreachable: sign-in limits count in this process only")
             return in_memory()
 
     def add(

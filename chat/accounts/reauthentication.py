@@ -103,7 +103,9 @@ def _lead_to_question(request: HttpRequest, *, keep_form: bool) -> HttpResponseB
     """
     asked = get_adapter(request).get_reauthentication_methods(request.user)
     if not asked:
-        raise PermissionDenied("This account has nothing that could be asked for.")
+        raise PermissionDenied(
+            "This account has neither a password nor a second factor to confirm with."
+        )
     if request.method == "POST" and keep_form:
         raise ReauthenticationRequired
     back = urlencode({REDIRECT_FIELD_NAME: request.get_full_path()})

@@ -39,7 +39,7 @@ def token_page(request: HttpRequest) -> HttpResponse:
             issued = tokens.issue(user.pk, **form.wanted())
         except ClientError:
             at_most = tokens.MAX_TOKENS_PER_PERSON
-            form.add_error(None, gettext("You have %s tokens already: revoke one.") % at_most)
+            form.add_error(None, gettext("You already have %s tokens. Revoke one first.") % at_most)
         else:
             notices.tell(request, "token_made", user, token_name=issued[0].name)
             form = TokenForm()
@@ -65,7 +65,7 @@ def revoke(request: HttpRequest, token_id: int | None = None) -> HttpResponse:
     """Ends one of my tokens, or all of them; a token that has already ended is no error."""
     chosen = None if token_id is None else [token_id]
     if tokens.revoke_some(_user(request).pk, chosen):
-        messages.success(request, gettext("Revoked. It opens nothing any more."))
+        messages.success(request, gettext("Revoked. The token no longer works."))
     return redirect("tokens")
 
 

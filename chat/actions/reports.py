@@ -366,7 +366,7 @@ def _all_locked(report_id: int) -> list[Report]:
 def _closed() -> ClientError:
     return ClientError(
         "key_conflict",
-        "Somebody has closed this report already.",
+        "Somebody has already closed this report.",
         reason=RefusalReason.REPORT_CLOSED,
     )
 

@@ -27,14 +27,16 @@ def check_display_name(text: str, *, may_be_reserved: bool = False) -> str:
     try:
         name = check_label(text, "Name", MAX_NAME_CHARACTERS)
     except ClientError as refused:
-        raise ValidationError(_("This name has characters that cannot be shown.")) from refused
+        raise ValidationError(_("This name contains characters that cannot be shown.")) from refused
     if mixes_alphabets(name):
         raise ValidationError(
             _("A word of this name has letters of two alphabets that look alike. Use one of them."),
             code="mixed",
         )
     if USER_NAME_WITHIN.search(name):
-        raise ValidationError(_("A name holds no user name: leave the @ out."), code="user_name")
+        raise ValidationError(
+            _("A name cannot contain a user name: leave out the @."), code="user_name"
+        )
     if not may_be_reserved and is_reserved(name):
         raise ValidationError(_("This name is reserved. Choose another one."), code="reserved")
     return name

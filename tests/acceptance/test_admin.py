@@ -167,7 +167,7 @@ def test_moderator_deletes_a_message_and_it_vanishes_from_the_open_chat(
     desk.open(f"/admin/history/?q={text.split()[-1]}")
 
     desk.page.locator("input[name=ids]").first.check()
-    desk.page.get_by_role("button", name="For the chosen …").click()
+    desk.page.get_by_role("button", name="For the selected …").click()
     expect(desk.page.get_by_text(text)).to_be_visible()
     desk.shoot("act-preview")
     desk.page.locator("textarea[name=why]").fill("an acceptance test")

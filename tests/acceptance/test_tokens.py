@@ -46,7 +46,7 @@ def test_token_is_made_copied_once_used_and_revoked_on_a_phone(
     page.get_by_test_id("account").click()
     page.get_by_test_id("tokens").click()
 
-    page.get_by_label("What for").fill(name)
+    page.get_by_label("What it is for").fill(name)
     page.get_by_label("write and do what members do").check()
     page.get_by_role("button", name="Make a token").click()
     confirm(page, stack.accounts()["anna"])
@@ -61,7 +61,7 @@ def test_token_is_made_copied_once_used_and_revoked_on_a_phone(
     page.goto(f"{people.address}/accounts/tokens/")
     assert token not in page.content()
     page.get_by_role("button", name=f"Revoke: {name}").click()
-    expect(told(page)).to_have_text("Revoked. It opens nothing any more.")
+    expect(told(page)).to_have_text("Revoked. The token no longer works.")
     expect(page.get_by_text(name)).to_have_count(0)
     assert who_is(people.address, token) == 401
 

@@ -135,7 +135,7 @@ def dead_letter_act(request: HttpRequest) -> HttpResponse:
         return _act_on_all(request, action, why, confirmed=confirmed, problem=problem)
     ids = list(dict.fromkeys(request.POST.getlist("ids")))[:MAX_CHOSEN]
     if not ids:
-        messages.warning(request, _("No letter was chosen."))
+        messages.warning(request, _("No dead letter was selected."))
         return redirect("admin:dead_letters")
     if not confirmed or problem is not None:
         letters = _letters(ids)
@@ -186,13 +186,13 @@ def _act_on_all(
 ) -> HttpResponse:
     wanted, problems = filter_of(request.POST)
     if problems:
-        raise BadRequest("The filter is not complete.")
+        raise BadRequest("The filter is incomplete.")
     if not confirmed or problem is not None:
         try:
             sample = dead_letters.page(wanted, limit=5)
             total = dead_letters.counts().total
         except RedisError:
-            messages.error(request, _("The log server is away."))
+            messages.error(request, _("The log server is unreachable."))
             return redirect("admin:dead_letters")
         return render(
             request,
@@ -215,7 +215,7 @@ def _act_on_all(
     except ValueError as error:
         raise BadRequest(str(error)) from error
     except RedisError:
-        messages.error(request, _("Log or bus is away: nothing was begun."))
+        messages.error(request, _("The log or the bus is unreachable: nothing was started."))
         return redirect("admin:dead_letters")
     if made:
         note(
@@ -305,7 +305,7 @@ def filter_of(given: Any) -> tuple[Filter, list[str]]:
     if room and not is_id(room):
         found = find_room(room)
         if found is None:
-            problems.append(_("There is no such room; its number works too."))
+            problems.append(_("There is no such room. You can also give its number."))
         room = "" if found is None else str(found.pk)
     times: dict[str, datetime | None] = {}
     for name in ("since", "until"):
@@ -394,12 +394,12 @@ def title_of(action: str) -> str:
 def outcome_text(outcome: Outcome) -> str:
     """What became of a dead letter, in words."""
     return {
-        Outcome.DONE: _("done, the letter is gone"),
+        Outcome.DONE: _("done, the dead letter is gone"),
         Outcome.SENT: _("its task was sent again"),
-        Outcome.WAITING: _("failed, is retried later"),
+        Outcome.WAITING: _("failed, will be retried later"),
         Outcome.PARKED: _("failed, stays here"),
-        Outcome.GONE: _("was gone already"),
-        Outcome.BUSY: _("somebody else has it at this moment"),
-        Outcome.EARLY: _("its time has not come"),
-        Outcome.LOST: _("took so long that somebody else has it"),
+        Outcome.GONE: _("was already gone"),
+        Outcome.BUSY: _("somebody else is retrying it"),
+        Outcome.EARLY: _("is not due yet"),
+        Outcome.LOST: _("took too long, somebody else is retrying it"),
     }[outcome]

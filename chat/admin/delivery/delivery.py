@@ -71,12 +71,12 @@ def verify(request: HttpRequest) -> HttpResponse:
     try:
         begun = verification.begin(room.pk, person(request).username)
     except RedisError:
-        messages.error(request, _("The bus is away: no check can be started."))
+        messages.error(request, _("The bus is unreachable: no check can be started."))
     else:
         if begun:
             note(request, Act.ROOM_VERIFY, AuditEntry.TargetKind.ROOM, str(room.pk), room=room)
         else:
-            messages.info(request, _("Another check is running: one at a time."))
+            messages.info(request, _("Another check is running. Only one can run at a time."))
     return redirect(f"{request.path.removesuffix('verify/')}?room={room.pk}#verification")
 
 
@@ -104,7 +104,7 @@ def resume(request: HttpRequest) -> HttpResponse:
         return redirect("admin:delivery")
     cursor = ShardCursor.objects.filter(shard=int(shard), kind=kind).first()
     if cursor is None or cursor.stopped_at is None:
-        messages.info(request, _("The shard goes on already."))
+        messages.info(request, _("The shard is already running."))
         return redirect("admin:delivery")
     with acting(
         request,
@@ -115,7 +115,7 @@ def resume(request: HttpRequest) -> HttpResponse:
         before={"stopped_at": cursor.stopped_at.isoformat()},
     ):
         cursors.resume(int(shard), ShardCursor.Kind(kind))
-    messages.success(request, _("The next sweep goes on with it."))
+    messages.success(request, _("The next sweep continues it."))
     return redirect("admin:delivery")
 
 

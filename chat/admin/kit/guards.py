@@ -64,9 +64,9 @@ def reason_of(request: HttpRequest) -> tuple[str, str | None]:
         return audit.check_reason(given, needed=True), None
     except ClientError as refused:
         return given.strip(), {
-            "empty": _("Say why: it stays on record."),
-            "too_large": _("The reason may have 500 characters."),
-        }.get(refused.code, _("The reason has characters that cannot be shown."))
+            "empty": _("Give a reason: it stays on record."),
+            "too_large": _("The reason can have at most 500 characters."),
+        }.get(refused.code, _("The reason contains characters that cannot be shown."))
 
 
 def render(

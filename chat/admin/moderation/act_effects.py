@@ -23,9 +23,9 @@ COUNTED = {
 }
 PROBLEMS = {
     "not_found": gettext_lazy("is not there"),
-    "unchanged": gettext_lazy("is so already"),
+    "unchanged": gettext_lazy("is already so"),
     "direct": gettext_lazy("not in a direct conversation"),
-    "last_owner": gettext_lazy("is the only owner of the room and has to stay it"),
+    "last_owner": gettext_lazy("is the room's only owner and has to remain so"),
 }
 WARNINGS = {
     "last_owner": gettext_lazy("is the only owner of a room; the next in line becomes its owner")

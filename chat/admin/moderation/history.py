@@ -169,7 +169,7 @@ def history_export(request: HttpRequest) -> HttpResponse:
     wanted, problems = read_filter(request, given)
     chosen = chosen_of(given.getlist("ids"))
     if request.method == "POST" and not chosen:
-        messages_to_user.warning(request, _("No message was chosen."))
+        messages_to_user.warning(request, _("No message was selected."))
         return redirect("admin:history")
     context: dict[str, Any] = {
         "problems": problems,
@@ -194,7 +194,7 @@ def history_export_start(request: HttpRequest) -> HttpResponse:
     wanted, problems = read_filter(request, request.POST)
     kind = request.POST.get("format", "")
     if problems or kind not in export.FORMATS:
-        raise BadRequest("The export is not complete.")
+        raise BadRequest("The export form is incomplete.")
     form = form_of(request.POST)
     chosen = chosen_of(request.POST.getlist("ids"))
     note(

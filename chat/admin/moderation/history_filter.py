@@ -55,7 +55,7 @@ def read_filter(request: HttpRequest, given: Mapping[str, Any]) -> tuple[History
     if given.get("room") and room is None:
         problems.append(_("There is no such room: give its address or its number."))
     if given.get("author") and author is None:
-        problems.append(_("There is nobody of this name."))
+        problems.append(_("Nobody has this name."))
     times: dict[str, datetime | None] = {"since": None, "until": None}
     for name in times:
         try:

@@ -95,7 +95,7 @@ ACTS: dict[Act, Offered] = {
     Act.MEMBER_MUTE: Offered(
         Kind.MEMBER,
         gettext_lazy("Mute"),
-        gettext_lazy("May read and not write in this room until the time is over."),
+        gettext_lazy("May read but not write in this room until the time is up."),
         lambda who, at, value, options: moderation.mute_member(who, at[0], at[1], value, options),
         MUTES,
     ),
@@ -108,21 +108,21 @@ ACTS: dict[Act, Offered] = {
     Act.MEMBER_REMOVE: Offered(
         Kind.MEMBER,
         gettext_lazy("Remove"),
-        gettext_lazy("Put out of the room; may come back into a public one."),
+        gettext_lazy("Removed from the room; may join again if it is public."),
         lambda who, at, _value, options: moderation.remove_member(who, at[0], at[1], options),
         danger=True,
     ),
     Act.MEMBER_BAN: Offered(
         Kind.MEMBER,
         gettext_lazy("Ban"),
-        gettext_lazy("Put out of the room and kept out until the ban is lifted."),
+        gettext_lazy("Removed from the room and kept out until the ban is lifted."),
         lambda who, at, _value, options: moderation.ban_member(who, at[0], at[1], options),
         danger=True,
     ),
     Act.MEMBER_UNBAN: Offered(
         Kind.MEMBER,
         gettext_lazy("Lift the ban"),
-        gettext_lazy("May come into the room again; is not brought in."),
+        gettext_lazy("May be in the room again; is not added to it."),
         lambda who, at, _value, options: moderation.unban_member(who, at[0], at[1], options),
     ),
     Act.MEMBER_ROLE: Offered(
@@ -137,7 +137,7 @@ ACTS: dict[Act, Offered] = {
     Act.PERSON_MUTE: Offered(
         Kind.PERSON,
         gettext_lazy("Mute everywhere"),
-        gettext_lazy("May read and not write in any room until the time is over."),
+        gettext_lazy("May read but not write in any room until the time is up."),
         lambda who, at, value, options: people.mute_person(who, at[0], value, options),
         MUTES,
     ),
@@ -151,7 +151,7 @@ ACTS: dict[Act, Offered] = {
         Kind.PERSON,
         gettext_lazy("Deactivate"),
         gettext_lazy(
-            "No sign-in, no sockets, no programs; what is open closes within seconds. "
+            "Cannot sign in, connect or use API tokens; open connections close within seconds. "
             "What they wrote stays."
         ),
         lambda who, at, _value, options: people.deactivate_person(who, at[0], options),
@@ -166,7 +166,7 @@ ACTS: dict[Act, Offered] = {
     Act.ROOM_SLOW_MODE: Offered(
         Kind.ROOM,
         gettext_lazy("Slow mode"),
-        gettext_lazy("Members wait so long between two messages; owners and moderators do not."),
+        gettext_lazy("Members wait this long between two messages; owners and moderators do not."),
         lambda who, at, value, options: moderation.set_slow_mode(who, at[0], value, options),
         SLOW_MODES,
     ),
@@ -236,7 +236,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
     targets = targets_of(request, offered.kind, with_texts=is_preview)
     back = back_of(request)
     if not targets:
-        messages.warning(request, _("Nothing was chosen, or it is not there any more."))
+        messages.warning(request, _("Nothing was selected, or it no longer exists."))
         return redirect(back)
     context = {
         "action": act,
@@ -298,7 +298,7 @@ def carry_out(
     try:
         keys = [str(derived_key(UUID(key), f"{act} {one.given}")) for one in targets]
     except ValueError as error:
-        raise BadRequest("The form is not complete.") from error
+        raise BadRequest("The form is incomplete.") from error
     batch = key if len(targets) > 1 else None
 
     async def one_after_the_other() -> list[Ended]:
@@ -319,7 +319,9 @@ async def _do(who: Actor, act: Act, target: Target, value: Any, options: Options
         return Ended(
             target=target,
             result="unknown" if unknown else Result.REFUSED.value,
-            says=_("Log or PostgreSQL is away: send the form again, it does nothing twice.")
+            says=_(
+                "The log or PostgreSQL is unreachable. Send the form again: nothing is done twice."
+            )
             if unknown
             else refusal_text(refused),
         )
@@ -329,7 +331,7 @@ async def _do(who: Actor, act: Act, target: Target, value: Any, options: Options
 def refusal_text(refused: ClientError) -> str:
     """Why something was refused, in the reader's language."""
     return {
-        "not_found": _("It is not there."),
+        "not_found": _("It does not exist."),
         "forbidden": _("Not allowed: %s") % refused.message,
         "not_member": _("They are not in the room."),
         "archived": _("The room is archived."),
@@ -361,7 +363,7 @@ def value_of(request: HttpRequest, offered: Offered) -> Any:
     for value, _label in offered.values:
         if str(value) == given:
             return value
-    raise BadRequest("This cannot be chosen.")
+    raise BadRequest("This cannot be selected.")
 
 
 def report_of(request: HttpRequest) -> int | None:
@@ -401,7 +403,7 @@ def place_of(given: str, parts: int) -> Place:
     """The numbers in `5` or `5:7`. Raises: BadRequest."""
     texts = given.split(":")
     if len(texts) != parts or not all(map(is_id, texts)):
-        raise BadRequest("These are no targets.")
+        raise BadRequest("These are not targets.")
     return tuple(int(one) for one in texts)
 
 

@@ -55,7 +55,7 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
         if "all" in request.POST or str(session.pk) in chosen
     ]
     if not ended and not ("all" in request.POST and tokens.live_tokens(person.pk).exists()):
-        messages.info(request, _("No session was chosen, or it has ended already."))
+        messages.info(request, _("No session was selected, or it has already ended."))
         return redirect("admin:person_sessions", id=id)
     with acting(
         request,
@@ -70,7 +70,7 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
             sessions.end_all(person)
         else:
             sessions.end(ended)
-    messages.success(request, _("Ended: %s. Their sockets close within seconds.") % len(ended))
+    messages.success(request, _("Ended: %s. Their connections close within seconds.") % len(ended))
     return redirect("admin:person_sessions", id=id)
 
 
@@ -87,7 +87,7 @@ def revoke_tokens(request: HttpRequest, id: int) -> HttpResponse:
         row.pk for row in tokens.shown_tokens(person.pk) if "all" in request.POST or row.pk in asked
     ]
     if not chosen:
-        messages.info(request, _("No token was chosen, or it is revoked already."))
+        messages.info(request, _("No token was selected, or it is already revoked."))
         return redirect("admin:person_sessions", id=id)
     with acting(
         request,
@@ -99,7 +99,9 @@ def revoke_tokens(request: HttpRequest, id: int) -> HttpResponse:
         before={"tokens": chosen},
     ):
         tokens.revoke_some(person.pk, chosen)
-    messages.success(request, _("Revoked: %s. Their sockets close within seconds.") % len(chosen))
+    messages.success(
+        request, _("Revoked: %s. Their connections close within seconds.") % len(chosen)
+    )
     return redirect("admin:person_sessions", id=id)
 
 

@@ -121,14 +121,14 @@ def report_act(request: HttpRequest) -> HttpResponse:
     if do not in (DISMISS, RESOLVE) or (do == RESOLVE and len(ids) != 1):
         raise BadRequest("There is no such act.")
     if not ids:
-        messages.warning(request, _("Nothing was chosen, or it is not there any more."))
+        messages.warning(request, _("Nothing was selected, or it no longer exists."))
         return redirect("admin:reports")
     act = _resolution(request) if do == RESOLVE else None
     why, problem = reason_of(request)
     answer = request.POST.get("answer", "").strip()
     confirmed = "confirmed" in request.POST
     if problem is None and len(answer) > REASON_CHARACTERS:
-        problem = _("The answer may have 500 characters.")
+        problem = _("The answer can have at most 500 characters.")
     if not confirmed or problem is not None:
         return render(
             request,
@@ -165,7 +165,7 @@ def _closed(
 
     for one in ids:
         if _do(request, partial(close, one)) is not None:
-            messages.success(request, _("Closed: report %s. The reporter is told.") % one)
+            messages.success(request, _("Closed: report %s. The reporter is notified.") % one)
     return _back(ids)
 
 
@@ -178,7 +178,7 @@ def _assigned(request: HttpRequest, ids: list[int], assignee: int | None) -> Htt
         if done is not None and had is not None and had.pk not in (assignee, person(request).pk):
             messages.warning(
                 request,
-                _("Report %(report)s was taken from @%(name)s.")
+                _("Report %(report)s was taken over from @%(name)s.")
                 % {"report": one, "name": had.username},
             )
     return _back(ids)
@@ -198,10 +198,14 @@ def _do(request: HttpRequest, call: Callable[[], Awaitable[Any]]) -> Any | None:
         return async_to_sync(run)()
     except ClientError as refused:
         if refused.code == "key_conflict":
-            messages.info(request, _("Somebody has closed this report already."))
+            messages.info(request, _("Somebody has already closed this report."))
         elif refused.code == "unavailable":
             messages.error(
-                request, _("Log or PostgreSQL is away: send the form again, it does nothing twice.")
+                request,
+                _(
+                    "The log or PostgreSQL is unreachable. "
+                    "Send the form again: nothing is done twice."
+                ),
             )
         else:
             messages.error(request, refusal_text(refused))
@@ -251,13 +255,13 @@ def _seconds(request: HttpRequest, act: Act | None) -> int | None:
     for seconds, _label in MUTES:
         if str(seconds) == given:
             return int(seconds)
-    raise BadRequest("This cannot be chosen.")
+    raise BadRequest("This cannot be selected.")
 
 
 def _chosen(request: HttpRequest) -> list[int]:
     given = list(dict.fromkeys(request.POST.getlist("reports")))
     if len(given) > MAX_CHOSEN or not all(map(is_id, given)):
-        raise BadRequest("These are no reports.")
+        raise BadRequest("These are not reports.")
     return [int(one) for one in given]
 
 

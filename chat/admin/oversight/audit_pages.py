@@ -75,7 +75,7 @@ def audit_export_start(request: HttpRequest) -> HttpResponse:
     _found, problems = entries_of(request.POST)
     kind = request.POST.get("format", "")
     if problems or kind not in export.FORMATS:
-        raise BadRequest("The export is not complete.")
+        raise BadRequest("The export form is incomplete.")
     form = form_of(request.POST)
     recorded = {name: value for name, value in form.items() if name != "q"}
     note(
@@ -93,7 +93,7 @@ def audit_export_rows(request: HttpRequest) -> HttpResponse:
     ticket = export.redeem(request, "audit")
     found, problems = entries_of(ticket.form)
     if problems:
-        raise BadRequest("What the export was narrowed by is gone.")
+        raise BadRequest("What the export was filtered by no longer exists.")
     token = request.GET.get("at") or None
     try:
         with limited():
@@ -145,7 +145,7 @@ def entries_of(given: Mapping[str, Any]) -> tuple[QuerySet[AuditEntry], list[str
         if given.get(name):
             person = find_person(given[name])
             if person is None:
-                problems.append(_("There is nobody of this name."))
+                problems.append(_("Nobody has this name."))
             else:
                 found = found.filter(**{name: person})
     if given.get("room"):
@@ -173,7 +173,7 @@ def entries_of(given: Mapping[str, Any]) -> tuple[QuerySet[AuditEntry], list[str
         try:
             found = found.filter(batch=uuid.UUID(str(given["batch"])))
         except ValueError:
-            problems.append(_("This is no bulk act."))
+            problems.append(_("This is not a bulk act."))
     words = (given.get("q") or "").strip()
     if len(words) > MAX_QUERY_CHARACTERS:
         problems.append(_("A search has 2 to 200 characters."))

@@ -102,7 +102,7 @@ class Site(AdminSite):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             check_no_nul(request)
             if self.has_permission(request) and lacks_second_factor(request):
-                messages.warning(request, gettext("The admin opens with your second factor."))
+                messages.warning(request, gettext("The admin requires your second factor."))
                 return redirect(page_for_second_factor(request))
             response: HttpResponseBase = inner(request, *args, **kwargs)
             response._csp_update = POLICY  # type: ignore[attr-defined]

@@ -93,7 +93,7 @@ def _reports() -> Card:
     return Card(
         title=_("Open reports"),
         figure=str(count),
-        says=_("nobody waits")
+        says=_("nobody is waiting")
         if oldest is None
         else _("the oldest: %s") % f"{oldest:%Y-%m-%d %H:%M}",
         link=reverse("admin:reports"),
@@ -114,7 +114,7 @@ def _letters() -> Card:
     return Card(
         title=_("Dead letters"),
         figure=f"{counts.total:,}".replace(",", "\u202f"),
-        says=_("parked, for a person: %s") % counts.parked,
+        says=_("parked, waiting for a person: %s") % counts.parked,
         link=reverse("admin:dead_letters"),
         level="danger" if counts.parked else "warning" if counts.total else "",
     )
@@ -145,7 +145,7 @@ def _delivery() -> Iterator[Card]:
         yield Card(
             title=_("Violations"),
             figure=None,
-            says=_("Nothing was checked lately: is a worker with beat running?"),
+            says=_("No check has run lately: is a worker with beat running?"),
             link=link,
             level="warning",
         )

@@ -268,7 +268,7 @@ def test_one_verification_at_a_time(here: World, browser: Client) -> None:
 
     answer = browser.post("/admin/delivery/verify/", {"room": here.room.pk}, follow=True)
 
-    assert "one at a time" in answer.content.decode()
+    assert "Only one can run at a time" in answer.content.decode()
     assert verification.last(here.room.pk) is None
     assert recorded(action=Act.ROOM_VERIFY) == []
 

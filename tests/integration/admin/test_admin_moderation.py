@@ -98,11 +98,11 @@ def test_preview_counts_what_is_touched_and_says_what_speaks_against_it(
         assert [row[1:] for row in page.context["rows"]] == [
             (None, "is the only owner of a room; the next in line becomes its owner"),
             (None, None),
-            ("is so already", None),
+            ("is already so", None),
         ]
         assert "the next in line becomes its owner" in page.content.decode()
     assert [row[1:] for row in roles.context["rows"]] == [
-        ("is the only owner of the room and has to stay it", None),
+        ("is the room's only owner and has to remain so", None),
         (None, None),
     ]
 
@@ -380,7 +380,7 @@ def test_taking_a_report_says_from_whom(here: World, browser: Client) -> None:
 
     assert ["Take it from @mona" in page for page in pages] == [True, False]
     assert [str(one) for one in taken.context["messages"]] == [
-        f"Report {theirs.pk} was taken from @mona."
+        f"Report {theirs.pk} was taken over from @mona."
     ]
     assert list(again.context["messages"]) == []
     assert set(Report.objects.values_list("assignee__username", flat=True)) == {"mara"}
