@@ -12,7 +12,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from django.http import HttpRequest
 
-from analytics.counting.letters import Letters
+from analytics.counting.dead_letters import DeadLetters
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,7 +83,7 @@ class Host(Protocol):
         """The result of `call`, run in a thread in which it may use the database and block."""
         ...
 
-    def new_letters(self) -> Letters:
+    def new_dead_letters(self) -> DeadLetters:
         """Where one reader of the bus puts the records that it cannot count."""
         ...
 

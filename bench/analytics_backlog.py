@@ -125,9 +125,9 @@ def work(
     set_up()
     from analytics.counting.bus_reader import open_reader
     from analytics.counting.consumer import Consumer
-    from chatsite.analytics_wiring.letters import AnalyticsLetters
+    from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 
-    consumer = Consumer(lambda: open_reader(f"bench-{number}"), AnalyticsLetters())
+    consumer = Consumer(lambda: open_reader(f"bench-{number}"), AnalyticsDeadLetters())
     profiler = cProfile.Profile()
     began = ended = 0.0
     used = time.process_time()

@@ -24,7 +24,7 @@ class ChatConfig(AppConfig):
         from chat.actions.onboarding import on_sign_up
         from chat.export import exporter
         from chat.persistence import put_back
-        from chat.task_queue import expiry, letter_retry, metrics
+        from chat.task_queue import dead_letter_retry, expiry, metrics
 
         revocation.connect()
         sessions.connect()
@@ -36,9 +36,9 @@ class ChatConfig(AppConfig):
         metrics.connect()
         expiry.connect()
         dead_letters.register("persist", put_back.retry)
-        dead_letters.register("task", letter_retry.retry)
+        dead_letters.register("task", dead_letter_retry.retry)
         # Only a process that retries needs the event bus and its driver.
         dead_letters.register(
-            "export", lambda letter, token: exporter.of_process().retry_letter(letter, token)
+            "export", lambda letter, token: exporter.of_process().retry_dead_letter(letter, token)
         )
         user_signed_up.connect(on_sign_up, dispatch_uid="chat.actions.onboarding")

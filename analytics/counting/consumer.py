@@ -22,8 +22,8 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from analytics.counting import metrics, records, rollups
 from analytics.counting.bus_reader import BusReader
+from analytics.counting.dead_letters import DeadLetters
 from analytics.counting.errors import Away, DeadLetterLimitReached
-from analytics.counting.letters import Letters
 from analytics.counting.records import Bad, BadReason
 from analytics.counting.rollups import Batch, Counted
 from chat.events import envelope
@@ -48,7 +48,7 @@ class Consumer:
     def __init__(
         self,
         open_reader: Callable[[], BusReader],
-        letters: Letters,
+        letters: DeadLetters,
         *,
         schema: str | None = None,
         batch_records: int = BATCH_RECORDS,

@@ -21,7 +21,7 @@ from django.db.models import Model
 from analytics.counting import statements
 from analytics.counting.bus_reader import BusReader
 from analytics.counting.consumer import Consumer
-from analytics.counting.letters import Letters
+from analytics.counting.dead_letters import DeadLetters
 from analytics.counting.places import MISSING
 from analytics.counting.rollups import set_up_transaction
 from analytics.counting.statements import run
@@ -54,7 +54,7 @@ class Rebuild:
     def __init__(
         self,
         open_reader: Callable[[], BusReader],
-        letters: Letters,
+        letters: DeadLetters,
         *,
         stopping: threading.Event,
         on_progress: Callable[[int, int], None] = lambda done, total: None,

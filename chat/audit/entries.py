@@ -107,7 +107,7 @@ def report_target(report: int, room: int, seq: int, author: int | None) -> Targe
     return Target(kind=Kind.REPORT, id=str(report), room=room, seq=seq, user=author)
 
 
-def letter_target(letter: str) -> Target:
+def dead_letter_target(letter: str) -> Target:
     return Target(kind=Kind.DEAD_LETTER, id=letter[:64])
 
 

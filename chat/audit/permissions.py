@@ -42,9 +42,9 @@ class Act(StrEnum):
     REPORT_ASSIGN = "report.assign"
     REPORT_DISMISS = "report.dismiss"
     REPORT_RESOLVE = "report.resolve"
-    LETTER_RETRY = "dead_letter.retry"
-    LETTER_RELEASE = "dead_letter.release"
-    LETTER_DISCARD = "dead_letter.discard"
+    DEAD_LETTER_RETRY = "dead_letter.retry"
+    DEAD_LETTER_RELEASE = "dead_letter.release"
+    DEAD_LETTER_DISCARD = "dead_letter.discard"
     SHARD_RESUME = "shard.resume"
     ROOM_VERIFY = "room.verify"
     HISTORY_EXPORT = "history.export"
@@ -78,9 +78,9 @@ STAFF: dict[Act, str] = {
     Act.REPORT_ASSIGN: "chat.resolve_reports",
     Act.REPORT_DISMISS: "chat.resolve_reports",
     Act.REPORT_RESOLVE: "chat.resolve_reports",
-    Act.LETTER_RETRY: "chat.retry_dead_letters",
-    Act.LETTER_RELEASE: "chat.retry_dead_letters",
-    Act.LETTER_DISCARD: "chat.discard_dead_letters",
+    Act.DEAD_LETTER_RETRY: "chat.retry_dead_letters",
+    Act.DEAD_LETTER_RELEASE: "chat.retry_dead_letters",
+    Act.DEAD_LETTER_DISCARD: "chat.discard_dead_letters",
     Act.SHARD_RESUME: "chat.retry_dead_letters",
     Act.ROOM_VERIFY: "chat.run_verification",
     Act.HISTORY_EXPORT: "chat.view_history",

@@ -15,9 +15,9 @@ from chat.audit.permissions import Act
 from chat.models import AuditEntry
 
 ACTS = {
-    "retry": Act.LETTER_RETRY,
-    "release": Act.LETTER_RELEASE,
-    "discard": Act.LETTER_DISCARD,
+    "retry": Act.DEAD_LETTER_RETRY,
+    "release": Act.DEAD_LETTER_RELEASE,
+    "discard": Act.DEAD_LETTER_DISCARD,
 }
 NAMES = {str(act): name for name, act in ACTS.items()}
 
@@ -47,7 +47,7 @@ def begin(action: str, letter: str, *, by: Actor, why: str = "", batch: str | No
     new = NewEntry(
         by=by,
         action=ACTS[action],
-        target=audit.letter_target(letter),
+        target=audit.dead_letter_target(letter),
         reason=why,
         batch=batch,
     )

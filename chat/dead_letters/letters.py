@@ -61,7 +61,7 @@ class DeadLetterOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     call: str | None = None  # a wake-up's name and arguments: all its failures share a dead letter
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A dead letter: its entry, which never changes, and what has been tried since.
 
     When the entry does not decode, `source` is empty and `problem` says why. `payload` may be cut
@@ -99,9 +99,9 @@ class Standing(msgspec.Struct, frozen=True):
     next_at_ms: int | None = None
 
 
-def read_letter(
+def read_dead_letter(
     id: str, fields: Mapping[bytes, bytes], standing: Standing, payload_bytes: int | None = None
-) -> Letter:
+) -> DeadLetter:
     """The dead letter in a stream entry, whatever the entry contains."""
     problem = None
     origin = DeadLetterOrigin()
@@ -116,7 +116,7 @@ def read_letter(
         problem = f"The origin does not decode: {type(error).__name__}."
     payload = fields.get(b"payload", b"")
     last_ms, _, last_error = standing.last.partition(b" ")
-    return Letter(
+    return DeadLetter(
         id=id,
         source=_text(fields, b"source"),
         reason=_text(fields, b"reason"),

@@ -16,7 +16,7 @@ class DeadLetterLimitReached(Exception):
     """The caller must roll back what is under way and stop the shard."""
 
 
-class LetterLimit:
+class DeadLetterLimit:
     """Counts the new dead letters of one run over a shard; `count` is the total."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from chat.dead_letters import store
-from chat.dead_letters.letters import Letter, State
+from chat.dead_letters.letters import DeadLetter, State
 
 # Read in one call, which keeps the log server from appending for 1 ms (bench/dead_letters.py).
 STRETCH_LETTERS = 100
@@ -31,7 +31,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
 
-    def matches(self, letter: Letter) -> bool:
+    def matches(self, letter: DeadLetter) -> bool:
         return (
             (self.source is None or _is_source(letter.source, self.source))
             and (self.reason is None or letter.reason == self.reason)
@@ -52,14 +52,14 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 ALL = Filter()
 
 
-class LetterPage(msgspec.Struct, frozen=True):
+class DeadLetterPage(msgspec.Struct, frozen=True):
     """Dead letters in order of their ids. `next` continues; it is None at the end.
 
     A page may have fewer dead letters than were asked for, or none, and still a `next`: it looked
     at as many as one page may.
     """
 
-    letters: list[Letter]
+    letters: list[DeadLetter]
     next: str | None
     looked_at: int
 
@@ -71,7 +71,7 @@ def page(
     after: str | None = None,
     newest_first: bool = False,
     value_bytes: int = VALUE_BYTES,
-) -> LetterPage:
+) -> DeadLetterPage:
     """At most `limit` dead letters that `wanted` matches, past id `after`, by default oldest first.
 
     Looks at no more than `PAGE_LETTERS`, however few match, so that a page costs the same among a
@@ -81,7 +81,7 @@ def page(
     """
     if after is not None and not store.is_id(after):
         raise ValueError("This is not the id of a dead letter.")
-    found: list[Letter] = []
+    found: list[DeadLetter] = []
     looked_at = 0
     while looked_at < PAGE_LETTERS:
         size = min(STRETCH_LETTERS, PAGE_LETTERS - looked_at)
@@ -99,13 +99,13 @@ def page(
             if wanted.matches(letter):
                 found.append(letter)
                 if len(found) == limit:
-                    return LetterPage(found, after, looked_at)
+                    return DeadLetterPage(found, after, looked_at)
         if len(stretch) < size:
-            return LetterPage(found, None, looked_at)
-    return LetterPage(found, after, looked_at)
+            return DeadLetterPage(found, None, looked_at)
+    return DeadLetterPage(found, after, looked_at)
 
 
-def every(wanted: Filter = ALL, *, value_bytes: int = VALUE_BYTES) -> Iterator[Letter]:
+def every(wanted: Filter = ALL, *, value_bytes: int = VALUE_BYTES) -> Iterator[DeadLetter]:
     """All dead letters that `wanted` matches, oldest first, read as they are asked for.
 
     Those removed meanwhile may be missing, those added may be included; none comes twice.

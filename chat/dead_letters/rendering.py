@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from chat.dead_letters.letters import Letter, unpack_entry
+from chat.dead_letters.letters import DeadLetter, unpack_entry
 
 MAX_VALUE_CHARACTERS = 200
 # Fields of a log entry that hold nobody's words; `data` may.
@@ -35,7 +35,7 @@ def escaped(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
     return shown if len(text) <= limit else shown + "…"
 
 
-def payload_lines(letter: Letter, *, show_words: bool) -> list[Line]:
+def payload_lines(letter: DeadLetter, *, show_words: bool) -> list[Line]:
     """The values of the payload; those that hold somebody's words only with `show_words`."""
     if letter.source.startswith("task:"):
         return [_line("call", letter.payload, shown=True)]  # tasks take only ids and names
@@ -50,7 +50,7 @@ def payload_lines(letter: Letter, *, show_words: bool) -> list[Line]:
     return lines
 
 
-def as_json(letter: Letter, *, show_words: bool) -> dict[str, Any]:
+def as_json(letter: DeadLetter, *, show_words: bool) -> dict[str, Any]:
     """The dead letter as plain values; its payload, in base64, only with `show_words`."""
     plain: dict[str, Any] = msgspec.to_builtins(letter)
     if not show_words:

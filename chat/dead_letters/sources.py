@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-from chat.dead_letters.letters import Letter
+from chat.dead_letters.letters import DeadLetter
 from chat.errors import PermanentError
 
 
@@ -24,7 +24,7 @@ class Unretryable(PermanentError):
 # twice, since a claim ends when its holder is paused for too long.
 # Raises: Unretryable (park), RetryableError or a driver's own error for infrastructure that is
 # down (does not count), anything else (counts; parked after MAX_ATTEMPTS).
-Retry = Callable[[Letter, str], Retried]
+Retry = Callable[[DeadLetter, str], Retried]
 
 _registered: dict[str, Retry] = {}
 

@@ -29,13 +29,13 @@ import msgspec
 
 from chat.dead_letters.letters import (
     HOPELESS,
+    DeadLetter,
     DeadLetterOrigin,
-    Letter,
     Reason,
     Standing,
     State,
     describe,
-    read_letter,
+    read_dead_letter,
 )
 from chat.metrics import catalogue as metrics
 from chat.resilience.backoff import delay_seconds
@@ -102,7 +102,7 @@ class Ending(StrEnum):
 class Claim(msgspec.Struct, frozen=True):
     """A claimed dead letter. `token` proves the claim until it ends."""
 
-    letter: Letter
+    letter: DeadLetter
     token: str
 
 
@@ -201,7 +201,7 @@ def claim(id: str, *, asked: bool) -> Claim | Refused:
         return Refused(answer[0].decode())
     crash_point("dead_letters.after_claim")
     standing = Standing(state=State.RETRYING, attempts=int(answer[1]))
-    return Claim(read_letter(id, _fields(answer[3:]), standing), token)
+    return Claim(read_dead_letter(id, _fields(answer[3:]), standing), token)
 
 
 def settle(id: str, token: str, ending: Ending, error: BaseException | str, attempts: int) -> str:
@@ -256,7 +256,7 @@ def due(limit: int) -> list[str]:
     return [one.decode() for one in ids]
 
 
-def get(id: str) -> Letter | None:
+def get(id: str) -> DeadLetter | None:
     """The dead letter `id` with its whole payload; None when it is not there (any more).
 
     Raises: redis.RedisError.
@@ -282,7 +282,7 @@ def is_id(text: str) -> bool:
 
 def stretch(
     first: str, last: str, limit: int, *, value_bytes: int, newest_first: bool = False
-) -> list[Letter]:
+) -> list[DeadLetter]:
     """At most `limit` dead letters from id `first` to `last`, values cut off after `value_bytes`.
 
     Ids may be "-", "+" or exclusive ("(id"). `newest_first` begins at `last`. The call blocks the
@@ -327,7 +327,7 @@ def _wait_ms(failures: int) -> int:
     )
 
 
-def _letter(entry: Sequence[bytes]) -> Letter:
+def _letter(entry: Sequence[bytes]) -> DeadLetter:
     letter_id, state, due_ms, attempts, last, payload_bytes, *values = entry
     standing = Standing(
         state=State(state.decode()),
@@ -335,7 +335,7 @@ def _letter(entry: Sequence[bytes]) -> Letter:
         last=last,
         next_at_ms=int(float(due_ms)) if due_ms else None,
     )
-    return read_letter(letter_id.decode(), _fields(values), standing, int(payload_bytes))
+    return read_dead_letter(letter_id.decode(), _fields(values), standing, int(payload_bytes))
 
 
 def _fields(values: Sequence[bytes]) -> dict[bytes, bytes]:

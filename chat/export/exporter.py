@@ -30,8 +30,8 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from redis.exceptions import RedisError
 
 from chat import dead_letters, events
-from chat.dead_letters import DeadLetterOrigin, Letter, Reason, Retried, Unretryable
-from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
+from chat.dead_letters import DeadLetter, DeadLetterOrigin, Reason, Retried, Unretryable
+from chat.dead_letters.limit import DeadLetterLimit, DeadLetterLimitReached
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import EventBus, Record, envelope, event_bus
 from chat.events import EventQuarantined, EventType, RoomEvent
@@ -104,27 +104,27 @@ class Exporter:
         Raises: RetryableError when the event bus, the log or PostgreSQL is down; call again later.
         """
         result = Exported()
-        letters = LetterLimit()
+        letter_limit = DeadLetterLimit()
         deadline = time.monotonic() + EXPORT_SECONDS
         try:
             # Before any transaction, because connecting may take long.
             bus_id = self._bus.prepare()
             cursors.ensure_export(shard)
             while time.monotonic() < deadline and self._export_batch(
-                shard, bus_id, result, letters
+                shard, bus_id, result, letter_limit
             ):
                 pass
         except DeadLetterLimitReached:
             result.stopped = True
-            _stop(shard, letters.count)
+            _stop(shard, letter_limit.count)
         except RedisError as error:
             raise RetryableError("The log does not answer.") from error
         except (DatabaseError, InterfaceError) as error:
             raise RetryableError("The database does not answer.") from error
-        result.letters = letters.count
+        result.letters = letter_limit.count
         return result
 
-    def retry_letter(self, letter: Letter, token: str) -> Retried:
+    def retry_dead_letter(self, letter: DeadLetter, token: str) -> Retried:
         """Publishes the event of a dead letter of source `export` as PostgreSQL holds it now.
 
         It is published directly, because the shard's cursor has already passed it. So another
@@ -145,7 +145,7 @@ class Exporter:
         return Retried.DONE
 
     def _export_batch(
-        self, shard: int, bus_id: str, result: Exported, letters: LetterLimit
+        self, shard: int, bus_id: str, result: Exported, letter_limit: DeadLetterLimit
     ) -> bool:
         """Publishes one batch; False when there is nothing more to do at the moment.
 
@@ -163,14 +163,14 @@ class Exporter:
                 return False
             self._begin_on(bus_id, position)
             rows = outbox.events_after(shard, position.position, limit)
-            done, failure = self._publish(shard, rows, letters)
+            done, failure = self._publish(shard, rows, letter_limit)
             if done:
                 crash_point("export.after_publish")
                 _move(position, rows[:done])
                 result.published += done
                 crash_point("export.before_commit")
             if failure is None and len(rows) < limit:
-                failure = self._publish_replacements(shard, position, result, letters)
+                failure = self._publish_replacements(shard, position, result, letter_limit)
             if failure is not None:
                 self._batch_events[shard] = 1
             # After the acknowledgements: if the topic is gone by now, so is what it acknowledged.
@@ -208,7 +208,7 @@ class Exporter:
         position.save(update_fields=["position", "bus", "bus_id"])
 
     def _publish(
-        self, shard: int, rows: Sequence[outbox.Row], letters: LetterLimit
+        self, shard: int, rows: Sequence[outbox.Row], letter_limit: DeadLetterLimit
     ) -> tuple[int, RetryableError | None]:
         """Publishes `rows` in order.
 
@@ -221,7 +221,7 @@ class Exporter:
         missing = list(range(len(rows)))
         failure: RetryableError | None = None
         refused: set[int] = set()
-        new_letters = 0
+        new_dead_letters = 0
         while missing:
             outcomes = self._bus.publish([records[i] for i in missing], deadline - time.monotonic())
             still_missing = []
@@ -236,7 +236,7 @@ class Exporter:
                         raise DeadLetterLimitReached
                     refused.add(i)
                     records[i], new = _placeholder(shard, rows[i].event, records[i], outcome)
-                    new_letters += new
+                    new_dead_letters += new
                     progress = True
                 elif failure is None and isinstance(outcome, RetryableError):
                     failure = outcome
@@ -247,17 +247,17 @@ class Exporter:
         _measure(rows, set(missing), len(refused), time.monotonic() - began)
         left = set(missing)
         tracing.exported((row.event for i, row in enumerate(rows) if i not in left), began_ns)
-        letters.add(new_letters, len(rows))
+        letter_limit.add(new_dead_letters, len(rows))
         return (missing[0] if missing else len(rows)), (failure if missing else None)
 
     def _publish_replacements(
-        self, shard: int, position: ShardCursor, result: Exported, letters: LetterLimit
+        self, shard: int, position: ShardCursor, result: Exported, letter_limit: DeadLetterLimit
     ) -> RetryableError | None:
         """Publishes events that replaced a placeholder after the placeholder was published."""
         rows = outbox.replacements(shard, position.position, BATCH_EVENTS)
         if not rows:
             return None
-        done, failure = self._publish(shard, rows, letters)
+        done, failure = self._publish(shard, rows, letter_limit)
         crash_point("export.after_replacements")
         with connection.cursor() as cursor:
             cursor.execute(

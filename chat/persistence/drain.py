@@ -23,7 +23,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from redis.exceptions import RedisError
 
 from chat.dead_letters import Reason
-from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
+from chat.dead_letters.limit import DeadLetterLimit, DeadLetterLimitReached
 from chat.errors import RetryableError
 from chat.events import (
     EventType,
@@ -77,20 +77,20 @@ def drain(shard: int) -> Drained:
     Raises: RetryableError when the log or PostgreSQL is down; nothing is lost, call again.
     """
     result = Drained()
-    letters = LetterLimit()
+    limit = DeadLetterLimit()
     deadline = time.monotonic() + DRAIN_SECONDS
     try:
         blocking_client().delete(keys.woken(shard))
         while time.monotonic() < deadline:
-            stored = _drain_batch(shard, result, letters)
+            stored = _drain_batch(shard, result, limit)
             if not stored:
                 break
-        result.letters = letters.count
+        result.letters = limit.count
         return result
     except DeadLetterLimitReached:
-        result.letters = letters.count
+        result.letters = limit.count
         result.stopped = True
-        _stop(shard, letters.count)
+        _stop(shard, limit.count)
         return result
     except (RedisError, OSError) as error:
         raise RetryableError("The log does not answer.") from error
@@ -98,7 +98,7 @@ def drain(shard: int) -> Drained:
         raise RetryableError("The database does not answer.") from error
 
 
-def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
+def _drain_batch(shard: int, result: Drained, limit: DeadLetterLimit) -> bool:
     """Stores one batch; False when there is nothing more to do."""
     began, began_ns = time.perf_counter(), time.time_ns()
     with cursors.held(shard, cursors.Kind.PERSIST) as position:
@@ -118,7 +118,7 @@ def _drain_batch(shard: int, result: Drained, letters: LetterLimit) -> bool:
         sorter = sorting.Sorter(shard, position.epoch, entries, quarantine)
         candidates = sorter.sort()
         _store(shard, candidates, quarantine)
-        letters.add(quarantine.letters, max(len(entries), len(candidates)))
+        limit.add(quarantine.letters, max(len(entries), len(candidates)))
         if sorter.upto is not None:
             position.position = sorter.upto
         position.moved_at = datetime.now(UTC)

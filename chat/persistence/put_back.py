@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
 
 from chat import events
-from chat.dead_letters.letters import HOPELESS, Letter, Reason, unpack_entry
+from chat.dead_letters.letters import HOPELESS, DeadLetter, Reason, unpack_entry
 from chat.dead_letters.sources import Retried, Unretryable
 from chat.errors import PermanentError, RetryableError
 from chat.events import EventType, RoomEvent
@@ -36,7 +36,7 @@ from chat.servers.redis_log import blocking_client
 IN_THE_LOG_TOO = (*TO_MEMBERSHIP, EventType.ROOM_ARCHIVED, EventType.ROOM_UPDATED)
 
 
-def retry(letter: Letter, token: str) -> Retried:
+def retry(letter: DeadLetter, token: str) -> Retried:
     """Stores the dead letter's event at its original place; changes nothing if it is there already.
 
     Raises: Unretryable when it has no place, or another event has its place or its key;
@@ -64,7 +64,7 @@ def retry(letter: Letter, token: str) -> Retried:
     return Retried.DONE
 
 
-def _event_of(letter: Letter) -> RoomEvent:
+def _event_of(letter: DeadLetter) -> RoomEvent:
     if letter.reason == Reason.MISSING:
         raise Unretryable(HOPELESS[Reason.MISSING])
     try:

@@ -30,7 +30,7 @@ from chat.hints import queue_limit, queues
 from chat.metrics import catalogue as metrics
 from chat.servers.failures import is_infrastructure_error
 from chat.task_queue import expiry
-from chat.task_queue.letter_retry import Call, RetryToken, retry_token_of
+from chat.task_queue.dead_letter_retry import Call, RetryToken, retry_token_of
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from chat.verify.checks.bus_checks import BusCheck, BusRecord, Exported
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.sequence import StoredRow
 from chat.verify.deadline import Deadline, NoTimeLeft
-from chat.verify.readers import letters, stored_reader
+from chat.verify.readers import dead_letter_reader, stored_reader
 
 BATCH_RECORDS = 2_000
 # An event bus that delivers nothing for this long, although it has announced more, is down.
@@ -144,7 +144,7 @@ def _check_excused(placeholders: Mapping[tuple[int, int], RoomEvent]) -> Iterato
     replaced = stored_reader.replaced(ids)
     published = stored_reader.replaced(ids, published=True)
     named = {place: _letter_of(event) for place, event in placeholders.items()}
-    kept = letters.known_letters([letter for letter in named.values() if letter is not None])
+    kept = dead_letter_reader.known_dead_letters([one for one in named.values() if one is not None])
     for place, row in sorted(rows.items()):
         waits = row.id in replaced and row.id not in published
         if not waits and named[place] not in kept:

@@ -23,7 +23,7 @@ from chat.verify.checks.projection_checks import (
 from chat.verify.checks.replay import Replay
 from chat.verify.checks.sequence import SequenceCheck, StoredRow, typed_data
 from chat.verify.deadline import Deadline
-from chat.verify.readers import letters, log_reader, stored_reader
+from chat.verify.readers import dead_letter_reader, log_reader, stored_reader
 from chat.verify.readers.log_reader import IngestIndex
 
 DEADLINE_EACH_EVENTS = 1_000
@@ -53,7 +53,7 @@ class RoomVerification:
             in_log,
             ingest.of_room(self._room),
             log_reader.read_head(self._shard, self._room),
-            partial(letters.has_letter, self._shard),
+            partial(dead_letter_reader.has_dead_letter, self._shard),
         )
         with stored_reader.snapshot():
             row = stored_reader.read_room(self._room)
@@ -160,7 +160,7 @@ def _check_placeholders(placeholders: list[Placeholder]) -> Iterator[Finding]:
     }
     yield from check_placeholders(
         placeholders,
-        letters.known_letters(ids),
+        dead_letter_reader.known_dead_letters(ids),
         stored_reader.events_at(list(repeats.values())),
         stored_reader.replaced(repeats),
     )

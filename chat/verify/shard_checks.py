@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chat.room_log import epochs
 from chat.verify.checks.findings import Check, Finding
-from chat.verify.readers import letters, stored_reader
+from chat.verify.readers import dead_letter_reader, stored_reader
 from chat.verify.readers.log_reader import IngestIndex
 
 
@@ -34,12 +34,12 @@ def check_strays(shard: int, ingest: IngestIndex) -> Iterator[Finding]:
     """
     ingest.extend()
     for entry in ingest.unreadable:
-        if not letters.has_letter(shard, entry):
+        if not dead_letter_reader.has_dead_letter(shard, entry):
             what = _name(shard, entry.stream_id)
             yield Finding(Check.INGEST, None, None, what, "an event", "something unreadable")
     for room in sorted(set(ingest.rooms) - stored_reader.existing_rooms(ingest.rooms)):
         for entry in ingest.of_room(room):
-            if not letters.has_letter(shard, entry):
+            if not dead_letter_reader.has_dead_letter(shard, entry):
                 seq = entry.content.seq if entry.content else None
                 what = _name(shard, entry.stream_id)
                 yield Finding(Check.INGEST, room, seq, what, "a room that exists", "none")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import analytics.host
-from chat import dead_letters
+from chat.dead_letters import sources
 from chat.verify import rollups
-from chatsite.analytics_wiring import counted, letters
+from chatsite.analytics_wiring import counted, dead_letters
 from chatsite.analytics_wiring import host as chat_as_host
 
 
@@ -13,4 +13,4 @@ def connect() -> None:
     """Registers chat and analytics with each other, in this process."""
     analytics.host.register(chat_as_host)
     rollups.register(counted)
-    dead_letters.register(letters.SOURCE, letters.retry)
+    sources.register(dead_letters.SOURCE, dead_letters.retry)

@@ -12,7 +12,7 @@ from chat.queries.analytics_host import (
 )
 from chat.servers.postgres import in_database
 from chat.tracing.tracing import rolled_up
-from chatsite.analytics_wiring.letters import new_letters
+from chatsite.analytics_wiring.dead_letters import new_dead_letters
 from chatsite.observability.start import begin as begin_process
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "is_administrator",
     "may_look_inside",
     "names_of",
-    "new_letters",
+    "new_dead_letters",
     "newest_event_at",
     "own_traffic",
     "page_before_all_rooms",

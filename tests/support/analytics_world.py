@@ -15,8 +15,8 @@ from analytics.counting.bus_reader import BusReader
 from analytics.counting.bus_reader.kafka import KafkaReader
 from analytics.counting.bus_reader.redis_stream import RedisStreamReader
 from analytics.counting.consumer import Consumer
+from analytics.counting.dead_letters import DeadLetters
 from analytics.counting.errors import DeadLetterLimitReached
-from analytics.counting.letters import Letters
 from analytics.counting.records import Bad
 from chat.errors import RetryableError
 from chat.event_bus import Record, envelope
@@ -163,7 +163,7 @@ def publish(on: BusUnderTest, events: Sequence[Event]) -> None:
         assert not left or time.monotonic() < deadline, f"{len(left)} events were not taken"
 
 
-class KeptLetters:
+class KeptDeadLetters:
     """Dead letters in a list. `limit` bad records in a batch are too many."""
 
     def __init__(self, limit: int = 50) -> None:
@@ -192,5 +192,5 @@ def new_reader(on: BusUnderTest, group: str = "analytics") -> BusReader:
     return RedisStreamReader(client, stream=on.topic, group=group)
 
 
-def new_consumer(on: BusUnderTest, letters: Letters | None = None, **more: Any) -> Consumer:
-    return Consumer(lambda: new_reader(on), letters or KeptLetters(), **more)
+def new_consumer(on: BusUnderTest, letters: DeadLetters | None = None, **more: Any) -> Consumer:
+    return Consumer(lambda: new_reader(on), letters or KeptDeadLetters(), **more)

@@ -111,12 +111,12 @@ def count_everything() -> None:
     from analytics.counting import rollups
     from analytics.counting.bus_reader import open_reader
     from analytics.counting.consumer import Consumer
-    from chatsite.analytics_wiring.letters import AnalyticsLetters
+    from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 
     reader = open_reader(group="what-is-to-be-counted")
     name, ends = reader.name, reader.ends()
     reader.close()
-    consumer = Consumer(open_reader, AnalyticsLetters())
+    consumer = Consumer(open_reader, AnalyticsDeadLetters())
     while rollups.positions(name, ends) != ends:
         consumer.step(0.5)
     consumer.close()

@@ -53,7 +53,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopping.set())
         consumer = Consumer(
             functools.partial(open_reader, options["instance"]),
-            host().new_letters(),
+            host().new_dead_letters(),
             on_rolled_up=host().rolled_up,
             stopping=stopping,
         )

@@ -78,7 +78,7 @@ class Command(BaseCommand):
         with shown_progress() as on_progress:
             rebuild = Rebuild(
                 _reader,
-                host().new_letters(),
+                host().new_dead_letters(),
                 stopping=stopping,
                 on_progress=on_progress,
             )

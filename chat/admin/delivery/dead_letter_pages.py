@@ -21,13 +21,13 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from chat import dead_letters
-from chat.admin.delivery import letter_jobs
+from chat.admin.delivery import dead_letter_jobs
 from chat.admin.kit.guards import act, page, reason_of, render, render_part
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import by, note
 from chat.admin.kit.room_lookup import find_room, is_id
 from chat.audit.permissions import Act
-from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, rendering
+from chat.dead_letters import DeadLetter, Filter, Outcome, Reason, Result, State, rendering
 from chat.models import AuditEntry
 
 PAGE_LETTERS = 50
@@ -36,10 +36,13 @@ MAX_CHOSEN = PAGE_LETTERS
 HEX_BYTES = 512
 SOURCES = ("persist", "export", "analytics", "task:")
 PERMISSIONS = {
-    letter_jobs.RETRY: "chat.retry_dead_letters",
-    letter_jobs.DISCARD: "chat.discard_dead_letters",
+    dead_letter_jobs.RETRY: "chat.retry_dead_letters",
+    dead_letter_jobs.DISCARD: "chat.discard_dead_letters",
 }
-ACTS = {letter_jobs.RETRY: Act.LETTER_RETRY, letter_jobs.DISCARD: Act.LETTER_DISCARD}
+ACTS = {
+    dead_letter_jobs.RETRY: Act.DEAD_LETTER_RETRY,
+    dead_letter_jobs.DISCARD: Act.DEAD_LETTER_DISCARD,
+}
 READ_PERMISSION = "chat.view_private_rooms"
 TARGET = AuditEntry.TargetKind.DEAD_LETTER
 
@@ -70,7 +73,7 @@ def dead_letter_list(request: HttpRequest) -> HttpResponse:
             "looked_at": found.looked_at,
             "next": found.next,
             "counts": dead_letters.counts(),
-            "jobs": letter_jobs.latest()[:5],
+            "jobs": dead_letter_jobs.latest()[:5],
         }
     except RedisError:
         context["away"] = True
@@ -156,29 +159,34 @@ def dead_letter_act(request: HttpRequest) -> HttpResponse:
 
 
 @page("chat.view_dead_letters")
-def letter_job(request: HttpRequest, id: str) -> HttpResponse:
+def dead_letter_job(request: HttpRequest, id: str) -> HttpResponse:
     """How far a bulk act is. While open, the page takes the steps, if its viewer has the right."""
     job = _job(id)
-    return render(request, "letter_job", title_of(job.action), _job_context(request, job))
+    return render(request, "dead_letter_job", title_of(job.action), _job_context(request, job))
 
 
 @act(*PERMISSIONS.values())
-def letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
+def dead_letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
     """Takes a step of a bulk act, or ends it; answers with the part of the page that updates."""
     job = _job(id)
     if not request.user.has_perm(PERMISSIONS[job.action]):
         raise PermissionDenied
     try:
-        moved = letter_jobs.cancel(id) if "cancel" in request.POST else letter_jobs.step(id)
+        moved = (
+            dead_letter_jobs.cancel(id) if "cancel" in request.POST else dead_letter_jobs.step(id)
+        )
     except RedisError:
         return render_part(
-            request, "letter_job_state", {**_job_context(request, job), "away": True}, status=503
+            request,
+            "dead_letter_job_state",
+            {**_job_context(request, job), "away": True},
+            status=503,
         )
     if moved is None:
         raise Http404
     if request.headers.get("X-Requested-With") != "fetch":  # without scripts
-        return redirect("admin:letter_job", id=id)
-    return render_part(request, "letter_job_state", _job_context(request, moved))
+        return redirect("admin:dead_letter_job", id=id)
+    return render_part(request, "dead_letter_job_state", _job_context(request, moved))
 
 
 def _act_on_all(
@@ -211,7 +219,9 @@ def _act_on_all(
         )
     job_id = request.POST.get("job", "")
     try:
-        job, made = letter_jobs.begin(job_id, action=action, wanted=wanted, why=why, by=by(request))
+        job, made = dead_letter_jobs.begin(
+            job_id, action=action, wanted=wanted, why=why, by=by(request)
+        )
     except ValueError as error:
         raise BadRequest(str(error)) from error
     except RedisError:
@@ -226,14 +236,14 @@ def _act_on_all(
             reason=why,
             after={"filter": query_of(request.POST), "letters": job.total},
         )
-    return redirect("admin:letter_job", id=job.id)
+    return redirect("admin:dead_letter_job", id=job.id)
 
 
 def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpResponse:
     # Every dead letter gets its own entry in the audit log; `batch` ties them together.
     results: list[Result] = []
     who, batch = by(request), str(uuid.uuid4())
-    if action == letter_jobs.DISCARD:
+    if action == dead_letter_jobs.DISCARD:
         found = dead_letters.discard(ids, why=why, by=who, batch=batch)
     else:
         found = dead_letters.retry(ids, by=who, why=why, batch=batch)
@@ -255,7 +265,7 @@ def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpRe
     )
 
 
-def _letters(ids: Iterable[str]) -> list[Letter]:
+def _letters(ids: Iterable[str]) -> list[DeadLetter]:
     try:
         found = [dead_letters.get(one) for one in ids]
     except RedisError:
@@ -263,9 +273,9 @@ def _letters(ids: Iterable[str]) -> list[Letter]:
     return [letter for letter in found if letter is not None]
 
 
-def _job(id: str) -> letter_jobs.Job:
+def _job(id: str) -> dead_letter_jobs.Job:
     try:
-        job = letter_jobs.get(id)
+        job = dead_letter_jobs.get(id)
     except RedisError:
         job = None
     if job is None:
@@ -273,21 +283,21 @@ def _job(id: str) -> letter_jobs.Job:
     return job
 
 
-def _job_context(request: HttpRequest, job: letter_jobs.Job) -> dict[str, Any]:
+def _job_context(request: HttpRequest, job: dead_letter_jobs.Job) -> dict[str, Any]:
     return {
         "job": job,
         "outcomes": [(outcome_text(one), count) for one, count in job.outcomes.items()],
         "filter": filter_text(job.wanted),
         "may_act": request.user.has_perm(PERMISSIONS[job.action]),
-        "running": job.state == letter_jobs.RUNNING,
-        "cancelled": job.state == letter_jobs.CANCELLED,
+        "running": job.state == dead_letter_jobs.RUNNING,
+        "cancelled": job.state == dead_letter_jobs.CANCELLED,
     }
 
 
 def rights(request: HttpRequest) -> dict[str, bool]:
     return {
-        "may_retry": request.user.has_perm(PERMISSIONS[letter_jobs.RETRY]),
-        "may_discard": request.user.has_perm(PERMISSIONS[letter_jobs.DISCARD]),
+        "may_retry": request.user.has_perm(PERMISSIONS[dead_letter_jobs.RETRY]),
+        "may_discard": request.user.has_perm(PERMISSIONS[dead_letter_jobs.DISCARD]),
     }
 
 
@@ -347,7 +357,7 @@ def shown_moment(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def line_of(letter: Letter) -> dict[str, Any]:
+def line_of(letter: DeadLetter) -> dict[str, Any]:
     """A dead letter as pages show it: escaped, cut off, and never more than an entry holds."""
     error = letter.problem or letter.last_error or letter.error
     return {
@@ -374,7 +384,7 @@ def line_of(letter: Letter) -> dict[str, Any]:
     }
 
 
-def payload_of(letter: Letter, *, show_words: bool) -> list[dict[str, Any]]:
+def payload_of(letter: DeadLetter, *, show_words: bool) -> list[dict[str, Any]]:
     """The payload value by value; bytes that are not text as hexadecimal digits."""
     lines: list[dict[str, Any]] = [
         {"name": line.name, "text": line.text, "bytes": line.bytes, "hex": ""}
@@ -386,7 +396,7 @@ def payload_of(letter: Letter, *, show_words: bool) -> list[dict[str, Any]]:
 
 
 def title_of(action: str) -> str:
-    if action == letter_jobs.DISCARD:
+    if action == dead_letter_jobs.DISCARD:
         return _("Discard dead letters")
     return _("Retry dead letters")
 

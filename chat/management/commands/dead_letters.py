@@ -20,8 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chat import dead_letters
-from chat.dead_letters import Filter, Letter, Outcome, Reason, Result, State, rendering
-from chat.management.letter_tables import details_of, table_of
+from chat.dead_letters import DeadLetter, Filter, Outcome, Reason, Result, State, rendering
+from chat.management.dead_letter_tables import details_of, table_of
 from chat.management.moments import moment
 
 DONE, NOT_ALL, AWAY, INTERRUPTED = 0, 1, 2, 130
@@ -154,10 +154,10 @@ class Command(BaseCommand):
 
     # --- helpers ----------------------------------------------------------------------------
 
-    def _page(self, options: dict[str, Any]) -> tuple[list[Letter], str | None]:
+    def _page(self, options: dict[str, Any]) -> tuple[list[DeadLetter], str | None]:
         """One page of matches, full if there are that many, however far apart they are."""
         wanted, limit, after = filter_of(options), max(options["limit"], 1), options["after"]
-        found: list[Letter] = []
+        found: list[DeadLetter] = []
         while True:
             try:
                 page = dead_letters.page(

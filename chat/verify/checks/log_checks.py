@@ -51,7 +51,7 @@ class LogCheck:
     """Compares one room's hot tail and ingest entries with the rows that are fed in.
 
     `later_head` is the head after the ingest entries were read, None when the room was not in the
-    log then; `has_letter` says whether an ingest entry was moved to the dead letters.
+    log then; `has_dead_letter` says whether an ingest entry was moved to the dead letters.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class LogCheck:
         log: RoomInLog | None,
         ingest: Sequence[IngestEntry],
         later_head: int | None,
-        has_letter: Callable[[IngestEntry], bool],
+        has_dead_letter: Callable[[IngestEntry], bool],
     ) -> None:
         self._room = room
         self._log = log
         self._later_head = later_head
-        self._has_letter = has_letter
+        self._has_letter = has_dead_letter
         self._tail: dict[int, Content | None] = {}
         for page in log.pages if log else ():
             self._tail |= page

@@ -16,9 +16,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from chat import dead_letters
-from chat.admin.delivery import letter_jobs
+from chat.admin.delivery import dead_letter_jobs
 from chat.audit.permissions import Act
-from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Retried
+from chat.dead_letters import DeadLetter, DeadLetterOrigin, Filter, Outcome, Reason, Retried
 from chat.dead_letters.audit import person
 from tests.support.admin_world import at_admin, recorded, staff, without_second_factor
 
@@ -43,7 +43,7 @@ def retried() -> list[str]:
     """Letters of the source `mended` can be stored now; the list fills with those that were."""
     done: list[str] = []
 
-    def retry(letter: Letter, token: str) -> Retried:
+    def retry(letter: DeadLetter, token: str) -> Retried:
         done.append(letter.id)
         return Retried.DONE
 
@@ -296,8 +296,8 @@ def begin(browser: Client, action: str = "retry", **more: Any) -> str:
     return str(answer["Location"])
 
 
-def job_of(address: str) -> letter_jobs.Job:
-    job = letter_jobs.get(address.rstrip("/").rpartition("/")[2])
+def job_of(address: str) -> dead_letter_jobs.Job:
+    job = dead_letter_jobs.get(address.rstrip("/").rpartition("/")[2])
     assert job is not None
     return job
 
@@ -305,14 +305,14 @@ def job_of(address: str) -> letter_jobs.Job:
 def test_all_that_match_are_retried_step_by_step(
     browser: Client, retried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(letter_jobs, "STEP_LETTERS", 2)
+    monkeypatch.setattr(dead_letter_jobs, "STEP_LETTERS", 2)
     wanted = [add(number) for number in range(1, 6)]
     other = add(9, source="persist", reason=Reason.NO_ROOM)
     address = begin(browser, source="mended")
     later = add(10)
 
     steps = 0
-    while job_of(address).state == letter_jobs.RUNNING:
+    while job_of(address).state == dead_letter_jobs.RUNNING:
         browser.post(f"{address}step/")
         steps += 1
         assert steps < 20
@@ -321,7 +321,7 @@ def test_all_that_match_are_retried_step_by_step(
     assert retried == wanted
     assert job.outcomes == {Outcome.DONE: 5}
     assert steps >= 3
-    assert job.state == letter_jobs.FINISHED
+    assert job.state == dead_letter_jobs.FINISHED
     assert {letter.id for letter in dead_letters.every()} == {other, later}
     [begun, *each] = recorded(actor_name="boss")
     assert begun.after == {"filter": {"source": "mended"}, "letters": 6}
@@ -334,7 +334,7 @@ def test_all_that_match_are_retried_step_by_step(
 def test_bulk_act_is_stopped_half_way(
     browser: Client, retried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(letter_jobs, "STEP_LETTERS", 2)
+    monkeypatch.setattr(dead_letter_jobs, "STEP_LETTERS", 2)
     ids = [add(number) for number in range(1, 6)]
     address = begin(browser)
 
@@ -344,7 +344,7 @@ def test_bulk_act_is_stopped_half_way(
     page = browser.get(address).content.decode()
 
     assert retried == ids[:2]
-    assert job_of(address).state == letter_jobs.CANCELLED
+    assert job_of(address).state == dead_letter_jobs.CANCELLED
     assert dead_letters.counts().total == 3
     assert "data-running" not in page
 
@@ -363,8 +363,8 @@ def test_bulk_form_that_is_sent_twice_begins_one_act(browser: Client) -> None:
     answers = [act(browser, "discard", scope="all", job=job)["Location"] for _ in range(2)]
 
     assert len(set(answers)) == 1
-    assert len(recorded(action=Act.LETTER_DISCARD)) == 1
-    assert len(letter_jobs.latest()) == 1
+    assert len(recorded(action=Act.DEAD_LETTER_DISCARD)) == 1
+    assert len(dead_letter_jobs.latest()) == 1
 
 
 def test_step_that_is_asked_for_twice_at_once_is_taken_once(
@@ -374,16 +374,16 @@ def test_step_that_is_asked_for_twice_at_once_is_taken_once(
     address = begin(browser)
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(letter: Letter, token: str) -> Retried:
+    def slow(letter: DeadLetter, token: str) -> Retried:
         begun.set()
         assert go_on.wait(30)
         return Retried.DONE
 
     dead_letters.register("mended", slow)
     with ThreadPoolExecutor(1) as thread:
-        first = thread.submit(letter_jobs.step, job_of(address).id)
+        first = thread.submit(dead_letter_jobs.step, job_of(address).id)
         assert begun.wait(30)
-        second = letter_jobs.step(job_of(address).id)
+        second = dead_letter_jobs.step(job_of(address).id)
         go_on.set()
         first.result(30)
 
@@ -395,7 +395,7 @@ def test_step_that_is_asked_for_twice_at_once_is_taken_once(
 def test_step_is_bounded_in_time(
     browser: Client, retried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(letter_jobs, "STEP_SECONDS", 0.0)
+    monkeypatch.setattr(dead_letter_jobs, "STEP_SECONDS", 0.0)
     ids = [add(number) for number in range(1, 4)]
     address = begin(browser)
 
@@ -404,7 +404,7 @@ def test_step_is_bounded_in_time(
     browser.post(f"{address}step/")
 
     assert retried == ids
-    assert job_of(address).state == letter_jobs.FINISHED
+    assert job_of(address).state == dead_letter_jobs.FINISHED
 
 
 def test_role_that_may_not_discard_cannot_step_a_discard(browser: Client) -> None:
@@ -420,9 +420,9 @@ def test_role_that_may_not_discard_cannot_step_a_discard(browser: Client) -> Non
 @pytest.mark.parametrize("id", ["x", "0" * 36, "../../etc"])
 def test_bulk_act_that_is_none_is_not_found(browser: Client, id: str) -> None:
     assert browser.post(f"{ADDRESS}jobs/{id}/step/").status_code == 404
-    assert letter_jobs.step(id) is None
+    assert dead_letter_jobs.step(id) is None
 
 
 def test_job_needs_an_id_of_the_form() -> None:
     with pytest.raises(ValueError, match="UUID"):
-        letter_jobs.begin("x", action="retry", wanted=Filter(), why="w", by=person("boss"))
+        dead_letter_jobs.begin("x", action="retry", wanted=Filter(), why="w", by=person("boss"))

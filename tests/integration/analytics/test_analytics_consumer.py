@@ -25,12 +25,12 @@ from analytics.reading.queries.freshness import freshness
 from chat import dead_letters
 from chat.events.envelope import STREAM
 from chat.export import exporter
-from chatsite.analytics_wiring.letters import AnalyticsLetters
+from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 from tests.integration.export.test_export import url_of_test_database
 from tests.support import analytics_truth, buses
 from tests.support.analytics_events import bad_records, post, record_of
 from tests.support.analytics_process import Nursery, kill
-from tests.support.analytics_world import KeptLetters, World, new_consumer, new_reader, publish
+from tests.support.analytics_world import KeptDeadLetters, World, new_consumer, new_reader, publish
 from tests.support.buses import BusUnderTest
 from tests.support.servers import OwnServer
 
@@ -220,7 +220,7 @@ def test_database_that_ends_the_connection_is_waited_for(
     assert analytics_truth.differences() == []
 
 
-class PausedLetters(KeptLetters):
+class PausedDeadLetters(KeptDeadLetters):
     """Holds the process up after it has read a batch and before it counts it."""
 
     def __init__(self) -> None:
@@ -240,7 +240,7 @@ def test_paused_process_that_wakes_up_after_another_has_taken_over_goes_on_after
     world.happen(200)
     events = list(world.events())
     publish(on, events)
-    letters = PausedLetters()
+    letters = PausedDeadLetters()
     paused = Consumer(lambda: new_reader(on, "paused"), letters, batch_records=20)
     outcomes: list[Any] = []
     enough = threading.Event()
@@ -305,7 +305,7 @@ def put(on: BusUnderTest, key: bytes, value: bytes | None) -> None:
 
 
 def test_bad_records_become_dead_letters_and_hold_nothing_up(on_redis: BusUnderTest) -> None:
-    letters = KeptLetters()
+    letters = KeptDeadLetters()
     publish(on_redis, [post(1)])
     for record in bad_records(5).values():
         put(on_redis, record.key, record.value)
@@ -327,7 +327,7 @@ def test_dead_letters_of_the_analytics_can_be_retried_like_all_others(
     publish(on_redis, [post(1)])
     for name in ("tomorrow", "not JSON"):
         put(on_redis, bad[name].key, bad[name].value)
-    consumer = new_consumer(on_redis, AnalyticsLetters())
+    consumer = new_consumer(on_redis, AnalyticsDeadLetters())
     consume(consumer, 3)
     consumer.close()
 
@@ -350,7 +350,7 @@ def test_letter_that_has_become_countable_is_counted_when_it_is_retried(
     with connection.cursor() as cursor:
         cursor.execute(refuse)
     try:
-        consumer = new_consumer(on_redis, AnalyticsLetters())
+        consumer = new_consumer(on_redis, AnalyticsDeadLetters())
         consume(consumer, 3)
         consumer.close()
         before = DayRollup.objects.get(room=ALL_ROOMS).messages
@@ -372,7 +372,7 @@ def test_topic_full_of_bad_records_stops_the_partition_and_is_not_emptied(
     for _ in range(60):
         put(on_redis, b"5", b"{}")
     publish(on_redis, [post(1)])
-    running(new_consumer(on_redis, AnalyticsLetters()))
+    running(new_consumer(on_redis, AnalyticsDeadLetters()))
     wait_until(lambda: ConsumedPartition.objects.filter(stopped_at__isnull=False).exists())
 
     stopped = ConsumedPartition.objects.get()

@@ -31,10 +31,10 @@ from chat.export import exporter
 from chat.models import RoomEvent
 from chat.verify import Finding, Verifier, verifier
 from chat.verify.readers import stored_reader
-from chatsite.analytics_wiring.letters import AnalyticsLetters
+from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 from tests.support import analytics_truth
 from tests.support.analytics_events import post, record_of
-from tests.support.analytics_world import SHARDS, KeptLetters, World
+from tests.support.analytics_world import SHARDS, KeptDeadLetters, World
 from tests.support.buses import BusUnderTest, record
 from tests.support.web_process import owner_url_of_test_database
 
@@ -63,7 +63,7 @@ def export_all() -> None:
 
 
 def count_all() -> None:
-    consumer = Consumer(open_reader, AnalyticsLetters())
+    consumer = Consumer(open_reader, AnalyticsDeadLetters())
     while consumer.step(0.2).events or consumer.step(0.2).events:
         pass
     consumer.close()
@@ -133,7 +133,7 @@ def test_rebuild_that_was_stopped_goes_on_where_it_was() -> None:
 
     first = Rebuild(
         lambda: open_reader(group=rebuilding.GROUP),
-        KeptLetters(),
+        KeptDeadLetters(),
         stopping=stopping,
         on_progress=stop_at_half,
         batch_records=40,
@@ -141,7 +141,7 @@ def test_rebuild_that_was_stopped_goes_on_where_it_was() -> None:
     complete = first.run()
     while_interrupted = analytics_truth.differences()
     second = Rebuild(
-        lambda: open_reader(group=rebuilding.GROUP), KeptLetters(), stopping=threading.Event()
+        lambda: open_reader(group=rebuilding.GROUP), KeptDeadLetters(), stopping=threading.Event()
     )
 
     assert not complete
@@ -160,7 +160,7 @@ def test_rebuild_does_not_wait_for_what_was_removed_from_the_bus(on_kafka: BusUn
 
     complete = Rebuild(
         lambda: KafkaReader([on_kafka.server.url], topic=on_kafka.topic, group="rebuild"),
-        KeptLetters(),
+        KeptDeadLetters(),
         stopping=threading.Event(),
     ).run()
 
@@ -171,7 +171,7 @@ def test_consumer_that_runs_meanwhile_is_neither_stopped_nor_doubled(
     log_redis: redis.Redis,
 ) -> None:
     world = exported_world()
-    consumer = Consumer(open_reader, AnalyticsLetters(), batch_records=50)
+    consumer = Consumer(open_reader, AnalyticsDeadLetters(), batch_records=50)
     thread = threading.Thread(target=consumer.run, daemon=True)
     thread.start()
     try:

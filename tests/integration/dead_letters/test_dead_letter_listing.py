@@ -14,7 +14,7 @@ import redis
 from bench.dead_letters import fill
 from chat import dead_letters
 from chat.dead_letters import DeadLetterOrigin, Filter, Outcome, Reason, State, store
-from tests.support.letter_world import add_letter
+from tests.support.dead_letter_world import add_letter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

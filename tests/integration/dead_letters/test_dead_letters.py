@@ -18,12 +18,12 @@ from django.db import OperationalError, connection
 
 from chat import dead_letters, room_log
 from chat.actions import messages
-from chat.dead_letters import Letter, Outcome, Retried, State, store
+from chat.dead_letters import DeadLetter, Outcome, Retried, State, store
 from chat.models import EventReplacement, Message, ShardCursor
 from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain
 from chat.room_log import cursors
-from tests.support.letter_world import (
+from tests.support.dead_letter_world import (
     SHARDS,
     add_letter,
     assert_projections_equal_a_replay,
@@ -93,7 +93,7 @@ async def test_time_between_attempts_doubles(log_redis: redis.Redis) -> None:
         assert 0.7 * 30 * 2**attempt <= wait <= 1.3 * 30 * 2**attempt
 
 
-def fails(letter: Letter, token: str) -> Retried:
+def fails(letter: DeadLetter, token: str) -> Retried:
     raise ValueError("still")
 
 
@@ -274,7 +274,7 @@ def test_answer_that_comes_after_the_claim_has_passed_on_changes_nothing(
 
 
 def test_retry_while_infrastructure_is_away_does_not_count(log_redis: redis.Redis) -> None:
-    def away(letter: Letter, token: str) -> Retried:
+    def away(letter: DeadLetter, token: str) -> Retried:
         raise OperationalError("the connection was lost")
 
     dead_letters.register("test", away)
@@ -300,7 +300,7 @@ def test_letter_of_a_source_that_nobody_knows_is_parked() -> None:
 def test_run_is_bounded_and_takes_the_longest_overdue_first(log_redis: redis.Redis) -> None:
     order = []
 
-    def note(letter: Letter, token: str) -> Retried:
+    def note(letter: DeadLetter, token: str) -> Retried:
         order.append(letter.id)
         return Retried.DONE
 

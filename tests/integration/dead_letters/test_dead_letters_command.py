@@ -13,7 +13,7 @@ import redis
 from django.core.management import CommandError, call_command
 
 from chat import dead_letters
-from chat.dead_letters import DeadLetterOrigin, Letter, Outcome, Reason, Retried, store
+from chat.dead_letters import DeadLetter, DeadLetterOrigin, Outcome, Reason, Retried, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,7 +116,7 @@ def test_show_of_a_letter_that_is_gone_fails() -> None:
 
 
 def test_retry_by_filter_says_what_became_of_each() -> None:
-    def retry(letter: Letter, token: str) -> Retried:
+    def retry(letter: DeadLetter, token: str) -> Retried:
         if letter.origin.seq == 2:
             raise ValueError("still wrong")
         return Retried.DONE

@@ -333,7 +333,7 @@ def test_event_that_the_bus_refuses_is_kept_and_its_place_is_marked(
 @pytest.fixture
 def letters_go_to_this_bus(on: BusUnderTest) -> Iterator[None]:
     usual = dead_letters.sources.retry_of("export")
-    dead_letters.register("export", on.exporter.retry_letter)
+    dead_letters.register("export", on.exporter.retry_dead_letter)
     yield
     dead_letters.register("export", usual)
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from chat import dead_letters, room_log
 from chat.actions import messages
 from chat.dead_letters import Outcome, Reason, State
-from chat.dead_letters.limit import DeadLetterLimitReached, LetterLimit
+from chat.dead_letters.limit import DeadLetterLimit, DeadLetterLimitReached
 from chat.events import (
     EventType,
     MemberJoined,
@@ -27,7 +27,7 @@ from chat.models import RoomEvent as StoredEvent
 from chat.persistence import drain as persistence
 from chat.room_log import cursors, keys
 from chat.servers import streams
-from tests.support.letter_world import (
+from tests.support.dead_letter_world import (
     SHARDS,
     assert_projections_equal_a_replay,
     drain,
@@ -368,7 +368,7 @@ async def test_letter_whose_drain_was_rolled_back_waits_until_its_place_is_store
 
     def drain_and_roll_back() -> None:
         with fault_in((room.pk, lost.seq)), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(persistence, "LetterLimit", StopsAtOnce)
+            patch.setattr(persistence, "DeadLetterLimit", StopsAtOnce)
             persistence.drain(room.pk % SHARDS)
 
     await sync_to_async(drain_and_roll_back)()
@@ -384,6 +384,6 @@ async def test_letter_whose_drain_was_rolled_back_waits_until_its_place_is_store
     assert (await Message.objects.aget(room=room)).seq == lost.seq
 
 
-class StopsAtOnce(LetterLimit):
+class StopsAtOnce(DeadLetterLimit):
     def add(self, letters: int, entries: int) -> None:
         raise DeadLetterLimitReached

@@ -20,7 +20,7 @@ from chat.event_bus.redis_stream import RedisStreamBus
 from chat.models import Message, Room
 from chat.room_log import epochs, keys
 from chat.servers import streams
-from tests.support.letter_world import SHARDS, drain, fault_in, letters, retry, set_apart
+from tests.support.dead_letter_world import SHARDS, drain, fault_in, letters, retry, set_apart
 from tests.support.rooms import new_person, new_room, post
 
 pytestmark = pytest.mark.django_db(transaction=True)

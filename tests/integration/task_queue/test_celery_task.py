@@ -20,7 +20,7 @@ import redis
 from django.db import connection
 
 from chat import dead_letters
-from chat.dead_letters import DeadLetterOrigin, Letter, Outcome, Reason, State, store
+from chat.dead_letters import DeadLetter, DeadLetterOrigin, Outcome, Reason, State, store
 from chat.hints import queue_limit
 from chat.servers import redis_bus
 from tests.support import worker_tasks
@@ -85,7 +85,7 @@ def done(bus_redis: redis.Redis) -> list[str]:
     return [cast(bytes, name).decode() for name in bus_redis.lrange(DONE, 0, -1)]
 
 
-def letters() -> list[Letter]:
+def letters() -> list[DeadLetter]:
     return list(dead_letters.every())
 
 

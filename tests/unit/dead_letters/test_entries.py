@@ -6,12 +6,12 @@ import pytest
 from django.db import IntegrityError
 
 from chat.dead_letters.letters import (
+    DeadLetter,
     DeadLetterOrigin,
-    Letter,
     Standing,
     describe,
     pack_entry,
-    read_letter,
+    read_dead_letter,
     unpack_entry,
 )
 from chat.dead_letters.listing import Filter
@@ -29,8 +29,8 @@ ENTRY = {
 }
 
 
-def read(fields: dict[bytes, bytes]) -> Letter:
-    return read_letter("1763805600000-0", fields, Standing())
+def read(fields: dict[bytes, bytes]) -> DeadLetter:
+    return read_dead_letter("1763805600000-0", fields, Standing())
 
 
 def test_letter_is_read_from_its_entry() -> None:

@@ -3,7 +3,7 @@
 //   data-poll="<url>" data-seconds="5"   the content is fetched anew while somebody looks
 //   data-poll-until="<selector>"         … until it holds this
 //   data-steps                           a form that is sent again and again until its answer
-//                                        says it is done (see letter_job_state.html)
+//                                        says it is done (see dead_letter_job_state.html)
 //   data-export                          an export: rows are fetched and put into a file
 //   data-check-all                       ticks all boxes of its form
 //   data-once                            a form that is sent once, however often it is clicked

@@ -7,7 +7,7 @@ from typing import Protocol
 from analytics.counting.records import Bad
 
 
-class Letters(Protocol):
+class DeadLetters(Protocol):
     """Keeps records that cannot be counted, as dead letters."""
 
     def check(self, partition: int, bad: int, entries: int) -> None:

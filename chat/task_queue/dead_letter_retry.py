@@ -12,7 +12,7 @@ import msgspec
 from celery import current_app
 
 from chat.dead_letters import retrying, store
-from chat.dead_letters.letters import Letter
+from chat.dead_letters.letters import DeadLetter
 from chat.dead_letters.retrying import Result
 from chat.dead_letters.sources import Retried, Unretryable
 
@@ -43,7 +43,7 @@ class RetryToken(msgspec.Struct, frozen=True):
         return retrying.report_failed(self.letter, self.token, self.attempts, error)
 
 
-def retry(letter: Letter, token: str) -> Retried:
+def retry(letter: DeadLetter, token: str) -> Retried:
     """Sends the dead letter's task.
 
     Raises: Unretryable when the payload is not a call; kombu's OperationalError.

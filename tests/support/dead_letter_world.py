@@ -12,7 +12,7 @@ import redis
 from asgiref.sync import sync_to_async
 
 from chat import dead_letters
-from chat.dead_letters import DeadLetterOrigin, Filter, Letter, Outcome, Reason, Result, store
+from chat.dead_letters import DeadLetter, DeadLetterOrigin, Filter, Outcome, Reason, Result, store
 from chat.events import EventType, RoomEvent
 from chat.models import Room, User
 from chat.models import RoomEvent as StoredEvent
@@ -55,7 +55,7 @@ async def set_apart(room: Room, *seqs: int) -> list[str]:
     return [letter.id for letter in await letters()]
 
 
-async def letters(wanted: Filter = dead_letters.listing.ALL) -> list[Letter]:
+async def letters(wanted: Filter = dead_letters.listing.ALL) -> list[DeadLetter]:
     return await sync_to_async(lambda: list(dead_letters.every(wanted)))()
 
 

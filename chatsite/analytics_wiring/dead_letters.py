@@ -9,9 +9,9 @@ from redis.exceptions import RedisError
 from analytics.counting.errors import Away, DeadLetterLimitReached, NotAnEvent, NotYet
 from analytics.counting.records import Bad, BadReason, Record
 from chat import dead_letters
-from chat.dead_letters import DeadLetterOrigin, Letter, Reason, Retried, Unretryable
+from chat.dead_letters import DeadLetter, DeadLetterOrigin, Reason, Retried, Unretryable
+from chat.dead_letters.limit import DeadLetterLimit
 from chat.dead_letters.limit import DeadLetterLimitReached as LimitReached
-from chat.dead_letters.limit import LetterLimit
 from chat.errors import PermanentError
 
 SOURCE = "analytics"
@@ -23,14 +23,14 @@ REASONS = {
 }
 
 
-class AnalyticsLetters:
-    """See `analytics.counting.letters`. The limit is the same as for the drain and the export."""
+class AnalyticsDeadLetters:
+    """See `analytics.counting.dead_letters`. The limit is that of the drain and the export."""
 
     def __init__(self) -> None:
-        self._limits: dict[int, LetterLimit] = {}
+        self._limits: dict[int, DeadLetterLimit] = {}
 
     def check(self, partition: int, bad: int, entries: int) -> None:
-        limit = copy.copy(self._limits.get(partition) or LetterLimit())
+        limit = copy.copy(self._limits.get(partition) or DeadLetterLimit())
         try:
             limit.add(bad, entries)
         except LimitReached:
@@ -38,10 +38,10 @@ class AnalyticsLetters:
 
     def passed(self, partition: int, bad: int, entries: int) -> None:
         try:
-            self._limits.setdefault(partition, LetterLimit()).add(bad, entries)
+            self._limits.setdefault(partition, DeadLetterLimit()).add(bad, entries)
         except LimitReached:
             # `check` has passed these records; the limit starts afresh.
-            self._limits[partition] = LetterLimit()
+            self._limits[partition] = DeadLetterLimit()
 
     def add(self, bus: str, partition: int, bad: Bad) -> None:
         try:
@@ -61,11 +61,11 @@ class AnalyticsLetters:
             raise Away("The dead letters do not answer.") from error
 
 
-def new_letters() -> AnalyticsLetters:
-    return AnalyticsLetters()
+def new_dead_letters() -> AnalyticsDeadLetters:
+    return AnalyticsDeadLetters()
 
 
-def retry(letter: Letter, token: str) -> Retried:
+def retry(letter: DeadLetter, token: str) -> Retried:
     """Counts a dead letter's event, if it can be counted now; see `chat.dead_letters.sources`.
 
     Doing so twice is harmless, so `token` is not needed.

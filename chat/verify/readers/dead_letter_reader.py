@@ -14,7 +14,7 @@ from chat.verify.checks.log_checks import IngestEntry
 LOOK_UPS = 500
 
 
-def has_letter(shard: int, entry: IngestEntry) -> bool:
+def has_dead_letter(shard: int, entry: IngestEntry) -> bool:
     """Whether the drain moved this ingest entry to the dead letters."""
     stream_id = "{}-{}".format(*entry.stream_id)
     origin = DeadLetterOrigin(shard=shard, stream_id=stream_id)
@@ -30,7 +30,7 @@ def has_letter(shard: int, entry: IngestEntry) -> bool:
     return bool(blocking_client().hexists(store.ORIGINS, name))
 
 
-def known_letters(ids: Sequence[str]) -> Collection[str]:
+def known_dead_letters(ids: Sequence[str]) -> Collection[str]:
     """Those of `ids` that are dead letters, or were until a person discarded them (on record)."""
     ids = [letter for letter in ids if store.is_id(letter)]
     known: set[str] = set()

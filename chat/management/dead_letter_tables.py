@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from chat import dead_letters
-from chat.dead_letters import Letter, State, rendering
+from chat.dead_letters import DeadLetter, State, rendering
 
 COLOURS = {State.WAITING: "yellow", State.RETRYING: "cyan", State.PARKED: "red"}
 
 
-def table_of(letters: Iterable[Letter]) -> Table:
+def table_of(letters: Iterable[DeadLetter]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "source", "reason", "place", "entered", "tries", "state", "next", "error"):
         table.add_column(name, no_wrap=name != "error")
@@ -34,7 +34,7 @@ def table_of(letters: Iterable[Letter]) -> Table:
     return table
 
 
-def details_of(letter: Letter, *, show_words: bool) -> Table:
+def details_of(letter: DeadLetter, *, show_words: bool) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -71,7 +71,7 @@ def text(value: str, limit: int) -> Text:
     return Text(rendering.escaped(value, limit))
 
 
-def place_of(letter: Letter) -> str:
+def place_of(letter: DeadLetter) -> str:
     origin = letter.origin
     if origin.room is not None:
         return f"{origin.room}:{origin.seq}"
