@@ -48,8 +48,9 @@ MAX_MESSAGE_BYTES = 256 * 1024
 # An event's fields besides its data, in bytes of JSON, estimated generously.
 EVENT_OVERHEAD_BYTES = 250
 
-# All other events change who may see or do what, so hubs look inside them.
-PLAIN_EVENTS = frozenset(
+# All other events change the room (`chat.models.events.ROOM_CHANGES`), and with it who may see
+# or do what, so hubs look inside them.
+MESSAGE_EVENTS = frozenset(
     {
         EventType.MESSAGE_POSTED,
         EventType.MESSAGE_EDITED,
@@ -98,7 +99,7 @@ def events_message(events: Sequence[RoomEvent]) -> Message:
         "first": events[0].seq,
         "last": events[-1].seq,
         "at_ms": int(events[0].at.timestamp() * 1000),
-        "special": any(event.type not in PLAIN_EVENTS for event in events),
+        "special": any(event.type not in MESSAGE_EVENTS for event in events),
         "events": _encoder.encode([wire_event(event) for event in events]),
     }
 

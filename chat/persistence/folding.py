@@ -16,7 +16,7 @@ from chat.events import EventData, EventType, MessageEdited, MessageTarget, Reac
 Change = tuple[RoomEvent, EventData]
 Data = TypeVar("Data", bound=EventData)
 
-MESSAGE_CHANGES = (
+TEXT_CHANGES = (
     EventType.MESSAGE_EDITED,
     EventType.MESSAGE_DELETED,
     EventType.MESSAGE_RESTORED,
@@ -40,7 +40,7 @@ def fold(changes: Iterable[Change]) -> Folded:
     of_message: dict[tuple[int, int], list[Change]] = {}
     of_reaction: dict[tuple[int, int, int | None, str], tuple[RoomEvent, Reaction]] = {}
     for event, data in changes:
-        if event.type in MESSAGE_CHANGES:
+        if event.type in TEXT_CHANGES:
             assert isinstance(data, MessageEdited | MessageTarget)
             of_message.setdefault((event.room, data.target), []).append((event, data))
         elif event.type in REACTION_CHANGES:

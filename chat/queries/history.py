@@ -238,7 +238,7 @@ def _changes(found: list[RoomEvent], shown: list[Message], more: bool, before: i
     kept = [
         event
         for event in found
-        if first <= event.seq < before and event.type not in to_hubs.PLAIN_EVENTS
+        if first <= event.seq < before and event.type not in to_hubs.MESSAGE_EVENTS
     ]
     return [to_hubs.wire_event(event) for event in kept[-MAX_PAGE_EVENTS:]]
 

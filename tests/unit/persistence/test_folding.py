@@ -14,7 +14,7 @@ from chat.persistence.folding import Change
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AUTHOR = 1  # of all messages
-KINDS = [*folding.MESSAGE_CHANGES, *folding.REACTION_CHANGES]
+KINDS = [*folding.TEXT_CHANGES, *folding.REACTION_CHANGES]
 
 
 class World:
