@@ -20,7 +20,7 @@ CRASH_POINTS = {
     "append.after_answer": "the log has the batch, nobody has been told",
     "moderation.before_append": "an act is on record, its event is not logged",
     "moderation.after_append": "the event of an act is logged, its outcome is not on record",
-    "load.after_ticket": "a room is about to be read in PostgreSQL for the log",
+    "load.after_token": "a room is about to be read in PostgreSQL for the log",
     "load.before_script": "the room was read and is not in the log",
     "load.after_script": "the room is in the log, nothing was appended",
     "epoch.before_log": "a new epoch is in PostgreSQL's transaction and not in the log",

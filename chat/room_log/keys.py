@@ -11,18 +11,18 @@ All begin with `veche:{s}:`, so that the keys of a shard share a hash tag.
 | `people` | hash | – | user id → `muted until in ms:1 if deactivated` (`restrictions`) |
 | `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow, … |
 | `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms`, or `banned:0` |
-| `room:<id>:acl:<ticket>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |
+| `room:<id>:acl:<token>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |
 | `room:<id>:posted:<user>` | string | slow mode | ms of their last message, while slow mode is on |
 | `room:<id>:reactions:<seq>` | hash | unused 15 min | a message's reactions: see `append.lua` |
 | `room:<id>:mutes` | hash | with the room | user id → ms until when, of muted people outside |
 | `room:<id>:deletions` | zset | with the tail | message → seq of what last deleted or restored it |
 | `room:<id>:log` | stream | with the room | hot tail, ids `<seq>-0`: unstored and last 256 events |
-| `room:<id>:loading` | string | 1 min | ticket of the process that reads the room in PostgreSQL |
+| `room:<id>:loading` | string | 1 min | loading token: a process reads the room in PostgreSQL |
 | `key:<author>:<key>` | string | 6 h | content hash, epoch, seq, n, at of an accepted key |
 
-In a room's hash, `slow` is in seconds, `loaded` is the ticket of its load, and `owners` is the
+In a room's hash, `slow` is in seconds, `loaded` is the token of its load, and `owners` is the
 number of owners. `members` names the state of the ACL: the seq of the last event that added or
-removed a member, or the ticket of the load if there has been none since. Another state has another
+removed a member, or the token of the load if there has been none since. Another state has another
 name.
 Dead letters have keys of their own (`chat.dead_letters`), and so has the proof that the log is on
 disk, which belongs to no shard (`chat.servers.redis_durability`).
@@ -72,8 +72,8 @@ def mutes(shard: int, room_id: int) -> str:
     return f"{room(shard, room_id)}:mutes"
 
 
-def coming_acl(shard: int, room_id: int, ticket: str) -> str:
-    return f"{acl(shard, room_id)}:{ticket}"
+def coming_acl(shard: int, room_id: int, token: str) -> str:
+    return f"{acl(shard, room_id)}:{token}"
 
 
 def log(shard: int, room_id: int) -> str:

@@ -28,7 +28,7 @@ from chat.room_log.scripts import LOAD
 from chat.servers import redis_log
 from chat.servers.postgres import in_database
 
-# An attempt fails when another loader takes a later ticket or a new epoch has to be made.
+# An attempt fails when another loader takes a later token or a new epoch has to be made.
 MAX_ATTEMPTS = 5
 # The longest wait for another loader; a load takes a few milliseconds.
 LATE_WAIT_SECONDS = 0.05
@@ -142,7 +142,7 @@ async def ensure_loaded(rooms: Iterable[int]) -> None:
 async def _load_together(room: int) -> None:
     """One load for all callers in this process that ask for the room at the same time.
 
-    Each new ticket voids the earlier ones, so parallel loaders would keep one another from ever
+    Each new token voids the earlier ones, so parallel loaders would keep one another from ever
     finishing.
     """
     loads = _under_way.setdefault(asyncio.get_running_loop(), {})
@@ -160,9 +160,9 @@ async def _load(room: int, shard: int) -> None:
         epoch, loaded = await _state(room, shard)
         if loaded:
             return
-        ticket = uuid.uuid4().hex
-        await _take_ticket(shard, room, ticket)
-        crash_point("load.after_ticket")
+        token = uuid.uuid4().hex
+        await _take_token(shard, room, token)
+        crash_point("load.after_token")
         snapshot = await in_database(read_snapshot, room, shard)
         if snapshot is None:
             raise ClientError("not_found", codec.REFUSALS["not_found"])
@@ -173,11 +173,11 @@ async def _load(room: int, shard: int) -> None:
         # room first, and the script moves it into place.
         sent, *beside = snapshot.pages
         if beside:
-            await _put_beside(shard, room, ticket, snapshot.pages)
+            await _put_beside(shard, room, token, snapshot.pages)
             sent = []
         crash_point("load.before_script")
         arguments: list[str | int] = [
-            ticket,
+            token,
             snapshot.epoch,
             snapshot.head,
             snapshot.n,
@@ -199,7 +199,7 @@ async def _load(room: int, shard: int) -> None:
         elif answer == b"unstored":
             to_workers.wake(shard)
             break
-        else:  # another process took a later ticket: let it finish
+        else:  # another process took a later token: let it finish
             await asyncio.sleep(random.uniform(0, LATE_WAIT_SECONDS))
     raise Unavailable("The room cannot be loaded at the moment.")
 
@@ -214,18 +214,18 @@ async def _state(room: int, shard: int) -> tuple[int | None, bool]:
     return (None if epoch is None else int(epoch)), loaded
 
 
-async def _take_ticket(shard: int, room: int, ticket: str) -> None:
+async def _take_token(shard: int, room: int, token: str) -> None:
     pipeline = redis_log.async_client().pipeline(transaction=False)
-    pipeline.set(keys.loading(shard, room), ticket, px=keys.LOADING_LIFETIME_MS)
+    pipeline.set(keys.loading(shard, room), token, px=keys.LOADING_LIFETIME_MS)
     await redis_log.ask(pipeline.execute)
 
 
-async def _put_beside(shard: int, room: int, ticket: str, pages: Pages) -> None:
-    """Puts an ACL where only the script that is called with this ticket reads it.
+async def _put_beside(shard: int, room: int, token: str, pages: Pages) -> None:
+    """Puts an ACL where only the script that is called with this token reads it.
 
     What a loader that died or came too late leaves there expires.
     """
-    name = keys.coming_acl(shard, room, ticket)
+    name = keys.coming_acl(shard, room, token)
     for page in pages:
         pipeline = redis_log.async_client().pipeline(transaction=False)
         pipeline.execute_command("HSET", name, *page)

@@ -750,11 +750,11 @@ async def test_large_room_of_which_a_part_expired_is_loaded_again(
     put_beside = loading._put_beside
     lost: list[str] = []
 
-    async def partly(shard: int, room: int, ticket: str, pages: loading.Pages) -> None:
-        await put_beside(shard, room, ticket, pages)
+    async def partly(shard: int, room: int, token: str, pages: loading.Pages) -> None:
+        await put_beside(shard, room, token, pages)
         if not lost:
-            lost.append(ticket)
-            log_redis.hdel(keys.coming_acl(shard, room, ticket), str(bob.pk))
+            lost.append(token)
+            log_redis.hdel(keys.coming_acl(shard, room, token), str(bob.pk))
 
     monkeypatch.setattr(loading, "_put_beside", partly)
 

@@ -136,7 +136,7 @@ async def test_people_are_looked_up_when_the_log_began_anew(world: World) -> Non
     world.rooms.unloaded.add(ROOM)
     await beat(world)
     world.rooms.epoch = 2
-    world.rooms.acl = "ticket"
+    world.rooms.acl = "token"
     world.rooms.out.add((1, ROOM))
 
     await beat(world)
