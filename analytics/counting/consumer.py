@@ -23,7 +23,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from analytics.counting import metrics, records, rollups
 from analytics.counting.bus_reader import BusReader
 from analytics.counting.dead_letters import DeadLetters
-from analytics.counting.errors import Away, DeadLetterLimitReached
+from analytics.counting.errors import DeadLetterLimitReached, Unavailable
 from analytics.counting.records import Bad, BadReason
 from analytics.counting.rollups import Batch, Counted
 from chat.events import envelope
@@ -79,13 +79,13 @@ class Consumer:
                     self.step(READ_SECONDS)
                     between()
                     failures = 0
-                except (Away, DatabaseError, InterfaceError) as error:
+                except (Unavailable, DatabaseError, InterfaceError) as error:
                     failures += 1
                     metrics.FAILURES.inc()
                     # Only the class: texts of database errors can contain values.
-                    reason = str(error) if isinstance(error, Away) else type(error).__name__
+                    reason = str(error) if isinstance(error, Unavailable) else type(error).__name__
                     logger.warning("not counting at the moment: %s", reason)
-                    self._start_over(reopen=isinstance(error, Away))
+                    self._start_over(reopen=isinstance(error, Unavailable))
                     self.stopping.wait(_pause_seconds(failures))
         finally:
             self.close()
@@ -98,7 +98,7 @@ class Consumer:
     def step(self, wait_seconds: float) -> Counted:
         """Reads once and counts the result.
 
-        Raises: Away, DatabaseError, InterfaceError; `run` says what to do then.
+        Raises: Unavailable, DatabaseError, InterfaceError; `run` says what to do then.
         """
         if self._reader is None:
             self._reader = self._open_reader()
@@ -234,7 +234,7 @@ def _refused(batch: Batch, error: DatabaseError) -> Batch:
     """The batch with its only event as a bad record. Raises: `error` if it is one already."""
     [one] = batch.read
     if isinstance(one, Bad):
-        raise Away("PostgreSQL refuses to move the position.") from error
+        raise Unavailable("PostgreSQL refuses to move the position.") from error
     bad = Bad(
         one.position,
         b"%d" % one.event.room,

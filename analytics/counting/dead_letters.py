@@ -17,4 +17,4 @@ class DeadLetters(Protocol):
         """The records have been dealt with."""
 
     def add(self, bus: str, partition: int, bad: Bad) -> None:
-        """Keeps a record; adding the same one again changes nothing. Raises: Away."""
+        """Keeps a record; adding the same one again changes nothing. Raises: Unavailable."""

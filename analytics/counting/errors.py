@@ -7,7 +7,7 @@ class AnalyticsError(Exception):
     """Base of every error that the analytics raise on purpose."""
 
 
-class Away(AnalyticsError):
+class Unavailable(AnalyticsError):
     """The event bus, PostgreSQL or the dead letters do not answer: back off, reread positions."""
 
 

@@ -70,7 +70,7 @@ class Rebuild:
     def run(self) -> bool:
         """Counts up to the present end of the bus; False if it was stopped before.
 
-        Raises: Away, DatabaseError; nothing is lost by running it again.
+        Raises: Unavailable, DatabaseError; nothing is lost by running it again.
         """
         ensure_tables()
         reader = self._open_reader()

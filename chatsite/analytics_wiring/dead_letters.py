@@ -6,7 +6,7 @@ import copy
 
 from redis.exceptions import RedisError
 
-from analytics.counting.errors import Away, DeadLetterLimitReached, NotAnEvent, NotYet
+from analytics.counting.errors import DeadLetterLimitReached, NotAnEvent, NotYet, Unavailable
 from analytics.counting.records import Bad, BadReason, Record
 from chat import dead_letters
 from chat.dead_letters import DeadLetter, DeadLetterOrigin, Reason, Retried, Unretryable
@@ -58,7 +58,7 @@ class AnalyticsDeadLetters:
                 payload=bad.value,
             )
         except (RedisError, OSError) as error:
-            raise Away("The dead letters do not answer.") from error
+            raise Unavailable("The dead letters do not answer.") from error
 
 
 def new_dead_letters() -> AnalyticsDeadLetters:

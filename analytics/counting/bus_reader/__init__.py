@@ -19,7 +19,7 @@ def open_reader(instance: str | None = None, *, group: str | None = None) -> Bus
     `instance` names this process within its group, if it keeps that name after a restart.
     `group` is for readers beside the consumer.
 
-    Raises: Away.
+    Raises: Unavailable.
     """
     env = settings.ENV
     if env.kafka_bootstrap_servers:

@@ -27,7 +27,7 @@ class BusReader(Protocol):
         """Continues after `position`; "" is the beginning. The same holds for what is left of a
         bus that has lost its content and begun again.
 
-        Raises: Away.
+        Raises: Unavailable.
         """
 
     def pause(self, partition: int) -> None:
@@ -36,7 +36,7 @@ class BusReader(Protocol):
     def read(self, limit: int, wait_seconds: float) -> dict[int, list[Record]]:
         """At most `limit` records, in order within each partition; {} if none comes in time.
 
-        Raises: Away.
+        Raises: Unavailable.
         """
 
     def waiting(self, partition: int) -> int | None:
@@ -48,13 +48,13 @@ class BusReader(Protocol):
     def ends(self) -> dict[int, str]:
         """The position after the newest record of every partition of the topic, ours or not.
 
-        An empty partition may have none. Raises: Away.
+        An empty partition may have none. Raises: Unavailable.
         """
 
     def forget(self) -> None:
         """Like `close`, and makes the bus forget the group, which nobody will use any more.
 
-        Raises: Away.
+        Raises: Unavailable.
         """
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, To
 from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from analytics.counting.errors import Away
+from analytics.counting.errors import Unavailable
 from analytics.counting.records import Record
 from chat.events.envelope import TOPIC
 
@@ -148,12 +148,12 @@ class KafkaReader:
         return consumer
 
     def _ask_topic_id(self) -> str:
-        """The id as Kafka's own tools print it. Raises: Away, also if there is no such topic."""
+        """The id as Kafka's own tools print it. Raises: Unavailable, also without such a topic."""
         with _translating():
             [found] = self._admin.describe_topics([self._topic])
             error = kafka_errors.for_code(found["error_code"])
             if error is kafka_errors.UnknownTopicOrPartitionError:
-                raise Away(f"Kafka has no topic {self._topic}: no worker has exported yet.")
+                raise Unavailable(f"Kafka has no topic {self._topic}: no worker has exported yet.")
             if error is not kafka_errors.NoError:
                 raise error
         topic_id = uuid.UUID(found["topic_id"])
@@ -184,7 +184,7 @@ class KafkaReader:
         # Even if nothing comes: our position may be the very end of what the new topic has.
         if polled or time.monotonic() >= self._ask_at:
             if self._ask_topic_id() != self._topic_id:
-                raise Away(f"Topic {self._topic} was made anew: reading it from its beginning.")
+                raise Unavailable(f"Topic {self._topic} is a new one: reading from its beginning.")
             self._ask_at = time.monotonic() + ASK_SECONDS
         return {
             place.partition: [
@@ -212,7 +212,7 @@ class KafkaReader:
             numbers = self._consumer.partitions_for_topic(self._topic)
             places = [TopicPartition(self._topic, number) for number in numbers or ()]
             if not places:
-                raise Away(f"Kafka has no topic {self._topic}.")
+                raise Unavailable(f"Kafka has no topic {self._topic}.")
             ends = self._consumer.end_offsets(places)
             starts = self._consumer.beginning_offsets(places)
         # If everything was removed, the end is not 0, and no reader ever reaches it.
@@ -240,4 +240,4 @@ def _translating() -> Iterator[None]:
     try:
         yield
     except (kafka_errors.KafkaError, OSError, TimeoutError) as error:
-        raise Away(f"Kafka does not answer: {type(error).__name__}") from error
+        raise Unavailable(f"Kafka does not answer: {type(error).__name__}") from error

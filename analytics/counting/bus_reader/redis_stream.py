@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from analytics.counting.errors import Away
+from analytics.counting.errors import Unavailable
 from analytics.counting.records import Record
 from chat.events.envelope import STREAM
 
@@ -177,4 +177,4 @@ def _translating() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        raise Away(f"The log server does not answer: {type(error).__name__}") from error
+        raise Unavailable(f"The log server does not answer: {type(error).__name__}") from error

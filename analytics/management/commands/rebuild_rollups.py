@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analytics.counting import rebuilding
 from analytics.counting.bus_reader import BusReader, open_reader
-from analytics.counting.errors import Away
+from analytics.counting.errors import Unavailable
 from analytics.counting.rebuilding import Lost, Rebuild
 from analytics.host import host
 
@@ -59,8 +59,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "Only the owner of the tables can make new ones: run this with DATABASE_OWNER_URL."
             ) from error
-        except (Away, OperationalError, InterfaceError) as error:
-            reason = str(error) if isinstance(error, Away) else "The database does not answer."
+        except (Unavailable, OperationalError, InterfaceError) as error:
+            known = isinstance(error, Unavailable)
+            reason = str(error) if known else "The database does not answer."
             raise CommandError(f"{reason} Run it again to go on.", returncode=2) from error
 
     def _abandon(self) -> None:

@@ -76,7 +76,7 @@ def dead_letter_list(request: HttpRequest) -> HttpResponse:
             "jobs": dead_letter_jobs.latest()[:5],
         }
     except RedisError:
-        context["away"] = True
+        context["down"] = True
     except ValueError as error:
         raise BadRequest(str(error)) from error
     return render(request, "dead_letters", _("Dead letters"), context)
@@ -90,7 +90,7 @@ def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
         given_up = dead_letters.discarded(id) if letter is None else None
         history = dead_letters.audit_lines(100, id)
     except RedisError:
-        return render(request, "dead_letter", _("Dead letter"), {"away": True}, status=503)
+        return render(request, "dead_letter", _("Dead letter"), {"down": True}, status=503)
     show_words = "payload" in request.GET
     if show_words:
         if not request.user.has_perm(READ_PERMISSION):
@@ -179,7 +179,7 @@ def dead_letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
         return render_part(
             request,
             "dead_letter_job_state",
-            {**_job_context(request, job), "away": True},
+            {**_job_context(request, job), "down": True},
             status=503,
         )
     if moved is None:
@@ -247,11 +247,11 @@ def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpRe
         found = dead_letters.discard(ids, why=why, by=who, batch=batch)
     else:
         found = dead_letters.retry(ids, by=who, why=why, batch=batch)
-    away = False
+    down = False
     try:
         results.extend(found)
     except RedisError:
-        away = True
+        down = True
     return render(
         request,
         "dead_letter_results",
@@ -259,7 +259,7 @@ def _done(request: HttpRequest, action: str, ids: list[str], why: str) -> HttpRe
         {
             "results": [(result, outcome_text(result.outcome)) for result in results],
             "not_reached": ids[len(results) :],
-            "away": away,
+            "down": down,
             "action": action,
         },
     )

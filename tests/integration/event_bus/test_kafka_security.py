@@ -13,7 +13,7 @@ import redis
 from django.conf import settings as django_settings
 
 from analytics.counting.bus_reader.kafka import KafkaReader
-from analytics.counting.errors import Away
+from analytics.counting.errors import Unavailable
 from chat import dead_letters
 from chat.errors import RetryableError
 from chat.event_bus import BusMisconfigured
@@ -124,7 +124,7 @@ def test_who_is_not_let_in_says_why_soon_and_loses_nothing(
         checked.result()
     with pytest.raises(RetryableError):
         ends.result()
-    with pytest.raises(Away):
+    with pytest.raises(Unavailable):
         reader.result()
 
     assert seconds < BOUND_SECONDS
