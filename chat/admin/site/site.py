@@ -102,7 +102,7 @@ class Site(AdminSite):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             check_no_nul(request)
             if self.has_permission(request) and lacks_second_factor(request):
-                messages.warning(request, gettext("The admin requires your second factor."))
+                messages.warning(request, gettext("The admin requires two-factor authentication."))
                 return redirect(page_for_second_factor(request))
             response: HttpResponseBase = inner(request, *args, **kwargs)
             response._csp_update = POLICY  # type: ignore[attr-defined]
@@ -136,7 +136,7 @@ class Site(AdminSite):
             {
                 **super().each_context(request),
                 "account_links": [
-                    {"title": _("Second factor"), "link": reverse("mfa_index")},
+                    {"title": _("Two-factor authentication"), "link": reverse("mfa_index")},
                     {"title": _("Sessions"), "link": reverse("usersessions_list")},
                     {"title": _("Change password"), "link": reverse("account_change_password")},
                 ],

@@ -127,8 +127,8 @@ def make_codes(anna: User) -> None:
     [
         (change_password, "password of your account was changed"),
         (reset, "password of your account was reset"),
-        (activate, "second factor was set up"),
-        (deactivate, "second factor was switched off"),
+        (activate, "Two-factor authentication was switched on"),
+        (deactivate, "Two-factor authentication was switched off"),
         (make_codes, "recovery codes"),
     ],
 )

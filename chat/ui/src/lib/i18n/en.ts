@@ -26,7 +26,7 @@ export const en = {
 		`${count(n, "message has", "messages have")} not been sent, and this browser could not keep them. Sign out and lose them?`,
 	changeName: "Change name",
 	emailAddresses: "E-mail addresses",
-	secondFactor: "Two-step sign-in",
+	secondFactor: "Two-factor authentication",
 	sessions: "Sessions",
 	changePassword: "Change password",
 	tokens: "API tokens",
