@@ -5,8 +5,8 @@ ever holds more than one stretch in memory while it waits for the other (Daphne 
 back-pressure). No request takes long, each checks rights anew, and an export that was cut off
 resumes where it was.
 
-A signed ticket says what is exported, by whom and in which format. Tickets are issued only once
-the export is on record; without one there are no rows.
+A signed `ExportRequest` says what is exported, by whom and in which format. It is signed only once
+the export is on record; without one there are no rows. In addresses it is called `ticket`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from chat.spreadsheets import cell
 
 STRETCH_ROWS = 2_000
 FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl"}
-TICKET_SECONDS = 6 * 3600
+SIGNED_SECONDS = 6 * 3600
 SALT = "chat.admin.kit.export"
 
 
@@ -41,10 +41,13 @@ class ExportRequest(msgspec.Struct, frozen=True, kw_only=True):
     chosen: list[int] = []
 
 
-def issue(
+def signed(
     request: HttpRequest, what: str, form: Mapping[str, str], format: str, **more: Any
 ) -> str:
-    """A ticket for `TICKET_SECONDS`; the caller has checked the right and put it on record."""
+    """A signed request, good for `SIGNED_SECONDS`.
+
+    The caller has checked the right and put the export on record.
+    """
     assert format in FORMATS
     wanted = ExportRequest(
         id=str(uuid4()),
@@ -57,10 +60,10 @@ def issue(
     return signing.dumps(msgspec.to_builtins(wanted), salt=SALT, compress=True)
 
 
-def redeem(request: HttpRequest, what: str) -> ExportRequest:
-    """The ticket that a request for rows carries. Raises: PermissionDenied."""
+def verified(request: HttpRequest, what: str) -> ExportRequest:
+    """The signed request that a request for rows carries. Raises: PermissionDenied."""
     try:
-        plain = signing.loads(request.GET.get("ticket", ""), salt=SALT, max_age=TICKET_SECONDS)
+        plain = signing.loads(request.GET.get("ticket", ""), salt=SALT, max_age=SIGNED_SECONDS)
         wanted = msgspec.convert(plain, type=ExportRequest)
     except (signing.BadSignature, msgspec.ValidationError) as error:
         raise PermissionDenied from error

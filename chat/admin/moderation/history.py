@@ -190,7 +190,7 @@ def history_export(request: HttpRequest) -> HttpResponse:
 
 @act("chat.view_history")
 def history_export_start(request: HttpRequest) -> HttpResponse:
-    """Puts the export on record and gives out the ticket for its rows."""
+    """Puts the export on record and signs the request for its rows."""
     wanted, problems = read_filter(request, request.POST)
     kind = request.POST.get("format", "")
     if problems or kind not in export.FORMATS:
@@ -210,26 +210,26 @@ def history_export_start(request: HttpRequest) -> HttpResponse:
             "chosen": len(chosen),
         },
     )
-    return JsonResponse({"ticket": export.issue(request, "history", form, kind, chosen=chosen)})
+    return JsonResponse({"ticket": export.signed(request, "history", form, kind, chosen=chosen)})
 
 
 @page("chat.view_history")
 def history_export_rows(request: HttpRequest) -> HttpResponse:
     """The next stretch of an export."""
-    ticket = export.redeem(request, "history")
-    wanted, problems = read_filter(request, ticket.form)
+    asked = export.verified(request, "history")
+    wanted, problems = read_filter(request, asked.form)
     if problems:  # the room is gone, or the right to read it
         raise PermissionDenied
     token = request.GET.get("at") or None
     try:
         with limited():
-            wanted = narrowed(wanted, ticket.chosen)
+            wanted = narrowed(wanted, asked.chosen)
             found = page_of(wanted, messages_of(wanted), token, export.STRETCH_ROWS)
             recorded(request, found.rows, "export")
             rows = list(exported_rows(found.rows))
     except TooSlow:
         return HttpResponse(status=503)
-    return export.stretch(ticket, rows, first=token is None, next=found.next, count=len(found.rows))
+    return export.stretch(asked, rows, first=token is None, next=found.next, count=len(found.rows))
 
 
 def exported_rows(messages: list[Message]) -> Any:

@@ -71,7 +71,7 @@ def audit_export(request: HttpRequest) -> HttpResponse:
 
 @act("chat.view_audit")
 def audit_export_start(request: HttpRequest) -> HttpResponse:
-    """Puts the export on record, in the very log that is exported, and issues its ticket."""
+    """Puts the export on record, in the very log that is exported, and signs its request."""
     _found, problems = entries_of(request.POST)
     kind = request.POST.get("format", "")
     if problems or kind not in export.FORMATS:
@@ -85,13 +85,13 @@ def audit_export_start(request: HttpRequest) -> HttpResponse:
         "*",
         after={**recorded, "format": kind},
     )
-    return JsonResponse({"ticket": export.issue(request, "audit", form, kind)})
+    return JsonResponse({"ticket": export.signed(request, "audit", form, kind)})
 
 
 @page("chat.view_audit")
 def audit_export_rows(request: HttpRequest) -> HttpResponse:
-    ticket = export.redeem(request, "audit")
-    found, problems = entries_of(ticket.form)
+    asked = export.verified(request, "audit")
+    found, problems = entries_of(asked.form)
     if problems:
         raise BadRequest("What the export was filtered by no longer exists.")
     token = request.GET.get("at") or None
@@ -101,7 +101,7 @@ def audit_export_rows(request: HttpRequest) -> HttpResponse:
     except TooSlow:
         return HttpResponse(status=503)
     return export.stretch(
-        ticket,
+        asked,
         exported_rows(stretch.rows),
         first=token is None,
         next=stretch.next,

@@ -536,7 +536,7 @@ def test_export_of_private_rooms_records_each(
     assert [entry.room_id for entry in recorded(action=Act.ROOM_READ)] == [private_room.pk]
 
 
-def test_rows_come_only_with_a_ticket_of_ones_own(here: World, moderator: Client) -> None:
+def test_rows_come_only_with_a_signed_request_of_ones_own(here: World, moderator: Client) -> None:
     said(here.room, here.anna, "hello")
     ticket = moderator.post("/admin/history/export/start/", {"format": "csv"}).json()["ticket"]
     other = at_admin(staff("zoe", "moderator"))
