@@ -27,8 +27,9 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 # A variable has an underscore, or a value: PORT=8123. Constants are written with their module.
-VARIABLE = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9]+(?==))(?![\w(])")
+VARIABLE = re.compile(r"(?<![\w.])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z][A-Z0-9]+(?==))(?![\w(/])")
 FILE = re.compile(r"(?:analytics|bench|chat|chatsite|deploy|docs|localstack|tests)/[\w./-]+")
+FILE_NAME = re.compile(r"[\w./-]*\w\.(?:html|json|lua|md|po|py|svelte|ts|yml)")
 SHARD_KEY = re.compile(r"veche:\{s\}:([\w<>:]+)")
 JSON_BLOCK = re.compile(r"^```json\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SECTIONS = ["Context", "Decision", "Consequences", "Rejected alternatives"]
@@ -150,6 +151,15 @@ def test_map_of_the_code_shows_every_street() -> None:
     modules = {path.name for path in chat.glob("*.py")} - {"__init__.py"}
 
     assert folders | modules <= shown
+
+
+def test_what_to_touch_for_a_change_is_named_by_its_path() -> None:
+    text = (BASE_DIR / "docs" / "code.md").read_text()
+    _, _, how_to_add = text.partition("## How to add")
+    named = {code for code in CODE.findall(how_to_add) if FILE_NAME.fullmatch(code)}
+
+    assert len(named) > 50
+    assert {one for one in named if not (BASE_DIR / one).is_file()} == set()
 
 
 @pytest.mark.parametrize("document", [one for one in OURS if one not in DECISIONS], ids=name)

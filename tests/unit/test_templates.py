@@ -6,13 +6,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "chat/templates"
+ALL_TEMPLATES = [*TEMPLATES.rglob("*.*"), *(ROOT / "analytics/templates").rglob("*.*")]
 MAX_CHARACTERS = 120
 
 
 def test_no_line_of_a_template_is_longer_than_120_characters() -> None:
     long = [
         f"{template.relative_to(ROOT)}:{number}"
-        for template in sorted(TEMPLATES.rglob("*.*"))
+        for template in sorted(ALL_TEMPLATES)
         for number, line in enumerate(template.read_text().splitlines(), 1)
         if len(line) > MAX_CHARACTERS
     ]
