@@ -43,7 +43,7 @@ from chat.tracing.request_ids import id_of_headers
 from chat.websocket import welcome
 from chat.websocket.connection import Connection
 from chat.websocket.frame_gate import gate_of
-from chat.websocket.send_queue import SocketOutbox
+from chat.websocket.send_queue import SendQueue
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope = scope
         self.base_send = send
-        self._outbox = SocketOutbox(send, self._too_slow)
+        self._send_queue = SendQueue(send, self._too_slow)
         self._hub: Hub | None = None
         self._socket: HubSocket | None = None
         self._connection: Connection | None = None
@@ -111,7 +111,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
             )
         if identity is None:
             # Accepted first, because a browser shows no reason for a refused handshake.
-            self._outbox.close(CloseCode.NOT_SIGNED_IN)
+            self._send_queue.close(CloseCode.NOT_SIGNED_IN)
             return
         gate = gate_of(self.scope)
         if gate is not None:
@@ -120,7 +120,7 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
         if hub.draining:
             self._come_back_later()
             return
-        socket = HubSocket(identity, self._outbox, settings.ENV.unseen_bytes)
+        socket = HubSocket(identity, self._send_queue, settings.ENV.unseen_bytes)
         if not hub.admit(socket):
             socket.close(CloseCode.TOO_MANY)
             return
@@ -134,11 +134,11 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def _come_back_later(self) -> None:
         delay = RECONNECT_AFTER_MS + random.randrange(RECONNECT_SPREAD_MS)
-        self._outbox.send_text(encode(Bye(reconnect_after_ms=delay)))
+        self._send_queue.send_text(encode(Bye(reconnect_after_ms=delay)))
         if self._socket is not None:
             self._close(CloseCode.RESTARTING)
         else:
-            self._outbox.close(CloseCode.RESTARTING)
+            self._send_queue.close(CloseCode.RESTARTING)
 
     # Frames
 
@@ -209,11 +209,11 @@ class ChatConsumer(AsyncConsumer):  # type: ignore[misc]
         if self._socket is not None:
             self._close(CloseCode.SLOW_READER)
         else:
-            self._outbox.close(CloseCode.SLOW_READER)
+            self._send_queue.close(CloseCode.SLOW_READER)
 
     def _forget(self) -> None:
         """Clean up after a connection, however it ended. Its requests still run to their end."""
-        self._outbox.gone()
+        self._send_queue.gone()
         if self._hello_timer is not None:
             self._hello_timer.cancel()
         if self._socket is not None and self._hub is not None:

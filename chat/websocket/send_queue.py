@@ -25,7 +25,7 @@ MAX_WAITING_CHARACTERS = 4 * 1024 * 1024
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class SocketOutbox:
+class SendQueue:
     """The `chat.hub.sockets.Transport` over an ASGI `send`."""
 
     def __init__(self, send: Send, on_overflow: Callable[[], object]) -> None:
@@ -74,7 +74,7 @@ class SocketOutbox:
             return
         self._waiting.append(message)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="socket outbox")
+            self._task = asyncio.create_task(self._run(), name="send queue")
 
     async def _run(self) -> None:
         while self._waiting:

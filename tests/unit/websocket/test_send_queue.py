@@ -7,7 +7,7 @@ import pytest
 
 from chat.protocol import CloseCode
 from chat.websocket import send_queue
-from chat.websocket.send_queue import SocketOutbox
+from chat.websocket.send_queue import SendQueue
 
 
 class Server:
@@ -26,25 +26,25 @@ class Server:
         self.sent.append(message.get("text", message.get("code")))
 
 
-def box_on(server: Server) -> SocketOutbox:
-    box = SocketOutbox(server.send, lambda: box.close(CloseCode.SLOW_READER))
-    return box
+def queue_on(server: Server) -> SendQueue:
+    queue = SendQueue(server.send, lambda: queue.close(CloseCode.SLOW_READER))
+    return queue
 
 
-async def settled(box: SocketOutbox) -> None:
-    while box._task is not None and not box._task.done():
-        await asyncio.wait({box._task})
+async def settled(queue: SendQueue) -> None:
+    while queue._task is not None and not queue._task.done():
+        await asyncio.wait({queue._task})
 
 
 async def test_frames_leave_in_order_and_nothing_follows_the_close() -> None:
     server = Server()
-    box = box_on(server)
+    queue = queue_on(server)
 
-    box.send_text("one")
-    box.send_text("two")
-    box.close(CloseCode.RESTARTING)
-    box.send_text("three")
-    await settled(box)
+    queue.send_text("one")
+    queue.send_text("two")
+    queue.close(CloseCode.RESTARTING)
+    queue.send_text("three")
+    await settled(queue)
 
     assert server.sent == ["one", "two", 1012]
     assert type(server.sent[2]) is int
@@ -57,15 +57,15 @@ async def test_network_that_takes_nothing_ends_the_connection_at_the_limit(
     monkeypatch.setattr(send_queue, limit, 10)
     server = Server()
     server.open.clear()
-    box = box_on(server)
+    queue = queue_on(server)
 
-    box.send_text("in the server's hands")
+    queue.send_text("in the server's hands")
     await asyncio.sleep(0)
     for number in range(20):
-        box.send_text(str(number))
+        queue.send_text(str(number))
     await asyncio.sleep(0)  # the limit is told on the next turn of the loop
     server.open.set()
-    await settled(box)
+    await settled(queue)
 
     assert server.sent == ["in the server's hands", 4408]
 
@@ -73,11 +73,11 @@ async def test_network_that_takes_nothing_ends_the_connection_at_the_limit(
 async def test_frame_that_the_server_refuses_ends_the_connection() -> None:
     server = Server()
     server.error = ValueError("too large")
-    box = box_on(server)
+    queue = queue_on(server)
 
-    box.send_text("too large")
-    box.send_text("next")
-    await settled(box)
+    queue.send_text("too large")
+    queue.send_text("next")
+    await settled(queue)
 
     assert server.sent == [4408]
 
@@ -85,13 +85,13 @@ async def test_frame_that_the_server_refuses_ends_the_connection() -> None:
 async def test_connection_that_is_gone_gets_nothing_more() -> None:
     server = Server()
     server.open.clear()
-    box = box_on(server)
+    queue = queue_on(server)
 
-    box.send_text("one")
+    queue.send_text("one")
     await asyncio.sleep(0)
-    box.send_text("two")
-    box.gone()
+    queue.send_text("two")
+    queue.gone()
     server.open.set()
-    await settled(box)
+    await settled(queue)
 
     assert server.sent == ["one"]
