@@ -30,7 +30,7 @@ from django.conf import settings
 
 from chat.event_bus import event_bus
 from chat.servers import clocks, redis_bus
-from chat.verify import Check, Report, Verifier
+from chat.verify import Check, VerificationReport, Verifier
 from chat.verify.deadline import Clock, Deadline
 from chat.verify.readers.lags import Lag, exported_lag, stored_lag
 from chat.verify.readers.log_reader import active_rooms
@@ -145,7 +145,7 @@ def _check(
 
 
 def _log_and_count(
-    reports: Iterable[Report],
+    reports: Iterable[VerificationReport],
 ) -> tuple[defaultdict[int, Counter[str]], Counter[str]]:
     """Logs each finding once; returns how many there are of each check, by room and without one."""
     by_room: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -186,7 +186,9 @@ def _wrong_from_now_on(
     return wrong
 
 
-def _look_at_wrong(due: Mapping[int, WrongRoom], deadline: Deadline, clock: Clock) -> list[Report]:
+def _look_at_wrong(
+    due: Mapping[int, WrongRoom], deadline: Deadline, clock: Clock
+) -> list[VerificationReport]:
     """Verifies rooms that became wrong together in one group, each group from its own beginning."""
     groups: defaultdict[tuple[datetime, bool], list[int]] = defaultdict(list)
     for room, one in due.items():
@@ -221,7 +223,7 @@ def _again_after(room: WrongRoom, wait: timedelta, began: datetime) -> WrongRoom
 
 def _verify(
     rooms: Sequence[int], since: datetime, seconds: float, clock: Clock, *, with_bus: bool
-) -> Report:
+) -> VerificationReport:
     verifier = Verifier(
         settings.ENV.shards,
         event_bus() if with_bus else None,

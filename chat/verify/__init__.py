@@ -7,6 +7,6 @@
 """
 
 from chat.verify.checks.findings import Check, Finding
-from chat.verify.verifier import Progress, Report, Verifier
+from chat.verify.verifier import Progress, VerificationReport, Verifier
 
-__all__ = ["Check", "Finding", "Progress", "Report", "Verifier"]
+__all__ = ["Check", "Finding", "Progress", "VerificationReport", "Verifier"]

@@ -10,7 +10,7 @@ import msgspec
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import Delivered, EventBus, Reader, envelope
 from chat.events import EventQuarantined, EventType, RoomEvent, decode_data
-from chat.verify.checks.bus_checks import BusCheck, BusRecord, Exported
+from chat.verify.checks.bus_checks import BusCheck, BusRecord, ExpectedRecords
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.sequence import StoredRow
 from chat.verify.deadline import Deadline, NoTimeLeft
@@ -26,7 +26,7 @@ CLOCKS_APART = timedelta(minutes=1)
 
 def check_bus(
     bus: EventBus,
-    rooms: Mapping[int, Exported],
+    rooms: Mapping[int, ExpectedRecords],
     *,
     all_rooms: bool,
     since: datetime | None,

@@ -8,7 +8,7 @@ from functools import partial
 
 from chat import events
 from chat.events import EventQuarantined, EventType
-from chat.verify.checks.bus_checks import Exported
+from chat.verify.checks.bus_checks import ExpectedRecords
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.log_checks import LogCheck
 from chat.verify.checks.placeholders import Placeholder, check_placeholders
@@ -42,7 +42,7 @@ class RoomVerification:
         self._since = since
         self._deadline = deadline
         self.events = 0
-        self.exported: Exported | None = None
+        self.exported: ExpectedRecords | None = None
 
     def run(self, ingest: IngestIndex) -> Iterator[Finding]:
         """Raises: NoTimeLeft when the deadline comes first; RedisError, DatabaseError."""
@@ -117,7 +117,7 @@ class RoomVerification:
                 Check.WATERMARK, row.id, None, "exported seq of the room", expected, str(watermark)
             )
         if first <= last:
-            self.exported = Exported(self._shard, first, last)
+            self.exported = ExpectedRecords(self._shard, first, last)
 
     def _window(self, room: int) -> int:
         """The first seq at or after `since`."""

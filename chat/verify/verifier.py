@@ -22,7 +22,7 @@ from chat import events
 from chat.errors import RetryableError
 from chat.event_bus import EventBus
 from chat.verify.bus_verification import check_bus
-from chat.verify.checks.bus_checks import Exported
+from chat.verify.checks.bus_checks import ExpectedRecords
 from chat.verify.checks.findings import Finding, Findings
 from chat.verify.deadline import Clock, Deadline, NoTimeLeft
 from chat.verify.readers import log_reader, stored_reader
@@ -41,7 +41,7 @@ BUS_SHARE = 0.7
 ROLLUPS_SHARE = 0.8
 
 
-class Report(msgspec.Struct, kw_only=True):
+class VerificationReport(msgspec.Struct, kw_only=True):
     """What a verification read and found; `findings` is empty when everything is as promised."""
 
     started_at: datetime
@@ -105,7 +105,7 @@ class Verifier:
         self._pause = pause
         self._clock = clock
 
-    def verify(self, rooms: Sequence[int] | None = None) -> Report:
+    def verify(self, rooms: Sequence[int] | None = None) -> VerificationReport:
         """Verify `rooms`, or all in which something happened since `since`.
 
         Raises: RetryableError when the log, PostgreSQL or the event bus is down.
@@ -117,9 +117,9 @@ class Verifier:
         except (OperationalError, InterfaceError) as error:
             raise RetryableError("The database does not answer.") from error
 
-    def _verify(self, rooms: Sequence[int] | None) -> Report:
+    def _verify(self, rooms: Sequence[int] | None) -> VerificationReport:
         begun = time.monotonic()
-        report = Report(started_at=datetime.now(UTC))
+        report = VerificationReport(started_at=datetime.now(UTC))
         *first, for_all = (
             Deadline(self._seconds * share, self._clock)
             for share in (ROOMS_SHARE, BUS_SHARE, ROLLUPS_SHARE, 1)
@@ -146,12 +146,14 @@ class Verifier:
         ]
         return stored_reader.find_rooms(self._shards, since=self._since, active=active)
 
-    def _look_again(self, suspects: Findings, report: Report, deadline: Deadline) -> None:
+    def _look_again(
+        self, suspects: Findings, report: VerificationReport, deadline: Deadline
+    ) -> None:
         """Put the suspects that are still wrong into the report, with their present values."""
         ids = {one.room for one in suspects.named if one.room is not None}
         chosen = stored_reader.find_rooms(self._shards, sorted(ids))
         without_room = len(chosen) < len(ids) or any(one.room is None for one in suspects.named)
-        second = Report(started_at=report.started_at)
+        second = VerificationReport(started_at=report.started_at)
         deadlines = _Deadlines(deadline, deadline, deadline)
         again = self._look(chosen, second, deadlines, everything=without_room)
         before = {one.subject for one in suspects.named}
@@ -165,14 +167,14 @@ class Verifier:
     def _look(
         self,
         rooms: Sequence[tuple[int, int]],
-        report: Report,
+        report: VerificationReport,
         deadlines: _Deadlines,
         *,
         everything: bool,
     ) -> Findings:
         """`everything`: besides `rooms`, also look at what belongs to no existing room."""
         findings = Findings()
-        exported: dict[int, Exported] = {}
+        exported: dict[int, ExpectedRecords] = {}
         total = sum(seq for _, seq in rooms)
         by_shard = {
             shard: [room for room, _ in group]
@@ -211,8 +213,8 @@ class Verifier:
     def _look_at_bus(
         self,
         bus: EventBus,
-        exported: dict[int, Exported],
-        report: Report,
+        exported: dict[int, ExpectedRecords],
+        report: VerificationReport,
         findings: Findings,
         deadline: Deadline,
         *,
@@ -239,7 +241,7 @@ class Verifier:
     def _look_at_rollups(
         self,
         rooms: Sequence[int],
-        report: Report,
+        report: VerificationReport,
         findings: Findings,
         deadline: Deadline,
         *,

@@ -24,7 +24,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from chat.servers import redis_bus
-from chat.verify import Report
+from chat.verify import VerificationReport
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     begun_at: datetime
     state: str = RUNNING
     ended_at: datetime | None = None
-    report: Report | None = None
+    report: VerificationReport | None = None
 
 
 def begin(room: int, by: str) -> bool:
@@ -113,7 +113,7 @@ def _verify(begun: Verification) -> Verification:
     if done.returncode not in (0, 1):
         logger.error("verify_delivery ended with %d", done.returncode)
         return _ended(begun, FAILED)
-    report = msgspec.json.decode(done.stdout, type=Report)
+    report = msgspec.json.decode(done.stdout, type=VerificationReport)
     hidden = len(report.findings) - MAX_SHOWN
     if hidden > 0:
         report.findings = report.findings[:MAX_SHOWN]

@@ -21,7 +21,7 @@ from chat.event_bus import event_bus
 from chat.management.moments import moment
 from chat.models import Room
 from chat.monitoring import delivery_health
-from chat.verify import Progress, Report, Verifier
+from chat.verify import Progress, VerificationReport, Verifier
 
 CLEAN, DIFFERENT, AWAY = 0, 1, 2
 SECONDS_BETWEEN_LINES = 5.0
@@ -93,7 +93,7 @@ def find_room(text: str) -> int:
     return room
 
 
-def lines(report: Report) -> Iterator[str]:
+def lines(report: VerificationReport) -> Iterator[str]:
     """The report as lines for a person to read."""
     for finding in report.findings:
         yield str(finding)

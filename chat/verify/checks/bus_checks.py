@@ -17,7 +17,7 @@ from chat.verify.checks.seq_ranges import SeqRanges
 from chat.verify.checks.sequence import StoredRow, as_content
 
 
-class Exported(msgspec.Struct, frozen=True):
+class ExpectedRecords(msgspec.Struct, frozen=True):
     """What the event bus must have of a room: seq `first` to `last`."""
 
     shard: int
@@ -52,7 +52,7 @@ class BusCheck:
 
     def __init__(
         self,
-        rooms: Mapping[int, Exported],
+        rooms: Mapping[int, ExpectedRecords],
         *,
         trimmed: bool,
         windowed: bool = False,

@@ -28,7 +28,7 @@ from chat.event_bus import event_bus, redis_stream
 from chat.events import EventType
 from chat.models import AuditEntry, Message, Room, RoomEvent, User
 from chat.resilience.crash_points import CRASH_POINTS
-from chat.verify import Report, Verifier
+from chat.verify import VerificationReport, Verifier
 from tests.support import crash_work
 from tests.support.crash_work import Plan, Worker
 from tests.support.rooms import new_key
@@ -119,7 +119,7 @@ def test_process_that_dies_there_costs_nothing(
     check_everything(plan, left)
 
 
-def verify() -> Report:
+def verify() -> VerificationReport:
     return Verifier(settings.ENV.shards, event_bus(), pause=lambda: None).verify()
 
 

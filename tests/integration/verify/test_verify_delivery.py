@@ -43,7 +43,7 @@ from chat.persistence import drain as persistence
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
 from chat.servers import streams
-from chat.verify import Check, Finding, Report, Verifier
+from chat.verify import Check, Finding, VerificationReport, Verifier
 from chat.verify.readers import stored_reader
 from tests.support.buses import BusUnderTest
 from tests.support.rooms import log, new_key, new_person, new_room, post
@@ -59,7 +59,7 @@ async def connections_end_with_the_loop() -> AsyncIterator[None]:
     await room_log.close()
 
 
-def verify(rooms: list[int] | None = None, since: datetime | None = None) -> Report:
+def verify(rooms: list[int] | None = None, since: datetime | None = None) -> VerificationReport:
     verifier = Verifier(settings.ENV.shards, event_bus(), since=since, pause=lambda: None)
     return verifier.verify(rooms)
 
@@ -149,7 +149,7 @@ async def test_nothing_is_found_while_everything_moves() -> None:
     people = [await new_person(f"person-{i}") for i in range(3)]
     rooms = [await new_room(*people) for _ in range(3)]
     over = threading.Event()
-    reports: list[Report] = []
+    reports: list[VerificationReport] = []
     # One round of posts for each step of the verification, so that neither runs away.
     steps = asyncio.Semaphore(0)
     loop = asyncio.get_running_loop()
@@ -639,7 +639,7 @@ async def test_kafka_is_verified_whole_in_part_and_after_retention(on_kafka: Bus
     late = (await post(other, bob, "late")).event
     await export_to(bus, other)
 
-    def verify_kafka(since: datetime | None = None) -> Report:
+    def verify_kafka(since: datetime | None = None) -> VerificationReport:
         verifier = Verifier(settings.ENV.shards, bus, since=since, pause=lambda: None)
         return verifier.verify()
 

@@ -18,7 +18,7 @@ from chat.events import (
     MessagePosted,
     RoomEvent,
 )
-from chat.verify.checks.bus_checks import BusCheck, BusRecord, Exported
+from chat.verify.checks.bus_checks import BusCheck, BusRecord, ExpectedRecords
 from chat.verify.checks.content import Content, content_of, data_digest
 from chat.verify.checks.findings import Check, Finding, Findings
 from chat.verify.checks.log_checks import IngestEntry, LogCheck, RoomInLog, StoredUpTo
@@ -333,7 +333,7 @@ def test_conflict_of_keys_needs_both() -> None:
 def bus_findings(
     records: Sequence[StoredRow],
     *,
-    expected: Exported | None = None,
+    expected: ExpectedRecords | None = None,
     trimmed: bool = False,
     windowed: bool = False,
     late: Collection[int] = (),
@@ -342,7 +342,7 @@ def bus_findings(
     key: bytes = b"5",
 ) -> list[tuple[Check, int | None, str]]:
     by_seq = {row.seq: row for row in rows}
-    rooms = {ROOM: expected or Exported(SHARD, 1, 5)}
+    rooms = {ROOM: expected or ExpectedRecords(SHARD, 1, 5)}
     check = BusCheck(rooms, trimmed=trimmed, windowed=windowed, excuse=lambda *_: excused)
     found = [
         one
@@ -371,8 +371,8 @@ def test_records_in_order_of_first_occurrence_have_no_finding(records: list[Stor
 
 
 def test_what_comes_after_the_watermark_or_before_the_window_does_not_matter() -> None:
-    assert bus_findings(ROOM_ROWS, expected=Exported(SHARD, 1, 3)) == []
-    assert bus_findings(ROOM_ROWS[3:], expected=Exported(SHARD, 4, 5)) == []
+    assert bus_findings(ROOM_ROWS, expected=ExpectedRecords(SHARD, 1, 3)) == []
+    assert bus_findings(ROOM_ROWS[3:], expected=ExpectedRecords(SHARD, 4, 5)) == []
 
 
 @pytest.mark.parametrize("lost", range(5))
@@ -399,7 +399,7 @@ def test_record_of_an_event_that_was_never_stored_is_found() -> None:
 
 
 def test_record_under_the_key_of_another_room_is_found() -> None:
-    assert bus_findings(ROOM_ROWS[:1], expected=Exported(SHARD, 1, 1), key=b"6") == [
+    assert bus_findings(ROOM_ROWS[:1], expected=ExpectedRecords(SHARD, 1, 1), key=b"6") == [
         (Check.EXPORTED, 1, "key of the record")
     ]
 
@@ -424,12 +424,12 @@ def test_bus_may_have_dropped_its_beginning_but_nothing_after_it() -> None:
 def test_window_may_begin_within_what_is_published_again() -> None:
     records = [*ROOM_ROWS[2:4], *ROOM_ROWS[1:]]
 
-    assert bus_findings(records, expected=Exported(SHARD, 2, 5), windowed=True) == []
-    assert bus_findings(records, expected=Exported(SHARD, 2, 5)) == [
+    assert bus_findings(records, expected=ExpectedRecords(SHARD, 2, 5), windowed=True) == []
+    assert bus_findings(records, expected=ExpectedRecords(SHARD, 2, 5)) == [
         (Check.EXPORTED, 2, "order of the records")
     ]
     swapped = [ROOM_ROWS[1], ROOM_ROWS[3], ROOM_ROWS[2], ROOM_ROWS[4]]
-    assert bus_findings(swapped, expected=Exported(SHARD, 2, 5), windowed=True) == [
+    assert bus_findings(swapped, expected=ExpectedRecords(SHARD, 2, 5), windowed=True) == [
         (Check.EXPORTED, 3, "order of the records")
     ]
 
