@@ -18,9 +18,10 @@ from chat.audit.permissions import Act
 from chat.events import Role, RoomKind
 from chat.models import Ban, Membership, Message, Reaction, Room, User
 
-Place = tuple[int, ...]
+# Of a message (room, seq), of a member (room, user), of a person (user,), of a room (room,).
+TargetIds = tuple[int, ...]
 
-MAX_PLACES = 200
+MAX_TARGETS = 200
 
 KINDS: dict[Act, Kind] = {
     Act.MESSAGE_DELETE: Kind.MESSAGE,
@@ -49,7 +50,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     would do. Both are codes, empty when there is none.
     """
 
-    place: Place
+    target: TargetIds
     counts: dict[str, int]
     problem: str = ""
     warning: str = ""
@@ -60,15 +61,15 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     totals: dict[str, int]
 
 
-def preview(act: Act, places: Sequence[Place]) -> Preview:
-    """What `act` would do to targets at (room, seq), (room, user), (user,) or (room,).
+def preview(act: Act, targets: Sequence[TargetIds]) -> Preview:
+    """What `act` would do to each of `targets`.
 
     `problem` is one of not_found, unchanged, direct, last_owner; `warning` is last_owner.
 
-    Raises: ValueError for more than `MAX_PLACES`, or an act that has no preview.
+    Raises: ValueError for more than `MAX_TARGETS`, or an act that has no preview.
     """
-    if len(places) > MAX_PLACES:
-        raise ValueError(f"At most {MAX_PLACES} at a time.")
+    if len(targets) > MAX_TARGETS:
+        raise ValueError(f"At most {MAX_TARGETS} at a time.")
     kind = KINDS.get(act)
     if kind is None:
         raise ValueError("This act has no preview.")
@@ -78,7 +79,7 @@ def preview(act: Act, places: Sequence[Place]) -> Preview:
         Kind.ROOM: _room,
         Kind.PERSON: _person,
     }[kind]
-    effects = [of_one(act, place) for place in places]
+    effects = [of_one(act, ids) for ids in targets]
     return Preview(effects=effects, totals=_totals(effects, kind))
 
 
@@ -89,28 +90,28 @@ def _totals(effects: Iterable[Effect], kind: Kind) -> dict[str, int]:
     for effect in happening:
         totals.update(effect.counts)
     if kind != Kind.PERSON and happening:
-        totals["rooms"] = len({effect.place[0] for effect in happening})
+        totals["rooms"] = len({effect.target[0] for effect in happening})
     return dict(totals)
 
 
-def _message(act: Act, place: Place) -> Effect:
-    room, seq = place
+def _message(act: Act, ids: TargetIds) -> Effect:
+    room, seq = ids
     row = Message.objects.filter(room_id=room, seq=seq).values_list("deleted_at").first()
     if row is None:
-        return Effect(place=place, counts={}, problem="not_found")
+        return Effect(target=ids, counts={}, problem="not_found")
     deleted = row[0] is not None
     if deleted == (act == Act.MESSAGE_DELETE):
-        return Effect(place=place, counts={}, problem="unchanged")
+        return Effect(target=ids, counts={}, problem="unchanged")
     counts = {
         "rooms": 1,
         "messages": 1,
         "reactions": Reaction.objects.filter(room_id=room, target=seq).count(),
     }
-    return Effect(place=place, counts=counts)
+    return Effect(target=ids, counts=counts)
 
 
-def _member(act: Act, place: Place) -> Effect:
-    room, user = place
+def _member(act: Act, ids: TargetIds) -> Effect:
+    room, user = ids
     kind = Room.objects.filter(pk=room).values_list("kind", flat=True).first()
     membership = Membership.objects.filter(room_id=room, user_id=user).first()
     banned = Ban.objects.filter(room_id=room, user_id=user).exists()
@@ -128,7 +129,7 @@ def _member(act: Act, place: Place) -> Effect:
             problem = "last_owner"
         elif act in (Act.MEMBER_REMOVE, Act.MEMBER_BAN):
             warning = "last_owner"
-    return Effect(place=place, counts={"rooms": 1}, problem=problem, warning=warning)
+    return Effect(target=ids, counts={"rooms": 1}, problem=problem, warning=warning)
 
 
 def _is_last_owner(room: int, membership: Membership) -> bool:
@@ -136,26 +137,26 @@ def _is_last_owner(room: int, membership: Membership) -> bool:
     return membership.role == Role.OWNER and owners.count() == 1
 
 
-def _room(act: Act, place: Place) -> Effect:
-    (room_id,) = place
+def _room(act: Act, ids: TargetIds) -> Effect:
+    (room_id,) = ids
     room = Room.objects.filter(pk=room_id).first()
     if room is None:
-        return Effect(place=place, counts={}, problem="not_found")
+        return Effect(target=ids, counts={}, problem="not_found")
     if room.kind == RoomKind.DIRECT:
-        return Effect(place=place, counts={}, problem="direct")
+        return Effect(target=ids, counts={}, problem="direct")
     members = Membership.objects.filter(room=room)
     if act == Act.ROOM_SLOW_MODE:
         members = members.filter(role=Role.MEMBER)
     elif (room.archived_at is not None) == (act == Act.ROOM_ARCHIVE):
-        return Effect(place=place, counts={}, problem="unchanged")
-    return Effect(place=place, counts={"rooms": 1, "members": members.count()})
+        return Effect(target=ids, counts={}, problem="unchanged")
+    return Effect(target=ids, counts={"rooms": 1, "members": members.count()})
 
 
-def _person(act: Act, place: Place) -> Effect:
-    (user_id,) = place
+def _person(act: Act, ids: TargetIds) -> Effect:
+    (user_id,) = ids
     user = User.objects.filter(pk=user_id).first()
     if user is None:
-        return Effect(place=place, counts={}, problem="not_found")
+        return Effect(target=ids, counts={}, problem="not_found")
     memberships = Membership.objects.filter(user=user)
     counts = {"rooms": memberships.count()}
     if act == Act.PERSON_DEACTIVATE:
@@ -163,10 +164,10 @@ def _person(act: Act, place: Place) -> Effect:
         counts["sessions"] = sum(one.exists() for one in UserSession.objects.filter(user=user))
     switches = act in (Act.PERSON_DEACTIVATE, Act.PERSON_REACTIVATE)
     if switches and user.is_active == (act == Act.PERSON_REACTIVATE):
-        return Effect(place=place, counts={}, problem="unchanged")
+        return Effect(target=ids, counts={}, problem="unchanged")
     owned = memberships.filter(role=Role.OWNER).values_list("room_id", flat=True)
     shared = Membership.objects.filter(
         ~Q(user=user), room_id__in=list(owned), role=Role.OWNER
     ).values_list("room_id", flat=True)
     alone = bool(set(owned) - set(shared)) and act == Act.PERSON_DEACTIVATE
-    return Effect(place=place, counts=counts, warning="last_owner" if alone else "")
+    return Effect(target=ids, counts=counts, warning="last_owner" if alone else "")

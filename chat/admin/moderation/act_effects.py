@@ -8,10 +8,8 @@ from typing import Any
 import msgspec
 from django.utils.translation import gettext_lazy
 
-from chat.actions.preview import preview
+from chat.actions.preview import TargetIds, preview
 from chat.audit.permissions import Act
-
-Place = tuple[int, ...]
 
 COUNTED = {
     "rooms": gettext_lazy("Rooms"),
@@ -33,20 +31,20 @@ WARNINGS = {
 
 
 class Effects(msgspec.Struct, frozen=True):
-    """`totals`: all that is touched, as (name, number). The other fields are by place."""
+    """`totals`: all that is touched, as (name, number). The other fields are by target."""
 
     totals: list[tuple[Any, int]]
-    problems: dict[Place, Any]
-    warnings: dict[Place, Any]
+    problems: dict[TargetIds, Any]
+    warnings: dict[TargetIds, Any]
 
 
-def effects_of(act: Act, places: Collection[Place]) -> Effects:
+def effects_of(act: Act, targets: Collection[TargetIds]) -> Effects:
     """What `act` would do to at most 200 targets, according to PostgreSQL."""
-    found = preview(act, list(places))
+    found = preview(act, list(targets))
     return Effects(
         totals=[
             (label, found.totals[name]) for name, label in COUNTED.items() if name in found.totals
         ],
-        problems={one.place: PROBLEMS[one.problem] for one in found.effects if one.problem},
-        warnings={one.place: WARNINGS[one.warning] for one in found.effects if one.warning},
+        problems={one.target: PROBLEMS[one.problem] for one in found.effects if one.problem},
+        warnings={one.target: WARNINGS[one.warning] for one in found.effects if one.warning},
     )

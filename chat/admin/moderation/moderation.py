@@ -25,6 +25,7 @@ from uuid_utils.compat import uuid7
 
 from chat.actions import moderation, people
 from chat.actions.moderation import Options, Outcome
+from chat.actions.preview import TargetIds
 from chat.actions.rooms import derived_key
 from chat.admin.kit.guards import act, reason_of, render
 from chat.admin.kit.records import by
@@ -63,8 +64,7 @@ ROLES = (
 )
 
 Choices = Sequence[tuple[Any, Any]]
-Place = tuple[int, ...]  # (room, seq), (room, user), (user,) or (room,)
-Call = Callable[[Actor, Place, Any, Options], Awaitable[Outcome]]
+Call = Callable[[Actor, TargetIds, Any, Options], Awaitable[Outcome]]
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -193,11 +193,11 @@ FIELDS = {
 }
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class ShownTarget(msgspec.Struct, frozen=True, kw_only=True):
     """One target as the pages show it. `text`: what was written, if this person may read it."""
 
     given: str  # as in the form
-    place: Place
+    ids: TargetIds
     name: str
     text: str = ""
     now: str = ""  # its present state
@@ -207,7 +207,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one target."""
 
-    target: Target
+    target: ShownTarget
     result: str  # of `Result`, or "refused" or "unknown"
     says: str = ""
     seq: int | None = None
@@ -249,7 +249,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
         "title_action": offered.label,
     }
     if is_preview:
-        effects = effects_of(act, [target.place for target in targets if target.open])
+        effects = effects_of(act, [target.ids for target in targets if target.open])
         return render(
             request,
             "act",
@@ -258,7 +258,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
                 **context,
                 "totals": effects.totals,
                 "rows": [
-                    (one, effects.problems.get(one.place), effects.warnings.get(one.place))
+                    (one, effects.problems.get(one.ids), effects.warnings.get(one.ids))
                     for one in targets
                 ],
                 "hidden": not all(target.open for target in targets),
@@ -284,7 +284,7 @@ def moderate(request: HttpRequest) -> HttpResponse:
 def carry_out(
     who: Actor,
     act: Act,
-    targets: Sequence[Target],
+    targets: Sequence[ShownTarget],
     value: Any,
     *,
     why: str,
@@ -311,9 +311,9 @@ def carry_out(
     return async_to_sync(one_after_the_other)()
 
 
-async def _do(who: Actor, act: Act, target: Target, value: Any, options: Options) -> Ended:
+async def _do(who: Actor, act: Act, target: ShownTarget, value: Any, options: Options) -> Ended:
     try:
-        outcome = await ACTS[act].call(who, target.place, value, options)
+        outcome = await ACTS[act].call(who, target.ids, value, options)
     except ClientError as refused:
         unknown = refused.code == "unavailable"
         return Ended(
@@ -378,7 +378,7 @@ def back_of(request: HttpRequest) -> str:
     return given if safe and given.startswith("/") else "/admin/"
 
 
-def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Target]:
+def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[ShownTarget]:
     """The targets that a form names and that exist, in the order of the form.
 
     `with_texts`: with the messages' texts, if this person may read them. They are about to be
@@ -389,17 +389,17 @@ def targets_of(request: HttpRequest, kind: Kind, *, with_texts: bool) -> list[Ta
     given = list(dict.fromkeys(request.POST.getlist(FIELDS[kind])))
     if len(given) > MAX_TARGETS:
         raise BadRequest(f"At most {MAX_TARGETS} at a time.")
-    places = [place_of(one, 2 if kind == Kind.MEMBER else 1) for one in given]
+    numbers = [numbers_of(one, 2 if kind == Kind.MEMBER else 1) for one in given]
     if kind == Kind.MESSAGE:
-        found = _messages(request, places, with_texts=with_texts)
+        found = _messages(request, numbers, with_texts=with_texts)
     elif kind == Kind.MEMBER:
-        found = _members(request, places)
+        found = _members(request, numbers)
     else:
-        found = {Kind.PERSON: _people, Kind.ROOM: _rooms}[kind](places)
+        found = {Kind.PERSON: _people, Kind.ROOM: _rooms}[kind](numbers)
     return [found[one] for one in given if one in found]
 
 
-def place_of(given: str, parts: int) -> Place:
+def numbers_of(given: str, parts: int) -> tuple[int, ...]:
     """The numbers in `5` or `5:7`. Raises: BadRequest."""
     texts = given.split(":")
     if len(texts) != parts or not all(map(is_id, texts)):
@@ -408,19 +408,17 @@ def place_of(given: str, parts: int) -> Place:
 
 
 def _messages(
-    request: HttpRequest, places: Sequence[Place], *, with_texts: bool
-) -> dict[str, Target]:
+    request: HttpRequest, numbers: Sequence[tuple[int, ...]], *, with_texts: bool
+) -> dict[str, ShownTarget]:
     rows = list(
-        Message.objects.filter(pk__in=[place[0] for place in places]).select_related(
-            "room", "author"
-        )
+        Message.objects.filter(pk__in=[one[0] for one in numbers]).select_related("room", "author")
     )
     readable = [row for row in rows if with_texts and may_read(request, row.room)]
     recorded(request, readable, "preview of an act")
     return {
-        str(row.pk): Target(
+        str(row.pk): ShownTarget(
             given=str(row.pk),
-            place=(row.room_id, row.seq),
+            ids=(row.room_id, row.seq),
             name=f"#{row.room.slug} seq {row.seq}"
             + ("" if row.author is None else f", @{row.author.username}"),
             text=row.body[:EXCERPT_CHARACTERS] if row in readable else "",
@@ -431,27 +429,27 @@ def _messages(
     }
 
 
-def _members(request: HttpRequest, places: Sequence[Place]) -> dict[str, Target]:
-    rooms = Room.objects.in_bulk([room for room, _user in places])
-    users = User.objects.in_bulk([user for _room, user in places])
+def _members(request: HttpRequest, numbers: Sequence[tuple[int, ...]]) -> dict[str, ShownTarget]:
+    rooms = Room.objects.in_bulk([room for room, _user in numbers])
+    users = User.objects.in_bulk([user for _room, user in numbers])
     return {
-        f"{room}:{user}": Target(
+        f"{room}:{user}": ShownTarget(
             given=f"{room}:{user}",
-            place=(room, user),
+            ids=(room, user),
             name=f"@{users[user].username}, #{rooms[room].slug}",
             open=may_read(request, rooms[room]),
         )
-        for room, user in places
+        for room, user in numbers
         if room in rooms and user in users
     }
 
 
-def _people(places: Sequence[Place]) -> dict[str, Target]:
-    users = User.objects.in_bulk([place[0] for place in places])
+def _people(numbers: Sequence[tuple[int, ...]]) -> dict[str, ShownTarget]:
+    users = User.objects.in_bulk([one[0] for one in numbers])
     return {
-        str(pk): Target(
+        str(pk): ShownTarget(
             given=str(pk),
-            place=(pk,),
+            ids=(pk,),
             name=f"@{user.username}",
             text=user.display_name,
             now="" if user.is_active else _("deactivated"),
@@ -460,12 +458,12 @@ def _people(places: Sequence[Place]) -> dict[str, Target]:
     }
 
 
-def _rooms(places: Sequence[Place]) -> dict[str, Target]:
-    rooms = Room.objects.in_bulk([place[0] for place in places])
+def _rooms(numbers: Sequence[tuple[int, ...]]) -> dict[str, ShownTarget]:
+    rooms = Room.objects.in_bulk([one[0] for one in numbers])
     return {
-        str(pk): Target(
+        str(pk): ShownTarget(
             given=str(pk),
-            place=(pk,),
+            ids=(pk,),
             name=f"#{room.slug}",
             text=room.name,
             now=_("archived") if room.archived_at is not None else "",
