@@ -101,9 +101,9 @@ def handle_errors(api: NinjaAPI) -> None:
     """Makes every failure of the API's operations a problem document."""
     handlers: dict[type[Exception], Any] = {
         ClientError: _refused,
-        RetryableError: _away,
-        OperationalError: _away,
-        InterfaceError: _away,
+        RetryableError: _unavailable,
+        OperationalError: _unavailable,
+        InterfaceError: _unavailable,
         ValidationError: _invalid,
         RequestDataTooBig: _too_big,
         AuthenticationError: _not_signed_in,
@@ -129,7 +129,7 @@ def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
     )
 
 
-def _away(request: HttpRequest, error: Exception) -> HttpResponse:
+def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     # %r, because a path may contain line breaks.
     logger.warning("%s %r: %s", request.method, request.path, type(error).__name__)
     return problem(503, "unavailable", "A part of the server is away.", RETRY_AFTER_SECONDS)

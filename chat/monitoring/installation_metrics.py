@@ -73,20 +73,20 @@ class _Source:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"metrics of {name}")
         self._reading: Future[list[Metric]] | None = None
         self._began = 0.0
-        self._was_away = False
+        self._was_down = False
 
     def begin(self) -> Future[list[Metric]]:
         """Start a new read when one is due, but never while an earlier one hangs."""
         now = time.monotonic()
         if self._reading is None or (self._reading.done() and now - self._began >= KEPT_SECONDS):
             self._began = now
-            self._was_away = self._reading is not None and self._reading.exception() is not None
+            self._was_down = self._reading is not None and self._reading.exception() is not None
             self._reading = self._thread.submit(self._read)
         return self._reading
 
     def patience_seconds(self) -> float:
         """How long to wait for the read: not at all if the source failed last time."""
-        return 0.0 if self._was_away else self._began + WAIT_SECONDS - time.monotonic()
+        return 0.0 if self._was_down else self._began + WAIT_SECONDS - time.monotonic()
 
 
 class InstallationCollector:

@@ -40,7 +40,7 @@ GAUGE_OF_STATE: dict[State, int] = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class CircuitBreaker:
-    """The breaker of the dependency `name`. `is_away` says which errors count as no answer.
+    """The breaker of the dependency `name`. `is_down` says which errors count as no answer.
 
     For one event loop at a time: nothing here is thread-safe.
     """
@@ -48,11 +48,11 @@ class CircuitBreaker:
     def __init__(
         self,
         name: str,
-        is_away: Callable[[Exception], bool],
+        is_down: Callable[[Exception], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
-        self._is_away = is_away
+        self._is_down = is_down
         self._clock = clock
         self.reset()
 
@@ -102,7 +102,7 @@ class CircuitBreaker:
             result = await work()
         except Exception as error:
             # A call that began before the state changed says nothing about the time since then.
-            if self._state == began and self._is_away(error):
+            if self._state == began and self._is_down(error):
                 self._failed(error)
             raise
         else:

@@ -38,7 +38,7 @@ def is_infrastructure_error(error: BaseException) -> bool:
     )
 
 
-def is_redis_away(error: Exception) -> bool:
+def is_redis_down(error: Exception) -> bool:
     """Whether a Redis server gave no answer; an error is an answer.
 
     If all connections of our own pool are in use, that says nothing about the server.

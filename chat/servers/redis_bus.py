@@ -24,11 +24,11 @@ from redis.retry import Retry as BlockingRetry
 
 from chat.errors import Unavailable
 from chat.resilience.circuit_breaker import CircuitBreaker
-from chat.servers.failures import is_redis_away
+from chat.servers.failures import is_redis_down
 
 R = TypeVar("R")
 
-BREAKER = CircuitBreaker("bus", is_redis_away)
+BREAKER = CircuitBreaker("bus", is_redis_down)
 MAX_CONNECTIONS = 64
 
 _of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()

@@ -25,11 +25,11 @@ from redis.retry import Retry
 
 from chat.errors import Unavailable
 from chat.resilience.circuit_breaker import CircuitBreaker
-from chat.servers.failures import is_redis_away
+from chat.servers.failures import is_redis_down
 
 R = TypeVar("R")
 
-BREAKER = CircuitBreaker("log", is_redis_away)
+BREAKER = CircuitBreaker("log", is_redis_down)
 
 _of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = (
     weakref.WeakKeyDictionary()

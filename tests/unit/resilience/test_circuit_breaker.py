@@ -23,7 +23,7 @@ from chat.resilience.circuit_breaker import (
     PROBE_AFTER_SECONDS,
     CircuitBreaker,
 )
-from chat.servers.failures import is_redis_away
+from chat.servers.failures import is_redis_down
 
 
 class Dependency:
@@ -34,7 +34,7 @@ class Dependency:
         self.error: Exception | None = None
         self.gate: asyncio.Event | None = None
         self.calls = 0
-        self.breaker = CircuitBreaker("test", is_redis_away, clock=lambda: self.now)
+        self.breaker = CircuitBreaker("test", is_redis_down, clock=lambda: self.now)
 
     async def __call__(self) -> str:
         self.calls += 1
