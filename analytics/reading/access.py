@@ -16,7 +16,7 @@ from analytics.models import ALL_ROOMS
 
 
 @dataclass(frozen=True)
-class Scope:
+class Selection:
     """What is asked about: a room, or all rooms together."""
 
     room: NamedRoom | None
@@ -26,7 +26,7 @@ class Scope:
         return ALL_ROOMS if self.room is None else self.room.id
 
 
-async def scope_for(request: HttpRequest, room_id: int | None) -> Scope:
+async def selection_for(request: HttpRequest, room_id: int | None) -> Selection:
     """What the person asked about, if they may see it.
 
     Raises: HttpError 404 for a room that does not exist, that is a direct conversation, or that
@@ -36,16 +36,16 @@ async def scope_for(request: HttpRequest, room_id: int | None) -> Scope:
     if room_id is None:
         if not await host().is_administrator(request):
             raise HttpError(403, "Name a room of yours: all of them are for administrators.")
-        return Scope(None)
+        return Selection(None)
     room = await host().room_for(request, room_id)
     if room is None:
         raise HttpError(404, "There is no such room.")
-    return Scope(room)
+    return Selection(room)
 
 
-async def look_inside(request: HttpRequest, scope: Scope) -> None:
+async def look_inside(request: HttpRequest, selection: Selection) -> None:
     """Raises: HttpError 403 if the person may not see the people and words of this room."""
-    room = scope.room
+    room = selection.room
     if room is not None and not await host().may_look_inside(request, room.id, room.kind):
         raise HttpError(
             403,

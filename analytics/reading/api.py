@@ -19,7 +19,7 @@ from ninja.errors import HttpError
 from analytics.host import host
 from analytics.models import ALL_ROOMS
 from analytics.reading import periods, schemas
-from analytics.reading.access import Scope, look_inside, scope_for
+from analytics.reading.access import Selection, look_inside, selection_for
 from analytics.reading.broken_rules import PERIOD_RULES, BrokenRule, Rule, breaks
 from analytics.reading.periods import BadPeriod, Period, Recent
 from analytics.reading.queries import freshness as fresh
@@ -117,28 +117,29 @@ async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> H
 @router.get("/live", response={200: schemas.Live, 304: None, **ERRORS}, openapi_extra=OF_PERIOD)
 async def live(request: SignedInRequest, asked: Query[schemas.Asked]) -> HttpResponse:
     """Totals up to now. Ask again with `If-None-Match`: 304 while nothing new was counted."""
-    scope = await scope_for(request, asked.room)
+    selection = await selection_for(request, asked.room)
     now = timezone.now()
     period = period_of(asked, now)
     freshness: fresh.Freshness = await _at_once(fresh.freshness)
     # The minute, because the last hour moves on by itself.
-    tag = f'"{freshness.version}-{now:%d%H%M}-{period.begin:%s}-{period.end:%s}-{scope.room_id}"'
+    room = selection.room_id
+    tag = f'"{freshness.version}-{now:%d%H%M}-{period.begin:%s}-{period.end:%s}-{room}"'
     # Weakly, because a gateway that compresses the answer weakens the tag (RFC 9110, 13.1.2).
     response = get_conditional_response(request, etag=tag)
     if response is None:
-        response = json_answer(await _at_once(_live, scope, period, freshness, now))
+        response = json_answer(await _at_once(_live, selection, period, freshness, now))
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache"
     return response
 
 
 def _live(
-    scope: Scope, period: Period, freshness: fresh.Freshness, now: datetime
+    selection: Selection, period: Period, freshness: fresh.Freshness, now: datetime
 ) -> dict[str, Any]:
     return {
         "period": shown(period),
-        "totals": _totals(scope, period, now),
-        "minutes": _minutes(scope, period, now),
+        "totals": _totals(selection, period, now),
+        "minutes": _minutes(selection, period, now),
         "freshness": {
             "now": now,
             "stored_at": host().newest_event_at(),
@@ -150,30 +151,30 @@ def _live(
     }
 
 
-def _totals(scope: Scope, period: Period, now: datetime) -> dict[str, int | None]:
-    room = scope.room_id
+def _totals(selection: Selection, period: Period, now: datetime) -> dict[str, int | None]:
+    room = selection.room_id
     return {
         **sums.totals(room, period.begin, period.end),
         "people": people.people(room, period.begin, period.end, now),
-        "rooms": people.rooms(period.begin, period.end) if scope.room is None else None,
+        "rooms": people.rooms(period.begin, period.end) if selection.room is None else None,
     }
 
 
-def _minutes(scope: Scope, period: Period, now: datetime) -> list[dict[str, Any]]:
-    found = sums.minutes(scope.room_id, now, MINUTES_SHOWN)
+def _minutes(selection: Selection, period: Period, now: datetime) -> list[dict[str, Any]]:
+    found = sums.minutes(selection.room_id, now, MINUTES_SHOWN)
     return [{"from": period.local(start), "messages": count} for start, count in found]
 
 
 @router.get("/totals", response={200: schemas.Totals, **ERRORS}, openapi_extra=OF_PERIOD)
 async def totals(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Totals of the period, and of the equally long one before it."""
-    scope, period, now = await _asked(request, asked)
+    selection, period, now = await _asked(request, asked)
     found = await _in_database(
         lambda: [
             {
                 "from": one.local(one.begin),
                 "to": one.local(one.end),
-                **_totals(scope, one, now),
+                **_totals(selection, one, now),
             }
             for one in (period, period.before())
         ]
@@ -182,25 +183,27 @@ async def totals(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> 
     return table_answer(asked.format, "totals", schemas.TotalsRow, body)
 
 
-async def _asked(request: SignedInRequest, asked: schemas.Asked) -> tuple[Scope, Period, datetime]:
-    scope = await scope_for(request, asked.room)
+async def _asked(
+    request: SignedInRequest, asked: schemas.Asked
+) -> tuple[Selection, Period, datetime]:
+    selection = await selection_for(request, asked.room)
     now = timezone.now()
-    return scope, period_of(asked, now), now
+    return selection, period_of(asked, now), now
 
 
 @router.get("/minutes", response={200: schemas.Minutes, **ERRORS}, openapi_extra=OF_PERIOD)
 async def minutes(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Messages in each minute of the last hour, regardless of the period."""
-    scope, period, now = await _asked(request, asked)
-    found = await _in_database(_minutes, scope, period, now)
+    selection, period, now = await _asked(request, asked)
+    found = await _in_database(_minutes, selection, period, now)
     return table_answer(asked.format, "last-hour", schemas.MinuteRow, {"rows": found})
 
 
 @router.get("/activity", response={200: schemas.Activity, **ERRORS}, openapi_extra=OF_PERIOD)
 async def activity(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
     """What happened in each step of the period."""
-    scope, period, _ = await _asked(request, asked)
-    counted = await _in_database(sums.by_step, scope.room_id, period)
+    selection, period, _ = await _asked(request, asked)
+    counted = await _in_database(sums.by_step, selection.room_id, period)
     found = [
         {"from": start, **counts} for start, counts in zip(_starts(period), counted, strict=True)
     ]
@@ -215,16 +218,16 @@ def _starts(period: Period) -> list[str]:
 @router.get("/active", response={200: schemas.Active, **ERRORS}, openapi_extra=OF_PERIOD)
 async def active(request: SignedInRequest, asked: Query[schemas.SteppedAsked]) -> HttpResponse:
     """How many people and rooms were active in each step of the period."""
-    scope, period, _ = await _asked(request, asked)
-    found = await _in_database(_active, scope, period)
+    selection, period, _ = await _asked(request, asked)
+    found = await _in_database(_active, selection, period)
     body = {"period": shown(period), "rows": found}
     return table_answer(asked.format, "active", schemas.ActiveRow, body)
 
 
-def _active(scope: Scope, period: Period) -> list[dict[str, Any]]:
-    persons = people.people_by_step(scope.room_id, period)
+def _active(selection: Selection, period: Period) -> list[dict[str, Any]]:
+    persons = people.people_by_step(selection.room_id, period)
     rooms_: list[int] | list[None] = (
-        people.rooms_by_step(period) if scope.room is None else [None] * len(persons)
+        people.rooms_by_step(period) if selection.room is None else [None] * len(persons)
     )
     return [
         {"from": start, "people": of_people, "rooms": of_rooms}
@@ -235,8 +238,8 @@ def _active(scope: Scope, period: Period) -> list[dict[str, Any]]:
 @router.get("/hours", response={200: schemas.Hours, **ERRORS}, openapi_extra=OF_PERIOD)
 async def hours(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """Messages by weekday and hour of the time zone: 168 rows."""
-    scope, period, _ = await _asked(request, asked)
-    table = await _in_database(sums.hours_of_the_week, scope.room_id, period)
+    selection, period, _ = await _asked(request, asked)
+    table = await _in_database(sums.hours_of_the_week, selection.room_id, period)
     found = [
         {"weekday": weekday, "hour": hour, "messages": count}
         for weekday, counts in enumerate(table, start=1)
@@ -251,8 +254,8 @@ async def first_replies(
     request: SignedInRequest, asked: Query[schemas.SteppedAsked]
 ) -> HttpResponse:
     """How long the first reply to a message took, by the time of the reply."""
-    scope, period, _ = await _asked(request, asked)
-    whole, steps = await _in_database(replies.by_step, scope.room_id, period)
+    selection, period, _ = await _asked(request, asked)
+    whole, steps = await _in_database(replies.by_step, selection.room_id, period)
     body = {
         "period": shown(period),
         **_reply_row(whole),
@@ -275,9 +278,9 @@ def _reply_row(found: replies.Replies) -> dict[str, float | None]:
 @router.get("/weeks", response={200: schemas.Weeks, **ERRORS}, openapi_extra=OF_PERIOD)
 async def weeks(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """New, returning and lost people of each week that the period touches; at least 8 weeks."""
-    scope, period, now = await _asked(request, asked)
+    selection, period, now = await _asked(request, asked)
     whole = periods.weeks(period, WEEKS_AT_LEAST, WEEKS_AT_MOST)
-    table, _ = await _in_database(people.by_week, scope.room_id, whole, now)
+    table, _ = await _in_database(people.by_week, selection.room_id, whole, now)
     found = [
         {
             "week": week.begin.astimezone(whole.zone).date(),
@@ -295,9 +298,9 @@ async def weeks(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> H
 @router.get("/newcomers", response={200: schemas.Newcomers, **ERRORS}, openapi_extra=OF_PERIOD)
 async def newcomers(request: SignedInRequest, asked: Query[schemas.TableAsked]) -> HttpResponse:
     """How many of a week's newcomers were active in each week since then; 12 weeks."""
-    scope, period, now = await _asked(request, asked)
+    selection, period, now = await _asked(request, asked)
     whole = periods.weeks(period, WEEKS_AT_LEAST, COHORTS_AT_MOST)
-    _, table = await _in_database(people.by_week, scope.room_id, whole, now)
+    _, table = await _in_database(people.by_week, selection.room_id, whole, now)
     found = [
         {
             "week": cohort.begin.astimezone(whole.zone).date(),
@@ -318,8 +321,8 @@ async def newcomers(request: SignedInRequest, asked: Query[schemas.TableAsked]) 
 )
 async def top_rooms(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
     """Rooms with the most messages. For administrators; without direct conversations."""
-    scope, period, _ = await _asked(request, asked)
-    if scope.room is not None:
+    selection, period, _ = await _asked(request, asked)
+    if selection.room is not None:
         raise BrokenRule("room: this is about all rooms.", Rule.ALL_ROOMS)
     columns = tuple(schemas.TopRoomRow.model_fields)
     found = await _in_database(ranks.top_rooms, period, asked.limit)
@@ -338,9 +341,9 @@ async def active_people(
 
     For a private room, only its owners and people who may read private rooms may see them.
     """
-    scope, period, _ = await _asked(request, asked)
-    await look_inside(request, scope)
-    found = await _in_database(_people, scope.room_id, period, asked.limit)
+    selection, period, _ = await _asked(request, asked)
+    await look_inside(request, selection)
+    found = await _in_database(_people, selection.room_id, period, asked.limit)
     body = {"period": shown(period), "rows": found}
     return table_answer(asked.format, "people", schemas.PersonRow, body)
 
@@ -358,9 +361,9 @@ def _people(room: int, period: Period, limit: int) -> list[dict[str, Any]]:
 @router.get("/emoji", response={200: schemas.Emoji, **ERRORS}, openapi_extra=OF_PERIOD)
 async def emoji(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> HttpResponse:
     """Emoji by how often they were used as reactions."""
-    scope, period, _ = await _asked(request, asked)
+    selection, period, _ = await _asked(request, asked)
     first, last = ranks.whole_utc_days(period.begin, period.end)
-    found = await _in_database(ranks.top_emoji, scope.room_id, first, last, asked.limit)
+    found = await _in_database(ranks.top_emoji, selection.room_id, first, last, asked.limit)
     body = {
         "from": first,
         "to": last,
@@ -379,13 +382,13 @@ async def words(request: SignedInRequest, asked: Query[schemas.RankedAsked]) -> 
 
     For a private room, only its owners and people who may read private rooms may see them.
     """
-    scope, period, _ = await _asked(request, asked)
-    await look_inside(request, scope)
-    if scope.room_id == ALL_ROOMS:
+    selection, period, _ = await _asked(request, asked)
+    await look_inside(request, selection)
+    if selection.room_id == ALL_ROOMS:
         raise BrokenRule("room: words are counted for single rooms only.", Rule.ONE_ROOM)
     first, last = ranks.whole_utc_days(period.begin, period.end)
     monday = first - timedelta(days=first.weekday())
-    found = await _in_database(ranks.top_words, scope.room_id, monday, last, asked.limit)
+    found = await _in_database(ranks.top_words, selection.room_id, monday, last, asked.limit)
     body = {
         "from": monday,
         "to": last + timedelta(days=6 - last.weekday()),
