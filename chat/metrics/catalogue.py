@@ -7,7 +7,7 @@ of them ours: never ids or names of people or rooms. The module that knows the n
 from __future__ import annotations
 
 from chat.events import EventType
-from chat.metrics.types import EVENTS, LAG_SECONDS, Installation, Tally, Where
+from chat.metrics.types import EVENTS, LAG_SECONDS, InstallationGauge, Tally, Where
 from chat.metrics.types import counter as _counter
 from chat.metrics.types import gauge as _gauge
 from chat.metrics.types import histogram as _histogram
@@ -425,166 +425,166 @@ PROBE_LAST_SUCCESS = _gauge(
 
 # --- The installation ---------------------------------------------------------------------------
 
-SOURCE_UP = Installation(
+SOURCE_UP = InstallationGauge(
     "veche_source_up",
     "Whether log, bus and database answered the question for the metrics below; those of a source "
     "that did not are missing.",
     unit="flag",
     labels={"source": "`log`, `bus`, `database`"},
 )
-WEAK_LOG = Installation(
+WEAK_LOG = InstallationGauge(
     "veche_weak_log",
     "1 when the log server's settings may lose acknowledged messages, or ALLOW_WEAK_LOG is set.",
     unit="flag",
 )
-WEAK_DATABASE = Installation(
+WEAK_DATABASE = InstallationGauge(
     "veche_weak_database",
     "1 when PostgreSQL's settings may lose what it has committed.",
     unit="flag",
 )
-WEAK_EVENT_BUS = Installation(
+WEAK_EVENT_BUS = InstallationGauge(
     "veche_weak_event_bus",
     "1 when the event bus's settings may lose what it has acknowledged: one replica, "
     "`min.insync.replicas` below 2, or unclean leader election.",
     unit="flag",
 )
-EVENT_BUS_REFUSED = Installation(
+EVENT_BUS_REFUSED = InstallationGauge(
     "veche_event_bus_refused",
     "1 when nothing is published because the event bus is not what it has to be: a compacted "
     "topic, too few partitions.",
     unit="flag",
 )
-INGEST_EVENTS = Installation(
+INGEST_EVENTS = InstallationGauge(
     "veche_ingest_events",
     "Length of all ingest streams: events that wait to be stored.",
     unit="events",
 )
-INGEST_LARGEST_SHARD_EVENTS = Installation(
+INGEST_LARGEST_SHARD_EVENTS = InstallationGauge(
     "veche_ingest_largest_shard_events",
     "Length of the longest ingest stream.",
     unit="events",
 )
-INGEST_OLDEST_SECONDS = Installation(
+INGEST_OLDEST_SECONDS = InstallationGauge(
     "veche_ingest_oldest_seconds",
     "Age of the oldest event that is not stored; 0 when all are.",
     unit="seconds",
 )
-WATERMARK_LAG_EVENTS = Installation(
+WATERMARK_LAG_EVENTS = InstallationGauge(
     "veche_watermark_lag_events",
     "Events that are logged and not stored, or stored and not exported; of a shard, at most "
     "10,000 are counted as not exported.",
     unit="events",
     labels={"stage": "`stored`, `exported`"},
 )
-WATERMARK_LAG_SECONDS = Installation(
+WATERMARK_LAG_SECONDS = InstallationGauge(
     "veche_watermark_lag_seconds",
     "How long the oldest event has waited to be stored or exported.",
     unit="seconds",
     labels={"stage": "`stored`, `exported`"},
 )
-SHARDS_STOPPED = Installation(
+SHARDS_STOPPED = InstallationGauge(
     "veche_shards_stopped",
     "Shards that stopped because of too many dead letters: a person must look.",
     unit="shards",
     labels={"stage": "`persist`, `export`"},
 )
-EPOCH_CHANGES = Installation(
+EPOCH_CHANGES = InstallationGauge(
     "veche_epoch_changes",
     "How often a shard has had to begin a new epoch, all shards together: its log was lost, or a "
     "backup was restored.",
     unit="changes",
 )
-DEAD_LETTERS_OPEN = Installation(
+DEAD_LETTERS_OPEN = InstallationGauge(
     "veche_dead_letters_open",
     "Dead letters that are neither retried with success nor discarded, by source; when there are "
     "more than 10,000, those of the first 10,000 that the log server names.",
     unit="dead letters",
     labels={"source": "`persist`, `export`, `analytics`, `task:<name>`"},
 )
-DEAD_LETTERS_OLDEST_SECONDS = Installation(
+DEAD_LETTERS_OLDEST_SECONDS = InstallationGauge(
     "veche_dead_letters_oldest_seconds",
     "Age of the oldest open dead letter of each source.",
     unit="seconds",
     labels={"source": "as above"},
 )
-DEAD_LETTERS_WAITING = Installation(
+DEAD_LETTERS_WAITING = InstallationGauge(
     "veche_dead_letters_waiting",
     "Open dead letters by what they wait for, all of them.",
     unit="dead letters",
     labels={"state": "`due` (a retry), `parked` (a person)"},
 )
-DELIVERY_VIOLATIONS = Installation(
+DELIVERY_VIOLATIONS = InstallationGauge(
     "veche_delivery_violations",
     "Differences that the last check of recent rooms found, by what was compared.",
     unit="findings",
     labels={"check": "what was compared: `seq`, `bus` …"},
 )
-DELIVERY_CHECKED_AT = Installation(
+DELIVERY_CHECKED_AT = InstallationGauge(
     "veche_delivery_checked_timestamp_seconds",
     "When the last check of recent rooms began; 0 when there was none.",
     unit="seconds since 1970",
 )
-DELIVERY_ROOMS = Installation(
+DELIVERY_ROOMS = InstallationGauge(
     "veche_delivery_rooms",
     "Rooms that the last check looked at, and those that it had no time for.",
     unit="rooms",
     labels={"state": "`checked`, `left`"},
 )
-ROOMS_ACTIVE = Installation(
+ROOMS_ACTIVE = InstallationGauge(
     "veche_rooms_active",
     "Rooms in which something happened in the last five minutes.",
     unit="rooms",
 )
-PEOPLE_ACTIVE = Installation(
+PEOPLE_ACTIVE = InstallationGauge(
     "veche_people_active",
     "People and programs who wrote something in the last five minutes, as far as it is stored.",
     unit="people",
 )
-TASKS_QUEUED = Installation(
+TASKS_QUEUED = InstallationGauge(
     "veche_tasks_queued", "Celery tasks in the broker's queues.", unit="tasks"
 )
-DRAINS_QUEUED = Installation(
+DRAINS_QUEUED = InstallationGauge(
     "veche_drains_queued",
     "Of these, the tasks in the queue of the drains, for which a process of each worker is kept "
     "free.",
     unit="tasks",
 )
-BEAT_AT = Installation(
+BEAT_AT = InstallationGauge(
     "veche_beat_heartbeat_timestamp_seconds",
     "When beat last had a task to send; 0 when the bus knows of none.",
     unit="seconds since 1970",
 )
-SERVER_MEMORY = Installation(
+SERVER_MEMORY = InstallationGauge(
     "veche_server_memory_bytes",
     "Memory that the Redis-protocol servers use.",
     unit="bytes",
     labels={"server": "`log`, `bus`"},
 )
-SERVER_MEMORY_MAX = Installation(
+SERVER_MEMORY_MAX = InstallationGauge(
     "veche_server_memory_max_bytes",
     "Their limit of memory (`maxmemory`); 0 for none. At the limit the log refuses appends.",
     unit="bytes",
     labels={"server": "`log`, `bus`"},
 )
-SERVER_CLIENTS = Installation(
+SERVER_CLIENTS = InstallationGauge(
     "veche_server_clients",
     "Connections to the Redis-protocol servers.",
     unit="connections",
     labels={"server": "`log`, `bus`"},
 )
-LOG_FILE_BYTES = Installation(
+LOG_FILE_BYTES = InstallationGauge(
     "veche_log_file_bytes", "Size of the log server's append-only file.", unit="bytes"
 )
-LOG_WRITES_OK = Installation(
+LOG_WRITES_OK = InstallationGauge(
     "veche_log_writes_ok",
     "1 while the log server can write its append-only file; 0 when the last write, or the last "
     "time that it rewrote the file, failed: its disk is full or broken.",
     unit="flag",
 )
-DATABASE_BYTES = Installation(
+DATABASE_BYTES = InstallationGauge(
     "veche_database_bytes", "Size of the PostgreSQL database.", unit="bytes"
 )
-DATABASE_CONNECTIONS = Installation(
+DATABASE_CONNECTIONS = InstallationGauge(
     "veche_database_connections",
     "Connections to the PostgreSQL server, and the most that it allows.",
     unit="connections",

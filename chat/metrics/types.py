@@ -6,7 +6,7 @@ Those of the chat are in `chat.metrics.catalogue`, those of the analytics in
 Four kinds come from prometheus_client; a worker adds those of its children up (see
 `chatsite.observability.worker_metrics`). Two are ours. A `Tally` is a counter for the event loop
 alone: an addition and no lock, for what happens tens of thousands of times a second. An
-`Installation` gauge is about log, bus or database and not about a process: it is read where it lies
+`InstallationGauge` is about log, bus or database and not about a process: it is read where it lies
 when a web process is asked for its metrics (`chat.monitoring.installation_metrics`), so every web
 process says the same and Prometheus takes the largest, never the sum.
 """
@@ -146,7 +146,7 @@ class Tally:
         yield family
 
 
-class Installation:
+class InstallationGauge:
     """A gauge of the whole installation: a definition, to which `sample` gives values."""
 
     def __init__(self, name: str, help: str, *, unit: str, labels: Labels | None = None) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from chat.metrics import catalogue as metrics
 from chat.metrics import page as metrics_page
-from chat.metrics.types import DEFINITIONS, Definition, Installation, Where
+from chat.metrics.types import DEFINITIONS, Definition, InstallationGauge, Where
 from chatsite.env import BASE_DIR
 from chatsite.version import VERSION
 
@@ -55,10 +55,12 @@ def test_page_has_a_row_for_the_metric(definition: Definition) -> None:
 
 def test_metrics_of_the_installation_are_not_kept_in_a_process() -> None:
     for value in vars(metrics).values():
-        if isinstance(value, Installation):
+        if isinstance(value, InstallationGauge):
             assert value.definition.where is Where.INSTALLATION
     kept = {one.name for one in DEFINITIONS.values() if one.where is Where.INSTALLATION}
-    shown = {one.definition.name for one in vars(metrics).values() if isinstance(one, Installation)}
+    shown = {
+        one.definition.name for one in vars(metrics).values() if isinstance(one, InstallationGauge)
+    }
     assert kept == shown
 
 
