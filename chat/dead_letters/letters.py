@@ -90,8 +90,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return HOPELESS.get(self.reason)  # type: ignore[call-overload, no-any-return]
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """What the log server keeps besides the entry."""
+class RetryRecord(msgspec.Struct, frozen=True):
+    """How often a dead letter was retried and how that ended: kept besides its entry."""
 
     state: State = State.PARKED
     attempts: int = 0
@@ -100,7 +100,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def read_dead_letter(
-    id: str, fields: Mapping[bytes, bytes], standing: Standing, payload_bytes: int | None = None
+    id: str, fields: Mapping[bytes, bytes], retries: RetryRecord, payload_bytes: int | None = None
 ) -> DeadLetter:
     """The dead letter in a stream entry, whatever the entry contains."""
     problem = None
@@ -115,7 +115,7 @@ def read_dead_letter(
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         problem = f"The origin does not decode: {type(error).__name__}."
     payload = fields.get(b"payload", b"")
-    last_ms, _, last_error = standing.last.partition(b" ")
+    last_ms, _, last_error = retries.last.partition(b" ")
     return DeadLetter(
         id=id,
         source=_text(fields, b"source"),
@@ -126,11 +126,11 @@ def read_dead_letter(
         origin=origin,
         payload=payload,
         payload_bytes=len(payload) if payload_bytes is None else payload_bytes,
-        state=standing.state,
-        attempts=standing.attempts,
+        state=retries.state,
+        attempts=retries.attempts,
         last_at=_time(_number(last_ms)) if last_ms else None,
         last_error=last_error.decode(errors="replace") if last_ms else None,
-        next_at=None if standing.next_at_ms is None else _time(standing.next_at_ms),
+        next_at=None if retries.next_at_ms is None else _time(retries.next_at_ms),
         problem=problem,
     )
 

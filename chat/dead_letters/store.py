@@ -32,7 +32,7 @@ from chat.dead_letters.letters import (
     DeadLetter,
     DeadLetterOrigin,
     Reason,
-    Standing,
+    RetryRecord,
     State,
     describe,
     read_dead_letter,
@@ -200,8 +200,8 @@ def claim(id: str, *, asked: bool) -> Claim | Refused:
     if answer[0] != b"claimed":
         return Refused(answer[0].decode())
     crash_point("dead_letters.after_claim")
-    standing = Standing(state=State.RETRYING, attempts=int(answer[1]))
-    return Claim(read_dead_letter(id, _fields(answer[3:]), standing), token)
+    retries = RetryRecord(state=State.RETRYING, attempts=int(answer[1]))
+    return Claim(read_dead_letter(id, _fields(answer[3:]), retries), token)
 
 
 def settle(id: str, token: str, ending: Ending, error: BaseException | str, attempts: int) -> str:
@@ -329,13 +329,13 @@ def _wait_ms(failures: int) -> int:
 
 def _letter(entry: Sequence[bytes]) -> DeadLetter:
     letter_id, state, due_ms, attempts, last, payload_bytes, *values = entry
-    standing = Standing(
+    retries = RetryRecord(
         state=State(state.decode()),
         attempts=int(attempts or 0),
         last=last,
         next_at_ms=int(float(due_ms)) if due_ms else None,
     )
-    return read_dead_letter(letter_id.decode(), _fields(values), standing, int(payload_bytes))
+    return read_dead_letter(letter_id.decode(), _fields(values), retries, int(payload_bytes))
 
 
 def _fields(values: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 from chat.dead_letters.letters import (
     DeadLetter,
     DeadLetterOrigin,
-    Standing,
+    RetryRecord,
     describe,
     pack_entry,
     read_dead_letter,
@@ -30,7 +30,7 @@ ENTRY = {
 
 
 def read(fields: dict[bytes, bytes]) -> DeadLetter:
-    return read_dead_letter("1763805600000-0", fields, Standing())
+    return read_dead_letter("1763805600000-0", fields, RetryRecord())
 
 
 def test_letter_is_read_from_its_entry() -> None:
