@@ -15,7 +15,7 @@ from celery.signals import (
     worker_shutdown,
 )
 
-from chatsite.env import env
+from chatsite.env_reader import env
 from chatsite.observability import worker_metrics
 from chatsite.worker.broker_slots import give_back_slots
 

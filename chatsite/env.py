@@ -1,37 +1,36 @@
-"""The environment, read once: every setting that an operator can make, checked and frozen.
+"""Every setting that an operator can make: one field of `Env` each.
 
-`settings.ENV` is the one instance; nothing else reads `os.environ`. A setting is one field below:
-its variable is the field's name in upper case, and `<VARIABLE>_FILE` names a file that holds the
-value instead (container secrets). All problems are reported together.
-
-If DATABASE_URL, LOG_REDIS_URL or BUS_REDIS_URL is absent, it is taken from `var/stack.json`, which
-describes the stack that `make run` has started, so `manage.py` works in a second terminal.
+`settings.ENV` is the one instance; nothing else reads `os.environ`. The variable of a setting is
+the field's name in upper case, and `<VARIABLE>_FILE` names a file that holds the value instead
+(container secrets). `chatsite.env_reader` reads and checks them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import json
-import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from chatsite.env_checks import (
+    BadValue,
+    check_brokers,
+    check_crash_point,
+    check_database_url,
+    check_email_url,
+    check_file,
+    check_http_url,
+    check_metrics_token,
+    check_origins,
+    check_owner_url,
+    check_probe_url,
+    check_redis_url,
+    check_secret_key,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-STACK_FILE = BASE_DIR / "var" / "stack.json"
-CONNECTIONS = ("DATABASE_URL", "LOG_REDIS_URL", "BUS_REDIS_URL")
 MASK = "***"
-
-
-class BadValue(ValueError):
-    """A variable's value is not allowed; the text says what would be."""
 
 
 @dataclass(frozen=True)
@@ -52,75 +51,23 @@ def setting(default: Any = dataclasses.MISSING, *, help: str, **more: Any) -> An
     return dataclasses.field(default=default, metadata={"of": Declaration(help=help, **more)})
 
 
-def check_database_url(url: str) -> None:
-    if urlsplit(url).scheme not in {"postgres", "postgresql", "psql"}:
-        raise BadValue("must look like postgresql://user:password@host:5432/name")
+def declaration(field: dataclasses.Field[Any]) -> Declaration:
+    of: Declaration = field.metadata["of"]
+    return of
 
 
-def check_owner_url(url: str) -> None:
-    if url:
-        check_database_url(url)
-
-
-def check_redis_url(url: str) -> None:
-    if urlsplit(url).scheme not in {"redis", "rediss"}:
-        raise BadValue("must look like redis://:password@host:6379/0 (rediss:// for TLS)")
-
-
-def check_brokers(brokers: tuple[str, ...]) -> None:
-    for broker in brokers:
-        host, _, port = broker.rpartition(":")
-        if not host or not port.isdecimal() or "/" in broker:
-            raise BadValue("must look like kafka1:9092,kafka2:9092")
-
-
-def check_file(path: str) -> None:
-    if path:
-        try:
-            with Path(path).open("rb"):
-                pass
-        except OSError as error:
-            raise BadValue(f"names a file that cannot be read: {error.strerror}") from error
-
-
-def check_secret_key(key: str) -> None:
-    if len(key) < 32 or len(set(key)) < 10:
-        raise BadValue("must be 32 random characters or more")
-
-
-def check_http_url(url: str) -> None:
-    if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
-        raise BadValue("must look like https://host[:port]")
-
-
-def check_probe_url(url: str) -> None:
-    check_http_url(url)
-    if url and urlsplit(url)._replace(scheme="", netloc="").geturl():
-        raise BadValue("must be scheme://host[:port] with nothing after it")
-
-
-def check_email_url(url: str) -> None:
-    if urlsplit(url).scheme not in environ.Env.EMAIL_SCHEMES:
-        raise BadValue("must look like smtp+tls://user:password@host:587")
-
-
-def check_crash_point(text: str) -> None:
-    if text and not re.fullmatch(r"[a-z_]+\.[a-z_]+(:[1-9][0-9]{0,5})?", text):
-        raise BadValue("must look like persist.after_commit:3")
-
-
-def check_metrics_token(token: str) -> None:
-    if token and len(token) < 16:
-        raise BadValue("must be 16 random characters or more, or empty")
-
-
-def check_origins(origins: tuple[str, ...]) -> None:
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}":
-            raise BadValue(f"{origin!r} must be scheme://host[:port] with nothing after it")
-        if not parts.hostname or "*" in origin or "@" in origin or origin != origin.lower():
-            raise BadValue(f"{origin!r} must name one host, in lower case")
+def check_range(field: dataclasses.Field[Any], value: Any) -> None:
+    """Raises: BadValue that says what is allowed."""
+    of = declaration(field)
+    if of.choices and value not in of.choices:
+        raise BadValue(f"must be one of {', '.join(of.choices)}")
+    # Written so that NaN, which compares false with everything, is refused too.
+    if of.low is not None and not of.low <= value:
+        raise BadValue(f"must be {of.low:g} or more")
+    if of.high is not None and not value <= of.high:
+        raise BadValue(f"must be {of.high:g} or less")
+    if of.check is not None:
+        of.check(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -470,145 +417,3 @@ class Env:
             shown = MASK if declaration(field).secret and value else value
             lines.append(f"{field.name.upper()}={shown}")
         return lines
-
-
-def declaration(field: dataclasses.Field[Any]) -> Declaration:
-    of: Declaration = field.metadata["of"]
-    return of
-
-
-def check_range(field: dataclasses.Field[Any], value: Any) -> None:
-    """Raises: BadValue that says what is allowed."""
-    of = declaration(field)
-    if of.choices and value not in of.choices:
-        raise BadValue(f"must be one of {', '.join(of.choices)}")
-    # Written so that NaN, which compares false with everything, is refused too.
-    if of.low is not None and not of.low <= value:
-        raise BadValue(f"must be {of.low:g} or more")
-    if of.high is not None and not value <= of.high:
-        raise BadValue(f"must be {of.high:g} or less")
-    if of.check is not None:
-        of.check(value)
-
-
-def read_env(environment: Mapping[str, str]) -> Env:
-    """The settings in `environment`, which is not kept.
-
-    Raises: ImproperlyConfigured that names every missing or wrong variable.
-    """
-    reader = environ.FileAwareEnv()
-    reader.ENVIRON = environ.FileAwareMapping(env=dict(environment))
-    values: dict[str, Any] = {}
-    problems: list[str] = []
-    for field in dataclasses.fields(Env):
-        variable = field.name.upper()
-        if not environment.get(variable) and not environment.get(f"{variable}_FILE"):
-            if field.default is dataclasses.MISSING:
-                problems.append(f"{variable} is missing. {declaration(field).help}")
-            continue
-        try:
-            value = cast(reader.ENVIRON[variable].strip(), str(field.type))
-            values[field.name] = as_choice(value, declaration(field).choices)
-            check_range(field, values[field.name])
-        except BadValue as error:
-            problems.append(f"{variable} {error}.")
-        except OSError as error:
-            problems.append(f"{variable}_FILE cannot be read: {error.strerror}.")
-        except (ValueError, UnicodeDecodeError):
-            problems.append(f"{variable} must be {ARTICLES[str(field.type)]}.")
-    if not problems:
-        made = Env(**values)
-        problems = kafka_problems(made)
-    if problems:
-        raise ImproperlyConfigured(explain(problems))
-    return made
-
-
-def kafka_problems(given: Env) -> list[str]:
-    """Kafka settings that contradict each other. An unused password is refused: an operator who
-    sets one believes that the brokers ask for it."""
-    problems = []
-    protocol = given.kafka_security_protocol
-    with_sasl, with_tls = protocol.startswith("SASL_"), protocol.endswith("SSL")
-    for variable, value in (
-        ("KAFKA_USERNAME", given.kafka_username),
-        ("KAFKA_PASSWORD", given.kafka_password),
-    ):
-        if with_sasl and not value:
-            problems.append(f"{variable} is missing; KAFKA_SECURITY_PROTOCOL is {protocol}.")
-        if value and not with_sasl:
-            problems.append(f"{variable} is not used: KAFKA_SECURITY_PROTOCOL is {protocol}.")
-    for variable, value in (
-        ("KAFKA_CA_FILE", given.kafka_ca_file),
-        ("KAFKA_CERTIFICATE_FILE", given.kafka_certificate_file),
-    ):
-        if value and not with_tls:
-            problems.append(f"{variable} is not used: KAFKA_SECURITY_PROTOCOL is {protocol}.")
-    if bool(given.kafka_certificate_file) != bool(given.kafka_key_file):
-        problems.append("KAFKA_CERTIFICATE_FILE and KAFKA_KEY_FILE go together.")
-    return problems
-
-
-ARTICLES = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "Path": "a path",
-    "tuple[str, ...]": "values separated by commas",
-}
-
-
-def cast(text: str, kind: str) -> Any:
-    """`text` as the type of a field. Raises: ValueError, BadValue."""
-    if kind == "bool":
-        if text.lower() not in {"true", "false", "yes", "no", "on", "off", "1", "0"}:
-            raise BadValue("must be true or false")
-        return text.lower() in environ.Env.BOOLEAN_TRUE_STRINGS
-    if kind == "tuple[str, ...]":
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return {"int": int, "float": float, "str": str, "Path": Path}[kind](text)
-
-
-def as_choice(value: Any, choices: tuple[str, ...]) -> Any:
-    """The choice equal to `value` apart from case (`info`, INFO); any other value unchanged."""
-    for choice in choices:
-        if value.casefold() == choice.casefold():
-            return choice
-    return value
-
-
-def explain(problems: list[str]) -> str:
-    lines = ["The environment of Veche is not complete:", *(f"  - {text}" for text in problems)]
-    if any(text.startswith(CONNECTIONS) for text in problems):
-        lines.append(
-            "Start everything on this machine with `make run` and try again while it runs, "
-            "or set the variables (see .env.example)."
-        )
-    return "\n".join(lines)
-
-
-def running_stack(path: Path = STACK_FILE) -> dict[str, str]:
-    """Variables of the stack that `make run` runs here; {} when none runs."""
-    try:
-        stack = json.loads(path.read_text())
-        os.kill(stack["pid"], 0)
-    except PermissionError:
-        return {}  # Somebody else's stack: its passwords are not ours to read.
-    except (OSError, ValueError, KeyError):
-        return {}
-    variables: dict[str, str] = stack["environment"]
-    return variables
-
-
-def is_given(environment: Mapping[str, str], variable: str) -> bool:
-    return bool(environment.get(variable) or environment.get(f"{variable}_FILE"))
-
-
-@functools.cache
-def env() -> Env:
-    """The settings of this process. Raises: ImproperlyConfigured, see `read_env`."""
-    environment = dict(os.environ)
-    if not all(is_given(environment, variable) for variable in CONNECTIONS):
-        environment = {**running_stack(), **environment}
-    return read_env(environment)

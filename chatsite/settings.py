@@ -12,7 +12,8 @@ from django.templatetags.static import static
 from kombu import Exchange, Queue
 
 from chat.hints import queues
-from chatsite.env import BASE_DIR, env
+from chatsite.env import BASE_DIR
+from chatsite.env_reader import env
 from chatsite.observability import logs
 
 ENV = env()

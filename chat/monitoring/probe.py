@@ -227,7 +227,7 @@ async def _connect(token: str) -> ClientConnection:
 
 
 def _ticket(address: str, host: str, token: str) -> str:
-    request = urllib.request.Request(  # noqa: S310 - checked by chatsite.env
+    request = urllib.request.Request(  # noqa: S310 - checked by chatsite.env_checks
         f"{address}/api/v1/tickets",
         method="POST",
         headers={"Authorization": f"Bearer {token}", "Host": host},

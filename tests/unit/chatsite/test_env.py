@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chatsite.env import BASE_DIR, BadValue, Env, read_env, running_stack
+from chatsite.env import BASE_DIR, Env
+from chatsite.env_checks import BadValue
 from chatsite.env_example import example
+from chatsite.env_reader import read_env, running_stack
 
 GOOD = {
     "DATABASE_URL": "postgresql://veche:pass-word@db:5432/veche",

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 
 from chat.errors import RetryableError
 from chat.tracing.request_ids import id_of_headers, request_id
-from chatsite.env import read_env
+from chatsite.env_reader import read_env
 from chatsite.observability import logs
 from tests.unit.chatsite.test_env import GOOD
 

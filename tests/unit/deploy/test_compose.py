@@ -23,7 +23,8 @@ import yaml
 from django.core.management import get_commands
 from jsonschema import Draft7Validator
 
-from chatsite.env import BASE_DIR, Env, declaration, read_env
+from chatsite.env import BASE_DIR, Env, declaration
+from chatsite.env_reader import read_env
 
 TEXT = (BASE_DIR / "docker-compose.yml").read_text()
 DOCKERFILE = (BASE_DIR / "Dockerfile").read_text()

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from chat.servers.redis_durability import weaknesses
-from chatsite.env import BASE_DIR, read_env
+from chatsite.env import BASE_DIR
+from chatsite.env_reader import read_env
 
 COMPOSE = (BASE_DIR / "docker-compose.yml").read_text()
 
