@@ -1,1 +1,1 @@
-"""The chat itself: rooms, their log, the people in them and the doors through which they talk."""
+"""The chat itself: rooms, their log, the people in them and the ways in which they talk."""

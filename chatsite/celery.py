@@ -66,8 +66,8 @@ def name_tasks_in_logs(**_: Any) -> None:
 def begin_child(**_: Any) -> None:
     from chatsite.observability import metrics_port, start
 
-    metrics_port.leave_door_to_parent()
-    start.begin("worker", door=False)
+    metrics_port.leave_port_to_parent()
+    start.begin("worker", serve_metrics=False)
 
 
 @beat_init.connect

@@ -194,7 +194,7 @@ def main() -> int:
     from chatsite.startup_checks.database import refuse_weak_database
     from chatsite.startup_checks.log import refuse_weak_log
 
-    start.begin("web", door=False)
+    start.begin("web", serve_metrics=False)
     refuse_weak_log()
     refuse_weak_database()
     collect_rarely()

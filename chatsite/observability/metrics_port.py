@@ -88,7 +88,7 @@ def serve_metrics(
         threading.Thread(target=_serve, args=(handler, tend), name="metrics", daemon=True).start()
 
 
-def leave_door_to_parent() -> None:
+def leave_port_to_parent() -> None:
     """Closes the listening socket that a child process inherited."""
     if _server is not None:
         _server.socket.close()

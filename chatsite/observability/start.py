@@ -8,8 +8,8 @@ from chatsite.observability import metrics_port, sentry, tracing
 from chatsite.version import VERSION
 
 
-def begin(role: str, *, door: bool = True) -> None:
-    """Call once in each process, after any fork. `door`: whether the process serves METRICS_PORT.
+def begin(role: str, *, serve_metrics: bool = True) -> None:
+    """Call once in each process, after any fork. `serve_metrics`: on METRICS_PORT.
 
     `role` is what the process does: web, worker, beat, probe, analytics.
     """
@@ -17,7 +17,7 @@ def begin(role: str, *, door: bool = True) -> None:
     sentry.start(role)
     tracing.start(role)
     clocks.follow()
-    if door:
+    if serve_metrics:
         metrics_port.serve_metrics()
 
 

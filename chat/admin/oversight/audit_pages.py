@@ -35,7 +35,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         "chosen": request.GET,
         "problems": problems,
         "acts": list(Act),
-        "doors": AuditEntry.Channel.choices,
+        "channels": AuditEntry.Channel.choices,
         "query": urlencode(form_of(request.GET)),
         "filtered": bool(form_of(request.GET)),
     }

@@ -97,8 +97,8 @@ def stack(tmp_path: Path) -> Iterator[dict[str, int]]:
         parts.callback(probe.end)
         analytics = MetricsServer(tmp_path / "analytics.log", "manage.py", "consume_events")
         parts.callback(analytics.end)
-        doors = {"beat": beat, "probe": probe, "analytics": analytics}
-        ports = {name: door.port for name, door in doors.items()}
+        servers = {"beat": beat, "probe": probe, "analytics": analytics}
+        ports = {name: server.port for name, server in servers.items()}
         yield {"web": web.port, "worker": worker.port, **ports}
 
 
