@@ -14,6 +14,28 @@ from localstack.running_stack import RunningStack
 # has so long: what takes a moment alone takes seconds on a machine with other work.
 PATIENCE_MS = 60_000
 
+POST = """
+import time
+from uuid_utils.compat import uuid7
+from chat.actions import messages, rooms
+from chat.actions.event_loop import run_actions
+from chat.models import Room, User
+
+person, room = User.objects.get(username={name!r}).pk, Room.objects.get(slug={room!r}).pk
+
+async def write():
+    await rooms.join_room(person, room)
+    for text in {texts!r}:
+        posted = await messages.post_message(person, room, str(uuid7()), text)
+    return posted.event.seq
+
+last = run_actions(write())
+deadline = time.monotonic() + {seconds!r}
+while Room.objects.get(pk=room).stored_seq < last:
+    assert time.monotonic() < deadline, "the worker stores nothing"
+    time.sleep(0.05)  # between two looks at another process's work
+"""
+
 # Of those who have signed in, by user name: the cookies of one session, as they were at first.
 SignedIn = dict[str, list[Any]]
 
@@ -99,6 +121,10 @@ class People:
         """The same at 390 px."""
         return self._arrive(name, 390, 844, **options)
 
+    def elsewhere(self, name: str, **options: Any) -> Person:
+        """A person of the demo at a desk, signed in, with a page that need not be the chat."""
+        return self._arrive(name, 1280, 800, chat=False, **options)
+
     def newcomer(self, name: str, **options: Any) -> Person:
         """Somebody at a desk whose account is made now."""
         return self.at_desk(name, password=self.make_account(name), **options)
@@ -113,6 +139,11 @@ class People:
         self._stack.shell(f"from chat.models import User; {make}")
         return password
 
+    def post(self, name: str, *texts: str, room: str = "general") -> None:
+        """Somebody who has no window here enters a public room and writes; all of it is stored."""
+        seconds = PATIENCE_MS / 1_000
+        self._stack.shell(POST.format(name=name, room=room, texts=texts, seconds=seconds))
+
     def _arrive(
         self,
         name: str,
@@ -121,6 +152,7 @@ class People:
         *,
         password: str | None = None,
         anew: bool = False,
+        chat: bool = True,
         **options: Any,
     ) -> Person:
         """`anew`: in a session of their own, in which nothing was done before."""
@@ -132,7 +164,8 @@ class People:
         self._people.append(person)
         if name in self._signed_in and not is_second and not anew:
             context.add_cookies(self._signed_in[name])
-            person.open(self._stack.address)
+            if chat:
+                person.open(self._stack.address)
             return person
         person.sign_in(self._stack.address, password or self._stack.accounts()[name])
         if not anew:

@@ -63,8 +63,8 @@ def note(said: ConsoleMessage) -> None:
 
 
 def open_analytics(person: Person, address: str, query: str = "") -> Page:
-    """A second tab of the person, with every chart drawn."""
-    page = person.context.new_page()
+    """A second tab of the person, or the first if it is blank, with every chart drawn."""
+    page = person.page if person.page.url == "about:blank" else person.context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: TROUBLES.append(str(error)))
     page.on("console", note)
@@ -100,9 +100,8 @@ def room_of(person: Person, name: str) -> int:
 
 
 def test_counters_move_when_a_message_is_written(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
-    boris.enter("general")
-    boris.write(f"good morning {uuid.uuid4().hex[:8]}")
+    anna = people.elsewhere("anna")
+    people.post("boris", f"good morning {uuid.uuid4().hex[:8]}")
     page = open_analytics(anna, people.address, "?period=24h")
     expect(page.get_by_test_id("counter-messages")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_test_id("freshness")).to_have_attribute(
@@ -111,7 +110,7 @@ def test_counters_move_when_a_message_is_written(people: People) -> None:
     before = counter(page, "messages")
 
     for one in range(3):
-        boris.write(f"and {one} {uuid.uuid4().hex[:8]}")
+        people.post("boris", f"and {one} {uuid.uuid4().hex[:8]}")
 
     # The very first message may have been counted before the page was open, or after.
     expect(page.get_by_test_id("counter-messages")).to_have_attribute(
@@ -132,6 +131,7 @@ def test_owner_finds_the_numbers_of_the_room_in_its_settings_and_nobody_else_doe
     boris.page.goto(f"{address}/")
     boris.page.locator("[data-testid=room-item]").filter(has_text=name).click()
     boris.write("tea?")
+    boris.page.wait_for_function(HAS_MESSAGES, arg=[room, 1], polling=200, timeout=PATIENCE_MS)
     boris.page.get_by_test_id("room-settings").click()
     boris.page.get_by_test_id("room-analytics").click()
 
@@ -212,7 +212,7 @@ def test_room_is_found_by_typing_and_chosen_with_the_arrow_keys(people: People) 
 
 
 def test_empty_period_says_what_to_do_and_does_it(people: People) -> None:
-    anna = people.at_desk("anna")
+    anna = people.elsewhere("anna")
     page = open_analytics(anna, people.address, "?from=2021-01-01&to=2021-01-05")
     card = page.get_by_test_id("card-activity")
     expect(card).to_contain_text("No messages in this period")
@@ -225,7 +225,7 @@ def test_empty_period_says_what_to_do_and_does_it(people: People) -> None:
 
 
 def test_dates_the_wrong_way_round_are_refused_before_they_are_asked(people: People) -> None:
-    anna = people.at_desk("anna")
+    anna = people.elsewhere("anna")
     page = open_analytics(anna, people.address)
 
     page.get_by_role("radio", name="Dates…").check(force=True)
@@ -241,9 +241,7 @@ def test_dates_the_wrong_way_round_are_refused_before_they_are_asked(people: Peo
 
 
 def test_what_cannot_be_loaded_says_so_and_comes_back(people: People) -> None:
-    anna = people.at_desk("anna")
-    page = anna.context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+    page = people.elsewhere("anna").page
     away = re.compile(r"/api/v1/analytics/hours")
     page.route(away, lambda route: route.abort())
     page.goto(f"{people.address}/analytics/")
@@ -258,10 +256,11 @@ def test_what_cannot_be_loaded_says_so_and_comes_back(people: People) -> None:
 
 
 def test_page_fits_and_speaks_in_every_dress(people: People) -> None:
-    for width, arrive in ((1280, people.at_desk), (390, people.on_phone)):
-        # Hours that begin at half past in UTC.
-        anna = arrive("anna", timezone_id="Asia/Kolkata")
-        page = open_analytics(anna, people.address, "?period=24h")
+    # Hours that begin at half past in UTC.
+    anna = people.elsewhere("anna", timezone_id="Asia/Kolkata")
+    page = open_analytics(anna, people.address, "?period=24h")
+    for width, height in ((1280, 800), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
         for language in ("en", "ru"):
             anna.context.add_cookies(
                 [{"name": "django_language", "value": language, "url": people.address}]
@@ -302,10 +301,8 @@ NAMED_ZONE = """zone => {
 
 @pytest.mark.parametrize("zone", ["Etc/Unknown", "Mars/Olympus"])
 def test_zone_that_nobody_knows_leaves_the_cards_working_in_utc(people: People, zone: str) -> None:
-    anna = people.at_desk("anna")
-    anna.write(f"before the numbers {uuid.uuid4().hex[:8]}")
-    page = anna.context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+    people.post("boris", f"before the numbers {uuid.uuid4().hex[:8]}")
+    page = people.elsewhere("anna").page
     page.add_init_script(f"({NAMED_ZONE})({zone!r})")
     page.on("pageerror", lambda error: TROUBLES.append(str(error)))
 

@@ -7,14 +7,13 @@ from playwright.sync_api import Browser, Page, expect
 from localstack.running_stack import RunningStack
 from tests.acceptance.people import PATIENCE_MS, People
 from tests.acceptance.test_conversation import said
-from tests.acceptance.test_moderation_ui import join
 from tests.acceptance.test_writing import new_room
 
 
 def test_alt_and_arrows_go_through_rooms_and_with_shift_through_those_with_news(
     people: People,
 ) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna = people.at_desk("anna")
     first = new_room(anna)
     second = new_room(anna)
     composer = anna.page.get_by_test_id("composer")
@@ -27,7 +26,7 @@ def test_alt_and_arrows_go_through_rooms_and_with_shift_through_those_with_news(
     composer.press("Alt+ArrowDown")
     is_in(anna.page, second)
 
-    boris.write(said("news in general"))
+    people.post("boris", said("news in general"))
     expect(anna.page.locator("[data-room-slug=general] [data-testid=unread]")).to_be_visible()
     # Tests before this one may have left news elsewhere.
     news = slugs(anna.page, "[data-testid=room-item]:has([data-testid=unread])")
@@ -69,9 +68,9 @@ def test_question_mark_shows_the_keys_and_in_a_text_is_a_question_mark(people: P
 
 
 def test_new_messages_are_read_out_and_those_that_were_there_are_not(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna = people.at_desk("anna")
     before, news = said("there before"), said("just said")
-    boris.write(before)
+    people.post("boris", before)
     anna.sees(before)
     anna.page.reload()
     anna.sees(before)
@@ -79,7 +78,7 @@ def test_new_messages_are_read_out_and_those_that_were_there_are_not(people: Peo
     expect(announcement).to_be_empty()
     expect(anna.page.get_by_test_id("message-list")).to_have_attribute("aria-live", "off")
 
-    boris.write(news)
+    people.post("boris", news)
 
     expect(announcement).to_contain_text(news)
 
@@ -95,10 +94,9 @@ CODE = f"```\n{'wide ' * 60}\n```"
 
 
 def test_list_of_messages_is_one_stop_and_arrows_go_through_it(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna = people.at_desk("anna")
     first, code, last = said("https://example.com/1"), f"{said('code')}\n{CODE}", said("the last")
-    for text in (first, code, last):
-        boris.write(text)
+    people.post("boris", first, code, last)
     anna.sees(last)
     page = anna.page
     page.get_by_test_id("composer").focus()
@@ -137,9 +135,9 @@ def test_list_of_messages_is_one_stop_and_arrows_go_through_it(people: People) -
 
 
 def test_letters_are_keys_of_a_message_only_when_keys_led_to_it(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna = people.at_desk("anna")
     theirs, mine = said("of boris"), said("of anna")
-    boris.write(theirs)
+    people.post("boris", theirs)
     anna.sees(theirs)
     anna.write(mine)
     anna.sees_state(mine, "stored")
@@ -163,9 +161,8 @@ def test_letters_are_keys_of_a_message_only_when_keys_led_to_it(people: People) 
 def test_older_messages_come_by_arrow_and_the_focus_stays_while_others_write(
     people: People,
 ) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
-    room = said("long")
-    new_room(anna, room)
+    anna = people.at_desk("anna")
+    room = new_room(anna)
     more_than_a_page = 60
     for number in range(more_than_a_page):
         anna.write(f"line {number}")
@@ -187,9 +184,7 @@ def test_older_messages_come_by_arrow_and_the_focus_stays_while_others_write(
     # Nothing of it was read out.
     expect(page.get_by_test_id("announcement")).to_be_empty()
 
-    join(boris.page, room)
-    expect(boris.page.get_by_test_id("room-title")).to_have_text(room)
-    boris.write(said("news"))
+    people.post("boris", said("news"), room=room)
     expect(page.get_by_test_id("jump-latest")).to_contain_text("1 new message")
     expect(first_shown).to_be_focused()
 

@@ -6,6 +6,7 @@ import json
 import secrets
 import uuid
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -22,22 +23,6 @@ from chat.models import User
 user, _ = User.objects.get_or_create(username={name!r}, display_name={name!r}.title())
 user.set_password({password!r})
 user.save()
-"""
-
-JOIN_AND_WRITE = """
-from uuid_utils.compat import uuid7
-from chat.actions import messages, rooms
-from chat.actions.event_loop import run_actions
-from chat.models import Room, User
-
-person, room = User.objects.get(username={name!r}).pk, Room.objects.get(name={room!r}).pk
-
-async def write():
-    await rooms.join_room(person, room)
-    for text in {texts!r}:
-        await messages.post_message(person, room, str(uuid7()), text)
-
-run_actions(write())
 """
 
 Shoot = Callable[[Person, str], None]
@@ -274,7 +259,7 @@ def test_moderator_removes_a_message_and_puts_somebody_out(
 
 
 def test_room_full_of_tables_too_large_to_show_opens_and_its_owner_removes_them(
-    people: People, stack: RunningStack
+    people: People,
 ) -> None:
     anna = people.at_desk("anna")
     room = found(anna)
@@ -287,7 +272,7 @@ def test_room_full_of_tables_too_large_to_show_opens_and_its_owner_removes_them(
     lists = [f"list {number}\n\n{items}" for number in range(9)]
     texts = [*bombs, *lists, "the **last** word"]
     # Not at a page of boris's: while it draws one of them, one cannot type the next.
-    stack.shell(JOIN_AND_WRITE.format(name="boris", room=room, texts=texts))
+    people.post("boris", *texts, room=unquote(address.rpartition("#/")[2]))
 
     anna.page.goto(address)
     arrives(anna.page, room)

@@ -10,9 +10,8 @@ from tests.acceptance.test_conversation import said
 
 
 def test_writing_several_lines_keeps_the_newest_message_in_view(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
-    for number in range(30):
-        boris.write(said(f"line {number} that fills the window"))
+    anna = people.at_desk("anna")
+    people.post("boris", *(said(f"line {number} that fills the window") for number in range(30)))
     composer = anna.page.get_by_test_id("composer")
 
     composer.press_sequentially("one")
@@ -20,7 +19,7 @@ def test_writing_several_lines_keeps_the_newest_message_in_view(people: People) 
         composer.press("Shift+Enter")
     composer.press_sequentially("seven")
     news = said("said while anna writes")
-    boris.write(news)
+    people.post("boris", news)
 
     expect(anna.message(news)).to_be_in_viewport()
     expect(anna.page.get_by_test_id("message-list")).to_have_attribute("data-at-end", "true")
@@ -81,14 +80,14 @@ def test_message_is_sent_from_a_browser_that_can_keep_nothing(people: People) ->
 
 
 def test_members_and_bans_are_not_asked_for_at_each_message(people: People) -> None:
-    owner, boris = people.at_desk("anna"), people.at_desk("boris")
+    owner = people.at_desk("anna")
     expect(owner.page.get_by_test_id("member").first).to_be_visible()
     asked: list[str] = []
     owner.page.on("request", lambda request: asked.append(request.url))
 
     for number in range(5):
         text = said(f"news {number}")
-        boris.write(text)
+        people.post("boris", text)
         owner.sees_state(text, "stored")
 
     assert [url for url in asked if "/members" in url or "/bans" in url] == []
@@ -119,8 +118,7 @@ def test_link_to_a_message_leads_there_again_when_one_has_scrolled_away(people: 
     anna.write(text)
     anna.sees_state(text, "stored")
     seq = anna.message(text).get_attribute("data-seq")
-    for number in range(30):
-        anna.write(said(f"line {number} below it"))
+    people.post("anna", *(said(f"line {number} below it") for number in range(30)))
     link = f"{people.address}/#/general/{seq}"
     anna.write(f"See {link}")
 
@@ -192,7 +190,7 @@ def test_chosen_emoji_stands_in_the_text_and_writing_goes_on(people: People) -> 
 
 
 def test_room_that_was_open_before_shows_where_the_new_messages_begin(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna = people.at_desk("anna")
     anna.enter("general")
     room = said("elsewhere")
     anna.page.get_by_test_id("create-room").click()
@@ -200,8 +198,7 @@ def test_room_that_was_open_before_shows_where_the_new_messages_begin(people: Pe
     anna.page.get_by_test_id("create").click()
     expect(anna.page.get_by_test_id("room-title")).to_have_text(room)
     read, news = said("written while anna is elsewhere"), said("and one more")
-    boris.write(read)
-    boris.write(news)
+    people.post("boris", read, news)
     expect(anna.page.locator("[data-room-slug=general] [data-testid=unread]")).to_be_visible()
 
     anna.enter("general")

@@ -40,13 +40,11 @@ def look_elsewhere(person: Person) -> None:
 
 
 def test_reading_on_one_device_clears_the_number_on_the_other(people: People) -> None:
-    desk, laptop, boris = (people.at_desk(name) for name in ("anna", "anna", "boris"))
+    desk, laptop = people.at_desk("anna"), people.at_desk("anna")
     look_elsewhere(desk)
     look_elsewhere(laptop)
     news = [said("one"), said("two"), said("three")]
-    for text in news:
-        boris.write(text)
-        boris.sees_state(text, "stored")
+    people.post("boris", *news)
     for device in (desk, laptop):
         expect(badge(device)).to_have_attribute("data-count", "3")
 

@@ -85,23 +85,20 @@ def test_reply_under_way_is_kept_while_one_looks_into_another_room(people: Peopl
 
 
 def test_reader_who_was_further_up_is_there_again_after_another_room(people: People) -> None:
-    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    anna = people.at_desk("anna")
     other = new_room(anna)
     anna.enter("general")
     place = said("here I am")
-    boris.write(place)
-    last = ""
-    for number in range(40):
-        last = said(f"line {number} below it")
-        boris.write(last)
-    anna.sees(last)
+    below = [said(f"line {number} below it") for number in range(40)]
+    people.post("boris", place, *below)
+    anna.sees(below[-1])
     anna.message(place).evaluate("e => e.scrollIntoView({block: 'start'})")
     expect(anna.page.get_by_test_id("message-list")).to_have_attribute("data-at-end", "false")
     before = anna.message(place).bounding_box()
     assert before is not None
 
     anna.enter(other)
-    boris.write(said("news"))
+    people.post("boris", said("news"))
     anna.enter("general")
 
     expect(anna.message(place)).to_be_in_viewport()
