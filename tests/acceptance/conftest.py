@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from localstack.chromium import chromium
 from localstack.running_stack import RunningStack
+from tests.acceptance.desk import WIDE, Desk
 from tests.acceptance.people import PATIENCE_MS, People, SignedIn
 
 HERE = Path(__file__).parent
@@ -52,3 +54,30 @@ def people(
     people = People(browser, stack, signed_in)
     yield people
     people.leave(SHOTS, request.node.name)
+
+
+@pytest.fixture
+def desks(browser: Browser, stack: RunningStack, signed_in: SignedIn) -> Iterator[Any]:
+    """Makes desks, of the administrator but for those `anew`, at which nobody has signed in."""
+    made: list[Desk] = []
+
+    def desk(
+        viewport: Any = WIDE, scheme: Any = "light", locale: str = "en-GB", *, anew: bool = False
+    ) -> Desk:
+        context = browser.new_context(
+            viewport=viewport, color_scheme=scheme, locale=locale, accept_downloads=True
+        )
+        made.append(Desk(context, stack.address))
+        if anew:
+            return made[-1]
+        if "anna" in signed_in:
+            context.add_cookies(signed_in["anna"])
+        else:
+            made[-1].sign_in("anna", stack.accounts()["anna"])
+            signed_in["anna"] = context.cookies()
+        return made[-1]
+
+    yield desk
+    for one in made:
+        one.context.close()
+    assert [complaint for one in made for complaint in one.complaints] == []
