@@ -20,6 +20,8 @@ from localstack.ports import free_port
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
 COMMAND_SECONDS = 300.0
+# All of them serve the same files, which take seconds to compress.
+STATIC_ROOT = PROJECT / "var" / "static-of-tests"
 # Variables that name servers already running; this stack has servers of its own.
 NOT_INHERITED = (
     "DATABASE_URL",
@@ -61,7 +63,12 @@ class RunningStack:
 
     def start(self) -> None:
         """Start everything and return when people can chat."""
-        environment = _own_environment() | {"PORT": str(self.port), **self.settings}
+        environment = {
+            **_own_environment(),
+            "PORT": str(self.port),
+            "STATIC_ROOT": str(STATIC_ROOT),
+            **self.settings,
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
         self._terminal = self.output.open("ab")
         self._process = subprocess.Popen(

@@ -6,6 +6,7 @@ process for all three, because loading Django takes longer than the work when no
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -35,7 +36,10 @@ def main() -> None:
 
 
 def collect_static() -> None:
-    """Collect the static files only if one has changed: compressing them takes seconds."""
+    """Collect the static files only if one has changed: compressing them takes seconds.
+
+    Installations may share the folder.
+    """
     from django.conf import settings
     from django.contrib.staticfiles.finders import get_finders
     from django.core.management import call_command
@@ -45,11 +49,15 @@ def collect_static() -> None:
         for name, storage in finder.list([]):
             state = Path(storage.path(name)).stat()
             digest.update(f"{name} {state.st_size} {state.st_mtime_ns}\n".encode())
-    done = Path(settings.STATIC_ROOT) / ".collected"
-    if done.exists() and done.read_text() == digest.hexdigest():
-        return
-    call_command("collectstatic", interactive=False, verbosity=1)
-    done.write_text(digest.hexdigest())
+    folder = Path(settings.STATIC_ROOT)
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / ".collected"
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists() and done.read_text() == digest.hexdigest():
+            return
+        call_command("collectstatic", interactive=False, verbosity=1)
+        done.write_text(digest.hexdigest())
 
 
 def ensure_demo_accounts(path: Path) -> None:
