@@ -141,8 +141,7 @@ class People:
 
     def post(self, name: str, *texts: str, room: str = "general") -> None:
         """Somebody who has no window here enters a public room and writes; all of it is stored."""
-        seconds = PATIENCE_MS / 1_000
-        self._stack.shell(POST.format(name=name, room=room, texts=texts, seconds=seconds))
+        post(self._stack, name, *texts, room=room)
 
     def _arrive(
         self,
@@ -177,6 +176,12 @@ class People:
         for person in self._people:
             person.page.screenshot(path=shots / f"{test}-{person.name}.png")
             person.context.close()
+
+
+def post(stack: RunningStack, name: str, *texts: str, room: str = "general") -> None:
+    """See `People.post`."""
+    seconds = PATIENCE_MS / 1_000
+    stack.shell(POST.format(name=name, room=room, texts=texts, seconds=seconds))
 
 
 def told(page: Page) -> Locator:

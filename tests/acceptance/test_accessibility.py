@@ -13,7 +13,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from localstack.running_stack import RunningStack
 from tests.acceptance.axe import faults
 from tests.acceptance.desk import Desk
-from tests.acceptance.people import People, Person
+from tests.acceptance.people import People, Person, post
 from tests.acceptance.test_admin import MAKE_LETTERS, SCRIPT
 from tests.acceptance.test_analytics import ALL_DRAWN
 from tests.acceptance.test_conversation import said
@@ -312,11 +312,11 @@ run_actions(reports.report_message(reporter, message.room_id, message.seq, "spam
 """
 
 
-@pytest.fixture
-def something_in_the_admin(people: People, stack: RunningStack) -> None:
+@pytest.fixture(scope="module")
+def something_in_the_admin(stack: RunningStack) -> None:
     """A message with a report of it, and dead letters; what stands in them must never run."""
     text = f"{SCRIPT} {said('look at this')}"
-    people.post("boris", text)
+    post(stack, "boris", text)
     stack.shell(REPORT.format(text=text))
     stack.shell(MAKE_LETTERS.format(script=SCRIPT, key=uuid.uuid4().hex))
 

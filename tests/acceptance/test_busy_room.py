@@ -17,7 +17,7 @@ from localstack.running_stack import RunningStack
 from tests.acceptance.people import PATIENCE_MS, People
 
 MEMBERS = 1_000
-MESSAGES = 20_000
+MESSAGES = 5_000
 RATE = 50
 TEXT = "Does each of these keys show at once, however much is said here?"
 PAUSE_MS = 60.0
