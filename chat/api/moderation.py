@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from ninja import Router
 from ninja.params.functions import Path, Query
 
-from chat.accounts import people
 from chat.actions import moderation
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -36,7 +35,7 @@ from chat.events import Role
 from chat.models import AuditEntry
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID
-from chat.queries import access
+from chat.queries import access, people_search
 from chat.servers.postgres import in_database
 
 router = Router(tags=["moderation"], auth=MODERATING)
@@ -144,7 +143,7 @@ async def bans(
     await check_moderates(request.auth.user_id, room_id)
     check_text(after, "after", MAX_USERNAME)
     text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
-    return answer(await in_database(people.banned_from, room_id, after, limit, text))
+    return answer(await in_database(people_search.banned_from, room_id, after, limit, text))
 
 
 @router.post(

@@ -17,6 +17,7 @@ from chat.errors import ClientError
 from chat.models import Membership, User
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label
 from chat.protocol import MAX_ID
+from chat.queries import people_search
 from chat.servers.postgres import in_database
 
 router = Router(tags=["people"])
@@ -55,7 +56,7 @@ async def users(
         found = await in_database(people.by_ids, user_ids(ids))
         return answer(list(found.values()))
     text = check_label(q or "", "q", MAX_NAME_CHARACTERS, may_be_empty=True)
-    return answer(await in_database(people.search, text))
+    return answer(await in_database(people_search.search, text))
 
 
 def user_ids(text: str) -> list[int]:

@@ -10,7 +10,6 @@ from msgspec import structs
 from ninja import Router
 from ninja.params.functions import Header, Path, Query
 
-from chat.accounts import people
 from chat.actions import moderation, rooms
 from chat.actions.moderation import Options
 from chat.api import schemas
@@ -24,7 +23,7 @@ from chat.hints import to_hubs
 from chat.names.labels import MAX_NAME_CHARACTERS, check_label, check_text
 from chat.protocol import MAX_ID, RoomInfo, check_key
 from chat.protocol.text_forms import KEY
-from chat.queries import access, room_list
+from chat.queries import access, people_search, room_list
 from chat.servers import clocks
 from chat.servers.postgres import in_database
 
@@ -233,7 +232,7 @@ async def members(
     check_text(after, "after", MAX_USERNAME)
     text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
     among = None if ids is None else user_ids(ids)
-    return answer(await in_database(people.members_of, room_id, after, limit, text, among))
+    return answer(await in_database(people_search.members_of, room_id, after, limit, text, among))
 
 
 @router.post("/rooms/{room_id}/members", response={204: None, **ERRORS}, throttle=WRITES)

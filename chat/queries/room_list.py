@@ -17,7 +17,7 @@ from chat.accounts import people
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AbsentMute, Ban, Membership, ReadMarker, Room, RoomEvent, ShardCursor, User
 from chat.protocol import RoomInfo, UserInfo
-from chat.queries import recent_rooms, unread
+from chat.queries import people_search, recent_rooms, unread
 from chat.resilience.coalescing import Coalescer
 from chat.resilience.slices import Slices
 from chat.room_log import RoomState
@@ -265,9 +265,9 @@ def _not_shown(user_id: int) -> set[int]:
 
 def _find_further(user_id: int, text: str, offset: int, limit: int) -> list[int]:
     hidden = _hidden([user_id]).get(user_id, set())
-    peers = User.objects.filter(people.named(text), memberships__room_id=OuterRef("pk")).exclude(
-        pk=user_id
-    )
+    peers = User.objects.filter(
+        people_search.named(text), memberships__room_id=OuterRef("pk")
+    ).exclude(pk=user_id)
     named = Q(name__icontains=text) | Q(slug=text) | Q(kind=RoomKind.DIRECT) & Exists(peers)
     rooms = Room.objects.filter(pk__in=hidden)
     if text:

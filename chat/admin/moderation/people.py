@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat.accounts import notices, people
+from chat.accounts import notices
 from chat.admin.kit.base import AdminPasswordChangeForm
 from chat.admin.kit.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.kit.records import acting, note
@@ -22,6 +22,7 @@ from chat.admin.moderation.person_forms import UserChangeForm, UserCreationForm
 from chat.audit.permissions import LOOK_AT_PEOPLE, Act, check_subject
 from chat.errors import ClientError
 from chat.models import AuditEntry, User
+from chat.queries.people_search import named
 
 if TYPE_CHECKING:  # generic, and of one base, only for the type checker
     _AccountAdmin = UserAdmin[User]
@@ -99,7 +100,7 @@ class PersonAdmin(_AccountAdmin):
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
         """Searches as people do: all words, in any order; `@` begins a user name."""
-        return queryset.filter(people.named(search_term)), False
+        return queryset.filter(named(search_term)), False
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False  # their messages stay; deactivate them instead

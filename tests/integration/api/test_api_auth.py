@@ -19,12 +19,12 @@ from uuid_utils.compat import uuid7
 
 from chat import protocol
 from chat.accounts import tickets, tokens
-from chat.accounts.people import MemberInfo
 from chat.api import schemas
 from chat.api.routes import api as ninja_api
 from chat.models import ApiToken, Room, User
 from chat.queries import room_list, search
 from chat.queries.history import HistoryPage
+from chat.queries.people_search import MemberInfo
 from tests.support.chat_world import Api, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

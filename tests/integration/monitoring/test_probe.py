@@ -19,12 +19,11 @@ from asgiref.sync import sync_to_async
 
 from analytics.verification import is_counted
 from chat import room_log
-from chat.accounts import people
 from chat.metrics import catalogue as metrics
 from chat.models import ApiToken, Membership, Room
 from chat.monitoring import probe, probe_account
 from chat.monitoring.probe import Measured
-from chat.queries import room_list
+from chat.queries import people_search, room_list
 from localstack.ports import free_port
 from localstack.web_process import WebProcess
 from tests.integration.monitoring.test_metrics_worker import MeasuredWorker
@@ -167,7 +166,7 @@ async def test_nobody_sees_the_probe_or_its_room() -> None:
 
     room = await probe_account.ensure_room(user.pk)
     again = await probe_account.ensure_room(user.pk)
-    found = await sync_to_async(people.search)("probe")
+    found = await sync_to_async(people_search.search)("probe")
     rooms = await room_list.rooms_of(ann.pk)
     await room_log.close()
 
