@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from redis import Redis
 from redis.exceptions import RedisError
 
 from chat.servers import redis_bus
@@ -59,7 +60,7 @@ def begin(room: int, by: str) -> bool:
         return False
     begun = Verification(room=room, by=by, begun_at=datetime.now(UTC))
     try:
-        _save(begun)
+        _save(begun, client)
     except RedisError:
         client.delete(RUNNING_KEY)
         raise
@@ -88,8 +89,11 @@ def _run(begun: Verification) -> None:
         logger.exception("the verification of room %d did not end", begun.room)
         ended = msgspec.structs.replace(begun, state=FAILED, ended_at=datetime.now(UTC))
     try:
-        _save(ended)
-        redis_bus.blocking_client().delete(RUNNING_KEY)
+        # At once: whoever sees the answer may begin the next check.
+        with redis_bus.blocking_client().pipeline() as pipeline:
+            _save(ended, pipeline)
+            pipeline.delete(RUNNING_KEY)
+            pipeline.execute()
     except RedisError as error:
         logger.warning("a verification's answer is lost: %s", type(error).__name__)
 
@@ -125,10 +129,8 @@ def _ended(begun: Verification, state: str, **more: Any) -> Verification:
     return msgspec.structs.replace(begun, state=state, ended_at=datetime.now(UTC), **more)
 
 
-def _save(verification: Verification) -> None:
-    redis_bus.blocking_client().set(
-        _key(verification.room), msgspec.json.encode(verification), ex=KEPT_SECONDS
-    )
+def _save(verification: Verification, client: Redis) -> None:
+    client.set(_key(verification.room), msgspec.json.encode(verification), ex=KEPT_SECONDS)
 
 
 def _key(room: int) -> str:
