@@ -104,7 +104,7 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     from chat import hub as hubs
     from chat import room_log
     from chat.accounts import tokens
-    from chat.accounts.revocation import token_origin
+    from chat.accounts.revocation import token_grant
     from chat.accounts.socket_auth import Identity
     from chat.actions import rooms
     from chat.events import RoomKind
@@ -118,7 +118,7 @@ async def measure(messages: int, rounds: int) -> dict[str, list[float]]:
     room = await rooms.create_room(user.pk, "Bench", RoomKind.PRIVATE)
     transport = Transport()
     token, _ = await sync_to_async(tokens.issue)(user.pk, "bench")
-    identity = Identity(user.pk, token_origin(token.pk), "bench", "Bench", staff=False)
+    identity = Identity(user.pk, token_grant(token.pk), "bench", "Bench", staff=False)
     hub, socket = hubs.hub(), HubSocket(identity, transport, 10**12)
     hub.admit(socket)
     hub.enter(socket, await room_list.rooms_of(user.pk), {})

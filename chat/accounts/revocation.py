@@ -6,7 +6,7 @@ a password because it leaked would otherwise leave the intruder a key.
 The push over the bus closes sockets within moments. It may be lost, so `chat.accounts.socket_auth`
 also checks all sockets at least once a minute.
 
-An *origin* says what a connection was opened with: a session's key, or `token:<id>`.
+A *grant* says what a connection was opened with: a session's key, or `token:<id>`.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from chat.accounts import person_news
 from chat.hints import to_hubs
 from chat.models import ApiToken, User
 
-TOKEN_ORIGIN = "token:"  # noqa: S105 - says that it is one
+TOKEN_GRANT = "token:"  # noqa: S105 - says that it is one
 # A change in one of these ends every session, token and socket of the person.
 DECISIVE_FIELDS = frozenset({"password", "is_active", "sessions_ended_at"})
 
 
-def token_origin(token_id: int) -> str:
-    return f"{TOKEN_ORIGIN}{token_id}"
+def token_grant(token_id: int) -> str:
+    return f"{TOKEN_GRANT}{token_id}"
 
 
-def announce(user_id: int, origin: str | None) -> None:
-    """Tells every hub to close the person's sockets of `origin`, or all of them for None.
+def announce(user_id: int, grant: str | None) -> None:
+    """Tells every hub to close the person's sockets of `grant`, or all of them for None.
 
     Does so after the commit of the running transaction, if any. Best effort; may block for the
     bus's time-outs, so call it in threads only.
     """
-    message = {"type": "revoke", "user": user_id, "session": origin}
+    message = {"type": "revoke", "user": user_id, "session": grant}
     transaction.on_commit(lambda: to_hubs.publish_blocking(to_hubs.HUBS_GROUP, message))
 
 

@@ -20,7 +20,7 @@ from django.utils.crypto import constant_time_compare
 
 from chat.accounts import people, tickets, tokens
 from chat.accounts.origins import Headers, is_allowed_origin
-from chat.accounts.revocation import TOKEN_ORIGIN
+from chat.accounts.revocation import TOKEN_GRANT
 from chat.models import ApiToken, User
 from chat.protocol import SUBPROTOCOL, TICKET_SUBPROTOCOL_PREFIX, scopes
 from chat.protocol.scopes import Scope
@@ -36,12 +36,12 @@ MAX_SESSION_KEY = 40
 class Identity(msgspec.Struct, frozen=True):
     """Who is behind a connection.
 
-    `origin` is what it was opened with, a session's key or `token:<id>` (see
+    `grant` is what it was opened with, a session's key or `token:<id>` (see
     `chat.accounts.revocation`). `scopes` are those of the token; a session has them all.
     """
 
     user_id: int
-    origin: str
+    grant: str
     username: str
     name: str
     staff: bool
@@ -53,7 +53,7 @@ class Credential(NamedTuple):
     """What a connection was opened with: a session's key or a token; for tickets, also whose."""
 
     user_id: int | None
-    origin: str
+    grant: str
 
 
 class Found(NamedTuple):
@@ -90,13 +90,13 @@ async def _identify_by_ticket(offered: Collection[str]) -> Identity | None:
     [name] = offered
     ticket = await tickets.redeem(name.removeprefix(TICKET_SUBPROTOCOL_PREFIX))
     return (
-        None if ticket is None else await _identities.get(Credential(ticket.user_id, ticket.origin))
+        None if ticket is None else await _identities.get(Credential(ticket.user_id, ticket.grant))
     )
 
 
 async def _identify_all(credentials: Collection[Credential]) -> dict[Credential, Identity]:
     found = await in_database(_people_behind, set(credentials))
-    return {credential: _identity(one, credential.origin) for credential, one in found.items()}
+    return {credential: _identity(one, credential.grant) for credential, one in found.items()}
 
 
 _identities: Coalescer[Credential, Identity] = Coalescer(_identify_all, at_most=64, at_once=2)
@@ -112,10 +112,10 @@ def _session_key(headers: Headers) -> str | None:
     return key if key.isascii() and key.isalnum() and len(key) <= MAX_SESSION_KEY else None
 
 
-def _identity(found: Found, origin: str) -> Identity:
+def _identity(found: Found, grant: str) -> Identity:
     info = people.info(found.user)
     return Identity(
-        info.id, origin, info.username, info.name, info.staff, info.ambiguous, found.scopes
+        info.id, grant, info.username, info.name, info.staff, info.ambiguous, found.scopes
     )
 
 
@@ -128,47 +128,47 @@ async def revoked_identities(identities: Iterable[Identity]) -> set[Identity]:
 
 
 def _not_allowed(identities: set[Identity]) -> set[Identity]:
-    in_force = _people_behind({Credential(one.user_id, one.origin) for one in identities})
-    return {one for one in identities if Credential(one.user_id, one.origin) not in in_force}
+    in_force = _people_behind({Credential(one.user_id, one.grant) for one in identities})
+    return {one for one in identities if Credential(one.user_id, one.grant) not in in_force}
 
 
 def _people_behind(credentials: Collection[Credential]) -> dict[Credential, Found]:
     """The active person behind each credential in force; at most three queries for all."""
-    sessions = _sessions({one.origin for one in credentials if not _is_program(one)})
+    sessions = _sessions({one.grant for one in credentials if not _is_program(one)})
     claimed = {
-        credential: _signed_in(sessions.get(credential.origin, {}))
+        credential: _signed_in(sessions.get(credential.grant, {}))
         if credential.user_id is None
         else credential.user_id
         for credential in credentials
     }
     users = User.objects.filter(is_active=True).in_bulk(set(claimed.values()) - {None})
-    granted_to = _tokens({one.origin for one in credentials if _is_program(one)})
+    granted_to = _tokens({one.grant for one in credentials if _is_program(one)})
     found = {}
     for credential, user_id in claimed.items():
         user = None if user_id is None else users.get(user_id)
         if user is None:
             continue
         if _is_program(credential):
-            granted = granted_to.get((user.pk, credential.origin))
+            granted = granted_to.get((user.pk, credential.grant))
             if granted is not None and Scope.READ in granted:
                 found[credential] = Found(user, granted)
-        elif _is_in_force(sessions.get(credential.origin, {}), user):
+        elif _is_in_force(sessions.get(credential.grant, {}), user):
             found[credential] = Found(user, scopes.ALL)
     return found
 
 
 def _is_program(credential: Credential) -> bool:
-    return credential.origin.startswith(TOKEN_ORIGIN)
+    return credential.grant.startswith(TOKEN_GRANT)
 
 
-def _tokens(origins: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]:
-    """The tokens among `origins` that are in force: whose they are, and what they may do."""
-    if not origins:
+def _tokens(grants: Collection[str]) -> dict[tuple[int, str], frozenset[Scope]]:
+    """The tokens among `grants` that are in force: whose they are, and what they may do."""
+    if not grants:
         return {}
-    ids = {origin.removeprefix(TOKEN_ORIGIN) for origin in origins}
+    ids = {grant.removeprefix(TOKEN_GRANT) for grant in grants}
     valid = ApiToken.objects.filter(tokens.in_force(), pk__in=ids)
     return {
-        (user_id, f"{TOKEN_ORIGIN}{token_id}"): scopes.from_text(text)
+        (user_id, f"{TOKEN_GRANT}{token_id}"): scopes.from_text(text)
         for user_id, token_id, text in valid.values_list("user_id", "pk", "scopes")
     }
 

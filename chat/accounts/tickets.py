@@ -6,7 +6,7 @@ ticket that works once, within 30 s. The bus keeps only the ticket's digest.
 
 | Key on the bus | Type | Expiry | Meaning |
 |---|---|---|---|
-| `veche:ticket:<sha256>` | string | 30 s | a ticket: JSON [user id, origin] |
+| `veche:ticket:<sha256>` | string | 30 s | a ticket: JSON [user id, grant] |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Ticket(msgspec.Struct, frozen=True, array_like=True):
     """Who holds the ticket, and what they got it with (see `chat.accounts.revocation`)."""
 
     user_id: int
-    origin: str
+    grant: str
 
 
 _decoder = msgspec.json.Decoder(Ticket)
@@ -36,13 +36,13 @@ def _key(value: str) -> str:
     return f"veche:ticket:{hashlib.sha256(value.encode()).hexdigest()}"
 
 
-async def issue(user_id: int, origin: str) -> str:
+async def issue(user_id: int, grant: str) -> str:
     """A new ticket's text, made of characters that a subprotocol may contain.
 
     Raises: Unavailable when the bus is down.
     """
     value = secrets.token_urlsafe(32)
-    ticket = msgspec.json.encode(Ticket(user_id, origin))
+    ticket = msgspec.json.encode(Ticket(user_id, grant))
     pipe = redis_bus.client().pipeline(transaction=False)
     pipe.set(_key(value), ticket, ex=LIFETIME_SECONDS)
     await redis_bus.ask(pipe.execute)
@@ -52,7 +52,7 @@ async def issue(user_id: int, origin: str) -> str:
 async def redeem(value: str) -> Ticket | None:
     """The ticket with this text; None when it was used, is too old or never existed.
 
-    The caller must still check that its origin is in force, as for any connection.
+    The caller must still check that its grant is in force, as for any connection.
 
     Raises: Unavailable when the bus is down.
     """

@@ -141,5 +141,5 @@ def revoke_some(user_id: int, token_ids: Collection[int] | None = None) -> list[
         ended = list(rows.order_by("pk").values_list("pk", flat=True))
         ApiToken.objects.filter(pk__in=ended).update(revoked_at=timezone.now())
         for token_id in ended:
-            revocation.announce(user_id, revocation.token_origin(token_id))
+            revocation.announce(user_id, revocation.token_grant(token_id))
     return ended

@@ -30,15 +30,15 @@ from chat.servers.postgres import in_database
 
 @dataclass(frozen=True)
 class Caller:
-    """The person behind a request; for `origin` see `chat.accounts.revocation`."""
+    """The person behind a request; for `grant` see `chat.accounts.revocation`."""
 
     user_id: int
-    origin: str
+    grant: str
     scopes: frozenset[Scope] = scopes.ALL
 
     @property
     def by_token(self) -> bool:
-        return self.origin.startswith(revocation.TOKEN_ORIGIN)
+        return self.grant.startswith(revocation.TOKEN_GRANT)
 
 
 class SignedInRequest(HttpRequest):
@@ -86,8 +86,8 @@ class Token(HttpBearer):
             return None
         unpaid_requests.let_in(request, verified.user_id)
         check_scope(verified.scopes, self.needed_for(request.method))
-        origin = revocation.token_origin(verified.token_id)
-        return Caller(verified.user_id, origin, verified.scopes)
+        grant = revocation.token_grant(verified.token_id)
+        return Caller(verified.user_id, grant, verified.scopes)
 
 
 class Session(APIKeyCookie):

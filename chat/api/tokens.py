@@ -77,5 +77,5 @@ async def revoke(
 @router.post("/tickets", response={201: schemas.Ticket, **ERRORS}, throttle=TICKETS, auth=READING)
 async def ticket(request: SignedInRequest) -> HttpResponse:
     """A ticket that opens one WebSocket, within 30 s."""
-    value = await tickets.issue(request.auth.user_id, request.auth.origin)
+    value = await tickets.issue(request.auth.user_id, request.auth.grant)
     return answer({"ticket": value, "expires_in": tickets.LIFETIME_SECONDS}, 201)

@@ -391,9 +391,9 @@ class Hub:
                 if socket.user_id != user_id:
                     socket.send_text(text)
 
-    def _on_revoke(self, user_id: int, origin: str | None) -> None:
+    def _on_revoke(self, user_id: int, grant: str | None) -> None:
         for socket in self.sockets_of(user_id):
-            if origin is None or socket.identity.origin == origin:
+            if grant is None or socket.identity.grant == grant:
                 self.close(socket, CloseCode.REVOKED)
 
     def _on_report(self, user_id: int, report: int, state: str) -> None:

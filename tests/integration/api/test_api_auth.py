@@ -207,7 +207,7 @@ async def test_ticket_works_once_and_says_what_it_was_got_with(bus_redis: redis.
     assert await tickets.redeem(value) is None
     session = await tickets.redeem(by_session.body["ticket"])
     assert session is not None
-    assert len(session.origin) == 32
+    assert len(session.grant) == 32
     for forged in ("", "x", "x" * 10_000, value.swapcase()):
         assert await tickets.redeem(forged) is None
 

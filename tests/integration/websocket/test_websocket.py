@@ -454,7 +454,7 @@ async def test_sender_learns_that_the_message_is_stored(server: WebProcess) -> N
 async def test_program_connects_once_with_a_ticket_and_without_origin(server: WebProcess) -> None:
     anna, _, _ = await two_people()
     token = await sync_to_async(anna.api_tokens.create)(name="bot", prefix="x", digest="y")
-    ticket = await tickets.issue(anna.pk, revocation.token_origin(token.pk))
+    ticket = await tickets.issue(anna.pk, revocation.token_grant(token.pk))
     offer = ("veche.v1", f"ticket.{ticket}")
 
     async with await ChatClient.open(server, origin=None, subprotocols=offer) as program:

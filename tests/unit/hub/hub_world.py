@@ -239,11 +239,11 @@ class World:
         self.hub.presence = PresenceWithoutBus(self.hub)
 
     def connect(
-        self, user_id: int = 1, *, unseen_bytes: int = 1_000_000, origin: str = "session"
+        self, user_id: int = 1, *, unseen_bytes: int = 1_000_000, grant: str = "session"
     ) -> tuple[HubSocket, Wire]:
         """A connection that has not said hello."""
         wire = Wire()
-        identity = Identity(user_id, origin, f"user{user_id}", f"User {user_id}", False)
+        identity = Identity(user_id, grant, f"user{user_id}", f"User {user_id}", False)
         socket = HubSocket(identity, wire, unseen_bytes)
         assert self.hub.admit(socket)
         return socket, wire

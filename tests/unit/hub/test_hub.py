@@ -599,9 +599,9 @@ async def test_rooms_nobody_here_is_in_cost_nothing(timed: World) -> None:
 
 
 async def test_revoked_session_is_closed_and_others_of_the_person_stay(timed: World) -> None:
-    _, revoked = timed.enter(origin="one")
-    _, kept = timed.enter(origin="two")
-    _, other = timed.enter(user_id=2, origin="one")
+    _, revoked = timed.enter(grant="one")
+    _, kept = timed.enter(grant="two")
+    _, other = timed.enter(user_id=2, grant="one")
 
     timed.hub.on_message({"type": "revoke", "user": 1, "session": "one"})
 
@@ -609,7 +609,7 @@ async def test_revoked_session_is_closed_and_others_of_the_person_stay(timed: Wo
 
 
 async def test_revoked_person_is_closed_everywhere(timed: World) -> None:
-    wires = [timed.enter(origin=origin)[1] for origin in ("one", "two", "token:3")]
+    wires = [timed.enter(grant=grant)[1] for grant in ("one", "two", "token:3")]
 
     timed.hub.on_message({"type": "revoke", "user": 1, "session": None})
     timed.hint(timed.rooms.post())
