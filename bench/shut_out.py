@@ -88,7 +88,7 @@ async def shut_out(people_and_rooms: list[Any], clients: list[ChatClient], how: 
     """Seconds for each person, from the call to its effect on their connection."""
     from bench.people import new_key
     from chat.actions import moderation, people
-    from chat.actions.moderation import Options
+    from chat.actions.recorded_act import Options
     from chat.audit.entries import Actor, Channel
     from chat.models import User
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from chat import events, room_log
 from chat.actions import moderation
+from chat.actions.recorded_act import Options
 from chat.audit.entries import Actor, Channel
 from chat.broken_rules import Rule
 from chat.errors import ClientError
@@ -74,7 +75,7 @@ async def delete_message(
         await access.as_member(actor_id, room)  # a stranger learns nothing, not even from a refusal
         raise ClientError("forbidden", "This token lacks the scope moderate.")
     by = Actor(user_id=actor_id, channel=Channel.SOCKET, address=address)
-    outcome = await moderation.delete_message(by, room, target, moderation.Options(key=key))
+    outcome = await moderation.delete_message(by, room, target, Options(key=key))
     if outcome.seq is None:  # it was deleted already
         raise refused("deleted")
     event = outcome.event

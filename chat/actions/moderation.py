@@ -6,9 +6,9 @@ that logs the event. Staff act from outside: their right is checked here and the
 
 Common to all functions: `by` says who acts and through which channel. `reason` goes into the audit
 log only, because the room's log reaches everybody in the room and the event bus. It is required for
-acts that take something away from somebody (`TAKES_AWAY`), and in the admin for all acts. With the
-same `key` (UUIDv7), a repeat returns the first outcome. `report` and `batch` name what the act
-belongs to.
+acts that take something away from somebody (`recorded_act.TAKES_AWAY`), and in the admin for all
+acts. With the same `key` (UUIDv7), a repeat returns the first outcome. `report` and `batch` name
+what the act belongs to.
 
 They raise ClientError when they refuse (`not_found` where the actor must not know the room), and
 Unavailable when the log or PostgreSQL is down. The same call with the same key may then be made
@@ -17,24 +17,17 @@ again; `chat.actions.audit_outcomes` finds out whether the event was logged.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
-
-import msgspec
-from uuid_utils.compat import uuid7
 
 from chat import room_log
-from chat.actions import audit_outcomes, ownership
+from chat.actions import ownership
+from chat.actions.recorded_act import NO_OPTIONS, Options, Outcome, Values, carry_out, is_repeat
 from chat.audit import entries as audit
-from chat.audit.entries import Actor, Channel, NewEntry, Result, Target
+from chat.audit.entries import Actor
 from chat.audit.permissions import Act, check_staff, check_subject, role_may
 from chat.broken_rules import Rule
-from chat.errors import ClientError, RefusalReason, Unavailable
+from chat.errors import ClientError, RefusalReason
 from chat.events import (
-    EventData,
     EventType,
     MemberJoined,
     MemberMuted,
@@ -43,56 +36,17 @@ from chat.events import (
     MessageTarget,
     Role,
     RoomArchived,
-    RoomEvent,
     RoomKind,
     RoomUpdated,
 )
-from chat.models import AbsentMute, AuditEntry, AuditOutcome, Ban, Membership, Message, Room, User
-from chat.protocol import KeyAge, check_key
+from chat.models import AbsentMute, AuditEntry, Ban, Membership, Message, Room, User
 from chat.queries import access
-from chat.resilience.crash_points import crash_point
-from chat.room_log import NewEvent
-from chat.room_log.appender import Unchanged
-from chat.room_log.codec import REFUSALS
 from chat.room_log.targets import author_of
 from chat.servers import clocks
 from chat.servers.postgres import in_database
 
-logger = logging.getLogger(__name__)
-
 MAX_MUTE_SECONDS = 366 * 24 * 3600
 MAX_SLOW_MODE_SECONDS = 6 * 3600
-
-# These acts need a reason. The socket's `delete` frame has no field for one.
-TAKES_AWAY = frozenset({Act.MESSAGE_DELETE, Act.MEMBER_MUTE, Act.MEMBER_REMOVE, Act.MEMBER_BAN})
-
-Values = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How an act ended: `seq` is the place of its event, `detail` the code of a refusal.
-
-    `event` is set if this call appended it; a repeat knows only the event's place.
-    """
-
-    entry: int
-    result: Result
-    seq: int | None = None
-    event: RoomEvent | None = field(default=None, compare=False)
-    detail: str = ""
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What every act takes besides its target; see the module docstring."""
-
-    reason: str = ""
-    key: str | None = None
-    report: int | None = None
-    batch: str | None = None
-
-
-NO_OPTIONS = Options()
 
 
 async def delete_message(
@@ -100,7 +54,7 @@ async def delete_message(
 ) -> Outcome:
     """Hides a message; its text stays in the event log."""
     author = await _author(by, Act.MESSAGE_DELETE, room_id, seq)
-    return await _act(
+    return await carry_out(
         by,
         Act.MESSAGE_DELETE,
         audit.message_target(room_id, seq, author or None),
@@ -122,7 +76,7 @@ async def restore_message(
     """
     author = await _author(by, Act.MESSAGE_RESTORE, room_id, seq)
     before = await in_database(_message_state, room_id, seq)
-    earlier = await _earlier(by, options)
+    earlier = await is_repeat(by, options)
     if not earlier and author == by.user_id:
         raise ClientError("forbidden", "Nobody restores their own message.")
     if not earlier and not before["deleted"]:
@@ -134,7 +88,7 @@ async def restore_message(
         )
     if not earlier and before["deleted_by"] in (None, author):
         raise ClientError("forbidden", "Its author deleted this message.")
-    return await _act(
+    return await carry_out(
         by,
         Act.MESSAGE_RESTORE,
         audit.message_target(room_id, seq, author or None),
@@ -155,7 +109,7 @@ async def mute_member(
     """
     until = check_mute(seconds)
     before = await _member(by, Act.MEMBER_MUTE, room_id, user_id)
-    return await _act(
+    return await carry_out(
         by,
         Act.MEMBER_MUTE,
         audit.member_target(room_id, user_id),
@@ -174,7 +128,7 @@ async def unmute_member(
 ) -> Outcome:
     """Lets a muted member write again."""
     before = await _member(by, Act.MEMBER_UNMUTE, room_id, user_id)
-    return await _act(
+    return await carry_out(
         by,
         Act.MEMBER_UNMUTE,
         audit.member_target(room_id, user_id),
@@ -194,7 +148,7 @@ async def remove_member(
     When staff remove the only owner, the next in line is made owner first (`ownership`).
     """
     before = await _member(by, Act.MEMBER_REMOVE, room_id, user_id, for_good=True)
-    return await _act(
+    return await carry_out(
         by,
         Act.MEMBER_REMOVE,
         audit.member_target(room_id, user_id),
@@ -211,7 +165,7 @@ async def ban_member(
 ) -> Outcome:
     """Keeps somebody out of a room until the ban is lifted; removes them if they are a member."""
     before = await _member(by, Act.MEMBER_BAN, room_id, user_id, for_good=True)
-    return await _act(
+    return await carry_out(
         by,
         Act.MEMBER_BAN,
         audit.member_target(room_id, user_id),
@@ -228,7 +182,7 @@ async def unban_member(
 ) -> Outcome:
     """Lifts a ban: the person may enter the room again, but is not brought in."""
     before = await _member(by, Act.MEMBER_UNBAN, room_id, user_id, for_good=True)
-    return await _act(
+    return await carry_out(
         by,
         Act.MEMBER_UNBAN,
         audit.member_target(room_id, user_id),
@@ -247,14 +201,14 @@ async def set_role(
 
     Refused as `forbidden` for the last owner, who must name another one first.
     """
-    if role != Role.OWNER and not await _earlier(by, options):
+    if role != Role.OWNER and not await is_repeat(by, options):
         await ownership.check_owner_stays(room_id, user_id)
     before = await _member(
         by, Act.MEMBER_ROLE, room_id, user_id, for_good=True, may_be_oneself=True
     )
     if before["role"] is None:
         raise ClientError("not_found", "There is no such member.")
-    return await _act(
+    return await carry_out(
         by,
         Act.MEMBER_ROLE,
         audit.member_target(room_id, user_id),
@@ -276,7 +230,7 @@ async def set_slow_mode(
     if not 0 <= seconds <= MAX_SLOW_MODE_SECONDS:
         raise ClientError("bad_request", f"Slow mode: 0 to {MAX_SLOW_MODE_SECONDS:,} seconds.")
     room = await _room(by, Act.ROOM_SLOW_MODE, room_id, not_direct=True)
-    return await _act(
+    return await carry_out(
         by,
         Act.ROOM_SLOW_MODE,
         audit.room_target(room_id),
@@ -294,7 +248,7 @@ async def archive_room(
     """Closes a room to writing, or opens it again. Its history stays readable."""
     act = Act.ROOM_ARCHIVE if archived else Act.ROOM_UNARCHIVE
     room = await _room(by, act, room_id, not_direct=True)
-    return await _act(
+    return await carry_out(
         by,
         act,
         audit.room_target(room_id),
@@ -406,111 +360,7 @@ def _message_state(room_id: int, seq: int) -> Values:
     return {"deleted": deleted_at is not None, "deleted_by": deleted_by}
 
 
-async def _earlier(by: Actor, options: Options) -> bool:
-    """Whether this is a repeat, which must not be refused because of its own effect."""
-    if options.key is None:
-        return False
-    return await in_database(AuditEntry.objects.filter(actor_id=by.user_id, key=options.key).exists)
-
-
-# The act itself
-
-
-async def _act(
-    by: Actor,
-    act: Act,
-    target: Target,
-    options: Options,
-    *,
-    before: Values,
-    after: Values,
-    kind: EventType,
-    data: Callable[[AuditEntry], EventData],
-) -> Outcome:
-    """Writes the entry, appends the event, writes the outcome.
-
-    `data` derives the event's data from the entry, so that a repeat derives the same.
-    """
-    reason = audit.check_reason(options.reason, needed=_needs_reason(by, act, target))
-    key = str(uuid7()) if options.key is None else options.key
-    is_old = check_key(key, clocks.LOG.now()) is KeyAge.OLD
-    if is_old and not await _earlier(by, options):
-        # The log has forgotten a key this old, so nothing could tell whether the act was done.
-        raise ClientError(
-            "bad_request",
-            "This page is too old. Open it again.",
-            reason=RefusalReason.PAGE_TOO_OLD,
-            rule=Rule.KEY_OF_AN_ACT_IS_RECENT,
-        )
-    new = NewEntry(
-        by=by,
-        action=act,
-        target=target,
-        reason=reason,
-        before=before,
-        after=after,
-        key=key,
-        report=options.report,
-        batch=options.batch,
-    )
-    entry, outcome, _ = await in_database(audit.begin, new)
-    if outcome is not None:
-        return outcome_of(outcome)
-    if is_old and (seq := await in_database(audit_outcomes.find_place, entry)) is not None:
-        return await _settle(entry.pk, Result.DONE, seq=seq)
-    crash_point("moderation.before_append")
-    assert target.room is not None
-    if by.staff and act in (Act.MEMBER_REMOVE, Act.MEMBER_BAN):
-        assert target.user is not None
-        await ownership.hand_over(target.room, target.user)
-    event = NewEvent(
-        room=target.room,
-        type=kind,
-        data=data(entry),
-        actor=by.user_id,
-        key=key,
-        trusted=by.staff,
-    )
-    try:
-        appended = await room_log.append(event)
-    except Unchanged:
-        return await _settle(entry.pk, Result.UNCHANGED)
-    except Unavailable:
-        raise  # nobody knows whether it was logged: see `chat.actions.audit_outcomes`
-    except ClientError as refused:
-        await _settle(entry.pk, Result.REFUSED, detail=refused.code)
-        raise
-    crash_point("moderation.after_append")
-    settled = await _settle(entry.pk, Result.DONE, seq=appended.event.seq)
-    return replace(settled, event=appended.event)
-
-
 def _was(entry: AuditEntry) -> Role | None:
     """The member's role before the act."""
     role = (entry.before or {})["role"]
     return None if role is None else Role(role)
-
-
-def _needs_reason(by: Actor, act: Act, target: Target) -> bool:
-    takes_away = act in TAKES_AWAY and target.user != by.user_id
-    return by.channel == Channel.ADMIN or (takes_away and by.channel != Channel.SOCKET)
-
-
-async def _settle(
-    entry: int, result: Result, *, seq: int | None = None, detail: str = ""
-) -> Outcome:
-    try:
-        await in_database(audit.settle, entry, result, seq=seq, detail=detail)
-    except Unavailable:
-        # The act is done and its entry is written; the outcome is found later by the event's key.
-        logger.warning("audit entry %s gets its outcome later", entry)
-    return Outcome(entry=entry, result=result, seq=seq, detail=detail)
-
-
-def outcome_of(row: AuditOutcome) -> Outcome:
-    """The outcome in a row written earlier; a refusal is raised again."""
-    if row.result == Result.REFUSED:
-        raise ClientError(row.detail, REFUSALS.get(row.detail, "This was refused."))
-    if row.result == Result.NOT_DONE:
-        raise ClientError("key_conflict", "This was given up and not done. Ask for it anew.")
-    return Outcome(entry=row.pk, result=Result(row.result), seq=row.seq, detail=row.detail)

@@ -23,7 +23,8 @@ from uuid_utils.compat import uuid7
 
 from chat import room_log
 from chat.actions import ownership, rooms
-from chat.actions.moderation import NO_OPTIONS, Options, Outcome, check_mute, outcome_of
+from chat.actions.moderation import check_mute
+from chat.actions.recorded_act import NO_OPTIONS, Options, Outcome, outcome_of
 from chat.audit import entries as audit
 from chat.audit.entries import Actor, Begun, Channel, NewEntry, Result
 from chat.audit.permissions import Act, check_staff, check_subject

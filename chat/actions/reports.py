@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat.actions import moderation, people
-from chat.actions.moderation import Options, Outcome, Values
+from chat.actions.recorded_act import NO_OPTIONS, Options, Outcome, Values
 from chat.audit import entries as audit
 from chat.audit.entries import Actor, Channel, NewEntry
 from chat.audit.permissions import Act, check_staff, role_may, staff_may
@@ -169,7 +169,7 @@ async def resolve(
     *,
     seconds: int | None = None,
     answer: str = "",
-    options: Options = moderation.NO_OPTIONS,
+    options: Options = NO_OPTIONS,
 ) -> tuple[list[Report], Outcome]:
     """Does one of `RESOLVING` to the message or its author, and closes the report with it.
 

@@ -9,7 +9,7 @@ from ninja import Router
 from ninja.params.functions import Path, Query
 
 from chat.actions import moderation
-from chat.actions.moderation import Options
+from chat.actions.recorded_act import Options
 from chat.api import schemas
 from chat.api.answers import answer, nothing
 from chat.api.forms import NamePart, breaks

@@ -162,6 +162,7 @@ class Worker:
     async def _moderate(self, said: list[Said]) -> None:
         """The owner deletes other people's messages, on record."""
         from chat.actions import moderation
+        from chat.actions.recorded_act import Options
         from chat.audit.entries import Actor, Channel
 
         for one in said:
@@ -170,7 +171,7 @@ class Worker:
                 Actor(user_id=one.actor, channel=Channel.API),
                 one.room,
                 self.journal.acknowledged[one.target],
-                moderation.Options(reason="Spam", key=one.key),
+                Options(reason="Spam", key=one.key),
             )
             assert outcome.seq is not None
             self.journal.acknowledge(one.key, outcome.seq)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 
 from chat.actions import moderation, rooms
-from chat.actions.moderation import Options
+from chat.actions.recorded_act import Options
 from chat.events import Role, RoomKind, shard_of
 from chat.models import AuditEntry, Room, User
 from chat.persistence import drain

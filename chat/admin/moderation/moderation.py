@@ -24,8 +24,8 @@ from django.utils.translation import gettext_lazy
 from uuid_utils.compat import uuid7
 
 from chat.actions import moderation, people
-from chat.actions.moderation import Options, Outcome
 from chat.actions.preview import TargetIds
+from chat.actions.recorded_act import Options, Outcome
 from chat.actions.rooms import derived_key
 from chat.admin.kit.guards import act, reason_of, render
 from chat.admin.kit.records import by

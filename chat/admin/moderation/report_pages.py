@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from chat.actions import reports as report_actions
-from chat.actions.moderation import Options
+from chat.actions.recorded_act import Options
 from chat.admin.kit.guards import act, page, person, reason_of, render
 from chat.admin.kit.keyset_paging import read_page, shown_count
 from chat.admin.kit.records import REASON_CHARACTERS, by

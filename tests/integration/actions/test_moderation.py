@@ -20,7 +20,7 @@ from django.utils import timezone
 from chat import room_log
 from chat.accounts import tokens
 from chat.actions import audit_outcomes, messages, moderation, people, preview, rooms
-from chat.actions.moderation import Options, Outcome
+from chat.actions.recorded_act import Options, Outcome
 from chat.audit import entries as audit
 from chat.audit.entries import Actor, NewEntry, Result
 from chat.audit.permissions import Act, staff_may
@@ -382,7 +382,7 @@ async def test_ban_that_is_sent_again_is_the_same_ban_although_the_member_is_gon
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = await make_world(RoomKind.PUBLIC)
-    options = moderation.Options(reason="spam", key=new_key())
+    options = Options(reason="spam", key=new_key())
 
     def away(*args: Any, **values: Any) -> None:
         raise Unavailable("PostgreSQL is away.")

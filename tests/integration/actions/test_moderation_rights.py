@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chat.actions import messages, moderation, people, reports, rooms
-from chat.actions.moderation import Options
+from chat.actions.recorded_act import Options
 from chat.audit import permissions
 from chat.audit.entries import Actor
 from chat.audit.permissions import GROUPS, IN_ROOM, STAFF, Act

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chat.accounts import tokens
 from chat.actions import messages, moderation, reports, rooms
-from chat.actions.moderation import Options, Outcome
+from chat.actions.recorded_act import Options, Outcome
 from chat.api.requests import REPORTS
 from chat.audit.permissions import Act
 from chat.errors import Unavailable

@@ -13,6 +13,7 @@ from django.test import AsyncClient
 from uuid_utils.compat import uuid7
 
 from chat.actions import moderation, rooms
+from chat.actions.recorded_act import Options
 from chat.events import RoomKind
 from chat.models import User
 from chat.queries import search
@@ -481,7 +482,7 @@ async def test_public_room_is_found_by_its_address() -> None:
     assert (await Api(boris).get(f"rooms/public?slug={hidden['slug']}")).body == []
     assert (await Api(boris).get("rooms/public?slug=")).body == []
     assert (await Api(boris).get("rooms/public?slug=%00")).status == 400
-    await moderation.ban_member(by(anna), room["id"], boris.pk, moderation.Options(reason="Spam"))
+    await moderation.ban_member(by(anna), room["id"], boris.pk, Options(reason="Spam"))
     await store(room["id"])
     assert (await Api(boris).get(f"rooms/public?slug={room['slug']}")).body == []
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from uuid_utils import uuid7
 
 from chat.actions import moderation
-from chat.actions.moderation import Options
+from chat.actions.recorded_act import Options
 from chat.models import Message
 from chat.queries import search
 from chat.queries.message_search import matching, without_order_of_time
