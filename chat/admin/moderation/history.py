@@ -31,7 +31,7 @@ from chat.admin.moderation.history_filter import (
     recorded,
 )
 from chat.admin.moderation.marked_words import marked
-from chat.admin.moderation.moderation import choices_for
+from chat.admin.moderation.offered_acts import choices_for
 from chat.audit.permissions import Act
 from chat.models import (
     AuditEntry,

@@ -17,7 +17,7 @@ from chat.accounts import notices
 from chat.admin.kit.base import AdminPasswordChangeForm
 from chat.admin.kit.read_only import EstimatingPaginator, OnlyOfferedLookups
 from chat.admin.kit.records import acting, note
-from chat.admin.moderation.moderation import choices_for
+from chat.admin.moderation.offered_acts import choices_for
 from chat.admin.moderation.person_forms import UserChangeForm, UserCreationForm
 from chat.audit.permissions import LOOK_AT_PEOPLE, Act, check_subject
 from chat.errors import ClientError

@@ -22,9 +22,10 @@ from chat.admin.kit.guards import act, page, person, reason_of, render
 from chat.admin.kit.keyset_paging import read_page, shown_count
 from chat.admin.kit.records import REASON_CHARACTERS, by
 from chat.admin.kit.room_lookup import is_id
+from chat.admin.moderation.act_page import refusal_text
 from chat.admin.moderation.history import around
 from chat.admin.moderation.history_filter import may_read, recorded
-from chat.admin.moderation.moderation import ACTS, MUTES, refusal_text
+from chat.admin.moderation.offered_acts import ACTS, MUTES
 from chat.audit.permissions import STAFF, Act
 from chat.errors import ClientError
 from chat.models import AuditEntry, Message, Report

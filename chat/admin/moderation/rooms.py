@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.admin.kit.read_only import ReadOnly
 from chat.admin.moderation.history_filter import may_read
-from chat.admin.moderation.moderation import choices_for
+from chat.admin.moderation.offered_acts import choices_for
 from chat.audit.permissions import LOOK_AT_ROOMS, STAFF, Act
 from chat.models import AuditEntry, Room
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from django.http import HttpResponseBase
 
 from chat.admin.delivery import dead_letter_pages, delivery
-from chat.admin.moderation import history, moderation, person_sessions, report_pages
+from chat.admin.moderation import act_page, history, person_sessions, report_pages
 from chat.admin.oversight import audit_pages
 
 View = Callable[..., HttpResponseBase]
 
 # Path, view, name. Of two paths that begin alike, the longer comes first.
 ROUTES: tuple[tuple[str, View, str], ...] = (
-    ("act/", moderation.moderate, "act"),
+    ("act/", act_page.moderate, "act"),
     ("history/", history.history, "history"),
     ("history/export/", history.history_export, "history_export"),
     ("history/export/start/", history.history_export_start, "history_export_start"),
