@@ -78,16 +78,16 @@ async def restore_message(
     before = await in_database(_message_state, room_id, seq)
     earlier = await is_repeat(by, options)
     if not earlier and author == by.user_id:
-        raise ClientError("forbidden", "Nobody restores their own message.")
+        raise ClientError("forbidden", "You cannot restore your own message.")
     if not earlier and not before["deleted"]:
         raise ClientError(
             "bad_request",
-            "This message is not deleted, or not stored yet.",
+            "This message is not deleted, or its deletion is not stored yet.",
             reason=RefusalReason.NOT_DELETED,
             rule=Rule.IS_DELETED,
         )
     if not earlier and before["deleted_by"] in (None, author):
-        raise ClientError("forbidden", "Its author deleted this message.")
+        raise ClientError("forbidden", "The author deleted this message.")
     return await carry_out(
         by,
         Act.MESSAGE_RESTORE,
@@ -286,7 +286,9 @@ async def _room(by: Actor, act: Act, room_id: int, *, not_direct: bool = False) 
         room = seen.room
     if not_direct and room.kind == RoomKind.DIRECT:
         raise ClientError(
-            "bad_request", "A direct conversation has two people for good.", rule=Rule.NOT_DIRECT
+            "bad_request",
+            "A direct conversation always has the same two people.",
+            rule=Rule.NOT_DIRECT,
         )
     return room
 
@@ -314,7 +316,7 @@ async def _member(
     """
     await _room(by, act, room_id, not_direct=for_good)
     if by.user_id == user_id and not (may_be_oneself and not by.staff):
-        raise ClientError("forbidden", "Nobody may do this to themselves.")
+        raise ClientError("forbidden", "You cannot do this to yourself.")
     before = await in_database(_member_state, by, room_id, user_id)
     role = (await room_log.roles(user_id, [room_id])).get(room_id)
     return before | {"role": None if role is None else str(role)}

@@ -105,7 +105,7 @@ async def pass_on_rooms_of(user_id: int) -> None:
     try:
         await fill_vacancies(await in_database(_owned, user_id))
     except Unavailable:
-        logger.warning("Rooms of user %s get their owners later", user_id)
+        logger.warning("rooms of user %s will get new owners later", user_id)
 
 
 async def fill_vacancies(rooms: Sequence[int] | None = None) -> int:

@@ -127,7 +127,9 @@ def _change(by: Actor, act: Act, user_id: int, options: Options, after: dict[str
         try:
             restrictions.tell(user_id)
         except RedisError:
-            logger.warning("The log is told of restrictions later (audit entry %s)", begun.entry.pk)
+            logger.warning(
+                "the log will be told of the restrictions later (audit entry %s)", begun.entry.pk
+            )
     return begun
 
 

@@ -71,7 +71,7 @@ async def report_message(
         raise ClientError("not_found", "There is no such message.")
     if author == reporter_id:
         raise ClientError(
-            "bad_request", "This message is your own: delete it.", rule=Rule.NOT_ONES_OWN
+            "bad_request", "This is your own message: delete it instead.", rule=Rule.NOT_ONES_OWN
         )
     report, is_new = await in_database(
         _insert, reporter_id, room_id, seq, author or None, category, note
@@ -98,7 +98,7 @@ def _insert(
         wait = (times[len(times) - REPORTS_PER_DAY] + DAY - now).total_seconds()
         raise ClientError(
             "rate_limited",
-            "You have reported enough for today.",
+            "You have reached the limit of reports for today.",
             max(1.0, wait),
             reason=RefusalReason.ENOUGH_REPORTS,
         )
@@ -184,7 +184,7 @@ async def resolve(
     if act not in RESOLVING:
         raise ClientError("bad_request", f"Action: one of {', '.join(RESOLVING)}.")
     if (seconds is not None) != (act in TAKES_SECONDS):
-        raise ClientError("bad_request", "Seconds belong to a mute, and to nothing else.")
+        raise ClientError("bad_request", "Only a mute takes seconds.")
     if report.state not in Report.WAITING:
         raise _closed()
     text = _answer(answer)
@@ -297,7 +297,9 @@ def _check_free(by: Actor, reports: list[Report], now: datetime) -> None:
             continue
         wait = (report.assigned_at + CLAIM - now).total_seconds()
         if wait > 0:
-            raise ClientError("rate_limited", "Somebody else is at this report just now.", wait)
+            raise ClientError(
+                "rate_limited", "Somebody else is working on this report right now.", wait
+            )
 
 
 def _close(

@@ -58,7 +58,9 @@ async def create_room(
     """A new room owned by the actor; for a key used before, the room made then."""
     name, topic = check_room_name(name), check_topic(topic)
     if kind == RoomKind.DIRECT:
-        raise ClientError("bad_request", "A direct conversation is opened with a person.")
+        raise ClientError(
+            "bad_request", "A direct conversation is opened with a person, not made as a room."
+        )
     if key is None:
         key = str(uuid7())
     else:
@@ -79,7 +81,7 @@ async def open_direct(actor_id: int, other_id: int) -> Room:
     """The direct conversation of two people; made if they have none."""
     if actor_id == other_id:
         raise ClientError(
-            "bad_request", "A direct conversation needs somebody else.", rule=Rule.SOMEBODY_ELSE
+            "bad_request", "A direct conversation needs another person.", rule=Rule.SOMEBODY_ELSE
         )
     if not await in_database(people.is_active, other_id):
         raise ClientError("not_found", "There is no such person.")

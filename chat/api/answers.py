@@ -132,7 +132,7 @@ def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
 def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     # %r, because a path may contain line breaks.
     logger.warning("%s %r: %s", request.method, request.path, type(error).__name__)
-    return problem(503, "unavailable", "A part of the server is away.", RETRY_AFTER_SECONDS)
+    return problem(503, "unavailable", "A part of the server is unreachable.", RETRY_AFTER_SECONDS)
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
@@ -175,4 +175,6 @@ def absent(request: HttpRequest, error: Exception | None = None) -> HttpResponse
 
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
     logger.error("%s %r failed", request.method, request.path, exc_info=error)
-    return problem(500, "server_error", "The server made a mistake, which is in its log.")
+    return problem(
+        500, "server_error", "Something went wrong on the server; its log has the details."
+    )

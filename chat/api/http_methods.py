@@ -26,7 +26,7 @@ def http_methods(
         if response.status_code != 405:
             return response
         allowed = {one.strip() for one in response.headers["Allow"].split(",")}
-        refused = problem(405, "bad_request", "This address does not have that method.")
+        refused = problem(405, "bad_request", "This address does not support that method.")
         refused["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
         return refused
 

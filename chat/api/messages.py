@@ -55,7 +55,7 @@ async def read(
     before: int = Query(MAX_ID, ge=1, le=MAX_ID, description="Messages before this seq."),
     limit: int = Query(50, ge=1, le=MAX_HISTORY_MESSAGES),
 ) -> HttpResponse:
-    """Messages of a room of mine, as they stand now."""
+    """Messages of a room of mine, as they are now."""
     await access.as_member(request.auth.user_id, room_id)
     user_id = request.auth.user_id
     return answer(await history.messages_before(room_id, before, limit, user_id))
@@ -75,7 +75,7 @@ async def who_reacted(
     after: int = Query(0, ge=0, le=MAX_ID, description="People with ids above this one."),
     limit: int = Query(50, ge=1, le=reactions.MAX_PEOPLE),
 ) -> HttpResponse:
-    """Who has put an emoji on a message in a room of mine, by user id."""
+    """Who has reacted to a message in a room of mine with an emoji, by user id."""
     emoji = check_reaction(emoji)
     await access.as_member(request.auth.user_id, room_id)
     return answer(await reactions.who_reacted(room_id, seq, emoji, after, limit))
@@ -88,7 +88,7 @@ async def events(
     after: int = Query(0, ge=0, le=MAX_ID, description="Events after this seq."),
     limit: int = Query(100, ge=1, le=MAX_SYNC_EVENTS),
 ) -> HttpResponse:
-    """All that happened in a room of mine, in order."""
+    """Everything that happened in a room of mine, in order."""
     await access.as_member(request.auth.user_id, room_id)
     found = await history.events_after(room_id, after, limit)
     room = await room_list.room_for(request.auth.user_id, room_id)
@@ -112,10 +112,10 @@ async def events(
 async def find(
     request: SignedInRequest,
     q: Words = Query(
-        description="Words or how they begin, quoted phrases, `or`, `-word`; or what was pasted."
+        description="Words or their beginnings, quoted phrases, `or`, `-word`; or pasted text."
     ),
     room: int | None = Query(None, ge=1, le=MAX_ID, description="In this room only."),
     limit: int = Query(20, ge=1, le=search.MAX_RESULTS),
 ) -> HttpResponse:
-    """Messages that hold all of it, in my rooms, newest first."""
+    """Messages in my rooms that match the whole query, newest first."""
     return answer(await search.search(request.auth.user_id, q, room, limit))

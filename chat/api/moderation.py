@@ -83,7 +83,7 @@ async def restore_message(
     body: schemas.Because = NO_REASON,
     key: Key = None,
 ) -> HttpResponse:
-    """Show a message again that somebody else than its author deleted."""
+    """Restore a message that was deleted by somebody other than its author."""
     options = Options(reason=body.reason, key=key)
     await moderation.restore_message(by(request), room_id, seq, options)
     return nothing()
@@ -102,7 +102,7 @@ async def mute(
     body: schemas.Mute,
     key: Key = None,
 ) -> HttpResponse:
-    """Keep a member of lower rank from writing for some time."""
+    """Prevent a member of lower rank from writing for some time."""
     options = Options(reason=body.reason, key=key)
     await moderation.mute_member(by(request), room_id, user_id, body.seconds, options)
     return nothing()
@@ -139,7 +139,7 @@ async def bans(
     limit: PeopleLimit = MAX_MEMBERS,
     q: NamePart = WHO,
 ) -> HttpResponse:
-    """Who may not come back, by user name, for owners and moderators."""
+    """People banned from the room, by user name; for owners and moderators."""
     await check_moderates(request.auth.user_id, room_id)
     check_text(after, "after", MAX_USERNAME)
     text = check_label(q, "q", MAX_NAME_CHARACTERS, may_be_empty=True)
@@ -159,7 +159,7 @@ async def ban(
     body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
-    """Put somebody out of a room for good, or keep somebody out who is not in it."""
+    """Ban somebody from the room, whether or not they are in it."""
     options = Options(reason=body.reason, key=key)
     await moderation.ban_member(by(request), room_id, user_id, options)
     return nothing()
@@ -178,7 +178,7 @@ async def unban(
     body: schemas.Because = NO_REASON,
     key: Key = None,
 ) -> HttpResponse:
-    """Lift a ban; it brings nobody back in."""
+    """Lift a ban. The person is not added to the room again."""
     options = Options(reason=body.reason, key=key)
     await moderation.unban_member(by(request), room_id, user_id, options)
     return nothing()
@@ -197,7 +197,7 @@ async def set_role(
     body: schemas.RoleChange,
     key: Key = None,
 ) -> HttpResponse:
-    """Give a member another role, as owner. A room keeps at least one owner."""
+    """Change a member's role, as owner. A room always keeps at least one owner."""
     options = Options(reason=body.reason, key=key)
     await moderation.set_role(by(request), room_id, user_id, Role(body.role), options)
     return nothing()
@@ -210,9 +210,9 @@ async def deeds(
     before: int = Query(MAX_ID, ge=1, le=MAX_ID, description="Entries before this id."),
     limit: int = Query(50, ge=1, le=MAX_ENTRIES),
 ) -> HttpResponse:
-    """What was done here by owners, moderators and staff, newest first.
+    """What owners, moderators and staff did in this room, newest first.
 
-    Without what became of reports about myself.
+    The outcome of reports about myself is left out.
     """
     me = request.auth.user_id
     await check_moderates(me, room_id)

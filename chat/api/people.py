@@ -49,7 +49,7 @@ async def users(
     ids: UserIds | None = Query(None, description="User ids, separated by commas."),
     q: NamePart | None = Query(None, description="Part of a user name or name; empty for all."),
 ) -> HttpResponse:
-    """People by id or by name: give `ids` or `q`. Ids that nobody has are left out."""
+    """People by id or by name: give `ids` or `q`. Unknown ids are left out."""
     if (ids is None) == (q is None):
         raise ClientError("bad_request", "Give either ids or q.", rule=Rule.IDS_OR_Q)
     if ids is not None:

@@ -37,7 +37,7 @@ ReportId = Annotated[int, Path(ge=1, le=MAX_ID)]
     openapi_extra=breaks(Rule.NOT_ONES_OWN),
 )
 async def report(request: SignedInRequest, body: schemas.NewReport) -> HttpResponse:
-    """Report a message that I can read. A report that still waits is not made twice."""
+    """Report a message that I can read. While my report is open, a repeat makes no second one."""
     made = await actions.report_message(
         request.auth.user_id, body.room, body.seq, body.category, body.note
     )
@@ -57,7 +57,7 @@ async def mine(
 
 @router.post("/reports/mine/seen", response={204: None, **ERRORS}, throttle=WRITES)
 async def seen(request: SignedInRequest, body: schemas.SeenReports) -> HttpResponse:
-    """I have read how these reports of mine ended."""
+    """Record that I have read how these reports of mine ended."""
     await in_database(reports.mark_seen, request.auth.user_id, body.ids)
     return nothing()
 
@@ -69,7 +69,7 @@ async def seen(request: SignedInRequest, body: schemas.SeenReports) -> HttpRespo
     auth=MODERATING,
 )
 async def waiting(request: SignedInRequest) -> HttpResponse:
-    """How many reports wait in each room that I moderate; rooms without any are left out."""
+    """How many reports are open in each room that I moderate; rooms without any are left out."""
     found = await in_database(reports.waiting_for, request.auth.user_id)
     return answer({str(room): number for room, number in found.items()})
 
@@ -105,7 +105,7 @@ async def of_room(
     auth=MODERATING,
 )
 async def assign(request: SignedInRequest, room_id: RoomId, report_id: ReportId) -> HttpResponse:
-    """Take a report of a room that I moderate."""
+    """Assign a report of a room that I moderate to myself."""
     await _check_is_of(report_id, room_id)
     taken = await actions.assign(by(request), report_id, request.auth.user_id)
     return answer(_for_moderator(taken))

@@ -43,7 +43,7 @@ UserId = Annotated[int, Path(ge=1, le=MAX_ID)]
 # A list of people by user name comes in pages.
 AfterName = Annotated[str, lines(MAX_USERNAME)]
 AFTER_NAME = Query(
-    "", max_length=MAX_USERNAME, description="The last user name of the page before."
+    "", max_length=MAX_USERNAME, description="The last user name of the previous page."
 )
 PeopleLimit = Annotated[int, Query(ge=1, le=MAX_MEMBERS)]
 WHO = Query("", description="Part of a user name or name; empty for all.")
@@ -72,7 +72,7 @@ async def my_rooms(
     offset: int = Query(0, ge=0, le=MAX_OFFSET),
     limit: int = Query(MAX_ROOMS, ge=1, le=MAX_ROOMS),
 ) -> HttpResponse:
-    """The rooms I am in, by name, as in the socket's `welcome`; the rest is at `/rooms/further`."""
+    """The rooms I am in, by name, as in the socket's `welcome`; others are at `/rooms/further`."""
     rooms = await room_list.rooms_of(request.auth.user_id)
     return answer(rooms[offset : offset + limit])
 
@@ -194,7 +194,7 @@ async def archive(
 
 @router.post("/rooms/{room_id}/show", response={200: schemas.RoomInfo, **ERRORS}, throttle=WRITES)
 async def show(request: SignedInRequest, room_id: RoomId) -> HttpResponse:
-    """Bring a room of mine that is not in `welcome` to my connections, as `room`."""
+    """Send a room of mine that is not in `welcome` to my connections, as a `room` frame."""
     user_id = request.auth.user_id
     shown = await _shown(user_id, room_id)
     to_hubs.publisher().to_hubs({"type": "joined", "user": user_id, "room": room_id})
@@ -258,7 +258,7 @@ async def remove(
     body: schemas.Why,
     key: Key = None,
 ) -> HttpResponse:
-    """Put somebody of lower rank out of a room, as its owner or moderator."""
+    """Remove somebody of lower rank from a room, as its owner or moderator."""
     options = Options(reason=body.reason, key=key)
     await moderation.remove_member(by(request), room_id, user_id, options)
     return nothing()

@@ -60,7 +60,7 @@ def _name_rules(operation: dict[str, Any]) -> None:
         about = operation["responses"][400]
         about["description"] = "\n\n".join(
             [
-                "The request does not have the form of this document, or, with `rule`:",
+                "The request does not match the schema, or it breaks a rule, named in `rule`:",
                 *(f"`{name}`: {sentence}" for name, sentence in rules.items()),
             ]
         )

@@ -47,19 +47,19 @@ class NewRoom(Asked):
 
 
 class Because(Asked):
-    """Why a moderator acts: for the audit log, seen by those who moderate the room, and staff."""
+    """Why a moderator acts: for the audit log, which the room's moderators and staff can read."""
 
     reason: ReasonOrNone = ""
 
 
 class Why(Asked):
-    """As `Because`, for what takes something away from somebody: it is not done without."""
+    """Like `Because`, for acts that take something away from somebody: the reason is required."""
 
     reason: Reason = Field(min_length=1, description="One line, and not blank.")
 
 
 class RoomChange(Because):
-    """What is missing or null stays as it is; one of the three is given."""
+    """Fields that are missing or null stay unchanged; at least one of the three must be given."""
 
     model_config = _any_of(
         (["name"], {"name": {"type": "string"}}),
@@ -96,7 +96,7 @@ class Dismissal(Because):
 
 
 class Resolution(Why):
-    """A mute has `seconds`, and nothing else has."""
+    """`seconds` is required for a mute, and for nothing else."""
 
     model_config = _any_of(
         (["seconds"], {"action": {"const": "member.mute"}, "seconds": {"type": "integer"}}),
@@ -142,13 +142,13 @@ class Problem(Schema):
     detail: str
     code: str
     reason: str | None = Field(
-        None, description="Tells refusals of one code apart where a client may want to."
+        None, description="Distinguishes refusals of the same code where clients may need to."
     )
     retry_after: float | None = Field(None, description="Seconds after which to try again.")
     rule: str | None = Field(
         None,
-        description="Of a request whose form is right: the rule that it breaks. Each operation "
-        "names in `x-rules` those that no schema tells.",
+        description="For a request that matches the schema: the rule that it breaks. `x-rules` of "
+        "each operation lists the rules that the schema cannot express.",
     )
 
 
@@ -186,9 +186,9 @@ class RoomInfo(Schema):
     read_n: int
     role: str
     peer: UserInfo | None
-    slow_mode_seconds: int = Field(description="Members wait so long between two messages.")
-    muted_until: datetime | None = Field(description="I may write again then; empty: now.")
-    own_after: list[int] = Field([], description="Mine after `read`: counted into `read_n`.")
+    slow_mode_seconds: int = Field(description="Members wait this long between two messages.")
+    muted_until: datetime | None = Field(description="When I may write again; empty: now.")
+    own_after: list[int] = Field([], description="My own after `read`: counted in `read_n`.")
     deleted_after: list[int] = Field([], description="Deleted after `read`: likewise.")
 
 
@@ -216,14 +216,14 @@ class Banned(Schema):
 
 
 class Deed(Schema):
-    """What somebody did who may do more than others; `outcome` is empty while it is not known."""
+    """What an owner, a moderator or staff did; `outcome` is empty while it is not known."""
 
     id: int
     at: datetime
     actor: int | None
     action: str
     subject: int | None = Field(description="The person it was done to.")
-    seq: int | None = Field(description="Where the message stands that it is about.")
+    seq: int | None = Field(description="Seq of the message that it is about.")
     reason: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
@@ -236,7 +236,7 @@ class Deeds(Schema):
 
 
 class Report(Schema):
-    """`reporter` and `assignee` are empty for those who must not know them."""
+    """`reporter` and `assignee` are empty for readers who must not know them."""
 
     id: int
     room: int
@@ -261,11 +261,11 @@ class Reports(Schema):
 
 
 class RoomReports(Reports):
-    waiting: int = Field(description="How many reports of the room nobody has closed.")
+    waiting: int = Field(description="How many reports of the room are open.")
 
 
 class Place(Schema):
-    """Where a message stands, for good; a repeat with the same key gives the same answer."""
+    """The final place of a message; a repeat with the same key gives the same answer."""
 
     room: int
     epoch: int
@@ -284,7 +284,7 @@ class Message(Schema):
     reply_to: int | None
     edited_at: datetime | None
     deleted: bool
-    deleted_by: int | None = Field(description="Its author, or who keeps order.")
+    deleted_by: int | None = Field(description="Its author, or whoever moderated it.")
     reactions: dict[str, list[int]] = Field(
         description="Emoji → the first 10 people who have it, and the reader if they do."
     )
@@ -300,12 +300,12 @@ class Event(Schema):
     at: datetime
     data: dict[str, Any]
     redacted: bool | None = Field(
-        None, description="True: the text was deleted or replaced since, and is left out."
+        None, description="True: the text has since been deleted or replaced, and is left out."
     )
 
 
 class HistoryPage(Schema):
-    """Messages in ascending seq, as they stood at seq `upto`; `more` when older ones exist.
+    """Messages in ascending seq, as they were at seq `upto`; `more` if older ones exist.
 
     `events` is what else happened to the room and its people between them: the newest 200.
     """
@@ -317,7 +317,7 @@ class HistoryPage(Schema):
 
 
 class WhoReacted(Schema):
-    """User ids in ascending order; ask again after the last one when there are `more`."""
+    """User ids in ascending order; if there are `more`, ask again after the last one."""
 
     users: list[int]
     more: bool
@@ -337,11 +337,13 @@ class Found(Schema):
     author: int | None
     at: datetime
     body: str
-    marks: list[str] = Field(description="The strings in the body to mark, as they stand there.")
+    marks: list[str] = Field(
+        description="The strings in the body to highlight, exactly as they appear in it."
+    )
 
 
 class SearchResult(Schema):
-    """Newest first. What was posted a moment ago may not be found yet."""
+    """Newest first. Messages posted a moment ago may not be found yet."""
 
     found: list[Found]
     more: bool
@@ -353,8 +355,8 @@ class Token(Schema):
     prefix: str
     scopes: list[ScopeName]
     created_at: datetime
-    last_used_at: datetime | None = Field(description="To a minute.")
-    expires_at: datetime | None = Field(description="Empty for one that does not.")
+    last_used_at: datetime | None = Field(description="Accurate to a minute.")
+    expires_at: datetime | None = Field(description="Empty if it does not expire.")
 
 
 class IssuedToken(Token):
@@ -362,7 +364,7 @@ class IssuedToken(Token):
 
 
 class Ticket(Schema):
-    """Offer it as the WebSocket subprotocol `ticket.<ticket>`, beside `veche.v1`."""
+    """Offer it as the WebSocket subprotocol `ticket.<ticket>`, together with `veche.v1`."""
 
     ticket: str
     expires_in: int

@@ -48,10 +48,10 @@ async def mine(request: SignedInRequest) -> HttpResponse:
 
 @router.post("/tokens", response={201: schemas.IssuedToken, **ERRORS}, throttle=WRITES)
 async def issue(request: SignedInRequest, body: schemas.NewToken) -> HttpResponse:
-    """A new token, shown this once.
+    """A new token, which is shown only in this answer.
 
-    For people only, who have signed in or were asked again who they are within ten minutes: a
-    token cannot make another one, nor can a session that was left open.
+    Only a session can make one, and only within ten minutes after its person signed in or confirmed
+    who they are: neither a token nor a session that was left open can make tokens.
     """
     if request.auth.by_token:
         raise ClientError("forbidden", "Sign in as a person to make a token.")
@@ -69,7 +69,7 @@ async def issue(request: SignedInRequest, body: schemas.NewToken) -> HttpRespons
 async def revoke(
     request: SignedInRequest, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]
 ) -> HttpResponse:
-    """End a token of mine and the sockets it opened."""
+    """Revoke a token of mine and close the sockets that it opened."""
     await in_database(tokens.revoke, request.auth.user_id, token_id)
     return nothing()
 

@@ -188,7 +188,7 @@ def check_subject(actor: User, subject: User) -> None:
     Raises: ClientError `forbidden`.
     """
     if actor.pk == subject.pk:
-        raise ClientError("forbidden", "Nobody may do this to themselves.")
+        raise ClientError("forbidden", "You cannot do this to yourself.")
     if subject.is_superuser and not actor.is_superuser:
         raise ClientError("forbidden", "Only a superuser may do this to a superuser.")
     if subject.is_staff and not actor.has_perm("chat.manage_roles"):

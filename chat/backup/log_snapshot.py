@@ -42,7 +42,7 @@ class LogSnapshot:
                 return self._copy_to_mark(file, self._header.removeprefix(b"EOF:"))
             return self._copy_bytes(file, int(self._header))
         except OSError as error:
-            raise RetryableError("The log server stopped to send its copy.") from error
+            raise RetryableError("The log server stopped sending its copy.") from error
 
     def _copy_to_mark(self, file: IO[bytes], mark: bytes) -> int:
         size = 0
@@ -96,7 +96,9 @@ def begin_snapshot() -> Iterator[LogSnapshot]:
         wire.settimeout(SILENCE_SECONDS)
         yield LogSnapshot(wire, start, header)
     except (redis.RedisError, OSError) as error:
-        raise RetryableError(f"The log server gives no copy: {type(error).__name__}.") from error
+        raise RetryableError(
+            f"The log server does not send a copy: {type(error).__name__}."
+        ) from error
     finally:
         connection.disconnect()
         client.close()

@@ -36,8 +36,8 @@ HELD_MS = 20_000
 STATEMENT_TIMEOUT_MS = 60_000
 
 HELD_UP = (
-    "The backup stood still while storing waited for it, so PostgreSQL let storing go on "
-    f"without it after {HELD_MS // 1000} s. Nothing of this backup can be used: make another one."
+    "The backup stalled while storing waited for it, so PostgreSQL let storing go on "
+    f"without it after {HELD_MS // 1000} s. This backup cannot be used: make another one."
 )
 
 

@@ -52,7 +52,7 @@ def discard(
     if not why or not who.name:
         raise ValueError("A reason and a name are needed.")
     if len(why) > MAX_REASON_CHARACTERS or not is_storable(why):
-        raise ValueError(f"The reason may have {MAX_REASON_CHARACTERS} characters of text.")
+        raise ValueError(f"The reason can have at most {MAX_REASON_CHARACTERS} characters of text.")
     return (_discard_one(one, why, who, batch) for one in ids)
 
 

@@ -45,5 +45,5 @@ def retry_of(source: str) -> Retry:
     name = source.partition(":")[0]
     found = _registered.get(name)
     if found is None:
-        raise Unretryable("Nothing here knows how to retry letters of this source.")
+        raise Unretryable("Dead letters of this source cannot be retried here.")
     return found

@@ -78,7 +78,7 @@ _PAGE = Script(_FOLDER / "page.lua")
 _RELEASE = Script(_FOLDER / "release.lua")
 
 WHOLE_VALUE = 512 * 1024 * 1024
-NEVER_ENDED = "The attempt did not end: it may have ended the process that made it."
+NEVER_ENDED = "The attempt did not end: it may have killed its process."
 
 
 class Refused(StrEnum):

@@ -176,7 +176,7 @@ class KafkaBus:
                 outcomes += self._publish_wave(connected, wave, failed)
                 if os.getpid() not in self._of_process:
                     break  # the producer was thrown away
-            rest = RetryableError("The bus failed before it was sent.")
+            rest = RetryableError("The event bus failed before the event was sent.")
             outcomes += [rest] * (len(records) - len(outcomes))
         return outcomes
 
@@ -188,13 +188,13 @@ class KafkaBus:
         sent: list[Any] = []
         for record in wave:
             if record.room in failed:
-                sent.append(HeldBack("An earlier event of the room is not on the bus."))
+                sent.append(HeldBack("An earlier event of the room is not on the event bus."))
                 continue
             size = len(record.value) + RECORD_OVERHEAD_BYTES
             if size > topic.max_record_bytes:
                 failed.add(record.room)
                 sent.append(
-                    PermanentError(f"{size} bytes are more than the {topic.max_record_bytes} taken")
+                    PermanentError(f"{size} bytes; at most {topic.max_record_bytes} are accepted")
                 )
                 continue
             try:
@@ -313,7 +313,7 @@ class KafkaBus:
         except kafka_errors.KafkaError as error:
             if "sasl_mechanism" in self._security and (why := self._refusal()):
                 raise BusMisconfigured(
-                    f"Kafka does not let Veche in ({why}): see KAFKA_USERNAME, KAFKA_PASSWORD and "
+                    f"Kafka refuses Veche ({why}): see KAFKA_USERNAME, KAFKA_PASSWORD and "
                     f"KAFKA_SASL_MECHANISM."
                 ) from error
             raise

@@ -44,7 +44,7 @@ def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> tupl
     connection.sendall(struct.pack(">i", len(request)) + request)
     (size,) = struct.unpack(">i", _exactly(connection, 4))
     if not 6 <= size <= MAX_ANSWER_BYTES:
-        raise ValueError("This is no Kafka.")
+        raise ValueError("This is not a Kafka broker.")
     answer = _exactly(connection, size)
     (error,) = struct.unpack_from(">h", answer, 4)
     return error, answer[6:]

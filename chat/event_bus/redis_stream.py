@@ -121,12 +121,14 @@ class RedisStreamBus:
         with _translating(), self._client().pipeline(transaction=True) as pipeline:
             for record in wave:
                 if record.room in refused:
-                    outcomes.append(HeldBack("An earlier event of the room is not on the bus."))
+                    outcomes.append(
+                        HeldBack("An earlier event of the room is not on the event bus.")
+                    )
                 elif len(record.value) > MAX_RECORD_BYTES:
                     refused.add(record.room)
                     size = len(record.value)
                     outcomes.append(
-                        PermanentError(f"{size} bytes are more than the {MAX_RECORD_BYTES} taken")
+                        PermanentError(f"{size} bytes; at most {MAX_RECORD_BYTES} are accepted")
                     )
                 else:
                     pipeline.xadd(self._stream, {"key": str(record.room), "value": record.value})

@@ -1,10 +1,10 @@
-"""JSON Schema of everything that is on the bus, generated from the types.
+"""JSON Schema of everything that is on the event bus, generated from the types.
 
 docs/events/ holds one file for the data of each event type and version, and one for the envelope.
 Consumers build on them, so a file only ever grows: a field may be added when it may be absent,
-an enumeration may get more values, and the format that a text has always had may be told. Anything
-else is a new version of the event type (`chat.events.envelope.VERSIONS`), beside which the old file
-stays.
+an enumeration may get more values, and the format that a text has always had may be added. Anything
+else needs a new version of the event type (`chat.events.envelope.VERSIONS`); the old file stays
+beside the new one.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _inlined(data_type: Any) -> dict[str, Any]:
 
 
 def incompatible(old: Schema, new: Schema) -> list[str]:
-    """What a reader written for `old` could trip over in `new`, one sentence each; [] is fine."""
+    """What in `new` could break a reader written for `old`, one sentence each; [] is fine."""
     return list(_differences(old, new, old, new, "data"))
 
 

@@ -65,8 +65,8 @@ class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `seq` runs 1, 2, 3 … in the room; `n` is the number of messages posted up to and including
     this event. `at` is the log server's clock. `data` is the JSON object of the event type,
-    kept as bytes so that it is passed on and not re-encoded. `redacted`: it is served as past, and
-    its text, which was deleted or replaced since, was left out (`chat.queries.redaction`).
+    kept as bytes so that it is passed on and not re-encoded. `redacted`: the event is served as
+    past, without its text, which has since been deleted or replaced (`chat.queries.redaction`).
     """
 
     room: int
@@ -100,9 +100,9 @@ class MessageTarget(msgspec.Struct, frozen=True, kw_only=True):
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     """Data of `reaction.added` and `reaction.removed`.
 
-    `emoji` is in its canonical form; an event that was logged before there was one may hold
-    another, which is read as the canonical one. `count` is how many people have it on the message
-    then. The log puts it in; older events lack it.
+    `emoji` is in its canonical form; an event logged before this form existed may have another,
+    which is read as the canonical one. `count`, which the log adds, is how many people have the
+    emoji on the message after this event; older events lack it.
     """
 
     target: int
@@ -116,7 +116,7 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):
-    """`previous`: the role until now of somebody who was in the room; absent for who comes in."""
+    """`previous`: the previous role of somebody who was in the room; absent for those who enter."""
 
     user: int
     role: Role = Role.MEMBER
@@ -124,7 +124,7 @@ class MemberJoined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of `member.left`, and what the two below have beside their own."""
+    """Data of `member.left`, and the part that `member.removed` and `member.unmuted` share."""
 
     user: int
 
@@ -132,8 +132,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 class MemberRemoved(Member, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody is out of the room.
 
-    `banned` says whether they may come back; absent: as before. `outside`: they were not in it, so
-    nobody leaves.
+    `banned` says whether they may come back; absent: as before. `outside`: they were not in the
+    room, so nobody leaves it.
     """
 
     banned: bool | None = None
@@ -145,7 +145,7 @@ class MemberUnmuted(Member, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MemberMuted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`everywhere`: in all rooms; the event tells this one of it and is no mute of its own."""
+    """`everywhere`: in all rooms; the event informs this room and is not a mute of its own."""
 
     user: int
     until: Time
@@ -160,7 +160,7 @@ class RoomCreated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomUpdated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Only what changed; absent fields stay as they were."""
+    """Only what changed; absent fields stay unchanged."""
 
     name: str | None = None
     topic: str | None = None

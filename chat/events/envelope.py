@@ -1,4 +1,4 @@
-"""How an event is written on the bus: CloudEvents 1.0, structured JSON.
+"""How an event is written on the event bus: CloudEvents 1.0, structured JSON.
 
 `room`, `seq`, `n`, `epoch`, `key` and `actor` are CloudEvents extension attributes, so a reader
 sees from the envelope alone what it has seen before (`room`, `seq`) and what is missing (the next
@@ -30,7 +30,7 @@ EVENT_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One event on the bus. `id` is the same however often the event is published."""
+    """One event on the event bus. `id` is the same however often the event is published."""
 
     specversion: Literal["1.0"]
     id: str

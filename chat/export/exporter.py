@@ -175,7 +175,7 @@ class Exporter:
                 self._batch_events[shard] = 1
             # After the acknowledgements: if the topic is gone by now, so is what it acknowledged.
             if result.published > before and self._bus.prepare() != bus_id:
-                raise RetryableError("The event bus was made anew meanwhile.")
+                raise RetryableError("The event bus was replaced meanwhile.")
         if done:
             crash_point("export.after_commit")
         if failure is not None:

@@ -231,7 +231,7 @@ def publish_blocking(group: str, message: Message) -> None:
         _client_for(channel).publish(channel, _serializer().serialize(_plain(message)))
     except (redis.RedisError, OSError) as error:
         metrics.HINTS_DROPPED.inc()
-        logger.warning("the bus takes no hints: %s", type(error).__name__)
+        logger.warning("the bus does not accept hints: %s", type(error).__name__)
 
 
 def _plain(message: Message) -> Message:

@@ -65,7 +65,7 @@ def ask(shard: int) -> None:
     except Exception as error:
         # Any broker failure means the same: the sweep will come. Only the class name is logged,
         # because a broker's error text may contain its address.
-        logger.warning("broker away, drain left to the sweep: %s", type(error).__name__)
+        logger.warning("broker unreachable, drain left to the sweep: %s", type(error).__name__)
 
 
 _waker = _Waker()

@@ -66,7 +66,7 @@ async def announce(hub: Hub) -> None:
         try:
             await redis_bus.ask(pipeline.execute)
         except Unavailable:
-            logger.debug("the bus is away: nobody hears how this process is")
+            logger.debug("the bus is unreachable: this process cannot report its state")
         await asyncio.sleep(ANNOUNCED_EVERY_SECONDS)
 
 

@@ -133,7 +133,9 @@ class ReadMarkers:
         try:
             numbers = await numbers_at({(room, seq) for _, room, seq in moved})
         except Unavailable:
-            logger.warning("who reads on several devices is not told: log or database is away")
+            logger.warning(
+                "other devices are not told what was read: log or database is unreachable"
+            )
             return
         self._on_moved(
             [

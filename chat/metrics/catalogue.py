@@ -51,7 +51,7 @@ SOCKETS = _gauge(
 )
 PEOPLE_CONNECTED = _gauge(
     "veche_people_connected",
-    "People and programs with a connection to this process; who has several tabs counts once.",
+    "People and programs with a connection to this process; several tabs of one person count once.",
     unit="people",
     where=Where.WEB,
 )
@@ -74,18 +74,18 @@ SOCKETS_CLOSED = _counter(
 )
 SLOW_READERS = _counter(
     "veche_slow_readers_total",
-    "Connections that were ended because they did not take what they were sent.",
+    "Connections that were closed because the client did not keep up.",
     unit="connections",
     where=Where.WEB,
     labels={
         "reason": "`unconfirmed` (too much without `seen`), `queue_full` (too many frames wait), "
-        "`broken` (the server took no more)"
+        "`broken` (the server accepted no more)"
     },
     each=["unconfirmed", "queue_full", "broken"],
 )
 FRAMES_RECEIVED = Tally(
     "veche_frames_received_total",
-    "Frames of clients, by type; `refused` are those that are none.",
+    "Frames from clients, by type; `refused` are those that are not valid frames.",
     unit="frames",
     labels={"type": "type of the frame (`t`), or `refused`"},
     each=FRAME_TYPES,
@@ -134,13 +134,13 @@ HUB_GAPS = _counter(
 )
 HINTS_DROPPED = _counter(
     "veche_hints_dropped_total",
-    "Hints that a full queue or an absent bus swallowed; hubs and clients fill the gaps.",
+    "Hints lost because a queue was full or the bus was down; hubs and clients fill the gaps.",
     unit="hints",
     where=Where.ANY,
 )
 PRESENCE_FAILURES = _counter(
     "veche_presence_failures_total",
-    "Presence updates that the bus did not take.",
+    "Presence updates that the bus did not accept.",
     unit="updates",
     where=Where.WEB,
 )
@@ -196,7 +196,7 @@ APPENDS_WAITING = _gauge(
 
 EVENT_LOOP_LAG_SECONDS = _histogram(
     "veche_event_loop_lag_seconds",
-    "How much later than asked for the event loop came back, measured twice a second.",
+    "How late the event loop resumed after a timed wait, measured twice a second.",
     unit="seconds",
     where=Where.WEB,
 )
@@ -304,7 +304,7 @@ EXPORT_BATCH_EVENTS = _histogram(
 )
 EXPORT_FAILURES = _counter(
     "veche_export_failures_total",
-    "Events that the event bus did not take, by whether it will later.",
+    "Events that the event bus did not accept, by whether they are tried again.",
     unit="events",
     where=Where.WORKER,
     labels={"kind": "`unacknowledged` (tried again), `refused` (a dead letter), `away` (no batch)"},
@@ -496,7 +496,7 @@ EPOCH_CHANGES = InstallationGauge(
 )
 DEAD_LETTERS_OPEN = InstallationGauge(
     "veche_dead_letters_open",
-    "Dead letters that are neither retried with success nor discarded, by source; when there are "
+    "Dead letters that are neither retried successfully nor discarded, by source; when there are "
     "more than 10,000, those of the first 10,000 that the log server names.",
     unit="dead letters",
     labels={"source": "`persist`, `export`, `analytics`, `task:<name>`"},

@@ -65,8 +65,8 @@ RULES: dict[Frame, list[Rule]] = {
     Seen: [Rule.SEEN_WAS_SENT],
 }
 CLOSE_REASONS = {
-    CloseCode.RESTARTING: "The server restarts; come back after the delay that `bye` named.",
-    CloseCode.PROTOCOL_VIOLATION: "The client does not keep to the protocol.",
+    CloseCode.RESTARTING: "The server is restarting; come back after the delay that `bye` named.",
+    CloseCode.PROTOCOL_VIOLATION: "The client broke the protocol.",
     CloseCode.NOT_SIGNED_IN: "No session and no valid ticket.",
     CloseCode.REVOKED: "Signed out elsewhere, password changed, account or token withdrawn.",
     CloseCode.SLOW_READER: "Too much was left unconfirmed; come back and resume.",
@@ -75,11 +75,12 @@ CLOSE_REASONS = {
 DESCRIPTION = (
     "One JSON object in each text message, its type in `t`. The first frame of a client is "
     "`hello`. Unknown fields and types of client frames are refused; clients ignore server frames "
-    f"that they do not know. A client frame has {MAX_FRAME_BYTES:,} bytes at most, each name once, "
-    "and integers without a fraction or an exponent. What breaks its schema gets an `error`; a "
-    f"first frame that is no `hello` by {int(CloseCode.PROTOCOL_VIOLATION)}. Connect with "
-    f"the subprotocol `{SUBPROTOCOL}` and a session cookie from an allowed origin, or offer "
-    f"`{TICKET_SUBPROTOCOL_PREFIX}<value>` of a ticket from `POST /api/v1/tickets` as well."
+    f"that they do not know. A client frame has at most {MAX_FRAME_BYTES:,} bytes, no name twice, "
+    "and integers without a fraction or an exponent. A frame that breaks its schema gets an "
+    "`error`; if it is the first one, or the first one is not `hello`, the connection is closed "
+    f"with {int(CloseCode.PROTOCOL_VIOLATION)}. Connect with the subprotocol `{SUBPROTOCOL}` and a "
+    "session cookie from an allowed origin; or offer a ticket from `POST /api/v1/tickets` too, as "
+    f"the subprotocol `{TICKET_SUBPROTOCOL_PREFIX}<value>`."
 )
 
 

@@ -101,7 +101,7 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hello(ClientFrame, frozen=True, tag="hello"):
-    """First frame of a connection. Named rooms resume after `seq`, the others start at head."""
+    """First frame of a connection. Rooms in `rooms` resume after `seq`; others start at head."""
 
     rooms: Annotated[
         dict[str, Position],
@@ -225,10 +225,10 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
         UserInfo | None, Meta(description="The other person of a direct conversation.")
     ] = None
     slow_mode_seconds: Annotated[
-        int, Meta(description="Members wait so long between two messages; 0 without slow mode.")
+        int, Meta(description="Members wait this long between two messages; 0 without slow mode.")
     ] = 0
     muted_until: Annotated[
-        Time | None, Meta(description="The reader may write again then, here or anywhere.")
+        Time | None, Meta(description="When the reader may write again, here or anywhere.")
     ] = None
     own_after: Annotated[
         list[int] | UnsetType,
@@ -251,7 +251,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Welcome(ServerFrame, frozen=True, tag="welcome"):
     """Answer to `hello`. `time` is the server's clock, for the client's UUIDv7 keys.
 
-    Who is in many rooms gets them in parts: `more` says that a `rooms` frame follows.
+    A person who is in many rooms gets them in parts: `more` says that a `rooms` frame follows.
     """
 
     user: UserInfo
@@ -286,8 +286,8 @@ class Ok(ServerFrame, frozen=True, tag="ok"):
 
 
 class Error(ServerFrame, frozen=True, tag="error"):
-    """`id` is null when the frame that is refused carried none. `rule`, with a code for bad form:
-    the frame fits its schema and breaks this one of the rules that no schema tells."""
+    """`id` is null if the refused frame had none. `rule`, with a code for bad form: the frame
+    matches its schema but breaks this rule, which the schema cannot express."""
 
     id: str | None
     code: ErrorCode
@@ -299,7 +299,7 @@ class Error(ServerFrame, frozen=True, tag="error"):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A room event as clients see it; `data` is the JSON object of its type.
 
-    `redacted`, in what is served as past: the text was deleted or replaced since, and is empty.
+    `redacted`, in answers about the past: the text was later deleted or replaced, and is empty.
     """
 
     seq: int
@@ -313,7 +313,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events(ServerFrame, frozen=True, tag="events"):
-    """Live or resumed events in seq order; `f` counts these frames of this connection from 1."""
+    """Live or resumed events in seq order; `f` numbers these frames of the connection from 1."""
 
     f: int
     room: int
@@ -325,13 +325,13 @@ class Stored(ServerFrame, frozen=True, tag="stored"):
 
 
 class Heads(ServerFrame, frozen=True, tag="heads"):
-    """Where rooms are: those that moved since the last heartbeat, and some others in turn."""
+    """How far rooms are: those that changed since the last heartbeat, and some others in turn."""
 
     rooms: dict[str, tuple[int, int]]  # room → (epoch, head)
 
 
 class Reset(ServerFrame, frozen=True, tag="reset"):
-    """The log of this room was lost behind `head`: forget positions, load history again."""
+    """The log of this room was lost after `head`: forget positions and load the history again."""
 
     room: int
     epoch: int
@@ -341,8 +341,8 @@ class Reset(ServerFrame, frozen=True, tag="reset"):
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it stands now: edits and reactions applied. A deleted one has no body.
 
-    `reactions` names the first 10 people of each emoji, and the reader; `reaction_counts` says how
-    many have it.
+    `reactions` names the first 10 people who gave each emoji, and the reader if they did;
+    `reaction_counts` has how many people gave it.
     """
 
     seq: int
@@ -354,7 +354,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: int | None = None
     edited_at: Time | None = None
     deleted: bool = False
-    deleted_by: Annotated[int | None, Meta(description="Its author, or who keeps order.")] = None
+    deleted_by: Annotated[int | None, Meta(description="Its author, or whoever moderated it.")] = (
+        None
+    )
     reactions: dict[str, list[int]] = {}
     reaction_counts: dict[str, int] = {}
 
@@ -362,7 +364,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Page(ServerFrame, frozen=True, tag="page"):
     """Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`.
 
-    `events` is what else happened to the room and its people in the same stretch.
+    `events` is what else happened to the room and its people in the same part of the log.
     """
 
     id: str
@@ -381,7 +383,7 @@ class Batch(ServerFrame, frozen=True, tag="batch"):
 
 
 class Presence(ServerFrame, frozen=True, tag="presence"):
-    """Who came and went in a room. `full` replaces what the client knew."""
+    """Who came online and went offline in a room. `full` replaces what the client knew."""
 
     room: int
     online: list[int] = []
@@ -395,8 +397,8 @@ class TypingNotice(ServerFrame, frozen=True, tag="typing"):
 
 
 class ReadNotice(ServerFrame, frozen=True, tag="read"):
-    """The person's own marker moved, on whatever device: read up to `seq`, where `n` messages
-    were posted. It may overtake the room's events."""
+    """The person's own marker moved, on any of their devices: read up to `seq`, by which `n`
+    messages had been posted. It may arrive before the room's events."""
 
     room: int
     seq: int
@@ -406,7 +408,7 @@ class ReadNotice(ServerFrame, frozen=True, tag="read"):
 class ReportNotice(ServerFrame, frozen=True, tag="report"):
     """A report that the person made is closed: `resolved` or `dismissed`.
 
-    Or, `waiting`: in a room that the person moderates one more or less waits than before.
+    Or `waiting`: in a room that the person moderates, the number of open reports has changed.
     """
 
     report: int
@@ -414,8 +416,8 @@ class ReportNotice(ServerFrame, frozen=True, tag="report"):
 
 
 class PersonChanged(ServerFrame, frozen=True, tag="person"):
-    """Somebody has another name, or theirs has become, or is no longer, somebody else's too; or
-    their account was deactivated, or is active again."""
+    """Somebody's name has changed, or it now looks like somebody else's, or no longer does; or
+    their account was deactivated or reactivated."""
 
     user: UserInfo
 

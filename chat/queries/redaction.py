@@ -55,7 +55,7 @@ class TooMuchUnstored(Unavailable):
     """So much is not stored yet that it is unknown which texts are still current."""
 
     def __init__(self) -> None:
-        super().__init__("Too much is not stored yet to tell what still stands.")
+        super().__init__("Too much is not stored yet to tell which texts are still current.")
 
 
 class Text(msgspec.Struct):
@@ -184,7 +184,7 @@ async def _with_postgres(room: int, wanted: set[int]) -> dict[int, Text]:
             return texts  # only PostgreSQL can be asked
         if room not in states:  # not in the log: PostgreSQL has everything
             return texts
-    raise Unavailable("What happened to older messages cannot be told at the moment.")
+    raise Unavailable("Changes to older messages cannot be read at the moment.")
 
 
 def _stored_texts(room: int, wanted: set[int]) -> tuple[int, dict[int, Text]]:

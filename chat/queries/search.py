@@ -110,7 +110,7 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
         ]
         if len(standing) == len(rows) or attempt == MAX_ATTEMPTS:
             return await in_database(_result, query, standing[:limit], len(rows) > limit)
-    raise Unavailable("What was found cannot be shown at the moment.")
+    raise Unavailable("The results cannot be shown at the moment.")
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def _turn() -> AsyncIterator[None]:
             await free.acquire()
     except TimeoutError:
         raise ClientError(
-            "rate_limited", "Too many people search at the moment.", LONGEST_WAIT_SECONDS
+            "rate_limited", "Too many people are searching at the moment.", LONGEST_WAIT_SECONDS
         ) from None
     try:
         yield

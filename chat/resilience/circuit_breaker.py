@@ -82,7 +82,7 @@ class CircuitBreaker:
             return
         metrics.BREAKER_REFUSALS.labels(self._name).inc()
         raise Unavailable(
-            f"The {self._name} is away at the moment.",
+            f"The {self._name} is unreachable at the moment.",
             max(wait, SHORTEST_RETRY_SECONDS) if self.state == "open" else PROBE_AFTER_SECONDS,
         )
 
@@ -119,7 +119,7 @@ class CircuitBreaker:
         # While the dependency stays down, the breaker opens again every second.
         logger.log(
             logging.WARNING if self._state == "closed" else logging.DEBUG,
-            "the %s is away (%s): its circuit breaker is open",
+            "the %s is unreachable (%s): its circuit breaker is open",
             self._name,
             type(error).__name__,
         )

@@ -128,7 +128,7 @@ class ReadingBudget:
 
 
 def refusal(wait_seconds: float) -> ClientError:
-    return ClientError("rate_limited", "You read faster than allowed.", wait_seconds)
+    return ClientError("rate_limited", "You are reading faster than allowed.", wait_seconds)
 
 
 BUDGET = ReadingBudget()

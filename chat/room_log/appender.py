@@ -226,7 +226,7 @@ class Appender:
                 logger.error("the log refuses appends: %s", answer)
                 self._say_refused_at = time.monotonic() + SAY_REFUSED_EVERY_SECONDS
             for waiting in part:
-                waiting.fail(Unavailable("The log takes nothing in at the moment."))
+                waiting.fail(Unavailable("The log accepts nothing at the moment."))
             return []
         assert isinstance(answer, list)
         wake, *places = answer
@@ -319,7 +319,7 @@ async def append(event: NewEvent) -> Appended:
                 if attempt > 0:  # Something was not stored yet when PostgreSQL was asked.
                     await asyncio.sleep(random.uniform(0.5, 1) * LOOK_UP_AGAIN_SECONDS * attempt)
                 event = await in_database(targets.look_up, event)
-        raise Unavailable("What is stored of this message cannot be told at the moment.")
+        raise Unavailable("This message cannot be read in PostgreSQL at the moment.")
 
 
 def waiting() -> int:

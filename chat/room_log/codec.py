@@ -21,7 +21,7 @@ REFUSALS = {
     "archived": "This room is archived.",
     "rate_limited": "Slow mode is on: wait before you write again.",
     "key_conflict": "This key was used before for something else.",
-    "too_many": "A message may have 50 different reactions, 20 of them of one person.",
+    "too_many": "A message can have at most 50 different reactions, 20 of them from one person.",
     "deleted": "This message was deleted.",
     "reply_to": "There is no message to reply to there, or it was deleted.",
     "last_owner": "Nobody else owns this room. Make another member its owner first.",

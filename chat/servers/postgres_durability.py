@@ -34,5 +34,5 @@ class WeakDatabaseError(Exception):
         super().__init__(
             "PostgreSQL may lose what it has committed: "
             + "; ".join(problems)
-            + ". Mend its configuration, or set ALLOW_WEAK_DATABASE=1 to run without the guarantee."
+            + ". Fix its configuration, or set ALLOW_WEAK_DATABASE=1 to run without the guarantee."
         )

@@ -90,7 +90,7 @@ def _give_rights(cursor: Any, role: str) -> None:
     if owns_tables(cursor, role):
         raise CannotLetIn(
             f"The role {role} of DATABASE_URL is a superuser or owns tables, so no right can be "
-            "taken from it. Let DATABASE_URL name another role: migrate makes it."
+            "taken from it. Let DATABASE_URL name another role: migrate creates it."
         )
     cursor.execute(SCHEMAS)
     for [schema] in cursor.fetchall():

@@ -38,7 +38,7 @@ REQUIRED = {
 # yet is not waited for, as that takes minutes.
 PROOF_MS = 500
 NOT_WHOLE = (
-    "the append-only file is not whole before its first rewrite has ended "
+    "the append-only file is not complete until its first rewrite has ended "
     "(INFO persistence: aof_rewrite_in_progress, aof_rewrite_scheduled)"
 )
 
@@ -115,5 +115,5 @@ class WeakLogError(Exception):
         super().__init__(
             "The log server may lose acknowledged messages: "
             + "; ".join(problems)
-            + ". Mend its configuration, or set ALLOW_WEAK_LOG=1 to run without the guarantee."
+            + ". Fix its configuration, or set ALLOW_WEAK_LOG=1 to run without the guarantee."
         )

@@ -141,7 +141,9 @@ class WakeUp(Task):  # type: ignore[type-arg]
         limit = options_of_broker.get("visibility_timeout", VISIBILITY_SECONDS) / 2
         countdown = options.get("countdown")
         if options.get("eta") is not None or (countdown is not None and countdown > limit):
-            raise ValueError(f"A countdown may be {limit:.0f} s; put off longer, it is data.")
+            raise ValueError(
+                f"A countdown can be at most {limit:.0f} s; store a longer delay as data."
+            )
 
 
 def check_arguments(args: Any, kwargs: Any) -> None:

@@ -43,7 +43,7 @@ class Heartbeat:
             seconds, microseconds = client.time()
             client.set(KEY, f"{seconds + microseconds / 1_000_000:.3f}", ex=KEPT_SECONDS)
         except RedisError as error:
-            logger.warning("the bus does not take beat's heartbeat: %s", type(error).__name__)
+            logger.warning("the bus does not accept beat's heartbeat: %s", type(error).__name__)
         else:
             self._written_at = now
 

@@ -135,7 +135,7 @@ class Connection:
         elif isinstance(frame, Ping):
             self._socket.send(Pong(time=clocks.LOG.now()))
         elif isinstance(frame, Hello):
-            reason = "This connection has said hello already."
+            reason = "This connection has already said hello."
             self._refuse(None, ErrorCode.BAD_REQUEST, reason, Rule.ONE_HELLO)
 
     # Refusals
@@ -192,7 +192,7 @@ class Connection:
             return
         wait = self._hub.sends.take(self._socket.user_id)
         if wait > 0:
-            self._too_much(frame.id, "You write faster than allowed.", wait)
+            self._too_much(frame.id, "You are writing faster than allowed.", wait)
             return
         if self._appends >= MAX_APPENDS_IN_FLIGHT:
             self._too_much(frame.id, "Wait for some answers first.", 1.0)

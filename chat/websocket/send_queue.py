@@ -85,7 +85,7 @@ class SendQueue:
             except Exception as error:
                 # The connection broke, or the server refuses the frame. Either way the client
                 # would miss a frame without noticing, so it has to reconnect.
-                logger.info("a connection takes nothing more: %s", type(error).__name__)
+                logger.info("a connection accepts nothing more: %s", type(error).__name__)
                 self._drop()
                 if self._closing:
                     return

@@ -18,10 +18,10 @@ from chat.verify.rollups import rollups
 
 class Command(BaseCommand):
     help = (
-        "Run it once after a backup was restored, and after `migrate`, with everything of Veche "
-        "stopped. Stores what the log holds, gives every shard a new epoch, so that clients which "
-        "have seen more than the backup holds are told that it is gone, and empties Kafka's topic, "
-        "on which everything is then published again."
+        "Run this once after a backup was restored and `migrate` was run, with all of Veche "
+        "stopped. It stores what the log holds. It gives every shard a new epoch: clients that "
+        "have seen more than the backup holds are told that it is gone. It empties Kafka's topic, "
+        "to which everything is then published again."
     )
     requires_system_checks = ()
 
@@ -38,10 +38,12 @@ class Command(BaseCommand):
             if event_bus().empty_unless_restored():
                 publish_everything_again()
                 self.stdout.write(
-                    f"{event_bus().name} is empty; the workers publish everything on it again."
+                    f"{event_bus().name} is empty; the workers will publish everything again."
                 )
         except (RetryableError, OperationalError) as error:
-            reason = str(error) if isinstance(error, RetryableError) else "PostgreSQL is away."
+            reason = (
+                str(error) if isinstance(error, RetryableError) else "PostgreSQL is unreachable."
+            )
             raise CommandError(f"{reason} Run it again.") from error
 
 

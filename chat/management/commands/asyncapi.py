@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = "Write the AsyncAPI document of the wire protocol, and the frames of the UI."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", nargs="?", type=Path, help="of the document alone")
+        parser.add_argument("path", nargs="?", type=Path, help="write only the document, to here")
 
     def handle(self, *args: Any, path: Path | None, **options: Any) -> None:
         written = {path or DEFAULT_PATH: asyncapi.text()}

@@ -26,14 +26,14 @@ NOTE_FILE = "backup.json"
 
 class Command(BaseCommand):
     help = (
-        "Writes database.dump (by pg_dump), log.rdb and backup.json into an empty folder. Nobody "
-        "is kept from chatting; storing waits for a moment. docs/operations.md tells how to bring "
-        "it back."
+        "Writes database.dump (by pg_dump), log.rdb and backup.json into an empty folder. People "
+        "can go on chatting; storing pauses for a moment. docs/operations.md says how to restore "
+        "the backup."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path, help="is made when it is not there")
+        parser.add_argument("folder", type=Path, help="created if it does not exist")
         parser.add_argument(
             "--pg-dump",
             default="pg_dump",
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--elsewhere",
             action="store_true",
-            help="somebody else runs pg_dump: print `snapshot <name>`, hold it, wait for `done`",
+            help="another program runs pg_dump: print `snapshot <name>`, hold it, wait for `done`",
         )
 
     def handle(

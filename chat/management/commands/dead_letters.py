@@ -33,40 +33,48 @@ class Command(BaseCommand):
     help = (
         "Lists, shows, retries, discards and exports dead letters: what could not be stored, "
         "exported or carried out, kept with its bytes and the reason. Exit code 0: done; 1: not "
-        "for all letters; 2: the log server is away, or wrong usage."
+        "done for all dead letters; 2: the log server is unreachable, or wrong usage."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
 
-        listing = actions.add_parser("list", help="letters, oldest first, a page at a time")
+        listing = actions.add_parser("list", help="dead letters, oldest first, a page at a time")
         add_filter(listing)
-        listing.add_argument("--limit", type=int, default=50, help="letters on a page (50)")
-        listing.add_argument("--after", metavar="ID", help="go on after this letter")
+        listing.add_argument("--limit", type=int, default=50, help="dead letters on a page (50)")
+        listing.add_argument("--after", metavar="ID", help="continue after this one")
         listing.add_argument("--newest", action="store_true", help="newest first")
-        listing.add_argument("--json", action="store_true", help="one letter a line, as JSON")
+        listing.add_argument("--json", action="store_true", help="one dead letter a line, as JSON")
 
-        show = actions.add_parser("show", help="all that is known of one letter")
+        show = actions.add_parser("show", help="everything that is known about one dead letter")
         show.add_argument("id")
         show.add_argument(
-            "--show-payload", action="store_true", help="what people wrote, too: think who sees it"
+            "--show-payload",
+            action="store_true",
+            help="with what people wrote: think about who sees it",
         )
-        show.add_argument("--json", action="store_true", help="as JSON, the payload in base64")
+        show.add_argument("--json", action="store_true", help="as JSON, with the payload in base64")
 
         retry = actions.add_parser("retry", help="tries again now, due or not, parked or not")
         add_choice(retry)
 
-        discard = actions.add_parser("discard", help="gives letters up, for good and on record")
+        discard = actions.add_parser(
+            "discard", help="discards dead letters, for good and on record"
+        )
         add_choice(discard)
         discard.add_argument("--why", required=True, help="the reason, for whoever asks later")
         discard.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
-        export = actions.add_parser("export", help="letters as JSON lines, oldest first")
+        export = actions.add_parser(
+            "export", help="writes dead letters as JSON lines, oldest first"
+        )
         add_filter(export)
         export.add_argument("--output", metavar="FILE", help="instead of standard output")
         export.add_argument(
-            "--show-payload", action="store_true", help="payloads too, in base64: what people wrote"
+            "--show-payload",
+            action="store_true",
+            help="with payloads, in base64: what people wrote",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -148,7 +156,7 @@ class Command(BaseCommand):
             with os.fdopen(file, "w", encoding="utf-8") as output:
                 write(output)
         except FileExistsError as error:
-            raise CommandError("The file exists and is left as it is.") from error
+            raise CommandError("The file exists and is left untouched.") from error
         self.stdout.write(f"{written:,} letters written.")
         return DONE
 
@@ -244,7 +252,7 @@ def add_filter(parser: ArgumentParser) -> None:
 def add_choice(parser: ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID")
     add_filter(parser)
-    parser.add_argument("--all", action="store_true", help="every letter there is")
+    parser.add_argument("--all", action="store_true", help="all dead letters")
     parser.add_argument("--by", default=getpass.getuser(), help="who does it (your login)")
     parser.add_argument("--json", action="store_true", help="one result a line, as JSON")
 

@@ -15,8 +15,8 @@ DEFAULT_FOLDER = Path(__file__).parents[3] / "docs" / "events"
 
 class Command(BaseCommand):
     help = (
-        "Write the JSON Schema of every event type. Refuses to change a schema in a way that its "
-        "readers would trip over: then the event type needs a new version."
+        "Write the JSON Schema of every event type. Refuses to change a schema in a way that "
+        "would break its readers: the event type then needs a new version."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "\n".join(
                     [
-                        "Readers of what is published already would trip over this:",
+                        "This would break readers of what is already published:",
                         *(f"  {problem}" for problem in problems),
                         "Raise the type's version in chat.events.envelope.VERSIONS instead.",
                     ]

@@ -48,9 +48,9 @@ def seconds(text: str) -> float:
 
 class Command(BaseCommand):
     help = (
-        "Sends a message into a hidden room as a program does, and says after how long it was "
-        "acknowledged, delivered, stored, exported and counted by the analytics. Exit code 0: all "
-        "of it in time; 1: not; 2: the database is away, so there is nobody to write as."
+        "Sends a message into a hidden room as a program does, and shows how long it took until "
+        "it was acknowledged, delivered, stored, exported and counted by the analytics. Exit code "
+        "0: all in time; 1: not all; 2: the database is unreachable, so the probe has no account."
     )
     requires_system_checks = ()
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             "--every",
             type=seconds,
             metavar="SECONDS",
-            help="go on until stopped, and show the results as metrics on METRICS_PORT",
+            help="repeat until stopped, and show the results as metrics on METRICS_PORT",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

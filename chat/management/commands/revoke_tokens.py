@@ -84,5 +84,5 @@ class Command(BaseCommand):
             return Q(pk=int(text))
         shown = tokens.SHOWN_PREFIX_CHARACTERS
         if not text.startswith(tokens.TOKEN_PREFIX) or len(text) < shown:
-            raise CommandError(f"{text[:shown]!r} is no id and no beginning of a token.")
+            raise CommandError(f"{text[:shown]!r} is neither the id nor the beginning of a token.")
         return Q(prefix=text) if len(text) == shown else Q(digest=tokens.digest_of(text))

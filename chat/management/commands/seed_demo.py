@@ -38,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--messages", type=number_between(0, 10_000_000), default=2_000)
         parser.add_argument(
             "--password",
-            help="of the people it makes; without it they cannot sign in",
+            help="of the demo people; without it they cannot sign in",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

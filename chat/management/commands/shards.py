@@ -24,8 +24,8 @@ from chat.room_log import cursors
 class Command(BaseCommand):
     help = (
         "Shows how far each shard is stored and exported; resumes a shard that has stopped, after "
-        "its cause is mended; publishes shards again for a new or a lost event bus. `status` exits "
-        "with 1 when a shard has stopped."
+        "its cause is fixed; publishes shards again after the event bus was replaced or lost. "
+        "`status` exits with 1 if a shard has stopped."
     )
     requires_system_checks = ()
 
@@ -35,13 +35,13 @@ class Command(BaseCommand):
         status = actions.add_parser("status", help="how far every shard is")
         status.add_argument("--json", action="store_true", help="one step of a shard a line")
 
-        resume = actions.add_parser("resume", help="lets stopped shards go on")
+        resume = actions.add_parser("resume", help="resumes stopped shards")
         resume.add_argument("step", choices=["persist", "export"])
         resume.add_argument("--shard", type=int, help="this one only; default: all")
 
         rewind = actions.add_parser("rewind", help="exports again what was exported before")
         rewind.add_argument("--shard", type=int, help="this one only; default: all")
-        rewind.add_argument("--hours", type=float, help="the last so many; default: everything")
+        rewind.add_argument("--hours", type=float, help="only the last HOURS; default: everything")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         try:
@@ -69,7 +69,7 @@ class Command(BaseCommand):
     def resume(self, step: str, shards: Iterable[int]) -> None:
         for shard in shards:
             cursors.resume(shard, cursors.Kind(step))
-        self.stdout.write("The next sweep goes on with them.")
+        self.stdout.write("The next sweep continues them.")
 
     def rewind(self, shards: list[int], hours: float | None) -> None:
         since = None if hours is None else timedelta(hours=hours)

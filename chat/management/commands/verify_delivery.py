@@ -31,8 +31,8 @@ class Command(BaseCommand):
     help = (
         "Compares the log, PostgreSQL, the event bus and the projections, and names each place "
         "where they differ. Safe while everything runs. Exit code 0: no difference; 1: "
-        "differences; 2: the log, PostgreSQL or the bus is away. Rooms that are right from their "
-        "beginning no longer count as wrong in the minutely check."
+        "differences; 2: the log, PostgreSQL or the event bus is unreachable. Rooms found right "
+        "from their beginning no longer count as wrong in the check that runs every minute."
     )
     requires_system_checks = ()
 

@@ -385,7 +385,7 @@ async def test_ban_that_is_sent_again_is_the_same_ban_although_the_member_is_gon
     options = Options(reason="spam", key=new_key())
 
     def away(*args: Any, **values: Any) -> None:
-        raise Unavailable("PostgreSQL is away.")
+        raise Unavailable("PostgreSQL is unreachable.")
 
     with monkeypatch.context() as outage:
         outage.setattr(audit, "settle", away)  # nobody can write down that it was done

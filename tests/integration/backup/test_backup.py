@@ -469,7 +469,7 @@ def test_backup_without_pg_dump_or_log_says_so_and_fails(home: Home) -> None:
             log.execute_command("ACL SETUSER", "default", "+sync")
 
     assert "/no/such cannot be run" in no_program.stderr
-    assert "The log server gives no copy" in no_copy.stderr
+    assert "The log server does not send a copy" in no_copy.stderr
 
 
 def restore_log(copy: Path, data: Path) -> subprocess.CompletedProcess[str]:

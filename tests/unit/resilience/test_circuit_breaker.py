@@ -253,7 +253,7 @@ async def test_state_and_transitions_are_counted_and_logged_once(
     assert (state, metric("veche_breaker_state")) == (2.0, 0.0)
     assert opened() - opened_before == 2
     assert [record.message for record in caplog.records] == [
-        "the test is away (ConnectionError): its circuit breaker is open",
+        "the test is unreachable (ConnectionError): its circuit breaker is open",
         "the test answers again: its circuit breaker is closed",
     ]
 

@@ -8,9 +8,9 @@ export const SUBPROTOCOL = "veche.v1";
 
 /** Why the server ends a connection. */
 export const CLOSE = {
-	/** The server restarts; come back after the delay that `bye` named. */
+	/** The server is restarting; come back after the delay that `bye` named. */
 	restarting: 1012,
-	/** The client does not keep to the protocol. */
+	/** The client broke the protocol. */
 	protocol_violation: 4400,
 	/** No session and no valid ticket. */
 	not_signed_in: 4401,
@@ -27,7 +27,7 @@ export interface Position {
 	seq: number;
 }
 
-/** First frame of a connection. Named rooms resume after `seq`, the others start at head. */
+/** First frame of a connection. Rooms in `rooms` resume after `seq`; others start at head. */
 export interface Hello {
 	t: "hello";
 	rooms?: Record<string, Position>;
@@ -149,9 +149,9 @@ export interface RoomInfo {
 	role: Role;
 	/** The other person of a direct conversation. */
 	peer?: UserInfo | null;
-	/** Members wait so long between two messages; 0 without slow mode. */
+	/** Members wait this long between two messages; 0 without slow mode. */
 	slow_mode_seconds?: number;
-	/** The reader may write again then, here or anywhere. */
+	/** When the reader may write again, here or anywhere. */
 	muted_until?: string | null;
 	/** Seqs of the reader's own messages after `read`, the newest 1,000. */
 	own_after?: number[];
@@ -170,7 +170,7 @@ export interface Limits {
 /**
  * Answer to `hello`. `time` is the server's clock, for the client's UUIDv7 keys.
  *
- * Who is in many rooms gets them in parts: `more` says that a `rooms` frame follows.
+ * A person who is in many rooms gets them in parts: `more` says that a `rooms` frame follows.
  */
 export interface Welcome {
 	t: "welcome";
@@ -242,8 +242,8 @@ export type Rule =
 	| "somebody_else";
 
 /**
- * `id` is null when the frame that is refused carried none. `rule`, with a code for bad form:
- * the frame fits its schema and breaks this one of the rules that no schema tells.
+ * `id` is null if the refused frame had none. `rule`, with a code for bad form: the frame
+ * matches its schema but breaks this rule, which the schema cannot express.
  */
 export interface ErrorFrame {
 	t: "error";
@@ -257,7 +257,7 @@ export interface ErrorFrame {
 /**
  * A room event as clients see it; `data` is the JSON object of its type.
  *
- * `redacted`, in what is served as past: the text was deleted or replaced since, and is empty.
+ * `redacted`, in answers about the past: the text was later deleted or replaced, and is empty.
  */
 export interface RoomEvent {
 	seq: number;
@@ -270,7 +270,7 @@ export interface RoomEvent {
 	redacted?: boolean;
 }
 
-/** Live or resumed events in seq order; `f` counts these frames of this connection from 1. */
+/** Live or resumed events in seq order; `f` numbers these frames of the connection from 1. */
 export interface Events {
 	t: "events";
 	f: number;
@@ -283,13 +283,13 @@ export interface Stored {
 	rooms: Record<string, number>;
 }
 
-/** Where rooms are: those that moved since the last heartbeat, and some others in turn. */
+/** How far rooms are: those that changed since the last heartbeat, and some others in turn. */
 export interface Heads {
 	t: "heads";
 	rooms: Record<string, [number, number]>;
 }
 
-/** The log of this room was lost behind `head`: forget positions, load history again. */
+/** The log of this room was lost after `head`: forget positions and load the history again. */
 export interface Reset {
 	t: "reset";
 	room: number;
@@ -300,8 +300,8 @@ export interface Reset {
 /**
  * A message as it stands now: edits and reactions applied. A deleted one has no body.
  *
- * `reactions` names the first 10 people of each emoji, and the reader; `reaction_counts` says how
- * many have it.
+ * `reactions` names the first 10 people who gave each emoji, and the reader if they did;
+ * `reaction_counts` has how many people gave it.
  */
 export interface Message {
 	seq: number;
@@ -313,7 +313,7 @@ export interface Message {
 	reply_to?: number | null;
 	edited_at?: string | null;
 	deleted?: boolean;
-	/** Its author, or who keeps order. */
+	/** Its author, or whoever moderated it. */
 	deleted_by?: number | null;
 	reactions?: Record<string, number[]>;
 	reaction_counts?: Record<string, number>;
@@ -322,7 +322,7 @@ export interface Message {
 /**
  * Messages in ascending seq; `more` tells whether older ones exist. Valid as of seq `upto`.
  *
- * `events` is what else happened to the room and its people in the same stretch.
+ * `events` is what else happened to the room and its people in the same part of the log.
  */
 export interface Page {
 	t: "page";
@@ -342,7 +342,7 @@ export interface Batch {
 	head: number;
 }
 
-/** Who came and went in a room. `full` replaces what the client knew. */
+/** Who came online and went offline in a room. `full` replaces what the client knew. */
 export interface Presence {
 	t: "presence";
 	room: number;
@@ -358,8 +358,8 @@ export interface TypingNotice {
 }
 
 /**
- * The person's own marker moved, on whatever device: read up to `seq`, where `n` messages
- * were posted. It may overtake the room's events.
+ * The person's own marker moved, on any of their devices: read up to `seq`, by which `n`
+ * messages had been posted. It may arrive before the room's events.
  */
 export interface ReadNotice {
 	t: "read";
@@ -371,7 +371,7 @@ export interface ReadNotice {
 /**
  * A report that the person made is closed: `resolved` or `dismissed`.
  *
- * Or, `waiting`: in a room that the person moderates one more or less waits than before.
+ * Or `waiting`: in a room that the person moderates, the number of open reports has changed.
  */
 export interface ReportNotice {
 	t: "report";
@@ -380,8 +380,8 @@ export interface ReportNotice {
 }
 
 /**
- * Somebody has another name, or theirs has become, or is no longer, somebody else's too; or
- * their account was deactivated, or is active again.
+ * Somebody's name has changed, or it now looks like somebody else's, or no longer does; or
+ * their account was deactivated or reactivated.
  */
 export interface PersonChanged {
 	t: "person";
