@@ -130,7 +130,7 @@ class Env:
     kafka_sasl_mechanism: str = setting(
         "SCRAM-SHA-512",
         choices=("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
-        help="How the password is proved to Kafka; PLAIN sends it as it is.",
+        help="How the password is proved to Kafka; PLAIN sends it unchanged.",
     )
     kafka_username: str = setting("", help="Veche's user at Kafka, with SASL.")
     kafka_password: str = setting("", secret=True, help="Its password.")

@@ -112,7 +112,7 @@ def as_choice(value: Any, choices: tuple[str, ...]) -> Any:
 
 
 def explain(problems: list[str]) -> str:
-    lines = ["The environment of Veche is not complete:", *(f"  - {text}" for text in problems)]
+    lines = ["Veche's environment is incomplete:", *(f"  - {text}" for text in problems)]
     if any(text.startswith(CONNECTIONS) for text in problems):
         lines.append(
             "Start everything on this machine with `make run` and try again while it runs, "

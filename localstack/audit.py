@@ -42,13 +42,13 @@ def report(answers: dict[str, Answer]) -> int:
         for hole in holes:
             print(f"{name}: {hole}")
         if unknown is not None:
-            print(f"{name}: NOT KNOWN: {unknown}")
+            print(f"{name}: UNKNOWN: {unknown}")
         elif not holes:
-            print(f"{name}: no hole is known")
+            print(f"{name}: no known vulnerability")
     if any(holes for holes, _ in answers.values()):
         return HOLES
     if any(unknown for _, unknown in answers.values()):
-        print("Ask again where the registries answer: with PyPI and npm's own registry.")
+        print("Run it again where the registries answer: with PyPI and npm's own registry.")
         return UNANSWERED
     return CLEAN
 
@@ -73,7 +73,7 @@ def read_pip_audit(found: dict[str, Any]) -> Answer:
     skipped = [one["name"] for one in packages if "skip_reason" in one]
     holes = [
         f"{one['name']} {one['version']}: {hole['id']}"
-        + (f", mended in {', '.join(hole['fix_versions'])}" if hole["fix_versions"] else "")
+        + (f", fixed in {', '.join(hole['fix_versions'])}" if hole["fix_versions"] else "")
         for one in packages
         for hole in one.get("vulns", ())
     ]
@@ -124,7 +124,7 @@ def _run(command: list[str]) -> str:
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"
 
 
 if __name__ == "__main__":

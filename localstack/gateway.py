@@ -37,7 +37,7 @@ def version_of(nginx: str) -> tuple[int, ...]:
     shown = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr
     found = re.search(r"nginx/(\d+)\.(\d+)\.(\d+)", shown)
     if found is None:
-        raise StartFailed(f"{nginx} does not tell its version: {shown.strip()}")
+        raise StartFailed(f"{nginx} does not report its version: {shown.strip()}")
     return tuple(map(int, found.groups()))
 
 
@@ -140,5 +140,5 @@ class Gateway:
 def replaced(text: str, old: str, new: str) -> str:
     """`text` with `old`, which must occur exactly once, replaced. Raises: StartFailed."""
     if text.count(old) != 1:
-        raise StartFailed(f"deploy/nginx does not hold {old!r} once.")
+        raise StartFailed(f"deploy/nginx does not contain {old!r} exactly once.")
     return text.replace(old, new)

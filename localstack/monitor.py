@@ -198,7 +198,7 @@ def banner(prometheus: Prometheus, data: Path) -> str:
             "",
             "  Dashboards need Grafana: docker compose --profile ops up -d, then port 3000;",
             "  or import deploy/grafana/dashboards/*.json where Grafana reads this Prometheus.",
-            *([] if runs else ["", "  Nothing of Veche runs here yet: start it with make run."]),
+            *([] if runs else ["", "  Veche is not running here yet: start it with make run."]),
             "",
             "  Ctrl-C stops it. The data stays.",
             "",

@@ -6,7 +6,7 @@ from chat.metrics.types import LAG_SECONDS, Where, counter, gauge, histogram
 
 EVENTS = counter(
     "veche_analytics_events_total",
-    "Records of the event bus that were done with, by what they were.",
+    "Records of the event bus that were processed, by what they were.",
     unit="records",
     where=Where.ANALYTICS,
     labels={"outcome": "`counted`, `repeat`, `placeholder`, `bad`"},
@@ -27,7 +27,7 @@ FENCED = counter(
 )
 FAILURES = counter(
     "veche_analytics_failures_total",
-    "Times that the bus, PostgreSQL or the dead letters did not answer.",
+    "How often the event bus, PostgreSQL or the dead letters did not answer.",
     unit="failures",
     where=Where.ANALYTICS,
 )

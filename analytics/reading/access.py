@@ -35,7 +35,7 @@ async def selection_for(request: HttpRequest, room_id: int | None) -> Selection:
     """
     if room_id is None:
         if not await host().is_administrator(request):
-            raise HttpError(403, "Name a room of yours: all of them are for administrators.")
+            raise HttpError(403, "Choose one of your rooms: only administrators see all rooms.")
         return Selection(None)
     room = await host().room_for(request, room_id)
     if room is None:
@@ -49,5 +49,5 @@ async def look_inside(request: HttpRequest, selection: Selection) -> None:
     if room is not None and not await host().may_look_inside(request, room.id, room.kind):
         raise HttpError(
             403,
-            "People and words of a private room are for its owners and for those who may read it.",
+            "People and words of a private room are shown to its owners and those who may read it.",
         )

@@ -97,7 +97,7 @@ async def _in_database(call: Callable[..., Any], *arguments: Any) -> Any:
 async def rooms(request: SignedInRequest, asked: Query[schemas.RoomsAsked]) -> HttpResponse:
     """Rooms whose numbers I may see: all for administrators, otherwise those that I own."""
     if "\0" in asked.q:
-        raise HttpError(400, "q: no such character.")
+        raise HttpError(400, "q: this character is not allowed.")
     if await host().is_administrator(request):
         counted = await _at_once(room_list.find_rooms, asked.q, asked.limit + 1)
         found = [

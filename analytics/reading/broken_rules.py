@@ -26,10 +26,10 @@ class Rule(StrEnum):
 SENTENCES = {
     Rule.ONE_PERIOD: "Either `period` is given, or `from` and `to`, or none of them.",
     Rule.FROM_BEFORE_TO: "`from` is not after `to`.",
-    Rule.NOT_TOO_LONG: "From `from` to `to` are not more days than `to` allows.",
-    Rule.DAYS_OF_ZONE: "The time zone had these days.",
-    Rule.KNOWN_ZONE: "The time zone is in the IANA's list.",
-    Rule.FEW_HOURS: "Rows of an hour are for as many days as `step` allows.",
+    Rule.NOT_TOO_LONG: "From `from` to `to` are at most as many days as `to` allows.",
+    Rule.DAYS_OF_ZONE: "These days exist in the time zone.",
+    Rule.KNOWN_ZONE: "The time zone is one of IANA's list.",
+    Rule.FEW_HOURS: "Rows of an hour are for at most as many days as `step` allows.",
     Rule.ALL_ROOMS: "`room` is not given: this is about all rooms.",
     Rule.ONE_ROOM: "`room` is given: this is about single rooms.",
 }

@@ -30,7 +30,7 @@ async def slot() -> AsyncIterator[None]:
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             await semaphore.acquire()
     except TimeoutError as error:
-        raise OperationalError("The numbers are being read by too many.") from error
+        raise OperationalError("Too many people are reading the numbers at the moment.") from error
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ class SteppedAsked(TableAsked):
 
 
 class RankedAsked(TableAsked):
-    limit: int = Field(10, ge=1, le=MAX_ROWS, description="So many rows at most.")
+    limit: int = Field(10, ge=1, le=MAX_ROWS, description="At most this many rows.")
 
 
 class RoomsAsked(Schema):
@@ -94,7 +94,7 @@ class Room(Schema):
 
 class Rooms(Schema):
     rooms: list[Room]
-    more: bool = Field(description="There are others with such a name.")
+    more: bool = Field(description="Others have a name that looks the same.")
 
 
 class Period(Schema):
@@ -108,7 +108,7 @@ class Period(Schema):
 
 class Counters(Schema):
     messages: int
-    characters: int = Field(description="Of these messages as they were posted.")
+    characters: int = Field(description="Characters of these messages, as they were posted.")
     edits: int
     deletions: int
     restorations: int
@@ -166,7 +166,9 @@ class Minutes(Schema):
 
 class Freshness(Schema):
     now: datetime = Field(description="The server's clock.")
-    stored_at: datetime | None = Field(description="Time of the newest event there is to count.")
+    stored_at: datetime | None = Field(
+        description="Time of the newest event that is to be counted."
+    )
     last_event_at: datetime | None = Field(description="Time of the newest event that is counted.")
     counted_at: datetime | None = Field(description="When the numbers last changed.")
     waiting: int | None = Field(description="Events still to be counted then; null: not known.")
@@ -274,7 +276,7 @@ class Emoji(Schema):
 
 class WordRow(Schema):
     word: str
-    messages: int = Field(description="In so many messages.")
+    messages: int = Field(description="In how many messages.")
 
 
 class Words(Schema):

@@ -73,7 +73,7 @@ class MetricsServer(ThreadingHTTPServer):
             try:
                 self._tend()
             except OSError as error:
-                logger.warning("metrics could not be tended: %s", type(error).__name__)
+                logger.warning("metrics could not be kept up: %s", type(error).__name__)
 
 
 _server: MetricsServer | None = None

@@ -53,7 +53,7 @@ def prepare() -> None:
     if _held is not None:
         return
     if "prometheus_client" in sys.modules:
-        raise RuntimeError("Metrics were made before their folder was named.")
+        raise RuntimeError("Metrics were created before their folder was set.")
     remove_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     # Children inherit the lock, so the folder is held for as long as anybody may write to it.

@@ -32,8 +32,8 @@ def refuse_weak_database() -> None:
         return
     if owner:
         logger.warning(
-            "This process connects to PostgreSQL as the owner of the tables, so what breaks into "
-            "it can switch off the guards of the audit log: see DATABASE_OWNER_URL"
+            "This process connects to PostgreSQL as the owner of the tables, so an intruder in "
+            "it could switch off the guards of the audit log: see DATABASE_OWNER_URL"
         )
     problems = weaknesses(found)
     if not problems:

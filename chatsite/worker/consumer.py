@@ -37,7 +37,7 @@ class Consumer(consumer.Consumer):
                 raise  # the broker went down: Celery reconnects
             except Exception as error:
                 # Only the kind: the text may quote the message.
-                logger.error("a message is no task and is discarded: %s", type(error).__name__)
+                logger.error("a message is not a task and is discarded: %s", type(error).__name__)
                 if not message.acknowledged:
                     message.reject_log_error(logger, self.connection_errors)
 

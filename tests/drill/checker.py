@@ -138,7 +138,7 @@ class Judge:
         for room, events in self._final.stored.items():
             for expected, event in enumerate(events, start=1):
                 if event.seq != expected:
-                    text = f"place {expected} is wanted and {event.seq} is there"
+                    text = f"seq {expected} is expected and {event.seq} is there"
                     yield Violation("SEQ", text, room, expected)
                     break
             for before, event in pairwise(events):
@@ -160,7 +160,10 @@ class Judge:
                 yield Violation("DUP", f"stored at {where}", one.room, keys=(one.key,))
             for room, event in places:
                 if room != one.room or event.type != one.type or event.actor != one.actor:
-                    text = f"{one.type} of {one.actor} is a {event.type} of {event.actor} in {room}"
+                    text = (
+                        f"{one.type} of {one.actor} is stored as {event.type} of {event.actor} "
+                        f"in {room}"
+                    )
                     yield Violation("BODY", text, room, event.seq, (one.key,))
                 elif event.digest != one.digest:
                     yield Violation("BODY", "other content", room, event.seq, (one.key,))
@@ -189,10 +192,12 @@ class Judge:
                     continue
                 one = self._operations.of.get(event.key or "")
                 if one is None:
-                    text = f"nobody asked for this {event.type}"
+                    text = f"nobody requested this {event.type}"
                     yield Violation("PHANTOM", text, room, event.seq, (event.key or "",))
                 elif one.is_refused:
-                    yield Violation("PHANTOM", "it was refused", room, event.seq, (one.key,))
+                    yield Violation(
+                        "PHANTOM", "the request was refused", room, event.seq, (one.key,)
+                    )
 
     # Order
 
@@ -214,7 +219,7 @@ class Judge:
                 is_first = one.attempts[0] == (connection.conn, tx)
                 before = latest.get(one.room)
                 if is_first and before is not None and seq < before[0]:
-                    text = f"sent after what stands at {before[0]}, stands at {seq}"
+                    text = f"sent after the event at {before[0]}, but stored at {seq}"
                     yield Violation("ORDER-1", text, one.room, seq, (before[1], key))
                 if tx in acked and (before is None or seq > before[0]):
                     latest[one.room] = (seq, key)
@@ -235,7 +240,7 @@ class Judge:
                 if is_ack and seq > highest:
                     highest, of = seq, key
                 elif not is_ack and seq < highest:
-                    text = f"begun after {highest} was acknowledged, stands at {seq}"
+                    text = f"begun after {highest} was acknowledged, but stored at {seq}"
                     yield Violation("ORDER-2", text, room, seq, (of, key))
 
     # Readers
@@ -247,7 +252,7 @@ class Judge:
                 for event in events:
                     who = f"{shown.client} on connection {shown.conn}"
                     if event.seq != expected:
-                        text = f"{who} was shown {event.seq} where {expected} follows"
+                        text = f"{who} was shown {event.seq} where {expected} should follow"
                         yield Violation("ORDER-3", text, room, event.seq)
                     expected = event.seq + 1
                     yield from self._check_shown(room, event, who)
@@ -256,10 +261,10 @@ class Judge:
         stands = self._at.get((room, event.seq))
         keys = (event.key or "",)
         if stands is None:
-            text = f"{who} was shown what is not stored"
+            text = f"{who} was shown an event that is not stored"
             yield Violation("ABORTED READ", text, room, event.seq, keys)
         elif (stands.key, stands.type) != (event.key, event.type):
-            text = f"{who} was shown a {event.type}, a {stands.type} stands there"
+            text = f"{who} was shown {event.type}, but {stands.type} is stored there"
             yield Violation("ABORTED READ", text, room, event.seq, (*keys, stands.key or ""))
         elif stands != (
             event if event.digest != REDACTED else structs.replace(event, digest=stands.digest)
@@ -272,7 +277,7 @@ class Judge:
                 events = self._final.stored.get(room, ())
                 last = events[-1].seq if events else 0
                 if seq != last:
-                    text = f"{client} has come to {seq} of {last}"
+                    text = f"{client} has received up to {seq} of {last}"
                     yield Violation("ORDER-3", text, room, min(seq, last) + 1)
 
     # The event bus

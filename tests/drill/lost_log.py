@@ -134,7 +134,7 @@ class Scenario:
             there = self._epochs(min)
             if all(epoch > before[room] for room, epoch in there.items()):
                 took = self._chat.recorder.now() - began
-                say(f"everybody knows of the new epochs after {took:.1f} s")
+                say(f"everybody has learned of the new epochs after {took:.1f} s")
                 await asyncio.sleep(CHAT_SECONDS)
                 return
         self._problem(

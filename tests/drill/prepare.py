@@ -79,7 +79,7 @@ def wait_until_stored(memberships: int) -> None:
     deadline = time.monotonic() + STORED_SECONDS
     while Membership.objects.count() < memberships:
         if time.monotonic() > deadline:
-            sys.exit("The workers do not store the rooms of the drill.")
+            sys.exit("The workers do not store the drill's rooms.")
         time.sleep(0.1)
 
 

@@ -76,7 +76,11 @@ class RedisStreamReader:
             newest = self._newest()
         if position and _as_pair(position) > _as_pair(newest):
             # The stream was lost with the log and begun again; repeats in it are recognised.
-            logger.error("the stream ends at %s, before our %s: reading it anew", newest, position)
+            logger.error(
+                "the stream ends at %s, before our %s: reading it from its beginning",
+                newest,
+                position,
+            )
             position = ""
         self._at = position or START
         self._paused = False

@@ -30,13 +30,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--instance",
-            help="a name of this process that stays when it is restarted, and that no other one "
-            "has: with Kafka it then goes on at once after a crash",
+            help="a name of this process that is the same after a restart and that no other "
+            "process has: with Kafka it then continues at once after a crash",
         )
         parser.add_argument(
             "--resume",
             action="store_true",
-            help="let partitions go on that stopped because of bad records, and end; a running "
+            help="resume partitions that stopped because of bad records, and exit; a running "
             "consumer takes them up within seconds",
         )
 
@@ -66,4 +66,4 @@ class Command(BaseCommand):
             number = rollups.resume()
         except (DatabaseError, InterfaceError) as error:
             raise CommandError("The database does not answer.", returncode=2) from error
-        self.stdout.write(f"{number} partitions go on." if number else "None had stopped.")
+        self.stdout.write(f"{number} partitions resumed." if number else "None had stopped.")

@@ -30,9 +30,9 @@ SECONDS_BETWEEN_LINES = 5.0
 
 class Command(BaseCommand):
     help = (
-        "Counts all events of the bus again from the beginning and then puts the new numbers in "
-        "the place of the old ones, at once. Safe while everything runs. Ctrl-C stops it; run "
-        "again it goes on where it was."
+        "Counts all events of the event bus again from the beginning and then replaces the old "
+        "numbers by the new ones, all at once. Safe while everything runs. Ctrl-C stops it; the "
+        "next run continues where it stopped."
     )
     requires_system_checks = ()
 
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         _swap()
         _reader().forget()
         self.stdout.write(
-            f"The numbers are new: counted again in {time.monotonic() - began:.1f} s."
+            f"The numbers are new: all was counted again in {time.monotonic() - began:.1f} s."
         )
 
 
@@ -118,9 +118,9 @@ def _explain(gaps: list[Lost]) -> str:
     ]
     more = f" and {len(gaps) - SHOWN_LOST} more" if len(gaps) > SHOWN_LOST else ""
     return (
-        f"The bus has lost events that are counted now: {', '.join(places)}{more}. The old numbers "
-        "stand. Publish everything again (`manage.py shards rewind`), wait for it and run this "
-        "again; or take what there is with --accept-gaps; or give up with --abandon."
+        f"The event bus lost events that are in the old numbers: {', '.join(places)}{more}. The "
+        "old numbers stay. Publish everything again (`manage.py shards rewind`), wait for it and "
+        "run this again; or accept the gaps with --accept-gaps; or give up with --abandon."
     )
 
 

@@ -19,7 +19,9 @@ CLEAN, WRONG, INTERRUPTED = 0, 1, 130
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drill.cluster", description=__doc__)
     parser.add_argument("--watchers", type=int, default=240, help="people who only read")
-    parser.add_argument("--gap", type=float, default=5.0, help="longest time away, in seconds")
+    parser.add_argument(
+        "--gap", type=float, default=5.0, help="longest time without a connection, in seconds"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--root", type=Path, default=PROJECT / "var" / "drill")
     given = parser.parse_args()

@@ -165,7 +165,7 @@ class ClusterDrill:
             self.problems.append(f"{name}: {self._watchers.connected()} watchers are back")
         if shown["gap_longest_seconds"] > self.longest_gap:
             self.problems.append(
-                f"{name}: somebody was away for {shown['gap_longest_seconds']} s, "
+                f"{name}: somebody was disconnected for {shown['gap_longest_seconds']} s, "
                 f"more than {self.longest_gap:g} s"
             )
 

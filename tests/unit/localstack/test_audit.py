@@ -50,7 +50,7 @@ def test_holes_are_named_with_the_version_that_mends_them() -> None:
     python, unknown = audit.read_pip_audit(PYTHON_HOLE)
     npm, _ = audit.read_npm_audit(NPM_HOLE)
 
-    assert (python, unknown) == (["daphne 4.2.1: CVE-2026-44545, mended in 4.2.2"], None)
+    assert (python, unknown) == (["daphne 4.2.1: CVE-2026-44545, fixed in 4.2.2"], None)
     assert npm == [
         "dompurify <3.2.4 (moderate): mutation XSS",
         "viewer * (low): through dompurify",
