@@ -162,5 +162,5 @@ def outcome_of(row: AuditOutcome) -> Outcome:
     if row.result == Result.REFUSED:
         raise ClientError(row.detail, REFUSALS.get(row.detail, "This was refused."))
     if row.result == Result.NOT_DONE:
-        raise ClientError("key_conflict", "This was given up and not done. Ask for it anew.")
+        raise ClientError("key_conflict", "This was abandoned and not done. Ask for it again.")
     return Outcome(entry=row.pk, result=Result(row.result), seq=row.seq, detail=row.detail)
