@@ -1,7 +1,7 @@
-"""Whose numbers a person may see: administrators everybody's, owners those of their rooms.
+"""Which numbers a person may see: administrators those of all rooms, owners those of their rooms.
 
-The numbers of a private room do not tell who writes there, and which words: that is shown only to
-its owners, and to people who may read private rooms.
+For a private room, these numbers do not include who writes there and which words: those are shown
+only to its owners, and to people who may read private rooms.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Desk:
             self.complaints.append(message.text)
 
     def sign_in(self, name: str, password: str, *, then: str = "/admin/") -> None:
-        """Returns at the page `then`."""
+        """Sign in, and wait for the page `then`."""
         self.page.goto(f"{self.address}/accounts/login/?next={then}")
         self.page.locator("input[name=login]").fill(name)
         self.page.locator("input[name=password]").fill(password)

@@ -109,7 +109,7 @@ class RedisStreamReader:
         return {PARTITION: found}
 
     def waiting(self, partition: int) -> int | None:
-        """Known if nothing waits, otherwise if the group's own count is known."""
+        """0 if nothing waits; otherwise the group's own count, or None if Redis has none."""
         try:
             if self._at is not None and _as_pair(self._newest()) <= _as_pair(self._at):
                 return 0

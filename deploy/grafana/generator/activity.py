@@ -43,7 +43,7 @@ NOW = Row(
         ),
         number(
             "Slow readers closed, 1 h",
-            "Connections that did not take what they were sent and were closed; they come back and "
+            "Connections that were closed because they did not keep up; they come back and "
             "catch up. A few are phones in tunnels. If there are many, a room gets more messages "
             "than people's networks can carry, or a program reads and never confirms.",
             f"sum(increase(veche_slow_readers_total{WEB}[1h]))",
@@ -138,7 +138,7 @@ FRAMES = Row(
     "Frames and fan-out",
     [
         lines(
-            "Frames of clients, by type",
+            "Frames from clients, by type",
             "Many `sync` frames mean that many clients had gaps to fill: the bus loses hints, or "
             "people are coming back.",
             Query(

@@ -44,7 +44,7 @@ def anna() -> User:
 
 
 def at_pages(name: str = "anna", language: str = "en") -> Client:
-    """Somebody signed in who has just said who they are."""
+    """A signed-in person who has just confirmed who they are."""
     browser = signed_in(name, headers={"Accept-Language": language})
     confirm_password(browser)
     mail.outbox.clear()
@@ -52,7 +52,7 @@ def at_pages(name: str = "anna", language: str = "en") -> Client:
 
 
 def told() -> dict[str, str]:
-    """Address → text of the notice that it got; the confirmation of a new address is none."""
+    """Address → text of the notice sent to it; confirmations of new addresses do not count."""
     return {
         message.to[0]: str(message.body)
         for message in mail.outbox

@@ -34,7 +34,7 @@ Revoked = list[tuple[int, str | None]]
 
 @pytest.fixture
 def revoked(monkeypatch: pytest.MonkeyPatch) -> Revoked:
-    """What was told to the hubs, as (user, grant)."""
+    """The revocations that hubs were told of, as (user, grant)."""
     told: Revoked = []
     publish = to_hubs.publish_blocking
 

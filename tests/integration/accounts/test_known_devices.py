@@ -1,4 +1,4 @@
-"""Strangers' guesses: whom they keep out, and whom not."""
+"""Password guesses by strangers: who is locked out by them, and who is not."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def test_wrong_codes_of_who_knows_the_password_keep_only_strangers_out(anna: Use
 
 
 def test_resets_by_mail_give_no_further_codes_to_guess(anna: User, settings: Settings) -> None:
-    """Who reads somebody's mail is what the second factor is for."""
+    """The second factor must protect an account even from somebody who reads its owner's mail."""
     settings.ACCOUNT_RATE_LIMITS = {
         **settings.ACCOUNT_RATE_LIMITS,
         "reset_password": "",

@@ -1,4 +1,4 @@
-"""A borrowed session does not become the account: what asks again who is there."""
+"""A borrowed session does not give away the account: what people must confirm again."""
 
 from __future__ import annotations
 

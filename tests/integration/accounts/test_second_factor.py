@@ -1,4 +1,4 @@
-"""The second factor is the session's: what a session may do that was opened without it."""
+"""What a session may do that was opened without the account's second factor."""
 
 from __future__ import annotations
 

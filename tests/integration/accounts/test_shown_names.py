@@ -1,4 +1,4 @@
-"""Names that are not one person's alone: who is told, and what is shown."""
+"""Names that more than one person has: who is told, and what is shown."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_rows_written_past_the_model_are_filled_in_after_migrate() -> None:
 
 
 def test_who_shares_a_name_is_found_in_one_pass_and_after_an_attempt_that_was_cut_off() -> None:
-    # To look at all others for each of so many takes twenty minutes, and a statement has 15 s.
+    # Comparing each of so many names with all others takes twenty minutes; a statement has 15 s.
     number_of_people = 20_000
     shared = {"user-1", "user-2", "user-7"}
     alike = {1: ["anna"], 2: ["anna", "other"], 3: ["alone"], 7: ["user-8"]}
@@ -180,7 +180,7 @@ async def test_deactivated_person_is_known_as_such_and_open_pages_are_told(
             ] * 3
 
 
-# The doors at which names are given
+# Where names are given
 
 
 @pytest.mark.parametrize("name", ["Administrator", "аdmin", "Anna @boris", "Bоris"])

@@ -1,4 +1,4 @@
-"""Who is shut out while connected: how soon the socket closes, and what gets through until then."""
+"""People who are shut out while connected: how soon sockets close, and what still gets through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No room that has members is left without an owner, whatever way its owner goes."""
+"""No room that has members is left without an owner, however its owner leaves."""
 
 from __future__ import annotations
 

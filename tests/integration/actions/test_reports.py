@@ -451,7 +451,7 @@ async def test_reports_of_one_message_are_locked_in_one_order() -> None:
         while not await in_database(somebody_waits):
             assert not closing.done()
             await asyncio.sleep(0.01)
-        # Who waits for the first one holds nothing that its holder may come to wait for.
+        # A caller that waits for the first lock holds no lock that its holder may need.
         await in_database(lock_second)
     finally:
         let_go.set()
@@ -551,7 +551,7 @@ async def test_what_takes_something_away_is_not_done_over_rest_without_a_reason(
 
     assert after == before
     assert (await Report.objects.aget()).assignee_id is None
-    # Nobody has to explain what becomes of their own.
+    # Nobody has to give a reason for acts on their own messages.
     await moderation.delete_message(by(world.mod), world.room.pk, own)
     await messages.delete_message(world.mod.pk, world.room.pk, new_key(), seq)
     assert await AuditEntry.objects.filter(action="message.delete", reason="").acount() == 2

@@ -48,7 +48,7 @@ def password_alone(settings: Settings) -> None:
     without_second_factor(settings)
 
 
-# The door
+# Getting in
 
 
 def test_stranger_is_sent_to_the_common_sign_in_page() -> None:

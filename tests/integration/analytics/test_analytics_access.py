@@ -1,4 +1,4 @@
-"""Who gets to the analytics of all rooms: staff with the permission, by the door of the admin."""
+"""Who sees the analytics of all rooms: staff with the permission, past the checks of the admin."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_database_that_ends_the_connection_is_waited_for(
 
 
 class PausedDeadLetters(KeptDeadLetters):
-    """Holds the process up after it has read a batch and before it counts it."""
+    """Holds the process up between reading a batch and counting it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -235,7 +235,7 @@ class PausedDeadLetters(KeptDeadLetters):
 def test_paused_process_that_wakes_up_after_another_has_taken_over_goes_on_after_it(
     on: BusUnderTest,
 ) -> None:
-    """As a zombie after a rebalance does: it holds a batch of a partition that is not its own."""
+    """Like a zombie after a rebalance, it holds a batch of a partition that it has lost."""
     world = World()
     world.happen(200)
     events = list(world.events())
@@ -297,7 +297,7 @@ def test_process_that_stands_by_takes_over_when_the_other_one_ends(
 
 
 def put(on: BusUnderTest, key: bytes, value: bytes | None) -> None:
-    """Something that Veche did not write."""
+    """Puts in a record that Veche did not write."""
     client = redis.Redis.from_url(on.server.url)
     fields: dict[Any, Any] = {"key": key} if value is None else {"key": key, "value": value}
     client.xadd(on.topic, fields)

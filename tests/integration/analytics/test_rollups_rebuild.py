@@ -1,4 +1,4 @@
-"""The rollups made anew from the bus, and compared by `verify_delivery`."""
+"""The rollups rebuilt from the event bus, and compared by `verify_delivery`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets into the REST API, with what, and who does not."""
+"""Who may use the REST API, with which credentials, and who may not."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def ask(web: WebProcess, path: str, **headers: str) -> urllib.error.HTTPError | 
 
 
 def sign_in(web: WebProcess, name: str, password: str) -> None:
-    """Tries to; what is typed wrong is often another password."""
+    """Tries to sign in. Wrong input matters too: it is often the password of another account."""
     page = ask(web, "/accounts/login/")
     cookie = page.headers["Set-Cookie"].partition(";")[0]
     form = {"login": name, "password": password, "csrfmiddlewaretoken": cookie.partition("=")[2]}
@@ -91,7 +91,7 @@ async def test_conversation_leaves_no_words_and_no_secrets_in_the_logs(
     room = await new_room(ann)
     _, token = await sync_to_async(tokens.issue)(ann.pk, "for the log test")
     bearer = {"Authorization": f"Bearer {token}"}
-    # What cannot be stored; the conversation wakes the drain that finds it.
+    # An entry that cannot be stored. The conversation wakes the drain, which finds it.
     shard = events.shard_of(room.pk, settings.ENV.shards)
     blocking_client().xadd(keys.ingest(shard), {"room": "x", "data": WORDS, "key": MAIL})
 

@@ -41,7 +41,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 class Collector(ThreadingHTTPServer):
-    """What OTEL_EXPORTER_OTLP_ENDPOINT names, with all it was sent."""
+    """The server that OTEL_EXPORTER_OTLP_ENDPOINT names, with everything sent to it."""
 
     daemon_threads = True
 
@@ -164,7 +164,7 @@ def test_part_of_all_messages_is_traced_and_each_process_chooses_the_same(
 
     assert first == again
     assert 100 < len(first) < 320
-    # Whoever chooses a key does not choose that it is traced.
+    # Clients choose keys, and must not be able to choose one that is traced.
     assert first != of_somebody_else
 
 

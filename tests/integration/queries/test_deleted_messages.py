@@ -1,4 +1,4 @@
-"""What is about a deleted message, or answers one, is refused, wherever the log knows it from."""
+"""Acts on deleted messages, and replies to them, are refused, wherever the deletion is recorded."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ async def said(world: World) -> int:
 
 
 async def let_tail_pass(world: World) -> None:
-    """So many events, all stored, that nothing before them is in the hot tail."""
+    """Stores so many events that nothing before them is left in the hot tail."""
     for number in range(keys.HOT_TAIL_EVENTS + 1):
         await post(world.room, world.anna, f"number {number}")
     await store(world.room.pk)
 
 
 async def make_it(place: str, world: World) -> None:
-    """Brings the log to a state in which it knows of the deletion in another way."""
+    """Brings the log to a state in which it finds the deletion in another place."""
     room = world.room.pk
     if place == "stored":
         await store(room)

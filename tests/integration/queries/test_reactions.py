@@ -1,4 +1,4 @@
-"""Reactions: how many a message may have, whoever asks at once, and what is shown of them."""
+"""Reactions: how many a message may have, even if many people react at once, and what is shown."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def said(room: Room, author: User) -> int:
 
 
 async def out_of_the_log(room: Room) -> None:
-    """Everything stored, the room unloaded."""
+    """Stores everything and unloads the room."""
     await store(room.pk)
     shard = shard_of(room.pk, settings.ENV.shards)
     assert await sync_to_async(unload_idle)(shard, idle_ms=-10_000) >= 1
@@ -79,7 +79,7 @@ async def stored_reactions(room: Room, seq: int) -> list[tuple[int, str]]:
 
 
 async def make_it(place: str, room: Room, log_redis: redis.Redis) -> None:
-    """Brings the log to a state in which it knows of the room's reactions in another way."""
+    """Brings the log to a state in which it finds the room's reactions in another place."""
     shard = shard_of(room.pk, settings.ENV.shards)
     if place == "forgotten":  # as when the hash's time is over, while the tail holds the message
         for key in log_redis.scan_iter(f"{keys.room(shard, room.pk)}:reactions:*"):
@@ -143,7 +143,7 @@ async def test_limits_hold_when_many_react_at_once(
     assert len({emoji for _, emoji in rows}) <= LIMIT
     by_person = [len([1 for user, _ in rows if user == person.pk]) for person in people]
     assert max(by_person) <= LIMIT_OF_PERSON
-    # And no more was refused than had to be.
+    # Nothing was refused without need.
     assert max(by_person) == LIMIT_OF_PERSON or len({emoji for _, emoji in rows}) == LIMIT
 
 
@@ -269,7 +269,7 @@ async def test_page_and_the_events_after_it_are_the_page_of_later(
 
 
 async def old_reactions(room: Room, seqs: Sequence[int], people: Sequence[User]) -> None:
-    """As databases from before the limits hold them: 2,500 different ones on each message."""
+    """Reactions as in a database from before the limits: 2,500 different ones on each message."""
     emoji = [chr(0x1F400 + a) + "\u200d" + chr(0x1F400 + b) for a in range(50) for b in range(50)]
     await StoredReaction.objects.abulk_create(
         StoredReaction(room=room, target=seq, user=user, emoji=one)
@@ -293,7 +293,7 @@ async def test_page_stays_small_with_thousands_of_old_reactions(names: Iterator[
     assert all(len(message["reactions"]) == LIMIT for message in shown)
     assert all(set(message["reaction_counts"].values()) == {2} for message in shown)
     assert len(str(answer.body)) < len(seqs) * 10_000
-    # They stay, and no new one is let in.
+    # They stay, and no new one is accepted.
     await out_of_the_log(room)
     assert await react(people[0], room, seqs[0], "🎉") == "too_many"
     [emoji, *_] = shown[0]["reactions"]

@@ -1,4 +1,4 @@
-"""The past as it stands: nobody who comes later reads what was deleted or replaced."""
+"""The past as it is served now: latecomers do not read what was deleted or replaced."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def told_secrets(anna: User, boris: User, room: Room) -> dict[str, int]:
     await messages.delete_message(anna.pk, room.pk, new_key(), seqs["deleted"])
     for name in ("removed", "restored"):
         await moderation.delete_message(by(boris), room.pk, seqs[name], WHY)
-    # Nobody writes into a message that is deleted.
+    # A deleted message cannot be edited.
     with pytest.raises(ClientError):
         await messages.edit_message(anna.pk, room.pk, new_key(), seqs["removed"], SECRET)
     await restored(room, boris, seqs["restored"])
@@ -83,7 +83,7 @@ async def told_secrets(anna: User, boris: User, room: Room) -> dict[str, int]:
 
 
 async def restored(room: Room, moderator: User, seq: int) -> None:
-    """Also what is not stored yet, of which the action cannot know what it was."""
+    """Restores a message even if its deletion is not stored yet; the action would refuse that."""
     await log(room, moderator, EventType.MESSAGE_RESTORED, MessageTarget(target=seq))
 
 
@@ -145,7 +145,7 @@ async def test_deletion_counts_before_it_is_stored() -> None:
     await store(room.pk)
     shard = shard_of(room.pk, settings.ENV.shards)
     assert await sync_to_async(unload_idle)(shard, idle_ms=-10_000) >= 1
-    # The messages are in PostgreSQL alone, what happens to them now in the log alone.
+    # The messages are only in PostgreSQL; what happens to them from now on is only in the log.
     await messages.delete_message(anna.pk, room.pk, new_key(), secret)
     await messages.edit_message(anna.pk, room.pk, new_key(), older, SECRET)
     await messages.edit_message(anna.pk, room.pk, new_key(), older, STANDS)
@@ -185,7 +185,7 @@ async def test_search_shows_no_text_that_was_deleted_or_replaced_a_moment_ago(
     await restored(room, boris, seqs["removed"])
 
     assert await found(boris, SECRET) == [(seqs["kept"], f"{SECRET} kept")]
-    # The pages before it are as full as ever.
+    # Earlier pages are still full.
     assert await found(boris, SECRET, limit=1) == [(seqs["kept"], f"{SECRET} kept")]
     await store(room.pk)
     assert {seq for seq, _ in await found(boris, SECRET)} == {seqs["removed"], seqs["kept"]}
@@ -218,7 +218,7 @@ async def test_search_knows_what_was_stored_or_taken_away_while_it_looked(
 
     monkeypatch.setattr(search, "_find", find_and_be_late)
 
-    # The log has forgotten the deletion again when it is asked.
+    # By the time of the question the log no longer has the deletion.
     meanwhile.append(delete_and_say_much())
     assert await found(boris, SECRET) == [(elsewhere, f"{SECRET} 2")]
     meanwhile.append(moderation.remove_member(by(anna), other.pk, boris.pk, WHY))

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 URL = "https://ci.example.com/job/4711/console?page=2&q=a%20b#L-10"
 COMPOSED = "Pokémon und Café"
 
-# What stands in a message, and what finds it.
+# The text of a message, and a query that finds it.
 FINDS = [
     (f"see {URL}", URL),
     (f"see {URL}.", "ci.example.com"),
@@ -265,7 +265,7 @@ async def test_newest_hold_enough_when_they_hold_a_part_of_it(
     plans = await sync_to_async(plans_of)("word", [room, other], 21)
     rare = await sync_to_async(plans_of)("word 31", [room, other], 21)
 
-    # The newest ten, then a hundred; and where ten hold nothing, all at once.
+    # The search reads the newest ten, then a hundred; if the ten hold nothing, all at once.
     assert ["(at > " in plan for plan in plans] == [True, True]
     assert ["(at > " in plan for plan in rare] == [True, False]
     found = (await Api(anna).get("search?q=word")).body["found"]
@@ -315,7 +315,7 @@ def test_newest_are_looked_at_without_reading_all_that_the_index_has_of_a_word()
     ],
 )
 def test_few_words_of_a_search_may_be_beginnings(text: str, beginnings: set[str]) -> None:
-    """PostgreSQL reads all that begins so, whatever its time limit."""
+    """For each beginning PostgreSQL reads all words that start with it, whatever its time limit."""
     where = str(Message.objects.filter(matching(parse(text), text, None)).query)
 
     assert set(re.findall(r"'([^']+)':\*", where)) == beginnings

@@ -1,5 +1,5 @@
-"""Whatever people write is stored: what search takes a body apart into has bounds, and so has the
-time that this takes."""
+"""Whatever people write can be stored: the words that search makes of a body are limited, and so is
+the time that this takes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.support.rooms import new_key, new_room, post
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LENGTH = MAX_BODY_CHARACTERS
-# A word has 200 characters at most, and PostgreSQL takes lexemes of 2,046 bytes and an index
-# entries of 2,700 or so.
+# A word has 200 characters at most, and PostgreSQL accepts lexemes of 2,046 bytes and index
+# entries of about 2,700.
 LONGEST_LEXEME_BYTES = 800
 # Pairs of the longest body in a script without spaces; a tsvector may have 1 MB.
 MOST_LEXEMES, MOST_BYTES = 2 * LENGTH, 200_000
@@ -188,7 +188,7 @@ def short_bodies(dice: random.Random) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_faster_functions_give_what_the_index_was_built_with(seed: int) -> None:
-    """Migration 0041 replaces those of 0038 and leaves the index as it is."""
+    """Migration 0041 replaces the functions of 0038 and leaves the index unchanged."""
     first = import_module("chat.migrations.0038_what_a_message_is_found_by")
     bodies = [
         *short_bodies(random.Random(seed)),
@@ -282,7 +282,7 @@ def characters(placed: Sequence[Placed]) -> int:
 
 
 async def test_room_of_the_longest_messages_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looking at its newest messages takes too long, and the index answers."""
+    """Reading its newest messages takes too long, so the index is used."""
     monkeypatch.setattr(search, "NEWEST_TIMEOUT_MS", 1)
     anna = await make_user("anna")
     room = await new_room(anna)
@@ -327,7 +327,7 @@ def found_in_database(*names: str) -> list[str]:
 
 
 def test_version_before_finds_what_this_one_stores() -> None:
-    """Both may run side by side, and anybody may go back."""
+    """Both may run side by side, and an upgrade may be reversed."""
     anna, room = User.objects.create(username="anna", password="!"), Room.objects.create(slug="a")
     put(["two needles"], room.pk, anna.pk)
 

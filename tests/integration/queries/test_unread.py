@@ -1,4 +1,4 @@
-"""What a person has not read: the same number on every device, and told to them live."""
+"""What a person has not read: the same number on every device, updated live."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ async def test_number_of_a_place_comes_from_the_log_or_from_postgresql() -> None
     assert after == {**before, (room.pk, 7): 2}
 
 
-# What counts
+# What counts as unread
 
 
 async def info_of(user: User, room: Room) -> RoomInfo:
@@ -146,7 +146,7 @@ async def mark(user: User, room: Room, seq: int) -> None:
 
 
 async def moderator_of(room: Room, owner: User) -> Actor:
-    """Somebody who came into the room to keep order."""
+    """A moderator who has entered the room."""
     carl = await new_person("carl")
     joined = MemberJoined(user=carl.pk, role=Role.MODERATOR)
     await log(room, owner, EventType.MEMBER_JOINED, joined)

@@ -193,7 +193,7 @@ async def test_failed_probe_opens_it_again_and_probes_that_hang_stay_bounded(
     callers = [asyncio.create_task(dependency.outcome()) for _ in range(50)]
     await asyncio.wait(callers, timeout=0.1)
 
-    # Those of before that hang, the one that failed, and the one there is room for now.
+    # The earlier probes that still hang, the one that failed, and one more in its place.
     assert state == "open"
     assert dependency.calls - calls == MAX_PROBES - 1 + 1 + 1
     gate.set()

@@ -1,4 +1,4 @@
-"""Who asks at the same time is answered by one call, with nothing older than the question."""
+"""Concurrent callers share one call, and no answer is older than its question."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chat.resilience.coalescing import Coalescer
 
 
 class Source:
-    """Doubles numbers, each call when the test lets it; 13 is not there, and 99 breaks a call."""
+    """Doubles numbers, each call when the test lets it; 13 is unknown, and 99 makes a call fail."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []

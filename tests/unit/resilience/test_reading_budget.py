@@ -32,7 +32,7 @@ def budget(clock: FakeClock) -> ReadingBudget:
 
 
 def questions(budget: ReadingBudget, user_id: int) -> int:
-    """How many the person may ask now."""
+    """How many questions the person may ask now."""
     count = 0
     while budget.take(user_id) == 0.0:
         count += 1
@@ -143,7 +143,7 @@ def test_who_is_fed_for_long_may_ask_all_the_time(budget: ReadingBudget, clock: 
             answers.append(budget.take(ANNA) == 0.0)
 
     assert all(answers)
-    # All that the questions leave.
+    # What the questions leave of the budget.
     assert fed >= (60 * UNITS_PER_SECOND - len(answers)) / (1 + PAGE_BYTES / BYTES_PER_UNIT)
 
 
