@@ -1,4 +1,4 @@
-"""A backup that is made while people write brings back all that was acknowledged before it."""
+"""A backup made while people write brings back everything acknowledged before it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of what runs as the role that owns nothing, so of all but a restore."""
+        """The environment of processes whose role owns nothing: all but a restore."""
         given = {**os.environ, **SETTINGS, **self.servers.environment, **self.bus}
         return {**given, "DATABASE_OWNER_URL": ""}
 
@@ -168,7 +168,7 @@ class Writers:
         return self
 
     def until(self, more: int) -> Places:
-        """Waits until so many more places are acknowledged, and returns them all."""
+        """Waits until this many more places are acknowledged, and returns them all."""
         wanted = self._count() + more
         deadline = time.monotonic() + SECONDS
         while self._count() < wanted:
@@ -209,7 +209,7 @@ def installation() -> Iterator[Home]:
 
 @pytest.fixture
 def home_with_kafka(tmp_path: Path) -> Iterator[Home]:
-    """Kafka is elsewhere: in no backup, and what is destroyed here it keeps."""
+    """Kafka is elsewhere: it is in no backup, and keeps what is destroyed here."""
     for kafka in buses.new_kafka_server(tmp_path):
         with new_home() as made:
             made.bus = {"KAFKA_BOOTSTRAP_SERVERS": kafka.url, "KAFKA_PARTITIONS": "3"}
@@ -243,7 +243,7 @@ def test_backup_under_load_brings_back_all_that_was_acknowledged_before_it(home:
         [*_, (last, epoch)] = restored[room]
         assert before[room] <= last < after[room]
         assert [seq for seq, _ in events] == list(range(1, len(events) + 1))
-        # Who has seen more than the backup holds is told, and mistakes nothing new for it.
+        # A client that has seen more than the backup holds is told; it mistakes no new event for one.
         [new_epoch] = {new for seq, new in events if seq > last}
         assert new_epoch > epoch
 
@@ -347,7 +347,7 @@ def test_backup_that_stands_still_lets_storing_go_on_and_fails(home: Home) -> No
 
 
 def test_backup_that_waits_for_a_cursor_keeps_nobody_else_from_theirs(home: Home) -> None:
-    """Whoever asks for a lock after one that waits would wait with it."""
+    """A process that asks for a lock after a waiting one would have to wait with it."""
     url = home.servers.environment["DATABASE_URL"]
     pg_dump = str(binaries() / "pg_dump")
     with psycopg.connect(url) as busy, psycopg.connect(url, autocommit=True) as other:

@@ -1,4 +1,4 @@
-"""Dead letters: retried, parked and discarded, once each whoever comes at once."""
+"""Dead letters: retried, parked and discarded, once each, however many try at once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_poison_that_stays_poison_is_parked_after_eight_attempts_and_never
     [letter] = await letters()
     assert (letter.state, letter.attempts, letter.id) == (State.PARKED, 8, letter_id)
     assert letter.last_error
-    # The fault is mended, a person says so.
+    # The fault is fixed, and a person says so.
     assert [result.outcome for result in await retry(letter_id)] == [Outcome.DONE]
     await assert_projections_equal_a_replay(room)
 

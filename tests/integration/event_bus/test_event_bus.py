@@ -204,7 +204,7 @@ def test_bus_that_is_away_at_the_first_use_is_reported_in_bounded_time(on: BusUn
         fresh.ends()
 
     assert isinstance(outcomes[0], RetryableError)
-    # That nobody listens is found out at once: a worker has other things to do than to wait.
+    # A closed port is noticed at once: a worker must not spend its time waiting.
     assert time.monotonic() - began < 2.0
 
 
@@ -283,7 +283,7 @@ def test_after_a_restore_the_bus_holds_nothing_that_the_backup_does_not(on: BusU
     left = len(on.read_all())
     publish(on.bus, of_rooms(ROOMS, range(1, 6)))
 
-    # The stream is in the backup of the log. On Kafka who stood somewhere meets everything.
+    # The stream is in the backup of the log. On Kafka a reader with a position meets everything.
     assert (emptied, left) == ((True, 0) if on.kind == "kafka" else (False, 50))
     if emptied:
         assert len(on.read_all()) == len(on.read_all(middle)) == 25

@@ -1,4 +1,4 @@
-"""Kafka that lets nobody in without a password: the client's side of SASL and TLS."""
+"""A Kafka that requires a password: the client's side of SASL and TLS."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_who_is_not_let_in_says_why_soon_and_loses_nothing(
     def read() -> None:
         KafkaReader([broker.url], topic="t", security=security(broker, **more))
 
-    # Each tries for all the time it has, so all do at once.
+    # Each tries until its time is over, so all run at once.
     with ThreadPoolExecutor() as others:
         checked, ends, reader = (others.submit(call) for call in (bus.check, bus.ends, read))
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Two web processes whose bus dies under them: nothing is lost, and nobody waits for it."""
+"""Two web processes whose bus dies: nothing is lost, and nobody waits for the bus."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_what_clients_claim_about_themselves_is_replaced(gateway: Gateway) -> No
 
 
 def test_proxy_in_front_tells_the_address_and_the_scheme(tmp_path: Path, static: Path) -> None:
-    """A client's own claim stands before what the proxy appends, and does not count."""
+    """What the client claims comes before what the proxy appends, and does not count."""
     headers = {"X-Forwarded-For": "10.9.9.9, 203.0.113.7", "X-Forwarded-Proto": "https"}
     with web() as port:
         gateway = Gateway(tmp_path, free_port(), free_port(), [port], static, proxied=True)
@@ -231,7 +231,7 @@ WITH_KEY = [
 
 @pytest.mark.parametrize("kind", ["http", "https", "proxied"])
 def test_key_of_a_link_is_in_no_log(tmp_path: Path, static: Path, kind: str) -> None:
-    """Neither of who is answered nor of what nginx complains of: limits, processes that went."""
+    """Neither in the access log nor in nginx's complaints about limits and lost processes."""
     tls = certificate(tmp_path) if kind == "https" else None
     with web() as one:
         ports = [one, free_port()]

@@ -1,4 +1,4 @@
-"""The embedded servers are what the promise needs, and Django reaches them."""
+"""The embedded servers are as durable as the guarantee needs, and Django reaches them."""
 
 from __future__ import annotations
 

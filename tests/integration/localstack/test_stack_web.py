@@ -35,7 +35,7 @@ START = {
 
 
 def started(process: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What became of a process that ends by itself."""
+    """The result of a process that ends by itself."""
     return subprocess.run(
         START[process],
         env={**os.environ, "PORT": str(free_port()), **environment},
@@ -123,7 +123,7 @@ async def nowhere(*args: object) -> bool:
 
 
 def without(part: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is where the part should be."""
+    """Nothing listens where the server should be."""
     if part == "database":
         monkeypatch.setattr("chat.servers.postgres.lets_in", nowhere)
     else:

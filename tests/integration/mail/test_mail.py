@@ -71,7 +71,7 @@ def make_due() -> None:
 
 
 def make_due_in_order() -> None:
-    """The time has come, for what waits least too."""
+    """Makes all mails due, even those put off for longest."""
     QueuedMail.objects.update(next_at=F("next_at") - timedelta(hours=1))
 
 
@@ -280,7 +280,7 @@ def test_page_answers_before_the_mail_server_does(
 
 
 def post_reset(port: int, email: str) -> tuple[str, int]:
-    """Where the form led, and how long the page there is."""
+    """Where the form led, and the length of that page."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar := CookieJar()))
     address = f"http://localhost:{port}{reverse('account_reset_password')}"
     browser.open(address, timeout=30).read()

@@ -29,7 +29,7 @@ from chat.verify import bus_verification
 from chat.verify.readers.lags import Lag, exported_lag, stored_lag
 from tests.support.rooms import new_person, new_room, post
 
-# What one test left on the bus, the rooms that were wrong, would be looked at by the next.
+# Rooms with violations stay noted on the bus, and the next test would check them too.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_redis")]
 
 

@@ -103,7 +103,7 @@ def stack(tmp_path: Path) -> Iterator[dict[str, int]]:
 
 
 async def talk(port: int) -> None:
-    """Some traffic, and what goes wrong now and then."""
+    """Some traffic, with a few failures."""
     ann = await new_person("ann")
     room = await new_room(ann)
     await room_log.close()
@@ -120,7 +120,7 @@ async def talk(port: int) -> None:
         await client.ask(t="send", room=room.pk, key=new_key(), body="")
     shard = events.shard_of(room.pk, settings.ENV.shards)
     blocking_client().xadd(keys.ingest(shard), {"room": "damaged"})
-    # A wake-up with a fault in it: its shard is none.
+    # A wake-up with a fault: its shard does not exist.
     current_app.send_task("chat.tasks.persist_shard", args=["none"], ignore_result=True)
     current_app.send_task("chat.tasks.verify_recent_rooms", ignore_result=True)
     current_app.send_task("chat.tasks.retry_dead_letters", ignore_result=True)
@@ -223,7 +223,7 @@ def test_readers_elsewhere_need_the_token(monkeypatch: pytest.MonkeyPatch) -> No
 def test_log_that_cannot_rewrite_its_file_says_so_before_it_cannot_write_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With `appendfsync always` a log server whose disk is full tells nobody: it exits."""
+    """With `appendfsync always` a log server whose disk is full exits without a word."""
     server = OwnServer(Valkey("log", tmp_path, free_port(), "password-of-the-log", LOG_SETTINGS))
     server.start()
     url = dataclasses.replace(settings.ENV, log_redis_url=server.url)

@@ -110,7 +110,7 @@ def worker(tmp_path: Path) -> Iterator[MeasuredWorker]:
 
 
 def living(worker: MeasuredWorker) -> set[psutil.Process]:
-    """Its children. They are told apart by their start too: pids come round again."""
+    """Its children, identified by their start time too, because pids are reused."""
     found = set()
     for child in worker.children():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -138,7 +138,7 @@ def test_killed_children_leave_sane_metrics_and_no_heap_of_files(worker: Measure
     shown = worker.ready_samples()
 
     assert shown["veche_worker_children"] == CHILDREN
-    # What the dead have counted still counts, and nothing counts twice.
+    # What dead children counted still counts, and nothing counts twice.
     assert runs(shown) == 5
     assert shown[f'veche_task_wait_seconds_count{{task="{TASK}"}}'] == 5
     assert len(worker.files()) <= MOST_FILES, sorted(worker.files())
@@ -154,7 +154,7 @@ def test_workers_share_neither_folder_nor_port_and_show_what_they_may_to_whom_th
     second = MeasuredWorker(tmp_path, METRICS_PORT=str(first.port), METRICS_TOKEN=TOKEN)
     second.port = first.port
     try:
-        # A port that is taken keeps no worker from its work …
+        # A port that is taken does not keep the worker from its work …
         second.eventually(lambda: "no metrics on port" in second.log.read_text())
         first.end(signal.SIGKILL)
         # … and is opened once it is free.

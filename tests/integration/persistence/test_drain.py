@@ -249,7 +249,7 @@ async def test_drainer_that_was_paused_cannot_commit_after_another_has(
     assert [seq for seq, _ in await stored(room)] == [1, 2, 3]
 
 
-# Others hold locks, end sessions, fill disks and memory: none of it is a fault of what is stored.
+# Locks, ended sessions, full disks and memory are not faults of the events.
 NO_FAULT_OF_THE_DATA = {
     "serialization failure": "40001",
     "deadlock": "40P01",

@@ -141,7 +141,7 @@ async def live_through(
     for kind, data, who in happened:
         if isinstance(data, MemberJoined | Member | MemberMuted):
             data = msgspec.structs.replace(data, user=people[data.user].pk)
-        # What the log's rules refuse never happened.
+        # Events that the log's rules refuse are left out.
         with suppress(ClientError, Unchanged):
             appended = await room_log.append(
                 NewEvent(

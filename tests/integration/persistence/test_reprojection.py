@@ -72,7 +72,7 @@ def placed_in(room: Room, people: Sequence[User], happened: Sequence[Step]) -> l
         data, seq = given_data, len(history) + 1
         if isinstance(data, MessageEdited | MessageTarget | Reaction):
             if not posts:
-                continue  # the log takes nothing about what is no message
+                continue  # the log refuses acts on what is not a message
             data = msgspec.structs.replace(data, target=posts[data.target % len(posts)])
         if kind == EventType.MESSAGE_POSTED:
             posts = [*posts, seq][-3:]  # few, so that much happens to each

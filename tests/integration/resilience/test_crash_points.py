@@ -64,7 +64,7 @@ def new_plan() -> Plan:
 
 
 class Nursery:
-    """Does plans in processes that die."""
+    """Carries out plans in processes that die."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

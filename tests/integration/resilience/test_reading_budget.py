@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody who asks over REST."""
+    """A person who reads over REST."""
 
     server: WebProcess
     token: str

@@ -1,4 +1,4 @@
-"""A log server that has no memory left: it can be drained, whatever is in it, and looked after."""
+"""A log server that has no memory left: it can still be drained, whatever it holds, and managed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mute is of a person in a room: leaving it, or being put out, does not end it."""
+"""A mute belongs to a person in a room: leaving it, or being removed, does not end the mute."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def speak(world: World) -> str:
 
 
 async def go_and_come(way: str, world: World, *, unloaded: bool) -> None:
-    """Boris leaves the room in some way, and is in it again."""
+    """Boris leaves the room in some way and comes back."""
     room, boris = world.room.pk, world.boris.pk
     if way == "leave":
         await rooms.leave_room(boris, room)

@@ -154,7 +154,7 @@ async def test_log_whose_disk_is_full_has_all_that_it_acknowledged_when_there_is
 
 
 def let_files_grow_by(size_bytes: int, server: OwnServer) -> None:
-    """The server's disk has only so much room: what it writes beyond fails."""
+    """The server's disk has only this much room; writes beyond it fail."""
     with redis.Redis.from_url(server.url) as client:
         process = psutil.Process(client.info("server")["process_id"])
         largest = client.info("persistence")["aof_current_size"] + size_bytes

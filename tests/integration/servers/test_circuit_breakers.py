@@ -1,4 +1,4 @@
-"""What goes on and what is refused while PostgreSQL, the log or the bus is away."""
+"""What still works and what is refused while PostgreSQL, the log or the bus is down."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_without_postgresql_people_go_on_chatting_and_stay_connected(
     batch = await reader.ask(t="sync", room=room, after=head - 10, limit=100)
     assert [event["seq"] for event in batch["events"]] == list(range(head - 9, head + 6))
 
-    # What is older is refused, at once as soon as it is known to be away.
+    # Older history is refused, at once as soon as PostgreSQL is known to be down.
     async def ask_older() -> Frame:
         return await reader.ask(t="history", room=room, before=10, limit=5)
 
@@ -119,7 +119,7 @@ async def test_without_postgresql_people_go_on_chatting_and_stay_connected(
         assert 0 < refused["retry_after"] <= 1.0
     assert median(times) < AT_ONCE_SECONDS
 
-    # Sessions and memberships cannot be asked for; nobody is put out for that.
+    # Sessions and memberships cannot be checked; nobody is disconnected for that.
     for _ in range(5):
         await reader.receive("heads")
     assert (await reader.pong())["t"] == "pong"
@@ -141,7 +141,7 @@ async def test_without_the_log_sends_are_refused_at_once_and_go_through_soon_aft
     writer = await world.connect(0)
     take_away(server, way)
 
-    # Before it is known: the first time-outs, and no more than those.
+    # Before the outage is known: the first time-outs, and no others.
     began = time.monotonic()
     while breaker(world.first, "log") != "open":
         took, refused = await timed(writer.post(room, "kept in the outbox", key))
@@ -177,7 +177,7 @@ async def test_without_the_log_nothing_is_shown_as_the_end_that_is_not(
 ) -> None:
     room, stored = world.room, world.stored_head
     writer, reader = await world.connect(0), await world.connect(1)
-    # No worker runs here: what is said is in the log alone.
+    # No worker runs here: messages are only in the log.
     head = [(await writer.post(room, f"not stored {number}"))["seq"] for number in range(5)][-1]
     await reader.events_until(room, head)
     take_away(world.servers["log"], way)
@@ -224,7 +224,7 @@ async def test_without_the_bus_appends_are_acknowledged_as_before_and_readers_he
         await reader.events_until(room, head)
     take_away(world.servers["bus"], way)
 
-    # No acknowledgement waits for the bus, nor does who is connected to the same process.
+    # Neither acknowledgements nor people on the same process wait for the bus.
     for number in range(20):
         took, answer = await timed(writer.post(room, f"without {number}"))
         assert answer["t"] == "ok"

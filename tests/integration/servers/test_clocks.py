@@ -1,4 +1,4 @@
-"""Machines whose clocks are minutes apart: everything works, and it is said.
+"""Machines whose clocks are minutes apart: everything works, and the difference is reported.
 
 The processes are real and run under faketime, which sets the clock of one process alone.
 """

@@ -1,4 +1,4 @@
-"""The role as which web and workers run cannot reach past the guards of the audit log."""
+"""The role of web processes and workers cannot get past the guards of the audit log."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_owner_that_may_make_no_roles_is_told_what_to_do(url: str) -> None:
 
 
 def test_processes_of_the_tests_run_as_that_role() -> None:
-    """So whatever else these do, they do without the rights of an owner."""
+    """So all other tests run without the rights of an owner."""
     with psycopg.connect(test_database_url()) as restricted:
         assert restricted.info.user == "veche_app"
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -1,4 +1,4 @@
-"""PostgreSQL that goes away is waited for and never dead-lettered."""
+"""While PostgreSQL is down the drain waits, and dead-letters nothing."""
 
 from __future__ import annotations
 
@@ -112,5 +112,5 @@ def test_postgres_killed_in_a_drain_leaves_no_dead_letter_and_loses_nothing(
 
 
 def _last_json(lines: Iterable[str]) -> str:
-    """The next line that the drainer means for us; logs go to the same stream."""
+    """The next line of JSON from the drainer; its logs go to the same stream."""
     return next(line for line in lines if line.startswith("{"))

@@ -70,7 +70,7 @@ def worker(
 
 
 def eventually(is_so: Callable[[], object], seconds: float = 60.0) -> None:
-    """Looks again and again until it is so. Fails after `seconds`."""
+    """Checks again and again until it is true. Fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -183,7 +183,7 @@ def test_wake_up_that_fails_each_time_is_one_dead_letter(
 
 
 class Planted:
-    """What a pickled message would do to the worker that reads it."""
+    """Leaves a trace if a worker unpickles it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What people wait for does not wait behind what takes long (`chat.hints.queues`)."""
+"""Tasks that people wait for do not wait behind tasks that take long (`chat.hints.queues`)."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_drain_is_prompt_while_everything_else_takes_long(
 def test_task_waits_at_the_broker_and_not_in_a_worker_that_is_busy(
     start_worker: StartWorker, broker: redis.Redis, bus_redis: redis.Redis
 ) -> None:
-    """What a busy worker held, another one with nothing to do could not take."""
+    """A task that a busy worker held could not be taken by an idle one."""
     start_worker("-c", "2", "-n", "first@%h")
     for number in range(4):
         worker_tasks.long.delay(number)

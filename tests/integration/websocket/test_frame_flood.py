@@ -1,4 +1,4 @@
-"""What one person can make a web process do with frames that ask the application for nothing.
+"""What one person can cost a web process with frames that ask the application for nothing.
 
 The budget slows a connection and refuses nothing, so what can be counted on is how long a flood
 takes at least, however fast the machine is.
