@@ -19,7 +19,7 @@ RUN = """async (without) => {
 
 
 def faults(page: Page, *, without: tuple[str, ...] = ()) -> list[str]:
-    """Each as the rule that is broken, the element and what would mend it; [] when there is none.
+    """Each as the rule that is broken, the element and how to fix it; [] if there is none.
 
     All rules are asked that axe knows for WCAG 2 A and AA and for good practice. `without` are
     selectors of what a library makes and is left alone.

@@ -58,7 +58,7 @@ def people(
 
 @pytest.fixture
 def desks(browser: Browser, stack: RunningStack, signed_in: SignedIn) -> Iterator[Any]:
-    """Makes desks, of the administrator but for those `anew`, at which nobody has signed in."""
+    """Makes desks with the administrator signed in; at desks made `anew` nobody is."""
     made: list[Desk] = []
 
     def desk(

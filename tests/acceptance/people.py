@@ -84,7 +84,7 @@ class Person:
         expect(self.message(text)).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
 
     def sees_in_order(self, texts: list[str]) -> None:
-        """Each of `texts` once, in this order, whatever else stands around them."""
+        """Each of `texts` once, in this order, whatever else is around them."""
         for text in texts:
             expect(self.message(text)).to_have_count(1, timeout=PATIENCE_MS)
         shown = self.page.get_by_test_id("message").all_inner_texts()
@@ -154,7 +154,7 @@ class People:
         chat: bool = True,
         **options: Any,
     ) -> Person:
-        """`anew`: in a session of their own, in which nothing was done before."""
+        """`anew`: in a new session, in which nothing was done before."""
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, locale="en-GB", **options
         )

@@ -67,7 +67,7 @@ def test_something_is_shown_before_styles_and_scripts_have_come(
 
     starting = page.locator(".starting")
     expect(starting).to_contain_text("Загрузка…")
-    # Nothing of what is held may block it.
+    # No held request may block it.
     page.evaluate(PAINTED)
 
     assert held

@@ -13,7 +13,7 @@ from localstack.running_stack import RunningStack
 from tests.acceptance.desk import PHONE
 from tests.acceptance.people import PATIENCE_MS, People
 
-# What stands in the dead letters and the messages must never run.
+# Code in dead letters and messages must never run.
 SCRIPT = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 MAKE_LETTERS = """
 from chat import dead_letters

@@ -83,7 +83,7 @@ def counter(page: Page, name: str) -> int:
 
 
 def number(shown: str) -> int:
-    """What a page in English shows with its thousands apart."""
+    """A number as an English page shows it, with separated thousands."""
     return int(shown.replace(",", ""))
 
 
@@ -149,7 +149,7 @@ def test_owner_finds_the_numbers_of_the_room_in_its_settings_and_nobody_else_doe
 
 def test_every_chart_has_its_table_and_csv_by_keyboard_alone(people: People) -> None:
     anna = people.at_desk("anna")
-    # A room in which nobody says more between one look and the other.
+    # A room in which nobody writes between one look and the other.
     room = room_of(anna, f"Counted {uuid.uuid4().hex[:6]}")
     anna.page.locator(f"[data-testid=room-item][data-room-id='{room}']").click()
     expect(anna.page.get_by_test_id("room-title")).to_contain_text("Counted")

@@ -1,4 +1,4 @@
-"""The browser's Back: it closes what is in front, and then leads to where one was."""
+"""The browser's Back: it closes what is in front, and then leads to the previous place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody with very many rooms sees, and rooms while the log or the worker is away."""
+"""What a person in very many rooms sees, and rooms while the log or the worker is down."""
 
 from __future__ import annotations
 

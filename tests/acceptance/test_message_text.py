@@ -62,7 +62,7 @@ def test_text_from_right_to_left_turns_and_its_neighbours_do_not(
     assert turned == "rtl"
     directions = body.evaluate("e => [...e.children].map(c => getComputedStyle(c).direction)")
     assert directions == ["rtl", "rtl", "rtl", "rtl", "ltr"]
-    # The item in English stands behind its mark all the same.
+    # The English item still comes after its mark.
     item = body.locator("li").nth(1)
     left, right = item.evaluate(
         """e => {

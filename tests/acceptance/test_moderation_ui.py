@@ -1,4 +1,4 @@
-"""People of a room and those who keep order in it: what each of them sees of what is done."""
+"""Members of a room and its moderators: what each of them sees of acts of moderation."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ POST = """async (texts) => {
 
 
 def badge(person: Person) -> Locator:
-    """What is unread in #general, beside its name."""
+    """The number of unread messages beside the name of #general."""
     return person.page.locator("[data-room-slug=general] [data-testid=unread]")
 
 

@@ -1,4 +1,4 @@
-"""How people come to a room and to each other: links, names, and a connection that was away."""
+"""How people come to a room and to each other: links, names, and a connection that was lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody who talks, edits, reacts and makes mistakes, for as long as a test looks on."""
+"""A person who talks, edits, reacts and makes mistakes, for as long as a test needs it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(600)
 
 # What Grafana would put in place of its variables.
 VARIABLES = {"$__rate_interval": "15s", "$instance": ".*", "$task": ".*"}
-# Fewer than stop a shard, and more than nobody need look at.
+# Too few to stop a shard, and enough to fire the alert.
 FEW_LETTERS, MANY_LETTERS = 15, 60
 
 QUERIES = {
@@ -47,7 +47,7 @@ QUERIES = {
     for board in BOARDS
     for choice in board.choices
 }
-# No name stands for two, or one of them would not be asked.
+# No name stands for two queries, or one of them would not be run.
 assert len(QUERIES) == sum(
     len(board.choices) + sum(len(panel.queries) for panel in board.panels) for board in BOARDS
 )

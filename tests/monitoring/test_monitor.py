@@ -41,7 +41,7 @@ def command(data: Path) -> list[str]:
 
 @contextmanager
 def monitor(data: Path, port: int, **given: str) -> Iterator[IO[str]]:
-    """What it prints. It ends with 0 when it is asked to."""
+    """What `make monitor` prints. It ends with 0 when asked to end."""
     environment = {**os.environ, "PROMETHEUS_PORT": str(port), **given}
     with subprocess.Popen(
         command(data), cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True

@@ -27,7 +27,7 @@ READY_SECONDS = 60.0
 # Half a minute is what the slowest alerts take; the rest is for machines with much else to do.
 PATIENCE_SECONDS = 120.0
 SETTINGS = {
-    # What is frozen shows by nothing else.
+    # Nothing else shows that a process is frozen.
     "REDIS_TIMEOUT_SECONDS": "1",
     "PROBE_STAGE_SECONDS": "2",
     "SENDS_PER_SECOND": "1000",
@@ -119,7 +119,7 @@ class Watched:
 
     @contextmanager
     def frozen(self, *parts: str) -> Iterator[None]:
-        """Parts that are there and answer nobody."""
+        """Processes that are alive and answer nobody."""
         for part in parts:
             self.send_signal(part, signal.SIGSTOP)
         try:

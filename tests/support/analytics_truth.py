@@ -37,7 +37,7 @@ _COUNTERS = """
     count(*) FILTER (WHERE type = 'member.joined'),
     count(*) FILTER (WHERE type IN ('member.left', 'member.removed'))
 """
-# With a role change, the ban of an outsider or its end, nobody comes or goes.
+# After a role change, or when an outsider is banned or unbanned, nobody joins or leaves.
 _COUNTED = """ type IN (
     'message.posted', 'message.edited', 'message.deleted', 'message.restored', 'reaction.added',
     'reaction.removed', 'member.joined', 'member.left', 'member.removed')

@@ -1,4 +1,4 @@
-"""What errors tell the other side."""
+"""What errors tell clients."""
 
 from __future__ import annotations
 

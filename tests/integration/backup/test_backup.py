@@ -243,7 +243,7 @@ def test_backup_under_load_brings_back_all_that_was_acknowledged_before_it(home:
         [*_, (last, epoch)] = restored[room]
         assert before[room] <= last < after[room]
         assert [seq for seq, _ in events] == list(range(1, len(events) + 1))
-        # A client that has seen more than the backup holds is told; it mistakes no new event for one.
+        # A client that has seen more than the backup holds is told, and confuses no events.
         [new_epoch] = {new for seq, new in events if seq > last}
         assert new_epoch > epoch
 

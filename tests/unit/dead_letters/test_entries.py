@@ -1,4 +1,4 @@
-"""What is read out of entries that nobody vouches for."""
+"""What is read from entries that may hold anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docker-compose.yml starts keeps the promise and has no password that others know."""
+"""What docker-compose.yml starts is durable and has no password that others know."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_event_of_an_unknown_type_is_refused() -> None:
 
 
 def changed(kind: EventType, *path: str, value: Any = ...) -> list[str]:
-    """What is said about a committed schema in which the thing at `path` is set or removed."""
+    """The problems reported if the value at `path` of a committed schema is set or removed."""
     old = schema_of(kind)
     new = copy.deepcopy(old)
     parent = new

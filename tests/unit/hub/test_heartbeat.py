@@ -1,4 +1,4 @@
-"""A heartbeat looks at what has changed, and at nothing else."""
+"""A heartbeat reads what has changed, and nothing else."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def timers() -> FakeTimers:
 
 @pytest.fixture
 async def timed(timers: FakeTimers) -> AsyncIterator[World]:
-    """On a clock that stands still."""
+    """With a clock that does not move."""
     world = World(timers=timers)
     yield world
     await world.hub.close_down()

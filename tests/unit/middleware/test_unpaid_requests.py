@@ -83,7 +83,7 @@ class World:
         return int(self.sent[0]["status"])
 
     async def asked_of(self, times: float, *args: Any, **options: Any) -> int:
-        """How many of so many requests got as far as the API."""
+        """How many of the requests reached the API."""
         before = self.api.asked
         for _ in range(int(times)):
             await self.ask(*args, **options)

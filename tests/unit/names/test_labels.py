@@ -1,4 +1,4 @@
-"""Names and topics: one line that shows what it is."""
+"""Names and topics: one line, in which nothing is hidden."""
 
 from __future__ import annotations
 

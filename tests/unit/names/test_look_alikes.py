@@ -112,7 +112,7 @@ def test_other_addresses_are_what_the_name_gives(slug: str) -> None:
 
 
 def test_ui_compares_names_of_rooms_by_the_same_table() -> None:
-    """Otherwise: write `LETTERS` anew from `look_alike_table.table`."""
+    """If it fails: write `LETTERS` again from `look_alike_table.table`."""
     source = (BASE_DIR / "chat/ui/src/lib/look-alikes.ts").read_text()
     letters = source[source.index("const LETTERS") : source.index("};")]
 

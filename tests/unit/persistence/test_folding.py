@@ -1,4 +1,4 @@
-"""A folded batch does what its changes do one after the other."""
+"""A folded batch has the same effect as its changes one by one."""
 
 from __future__ import annotations
 

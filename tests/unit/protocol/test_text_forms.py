@@ -27,7 +27,7 @@ CODES = [
 
 
 def passes(check: Callable[[str], object], text: str) -> bool:
-    """Whether the check lets it pass, or refuses it for what no schema tells."""
+    """Whether the check accepts it, or refuses it for a rule that no schema can express."""
     try:
         check(text)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""What of the messages after a marker is no news, as events are folded in that are not stored."""
+"""Which messages after a marker are not new, when events that are not stored are folded in."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.unit.hub.hub_world import ROOM, Wire, World
 
 
 class SlowServers:
-    """Log and PostgreSQL, which answer nobody before they are told to."""
+    """Log and PostgreSQL, which answer only when the test lets them."""
 
     def __init__(self) -> None:
         self.answer = asyncio.Event()

@@ -36,7 +36,7 @@ def gate(people: BucketsByUser, clock: FakeClock) -> FrameGate:
 
 
 def take_all(gate: FrameGate) -> tuple[bytes, float | None]:
-    """What passes at this moment, in as many goes as it takes."""
+    """What passes at this moment, in as many steps as it takes."""
     passed = b""
     while True:
         data, wait = gate.take()
