@@ -143,7 +143,7 @@ def test_alerts_see_real_faults_and_are_silent_before(watched: Watched, talk: Ta
     mended = ("WeakLog", "LogMemory", "WorkerDown", "NoBeat", "BreakerOpen", "WebDown")
     wait_for(
         lambda: not any(alert.startswith(mended) for alert in watched.firing()),
-        lambda: f"{watched.firing()} after all was mended",
+        lambda: f"{watched.firing()} after everything was fixed",
     )
     for alert, seconds in seen.seconds.items():
         logger.info("%s fired after %.1f s", alert, seconds)

@@ -40,7 +40,7 @@ def browser() -> Client:
 
 @pytest.fixture
 def retried() -> list[str]:
-    """Letters of the source `mended` can be stored now; the list fills with those that were."""
+    """Dead letters of the source `mended` can now be stored; the list collects those that were."""
     done: list[str] = []
 
     def retry(letter: DeadLetter, token: str) -> Retried:

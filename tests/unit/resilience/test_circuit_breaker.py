@@ -102,7 +102,7 @@ async def test_one_success_in_between_keeps_it_closed(dependency: Dependency) ->
     "error",
     [
         ClientError("forbidden", "no"),
-        Unavailable("Another dependency is away."),
+        Unavailable("Another dependency is down."),
         ResponseError("ERR"),
         OutOfMemoryError("OOM"),
         MaxConnectionsError("ours are all in use"),
