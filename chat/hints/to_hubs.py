@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import Context
@@ -31,6 +30,7 @@ from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent, decode_data, encode_data
 from chat.metrics import catalogue as metrics
 from chat.protocol import Event
+from chat.resilience.per_loop import PerLoop
 from chat.servers import redis_bus
 
 logger = logging.getLogger(__name__)
@@ -205,18 +205,12 @@ class Publisher:
             metrics.HINTS_DROPPED.inc()
 
 
-_publishers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Publisher] = (
-    weakref.WeakKeyDictionary()
-)
+_publishers = PerLoop(Publisher)
 
 
 def publisher() -> Publisher:
     """The publisher of the running loop."""
-    loop = asyncio.get_running_loop()
-    found = _publishers.get(loop)
-    if found is None:
-        found = _publishers[loop] = Publisher()
-    return found
+    return _publishers.get()
 
 
 def publish_blocking(group: str, message: Message) -> None:

@@ -13,8 +13,6 @@ Messages of the channel layer, msgpack dicts (see `chat.hints.to_hubs`):
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from contextvars import Context
 
 from django.conf import settings
@@ -23,31 +21,35 @@ from chat.hub import announcing, heartbeat, pulse
 from chat.hub.core import Hub
 from chat.hub.source import LoggedRooms
 from chat.metrics import catalogue as metrics
+from chat.resilience.per_loop import PerLoop
 
 __all__ = ["Hub", "close", "drain", "draining", "hub"]
 
-_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
 _draining = False
 
 
 def hub() -> Hub:
     """The running loop's hub, started on first use."""
-    loop = asyncio.get_running_loop()
-    found = _hubs.get(loop)
-    if found is None:
-        env = settings.ENV
-        found = _hubs[loop] = Hub(
-            LoggedRooms(),
-            shards=env.shards,
-            max_sockets=env.max_sockets,
-            max_sockets_per_user=env.max_sockets_per_user,
-            sends_per_second=env.sends_per_second,
-            sends_burst=env.sends_burst,
-        )
-        found.draining = _draining
-        # In a context of their own: their log lines do not belong to the first connection.
-        Context().run(_start, found)
-    return found
+    return _hubs.get()
+
+
+def _new_hub() -> Hub:
+    env = settings.ENV
+    made = Hub(
+        LoggedRooms(),
+        shards=env.shards,
+        max_sockets=env.max_sockets,
+        max_sockets_per_user=env.max_sockets_per_user,
+        sends_per_second=env.sends_per_second,
+        sends_burst=env.sends_burst,
+    )
+    made.draining = _draining
+    # In a context of their own: their log lines do not belong to the first connection.
+    Context().run(_start, made)
+    return made
+
+
+_hubs = PerLoop(_new_hub)
 
 
 def _start(hub: Hub) -> None:
@@ -67,13 +69,13 @@ async def drain() -> None:
     global _draining
     _draining = True
     metrics.DRAINING.set(1)
-    found = _hubs.get(asyncio.get_running_loop())
+    found = _hubs.if_made()
     if found is not None:
         await found.drain(settings.ENV.drain_seconds / 2)
 
 
 async def close() -> None:
     """End the running loop's hub and all of its tasks."""
-    found = _hubs.pop(asyncio.get_running_loop(), None)
+    found = _hubs.take()
     if found is not None:
         await found.close_down()

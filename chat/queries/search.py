@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from weakref import WeakKeyDictionary
 
 import msgspec
 from django.db import connection
@@ -26,6 +25,7 @@ from chat.queries import access, redaction, room_list
 from chat.queries.message_search import meant, without_order_of_time
 from chat.queries.search_marks import marks
 from chat.queries.search_query import Query, is_enough, parse
+from chat.resilience.per_loop import PerLoop
 from chat.servers.postgres import THREADS, in_database
 from chat.servers.statement_timeout import TooSlow, limited
 
@@ -54,7 +54,7 @@ AT_ONCE = THREADS // 2
 LONGEST_WAIT_SECONDS = 5.0
 
 # The free slots of a process, which has one event loop.
-_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_slots = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ async def search(user_id: int, text: str, room_id: int | None, limit: int) -> Se
 @asynccontextmanager
 async def _turn() -> AsyncIterator[None]:
     """One of the `AT_ONCE` slots of this process. Raises: ClientError (rate_limited)."""
-    free = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+    free = _slots.get()
     try:
         async with asyncio.timeout(LONGEST_WAIT_SECONDS):
             await free.acquire()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import weakref
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
+
+from chat.resilience.per_loop import PerLoop
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -42,22 +43,17 @@ class Coalescer(Generic[K, V]):
         self._load = load
         self._at_most = at_most
         self._at_once = at_once
-        self._of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Asked[K, V]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._asked: PerLoop[_Asked[K, V]] = PerLoop(_Asked)
 
     async def get(self, key: K) -> V | None:
         """What `load` has for `key`; None when it has nothing.
 
         Raises: what `load` raises, in every caller that the call was to answer.
         """
-        loop = asyncio.get_running_loop()
-        asked = self._of_loop.get(loop)
-        if asked is None:
-            asked = self._of_loop[loop] = _Asked()
+        asked = self._asked.get()
         future = asked.waiting.get(key)
         if future is None:
-            future = asked.waiting[key] = loop.create_future()
+            future = asked.waiting[key] = asyncio.get_running_loop().create_future()
             self._start(asked)
         # A caller that is cancelled must not cancel the others.
         return await asyncio.shield(future)

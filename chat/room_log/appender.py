@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import time
-import weakref
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextvars import Context
@@ -23,6 +22,7 @@ from chat.errors import ClientError, RetryableError, Unavailable
 from chat.hints import to_hubs, to_workers
 from chat.metrics import catalogue as metrics
 from chat.resilience.crash_points import crash_point
+from chat.resilience.per_loop import PerLoop
 from chat.room_log import codec, epochs, keys, loading, targets
 from chat.room_log.codec import Appended, NewEvent
 from chat.room_log.connection import LogConnection
@@ -288,17 +288,7 @@ class Appender:
             self._task = asyncio.create_task(self._run(), name="append", context=Context())
 
 
-_appenders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Appender] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-def _appender() -> Appender:
-    loop = asyncio.get_running_loop()
-    appender = _appenders.get(loop)
-    if appender is None:
-        appender = _appenders[loop] = Appender()
-    return appender
+_appenders = PerLoop(Appender)
 
 
 async def append(event: NewEvent) -> Appended:
@@ -314,7 +304,7 @@ async def append(event: NewEvent) -> Appended:
     with tracing.append(event.actor, event.room, event.key):
         for attempt in range(MAX_LOOK_UPS):
             try:
-                return await _appender().enqueue(event)
+                return await _appenders.get().enqueue(event)
             except _ColdTarget:
                 if attempt > 0:  # Something was not stored yet when PostgreSQL was asked.
                     await asyncio.sleep(random.uniform(0.5, 1) * LOOK_UP_AGAIN_SECONDS * attempt)
@@ -324,13 +314,13 @@ async def append(event: NewEvent) -> Appended:
 
 def waiting() -> int:
     """How many events of the running loop have no place yet."""
-    appender = _appenders.get(asyncio.get_running_loop())
+    appender = _appenders.if_made()
     return 0 if appender is None else appender.waiting
 
 
 async def close() -> None:
     """Ends the running loop's use of the log: for commands, tests and web processes that stop."""
-    appender = _appenders.pop(asyncio.get_running_loop(), None)
+    appender = _appenders.take()
     if appender is not None:
         await appender.close()
     await redis_log.close_async_client()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -23,6 +22,7 @@ from chat import events
 from chat.errors import ClientError, Unavailable
 from chat.hints import to_workers
 from chat.resilience.crash_points import crash_point
+from chat.resilience.per_loop import PerLoop
 from chat.room_log import codec, epochs, keys
 from chat.room_log.scripts import LOAD
 from chat.servers import redis_log
@@ -33,9 +33,7 @@ MAX_ATTEMPTS = 5
 # The longest wait for another loader; a load takes a few milliseconds.
 LATE_WAIT_SECONDS = 0.05
 
-_under_way: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, asyncio.Task[None]]] = (
-    weakref.WeakKeyDictionary()
-)
+_under_way: PerLoop[dict[int, asyncio.Task[None]]] = PerLoop(dict)  # by room
 
 ROOM = """
     SELECT room.stored_seq, room.stored_n, room.kind, room.archived_at IS NOT NULL,
@@ -145,7 +143,7 @@ async def _load_together(room: int) -> None:
     Each new token voids the earlier ones, so parallel loaders would keep one another from ever
     finishing.
     """
-    loads = _under_way.setdefault(asyncio.get_running_loop(), {})
+    loads = _under_way.get()
     task = loads.get(room)
     if task is None:
         shard = events.shard_of(room, settings.ENV.shards)

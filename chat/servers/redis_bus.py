@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import weakref
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -24,6 +23,7 @@ from redis.retry import Retry as BlockingRetry
 
 from chat.errors import Unavailable
 from chat.resilience.circuit_breaker import CircuitBreaker
+from chat.resilience.per_loop import PerLoop
 from chat.servers.failures import is_redis_down
 
 R = TypeVar("R")
@@ -31,7 +31,6 @@ R = TypeVar("R")
 BREAKER = CircuitBreaker("bus", is_redis_down)
 MAX_CONNECTIONS = 64
 
-_of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis] = weakref.WeakKeyDictionary()
 _of_process: dict[tuple[int, str], BlockingRedis] = {}  # by process id and URL
 
 
@@ -52,28 +51,31 @@ async def ask(work: Callable[[], Awaitable[R]], timeout_seconds: float | None = 
         raise Unavailable("The bus does not answer.") from error
 
 
+def _new_client() -> Redis:
+    # Blocking: when many reconnect at once, callers wait for a connection instead of failing.
+    pool = BlockingConnectionPool.from_url(
+        settings.ENV.bus_redis_url,
+        socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
+        socket_timeout=settings.ENV.redis_timeout_seconds,
+        socket_keepalive=True,
+        max_connections=MAX_CONNECTIONS,
+        timeout=settings.ENV.redis_timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return Redis.from_pool(pool)
+
+
+_clients = PerLoop(_new_client)
+
+
 def client() -> Redis:
     """The running loop's client. It never retries on its own."""
-    loop = asyncio.get_running_loop()
-    found = _of_loop.get(loop)
-    if found is None:
-        # Blocking: when many reconnect at once, callers wait for a connection instead of failing.
-        pool = BlockingConnectionPool.from_url(
-            settings.ENV.bus_redis_url,
-            socket_connect_timeout=settings.ENV.redis_connect_timeout_seconds,
-            socket_timeout=settings.ENV.redis_timeout_seconds,
-            socket_keepalive=True,
-            max_connections=MAX_CONNECTIONS,
-            timeout=settings.ENV.redis_timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
-        found = _of_loop[loop] = Redis.from_pool(pool)
-    return found
+    return _clients.get()
 
 
 async def close() -> None:
     """Closes the running loop's client, for commands that end their loop."""
-    found = _of_loop.pop(asyncio.get_running_loop(), None)
+    found = _clients.take()
     if found is not None:
         await found.aclose()
 

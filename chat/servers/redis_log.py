@@ -7,9 +7,7 @@ nobody waits for the log while it is down; Celery tasks wait and are repeated.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import weakref
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -25,15 +23,13 @@ from redis.retry import Retry
 
 from chat.errors import Unavailable
 from chat.resilience.circuit_breaker import CircuitBreaker
+from chat.resilience.per_loop import PerLoop
 from chat.servers.failures import is_redis_down
 
 R = TypeVar("R")
 
 BREAKER = CircuitBreaker("log", is_redis_down)
 
-_of_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncRedis] = (
-    weakref.WeakKeyDictionary()
-)
 _of_process: dict[tuple[int, str], Redis] = {}  # by process id and URL
 
 
@@ -54,6 +50,9 @@ def new_async_client(connections: int) -> AsyncRedis:
     return AsyncRedis.from_pool(pool)
 
 
+_clients = PerLoop(lambda: new_async_client(64))
+
+
 async def ask(work: Callable[[], Awaitable[R]]) -> R:
     """What the log answers to `work`, which calls one of its clients.
 
@@ -68,16 +67,12 @@ async def ask(work: Callable[[], Awaitable[R]]) -> R:
 
 def async_client() -> AsyncRedis:
     """The running loop's client for reading."""
-    loop = asyncio.get_running_loop()
-    client = _of_loop.get(loop)
-    if client is None:
-        client = _of_loop[loop] = new_async_client(64)
-    return client
+    return _clients.get()
 
 
 async def close_async_client() -> None:
     """Closes the running loop's client, for commands that end their loop."""
-    client = _of_loop.pop(asyncio.get_running_loop(), None)
+    client = _clients.take()
     if client is not None:
         await client.aclose()
 

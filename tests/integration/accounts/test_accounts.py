@@ -163,13 +163,8 @@ def test_one_signs_in_whatever_the_proxies_say_of_the_address(
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
 
 
-def test_sign_up_stands_when_the_log_is_away(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from chat.servers import redis_log
-
-    nobody = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(redis_log, "async_client", lambda: nobody)
+def test_sign_up_stands_when_the_log_is_away(client: Client, settings: Settings) -> None:
+    settings.ENV = dataclasses.replace(settings.ENV, log_redis_url="redis://127.0.0.1:1/0")
 
     answer = client.post("/accounts/signup/", {"username": "anna", **ENTERED})
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import uuid
 
 import pytest
-import redis.asyncio
 from asgiref.sync import sync_to_async
+from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
 from chat import room_log
@@ -306,12 +307,10 @@ async def test_general_is_made_once_by_many_at_the_same_time() -> None:
     assert await User.objects.filter(memberships__room=general).acount() == 8
 
 
-async def test_rooms_are_made_and_listed_while_the_bus_is_away(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_rooms_are_made_and_listed_while_the_bus_is_away(settings: Settings) -> None:
     anna = await make_user("anna")
-    nobody = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(redis_bus, "client", lambda: nobody)
+    await redis_bus.close()
+    settings.ENV = dataclasses.replace(settings.ENV, bus_redis_url="redis://127.0.0.1:1/0")
 
     room = await rooms.create_room(anna.pk, "Plans", RoomKind.PUBLIC)
     unstored = await room_list.rooms_of(anna.pk)

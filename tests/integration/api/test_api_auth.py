@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from datetime import timedelta
@@ -15,6 +16,7 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
 from chat import protocol
@@ -280,9 +282,7 @@ def test_document_names_the_fields_that_are_written(described: Any, written: Any
     assert list(described.model_fields) == fields
 
 
-async def test_unavailable_log_is_answered_with_a_time_to_come_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_unavailable_log_is_answered_with_a_time_to_come_back(settings: Settings) -> None:
     from chat.servers import redis_log
 
     anna = await make_user("anna")
@@ -290,8 +290,7 @@ async def test_unavailable_log_is_answered_with_a_time_to_come_back(
     room = (await api.post("rooms", {"name": "Plans", "kind": "public"})).body["id"]
     await redis_log.close_async_client()
     # A port on which nobody listens.
-    nobody = redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0")
-    monkeypatch.setattr(redis_log, "async_client", lambda: nobody)
+    settings.ENV = dataclasses.replace(settings.ENV, log_redis_url="redis://127.0.0.1:1/0")
 
     answer = await api.ask("get", f"rooms/{room}/messages", key=str(uuid7()))
 
