@@ -6,9 +6,17 @@ Messages of the channel layer, msgpack dicts (see `chat.hints.to_hubs`):
 |---|---|
 | `room.<id>` | `{type: events, room, epoch, first, last, at_ms, special, events}`: JSON as bytes |
 | `room.<id>` | `{type: typing, room, user}` · `{type: presence, room, online, offline}` |
-| `hubs` | `{type: stored, rooms: {room: seq}}` · `{type: reset, shard, epoch}` |
-| `hubs` | `{type: revoke, user, session}`: close these · `{type: joined, user, room}` |
-| `hubs` | `{type: person, user}`: a name has changed, or whether it is one person's alone |
+| `room.<id>` | `{type: replaced, room, seq}`: a placeholder became the event it stood for |
+| `hubs` | `{type: stored, rooms: {room: seq}, direct, opened}` |
+| `hubs` | `{type: reset, shard, epoch}`: the log has a new epoch · `{type: joined, user, room}` |
+| `hubs` | `{type: revoke, user, session}`: close these sockets; `session` None stands for all |
+| `hubs` | `{type: report, user, report, state}`: for a moderator, or for who reported |
+| `hubs` | `{type: read, from, markers: [(user, room, seq, n)]}`; `from` is the hub that sent it |
+| `hubs` | `{type: person, user}`: a `UserInfo` that has changed |
+
+`direct` is `{room: (user, user, seq, n)}` of the direct rooms in which messages were stored, with
+the place before the first of them. `opened` lists rooms that are no longer archived. Both may be
+missing.
 """
 
 from __future__ import annotations
