@@ -60,6 +60,7 @@ class CircuitBreaker:
         """Closes the breaker and forgets all failures; for tests."""
         self._state: State = "closed"
         self._failures = 0  # in a row, in this state
+        self._period = object()  # the time since the last change of the state
         self._probes = 0  # calls under way that began half-open
         self._probe_at = 0.0
         metrics.BREAKER_STATE.labels(self._name).set(0)
@@ -95,18 +96,18 @@ class CircuitBreaker:
         if self._state == "open":
             self._become("half_open")
             logger.debug("the circuit breaker of the %s is half-open", self._name)
-        began = self._state
-        probing = began == "half_open"
+        period = self._period
+        probing = self._state == "half_open"
         self._probes += probing
         try:
             result = await work()
         except Exception as error:
             # A call that began before the state changed says nothing about the time since then.
-            if self._state == began and self._is_down(error):
+            if self._period is period and self._is_down(error):
                 self._failed(error)
             raise
         else:
-            if self._state == began:
+            if self._period is period:
                 self._succeeded()
             return result
         finally:
@@ -134,6 +135,7 @@ class CircuitBreaker:
 
     def _become(self, state: State) -> None:
         self._state = state
+        self._period = object()
         self._failures = 0
         metrics.BREAKER_STATE.labels(self._name).set(GAUGE_OF_STATE[state])
         metrics.BREAKER_TRANSITIONS.labels(self._name, state).inc()

@@ -201,6 +201,38 @@ async def test_failed_probe_opens_it_again_and_probes_that_hang_stay_bounded(
     await asyncio.gather(*hanging, *callers)
 
 
+@pytest.mark.parametrize("ends", ["answers", "fails"])
+async def test_probe_of_an_earlier_half_open_period_decides_nothing_in_a_later_one(
+    dependency: Dependency, ends: str
+) -> None:
+    hangs, late = asyncio.Event(), asyncio.Event()
+
+    async def end_late() -> None:
+        await late.wait()
+        if ends == "fails":
+            raise redis.ConnectionError("refused")
+
+    await dependency.fail()
+    dependency.now += PROBE_AFTER_SECONDS
+    early = asyncio.create_task(dependency.breaker.call(end_late))
+    await asyncio.sleep(0)
+    await dependency.fail(1)
+    dependency.now += PROBE_AFTER_SECONDS
+    dependency.gate = hangs
+    later = asyncio.create_task(dependency.outcome())
+    await asyncio.sleep(0)
+
+    late.set()
+    await asyncio.wait({early})
+    after_the_early_one = dependency.breaker.state
+    hangs.set()
+    await later
+
+    assert after_the_early_one == "half_open"
+    assert dependency.breaker.state == "closed"
+    assert (early.exception() is None) == (ends == "answers")
+
+
 async def test_cancelled_probe_makes_room_for_the_next(dependency: Dependency) -> None:
     await dependency.fail()
     dependency.now += PROBE_AFTER_SECONDS
