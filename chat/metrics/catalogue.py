@@ -79,9 +79,9 @@ SLOW_READERS = _counter(
     where=Where.WEB,
     labels={
         "reason": "`unconfirmed` (too much without `seen`), `queue_full` (too many frames wait), "
-        "`broken` (the server accepted no more)"
+        "`unsent` (too much waits for the network), `broken` (the server accepted no more)"
     },
-    each=["unconfirmed", "queue_full", "broken"],
+    each=["unconfirmed", "queue_full", "unsent", "broken"],
 )
 FRAMES_RECEIVED = Tally(
     "veche_frames_received_total",

@@ -12,13 +12,13 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from chat.metrics import catalogue as metrics
+from chat.protocol import CloseCode
 from chat.websocket.frame_gate import EXTENSION, MAX_FRAGMENTS, new_gate
 
 POLICY_VIOLATION = 1008
 # Bytes that may wait in this process for a network that takes nothing. Messages wait in
 # `chat.websocket.send_queue` instead, so only pongs ever come near this limit.
 MAX_UNSENT_BYTES = 1024 * 1024
-SLOW_READER = 4408
 # How long the other side may take to answer a close frame, and to receive what is unsent.
 CLOSE_SECONDS = 10.0
 
@@ -84,8 +84,9 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             except InvalidState:  # uvicorn answered a message that came just before a close frame
                 self.transport.close()
             if self.transport.get_write_buffer_size() > MAX_UNSENT_BYTES and self.is_open():
-                metrics.SOCKETS_CLOSED.labels(code=SLOW_READER).inc()
-                self.close(SLOW_READER)
+                metrics.SLOW_READERS.labels("unsent").inc()
+                metrics.SOCKETS_CLOSED.labels(code=int(CloseCode.SLOW_READER)).inc()
+                self.close(CloseCode.SLOW_READER)
         if wait and self.close_sent:
             # Only the answer to our close frame matters. The rest is read all the same: unread
             # bytes would turn the close into a reset, and a client that has not read that far

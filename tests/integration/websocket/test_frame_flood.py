@@ -236,4 +236,5 @@ async def test_pongs_that_nobody_reads_count_as_unsent(tmp_path: Path, asgi_serv
         await asyncio.to_thread(context.__exit__, None, None, None)
 
     assert closed_as_slow in shown
+    assert 'veche_slow_readers_total{reason="unsent"} 1.0' in shown
     assert grown < 32 * MIB
