@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import redis
@@ -44,10 +44,20 @@ def heads(database: str) -> dict[int, int]:
         return dict(connection.execute("SELECT id, stored_seq FROM chat_room").fetchall())
 
 
-def dead_letters(log: str) -> list[str]:
-    """The reason of each existing dead letter."""
+class DeadLetter(NamedTuple):
+    reason: str
+    key: str | None  # of the event, if it is known
+
+
+def dead_letters(log: str) -> list[DeadLetter]:
     with redis.Redis.from_url(log) as client:
-        return [fields.get(b"reason", b"").decode() for _, fields in client.xrange(LETTERS)]
+        return [
+            DeadLetter(
+                fields.get(b"reason", b"").decode(),
+                json.loads(fields.get(b"origin", b"{}")).get("key"),
+            )
+            for _, fields in client.xrange(LETTERS)
+        ]
 
 
 def stream_records(log: str) -> dict[int, list[Seen]]:

@@ -164,7 +164,9 @@ class Session:
             bus = await asyncio.to_thread(readback.kafka_records, brokers)
         else:
             bus = await asyncio.to_thread(readback.stream_records, self.log)
-        return Final(stored=stored, bus=bus, began=self._began)
+        letters = await asyncio.to_thread(readback.dead_letters, self.log)
+        keys = frozenset(letter.key for letter in letters if letter.key is not None)
+        return Final(stored=stored, bus=bus, began=self._began, letters=keys)
 
     async def judge(self, final: Final) -> Verdict:
         """The verdict on the history, which must be closed, and on `problems`."""
@@ -174,7 +176,8 @@ class Session:
 
     async def letters(self, expected: int) -> dict[str, int]:
         """The number of dead letters by reason; a total other than `expected` is a violation."""
-        found = await asyncio.to_thread(readback.dead_letters, self.log)
+        letters = await asyncio.to_thread(readback.dead_letters, self.log)
+        found = [letter.reason for letter in letters]
         if len(found) != expected:
             text = f"{len(found)} dead letters, {expected} expected: {', '.join(found)}"
             self.problems.append(Violation("LETTERS", text))
