@@ -39,15 +39,19 @@ WARN_EACH_SECONDS = 3600.0
 class ServerClock:
     """The clock of one server, as this process knows it. Any thread may ask it."""
 
-    def __init__(self, name: str, ask: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, ask: Callable[[], float], own: Callable[[], float] = time.time
+    ) -> None:
+        """`ask` asks the server for its time; `own` is the clock of this machine."""
         self.name = name
         self._ask = ask
+        self._own = own
         self._ahead: float | None = None  # its time minus this process's monotonic clock
         self._warn_at = 0.0
 
     def seconds(self) -> float:
         """Seconds since 1970."""
-        return time.time() if self._ahead is None else time.monotonic() + self._ahead
+        return self._own() if self._ahead is None else time.monotonic() + self._ahead
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.seconds(), UTC)
@@ -70,7 +74,7 @@ class ServerClock:
         if answered - asked > MAX_ANSWER_SECONDS:
             return
         self._ahead = told - (asked + answered) / 2
-        skew = time.time() - self.seconds()
+        skew = self._own() - self.seconds()
         metrics.CLOCK_SKEW_SECONDS.labels(self.name).set(skew)
         if abs(skew) > TOLERATED_SECONDS and answered >= self._warn_at:
             self._warn_at = answered + WARN_EACH_SECONDS
@@ -95,10 +99,18 @@ def _time_of_database() -> float:
     return float(seconds)
 
 
-LOG = ServerClock("log", lambda: _time_of(redis_log.blocking_client()))
-BUS = ServerClock("bus", lambda: _time_of(redis_bus.blocking_client()))
-DATABASE = ServerClock("database", _time_of_database)
-ALL = (LOG, BUS, DATABASE)
+def new_clocks(
+    own: Callable[[], float] = time.time,
+) -> tuple[ServerClock, ServerClock, ServerClock]:
+    """The clocks of the log, the bus and the database, for a process whose own clock is `own`."""
+    return (
+        ServerClock("log", lambda: _time_of(redis_log.blocking_client()), own),
+        ServerClock("bus", lambda: _time_of(redis_bus.blocking_client()), own),
+        ServerClock("database", _time_of_database, own),
+    )
+
+
+LOG, BUS, DATABASE = ALL = new_clocks()
 
 
 def follow() -> None:

@@ -30,6 +30,7 @@ from chat.hints import to_workers
 from chat.hub import presence
 from chat.models import Room
 from chat.servers import clocks
+from chat.servers.clocks import ServerClock
 from chat.task_queue import expiry
 from tests.integration.export.test_export import url_of_test_database
 from tests.integration.export.test_export_worker import QUIET, eventually
@@ -89,17 +90,9 @@ def nobody_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_workers, "wake", lambda shard: None)
 
 
-@pytest.fixture
-def own_clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """This process's clock, `ahead` by so many seconds, as `chat.servers.clocks` sees it."""
-    set_to = SimpleNamespace(ahead=0.0)
-    shifted = SimpleNamespace(
-        time=lambda: time.time() + set_to.ahead, monotonic=time.monotonic, sleep=time.sleep
-    )
-    monkeypatch.setattr(clocks, "time", shifted)
-    for clock in clocks.ALL:
-        monkeypatch.setattr(clock, "_ahead", None)
-    return set_to
+def clocks_of_a_process(ahead: float) -> tuple[ServerClock, ServerClock, ServerClock]:
+    """The servers' clocks as a process knows them whose own clock is `ahead` by so many seconds."""
+    return clocks.new_clocks(lambda: time.time() + ahead)
 
 
 @pytest.mark.parametrize("seconds", [MINUTES, -MINUTES])
@@ -168,17 +161,17 @@ async def test_task_that_waited_too_long_is_dropped_whatever_the_clocks_say(
 
 @pytest.mark.parametrize("ahead", [MINUTES, -MINUTES])
 def test_time_of_a_server_is_its_own_whatever_this_machine_says(
-    own_clock: SimpleNamespace, log_redis: redis.Redis, ahead: int
+    log_redis: redis.Redis, ahead: int
 ) -> None:
-    own_clock.ahead = ahead
+    log, *others = clocks_of_a_process(ahead)
 
-    before = clocks.LOG.seconds()
-    for clock in clocks.ALL:
+    before = log.seconds()
+    for clock in (log, *others):
         clock.learn()
     seconds, _ = log_redis.time()
 
     assert before == pytest.approx(time.time() + ahead, abs=5)
-    for clock in clocks.ALL:
+    for clock in (log, *others):
         assert clock.seconds() == pytest.approx(seconds, abs=5)
         shown = REGISTRY.get_sample_value("veche_clock_skew_seconds", {"server": clock.name})
         assert shown == pytest.approx(ahead, abs=5)
@@ -186,10 +179,11 @@ def test_time_of_a_server_is_its_own_whatever_this_machine_says(
 
 @pytest.mark.parametrize("ahead", [MINUTES, -MINUTES])
 def test_mute_lasts_as_long_as_it_was_meant_to_by_the_clock_of_the_log(
-    own_clock: SimpleNamespace, log_redis: redis.Redis, ahead: int
+    monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis, ahead: int
 ) -> None:
-    own_clock.ahead = ahead
-    clocks.LOG.learn()
+    log, _, _ = clocks_of_a_process(ahead)
+    log.learn()
+    monkeypatch.setattr(clocks, "LOG", log)
 
     until = moderation.check_mute(60)
     seconds, _ = log_redis.time()
@@ -197,16 +191,18 @@ def test_mute_lasts_as_long_as_it_was_meant_to_by_the_clock_of_the_log(
     assert until.timestamp() - seconds == pytest.approx(60, abs=5)
 
 
-def test_processes_with_other_clocks_see_one_another_on_the_bus(
-    own_clock: SimpleNamespace, bus_redis: redis.Redis
-) -> None:
-    clocks.BUS.learn()
-    told = clocks.BUS.seconds()
-    gone_at = presence.gone_at(told)
-    own_clock.ahead = MINUTES
-    clocks.BUS.learn()
+def test_processes_with_other_clocks_see_one_another_on_the_bus(bus_redis: redis.Redis) -> None:
+    _, bus_of_one, _ = clocks_of_a_process(0)
+    _, bus_of_another, _ = clocks_of_a_process(MINUTES)
+    for clock in (bus_of_one, bus_of_another):
+        clock.learn()
 
-    assert told <= clocks.BUS.seconds() < gone_at
+    told = bus_of_one.seconds()
+    heard = bus_of_another.seconds()
+
+    # Each knows the bus's time to within half of the time that the question took.
+    assert heard == pytest.approx(told, abs=clocks.MAX_ANSWER_SECONDS)
+    assert heard < presence.gone_at(told)
 
 
 @pytest.mark.parametrize("until", [None, "soon", [], float("nan")])
