@@ -15,7 +15,6 @@ from django.utils import timezone
 from chat.accounts import tokens
 from chat.actions import messages, moderation, reports, rooms
 from chat.actions.recorded_act import Options, Outcome
-from chat.api.requests import REPORTS
 from chat.audit.permissions import Act
 from chat.errors import Unavailable
 from chat.events import EventType, Role, RoomKind
@@ -27,12 +26,6 @@ from tests.support.moderation_world import WHY, World, make_staff, make_world
 from tests.support.rooms import new_key
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def full_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests reported does not count here."""
-    monkeypatch.setattr(REPORTS._buckets, "take", lambda _: 0.0)
 
 
 async def post(world: World, user: User, body: str = "hello") -> int:
