@@ -34,7 +34,8 @@ NOT_WANTED = (
 
 def find_chromium() -> str:
     """The path of Chromium. Raises: StartFailed."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    names = ("chromium-headless-shell", "chromium", "chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if found is None:
         raise StartFailed("No Chromium found; CHROMIUM says where it is, `.ci/chromium` gets one.")
     return found
