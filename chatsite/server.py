@@ -71,17 +71,25 @@ def run_daphne(application: Any, host: str, port: int, frame_bytes: int) -> int:
 
     WebSocketFactory.protocol = BoundedWebSocketProtocol
 
+    def event_loop() -> asyncio.AbstractEventLoop:
+        """The loop that Daphne made Twisted run on, also before it runs.
+
+        No upstream issue known. If the attribute is renamed, the process does not start.
+        """
+        loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+        return loop
+
     class DrainingServer(Server):  # type: ignore[misc]
         failed = False
         connections: dict[Any, dict[str, Any]]
 
         def run(self) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
-                reactor._asyncioEventloop.add_signal_handler(number, self.begin_to_stop)
+                event_loop().add_signal_handler(number, self.begin_to_stop)
             super().run()
 
         def begin_to_stop(self) -> None:
-            loop = reactor._asyncioEventloop
+            loop = event_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop)  # The second signal does not wait.
             self.stopping = loop.create_task(self.let_go())

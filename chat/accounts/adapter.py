@@ -46,12 +46,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return "/"
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        # Instead of allauth's own limit, which also locks a name for its owner. allauth takes the
-        # count made here back when the password was right.
+        """Without allauth's own limit, which also locks a name for its owner."""
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         usage = sign_in_limits.try_password(request, credentials.get("username", ""))
         if usage is None:
             raise self.validation_error("too_many_login_attempts")
-        self._login_failed_rl_usage = usage
+        person = super().authenticate(request, **credentials)
+        if person is not None:
+            usage.rollback()
+        return person
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         self._mail(template_prefix, email, context).send()

@@ -17,6 +17,8 @@ class Tokens(PasswordResetTokenGenerator):
     """Like allauth's: valid until the password, an address or the last sign-in changes.
 
     allauth's version also writes missing address rows, which would take longer for some people.
+    Both override a private method of Django's. No upstream issue known. If it is renamed, links
+    stay valid when an address changes.
     """
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:

@@ -83,6 +83,8 @@ def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs:
         or ended_at != instance.sessions_ended_at
     )
     # Django rehashes a password at sign-in when the hasher has changed: the password is the same.
+    # A new one is in `_password` until the save is done. Private to Django; no upstream issue
+    # known. If it is renamed, no password can be saved.
     rehashed = update_fields == frozenset({"password"}) and instance._password is None  # type: ignore[attr-defined]
     instance._ends_tokens = instance._ends_sessions and not (  # type: ignore[attr-defined]
         rehashed and instance.has_usable_password()

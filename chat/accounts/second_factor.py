@@ -91,6 +91,8 @@ def _keep_session(request: HttpRequest, authenticator: Authenticator, **kwargs: 
     # A later save of the request's own copy must not revive the other sessions.
     request.user.sessions_ended_at = person.sessions_ended_at
     update_session_auth_hash(request, person)
+    # Internal to allauth, which records its own sign-ins with it. No upstream issue known. If it
+    # moves, this module cannot be imported and no process starts.
     record_authentication(
         request,
         person,

@@ -15,6 +15,10 @@ of a browser in which they have signed in (`chat.accounts.known_devices`), has a
 and no other applies. When that is used up, the request counts as a stranger's.
 
 All counts but `sign_in` are taken back if the password or the code was right.
+
+`ratelimit` is internal to allauth: what it offers publicly applies the limits of a whole view, not
+of a name. No upstream issue known. If it moves, this module cannot be imported and no process
+starts.
 """
 
 from __future__ import annotations

@@ -22,10 +22,20 @@ def client_address(forwarded: str, peer: str | None, proxies: int) -> str | None
     past = forwarded.split(",") if forwarded else []
     found: str | None = None
     if 0 < proxies <= len(past):
-        found = clean_client_ip(past[-proxies])
+        found = _address_in(past[-proxies])
     if found is None and peer:
-        found = clean_client_ip(peer)
+        found = _address_in(peer)
     return found and _in_one_form(found)
+
+
+def _address_in(text: str) -> str | None:
+    """The address without brackets and port; None if there is none.
+
+    Internal to allauth, which reads addresses for its limits in the same way. No upstream issue
+    known. If it moves, this module cannot be imported and no process starts.
+    """
+    address: str | None = clean_client_ip(text)
+    return address
 
 
 def _in_one_form(address: str) -> str:

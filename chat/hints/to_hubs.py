@@ -19,15 +19,11 @@ from typing import Any
 import msgspec
 import redis
 from channels.layers import get_channel_layer
-from channels_redis.serializers import registry
-from channels_redis.utils import _consistent_hash, decode_hosts
-from django.conf import settings
 from msgspec import UNSET
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from chat.errors import Unavailable
 from chat.events import EventType, RoomEvent, decode_data, encode_data
+from chat.hints import layer_wire
 from chat.metrics import catalogue as metrics
 from chat.protocol import Event
 from chat.resilience.per_loop import PerLoop
@@ -216,13 +212,11 @@ def publisher() -> Publisher:
 def publish_blocking(group: str, message: Message) -> None:
     """Sends one hint from Celery or other code without an event loop.
 
-    Writes what the channel layer itself would write, but through one plain client per process: the
-    layer would open a connection for every call. Best effort: waits no longer than the bus's
-    time-outs; an unreachable bus is counted and logged, never raised.
+    Best effort: waits no longer than the bus's time-outs; an unreachable bus is counted and logged,
+    never raised.
     """
-    channel = f"{_layer_config()['prefix']}__group__{group}"
     try:
-        _client_for(channel).publish(channel, _serializer().serialize(_plain(message)))
+        layer_wire.publish(group, _plain(message))
     except (redis.RedisError, OSError) as error:
         metrics.HINTS_DROPPED.inc()
         logger.warning("the bus does not accept hints: %s", type(error).__name__)
@@ -237,30 +231,3 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _plain_value(inner) for name, inner in value.items()}
     return value
-
-
-def _layer_config() -> dict[str, Any]:
-    layers: Any = settings.CHANNEL_LAYERS
-    config: dict[str, Any] = layers["default"]["CONFIG"]
-    return config
-
-
-@functools.cache
-def _serializer() -> Any:
-    return registry.get_serializer("msgpack")
-
-
-@functools.cache
-def _clients() -> list[redis.Redis]:
-    clients = []
-    for host in decode_hosts(_layer_config()["hosts"]):
-        options = {name: value for name, value in host.items() if name != "address"}
-        clients.append(
-            redis.Redis.from_url(host["address"], retry=Retry(NoBackoff(), 1), **options)
-        )
-    return clients
-
-
-def _client_for(channel: str) -> redis.Redis:
-    clients = _clients()
-    return clients[int(_consistent_hash(channel, len(clients)))]

@@ -180,7 +180,10 @@ async def _has_ended(connection: AbstractConnection) -> bool:
     This is asked before anything is sent, so the caller may reconnect and send. A connection that
     ends later shows only by a missing answer, and then the commands may have been carried out.
     """
-    # After a reset the reader holds an error instead of EOF, and `can_read` does not look at it.
+    # After a reset the reader holds an error instead of EOF, and `can_read` does not look at it:
+    # the same gap lets redis-py write to such a connection
+    # (https://github.com/redis/redis-py/issues/4287). If the attribute is renamed, every append
+    # fails.
     writer = connection._writer
     if writer is None or writer.is_closing():
         return True

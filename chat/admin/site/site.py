@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from csp.decorators import csp_update
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -96,7 +97,7 @@ class Site(AdminSite):
 
     def admin_view(self, view: View, cacheable: bool = False) -> Any:
         """Guards every view: staff with a second factor only, under the admin's policy."""
-        inner = super().admin_view(view, cacheable)
+        inner = csp_update(POLICY)(super().admin_view(view, cacheable))
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -105,7 +106,6 @@ class Site(AdminSite):
                 messages.warning(request, gettext("The admin requires two-factor authentication."))
                 return redirect(page_for_second_factor(request))
             response: HttpResponseBase = inner(request, *args, **kwargs)
-            response._csp_update = POLICY  # type: ignore[attr-defined]
             if not cacheable:
                 add_never_cache_headers(response)
             return response

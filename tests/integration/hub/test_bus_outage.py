@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from chat.hints import to_hubs
+from chat.hints import layer_wire
 from localstack.servers import LocalServers
 from localstack.web_process import WebProcess
 from tests.support.chat_world import store
@@ -48,9 +48,7 @@ class Bus:
     def hint(self, message: dict[str, Any]) -> int:
         """Publish to the hubs as the layer would; how many heard it."""
         with redis.Redis.from_url(self.url, socket_timeout=5) as client:
-            return int(
-                client.publish("veche__group__hubs", to_hubs._serializer().serialize(message))
-            )
+            return int(client.publish("veche__group__hubs", layer_wire.packed(message)))
 
 
 @pytest.fixture(scope="module")
