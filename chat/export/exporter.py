@@ -202,6 +202,7 @@ class Exporter:
             )
             metrics.EXPORTS_BEGUN_AGAIN.inc()
             position.position = START_OF_EVENTS
+            batch_times.rewound(position.shard, int(START_OF_EVENTS))
             with connection.cursor() as cursor:
                 cursor.execute(FORGET_WATERMARKS, [settings.ENV.shards, position.shard])
         position.bus, position.bus_id = bus.name, bus_id
@@ -361,3 +362,4 @@ def rewind(shard: int, since: timedelta | None = None) -> None:
                 )
                 position.position = str(cursor.fetchone()[0])
         position.save(update_fields=["position"])
+        batch_times.rewound(shard, int(position.position))

@@ -1,7 +1,8 @@
 """When an event was stored and when it was exported, for people who investigate a message.
 
 Every drain and every export notes the end of its batch in its own transaction; an event's time is
-that of the first batch end at or after it. Batch ends are kept for `KEPT`.
+that of the first batch end at or after it. Batch ends are kept for `KEPT`. After a rewind, the new
+export counts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
-from chat.models import BatchEnd, ShardCursor
+from chat.models import BatchEnd, RoomEvent, ShardCursor
 
 KEPT = timedelta(days=90)
 
@@ -34,13 +35,28 @@ def note_exported(shard: int, upto: int) -> None:
     BatchEnd.objects.create(kind=ShardCursor.Kind.EXPORT, shard=shard, upto=upto, at=timezone.now())
 
 
-def time_of(kind: ShardCursor.Kind, shard: int, event_id: int) -> datetime | None:
+def rewound(shard: int, upto: int) -> None:
+    """Forgets the exports of events after `upto`, since they are exported again.
+
+    Else an event's time would be that of whichever export, old or new, ended nearer to it.
+
+    Raises: DatabaseError.
+    """
+    ends = BatchEnd.objects.filter(kind=ShardCursor.Kind.EXPORT, shard=shard, upto__gt=upto)
+    # The batch in which `upto` itself was ends there now: its earlier events keep their time.
+    BatchEnd.objects.filter(pk__in=ends.order_by("upto")[:1].values("pk")).update(upto=upto)
+    ends.delete()
+
+
+def time_of(kind: ShardCursor.Kind, event: RoomEvent) -> datetime | None:
     """When the event was stored or exported; None if it has not been, or was too long ago.
 
-    After a rewind, the last export counts. Raises: DatabaseError.
+    Raises: DatabaseError.
     """
-    ends = BatchEnd.objects.filter(kind=kind, shard=shard, upto__gte=event_id)
-    return ends.order_by("upto", "-at").values_list("at", flat=True).first()
+    if event.at < timezone.now() - KEPT:
+        return None  # its batch end is forgotten, and the next one is that of later events
+    ends = BatchEnd.objects.filter(kind=kind, shard=event.shard, upto__gte=event.pk)
+    return ends.order_by("upto").values_list("at", flat=True).first()
 
 
 def forget() -> None:

@@ -72,7 +72,7 @@ def history(request: HttpRequest) -> HttpResponse:
         found = messages_of(wanted)
         try:
             with limited():
-                shown = page_of(wanted, found, request.GET.get("at") or None)
+                shown = page_of(wanted, found, request.GET.get("at") or None, PAGE_ROWS)
                 count, exact = shown_count(found, shown)
                 recorded(request, shown.rows, "list")
                 context |= {
@@ -88,7 +88,7 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 def page_of(
-    wanted: HistoryFilter, found: QuerySet[Message], token: str | None, size: int = PAGE_ROWS
+    wanted: HistoryFilter, found: QuerySet[Message], token: str | None, size: int
 ) -> RowPage:
     """The page of `found`. Words are looked up in their index. If that takes too long, rows are
     read in the order of the list, where a frequent word soon fills a page.
@@ -156,7 +156,7 @@ def times_of(event: RoomEvent | None) -> dict[str, datetime | None]:
     if event is None:
         return {}
     stored, exported = [
-        batch_times.time_of(kind, event.shard, event.pk)
+        batch_times.time_of(kind, event)
         for kind in (ShardCursor.Kind.PERSIST, ShardCursor.Kind.EXPORT)
     ]
     return {"stored_at": stored, "exported_at": exported}
