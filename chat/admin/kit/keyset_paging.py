@@ -35,7 +35,7 @@ def read_page(
     rows: QuerySet[Any],
     key: Sequence[str],
     token: str | None,
-    size: int = PAGE_ROWS,
+    size: int,
     *,
     oldest_first: bool = False,
 ) -> RowPage:

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from chat.actions import reports as report_actions
 from chat.actions.recorded_act import Options
 from chat.admin.kit.guards import act, page, person, reason_of, render
-from chat.admin.kit.keyset_paging import read_page, shown_count
+from chat.admin.kit.keyset_paging import PAGE_ROWS, read_page, shown_count
 from chat.admin.kit.records import REASON_CHARACTERS, by
 from chat.admin.kit.room_lookup import is_id
 from chat.admin.moderation.act_page import refusal_text
@@ -54,6 +54,7 @@ def reports(request: HttpRequest) -> HttpResponse:
             found,
             ("id",),
             request.GET.get("at") or None,
+            PAGE_ROWS,
             oldest_first=state in ("waiting", "mine"),
         )
         count, exact = shown_count(found, shown)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from chat.admin.kit import export
 from chat.admin.kit.guards import act, page, render
-from chat.admin.kit.keyset_paging import estimated, read_page, shown_count
+from chat.admin.kit.keyset_paging import PAGE_ROWS, estimated, read_page, shown_count
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import note
 from chat.admin.kit.room_lookup import find_person, find_room
@@ -43,7 +43,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     if not problems:
         try:
             with limited():
-                shown = read_page(found, KEY, request.GET.get("at") or None)
+                shown = read_page(found, KEY, request.GET.get("at") or None, PAGE_ROWS)
                 count, exact = shown_count(found, shown)
             context |= {"page": shown, "entries": shown.rows, "count": count, "exact": exact}
         except TooSlow:

@@ -19,7 +19,6 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from chat.accounts import tokens
-from chat.accounts.limit_cache import LimitCache
 from chat.hints import to_hubs
 from chat.models import Room, User
 from chat.queries import room_list
@@ -260,13 +259,10 @@ def test_guesses_on_many_names_from_one_address_are_cut_off(client: Client) -> N
 
 
 def test_attempts_count_in_this_process_while_the_bus_is_away(
-    monkeypatch: pytest.MonkeyPatch, client: Client, anna: User
+    settings: Settings, client: Client, anna: User
 ) -> None:
-    away = LimitCache(
-        "redis://127.0.0.1:1/0",
-        {"OPTIONS": {"serializer": "chat.accounts.limit_cache.JsonSerializer"}},
-    )
-    monkeypatch.setattr("allauth.core.internal.ratelimit.cache", away)
+    away = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {"default": away}
 
     for _ in range(5):
         sign_in(client, "anna", "guess")

@@ -200,7 +200,7 @@ def test_operators_of_the_search_break_nothing(here: World, moderator: Client, q
 def test_pages_follow_each_other_without_gap_or_repeat_and_back(
     here: World, moderator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_pages.page_of, "__defaults__", (3,))
+    monkeypatch.setattr(history_pages, "PAGE_ROWS", 3)
     for number in range(8):
         said(here.room, here.anna, f"message {number}")
     everything = [f"message {number}" for number in reversed(range(8))]
@@ -226,7 +226,7 @@ def test_pages_follow_each_other_without_gap_or_repeat_and_back(
 def test_message_that_arrives_while_somebody_pages_shifts_nothing(
     here: World, moderator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_pages.page_of, "__defaults__", (2,))
+    monkeypatch.setattr(history_pages, "PAGE_ROWS", 2)
     for number in range(4):
         said(here.room, here.anna, f"message {number}")
     first = moderator.get("/admin/history/").context["page"]

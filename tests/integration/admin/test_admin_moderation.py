@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from uuid_utils.compat import uuid7
 
 from chat.accounts import tokens
-from chat.admin.kit import keyset_paging
+from chat.admin.moderation import report_pages
 from chat.audit.permissions import Act
 from chat.events import EventType, RoomKind
 from chat.models import Ban, Membership, Message, Report, RoomEvent, User
@@ -389,7 +389,7 @@ def test_taking_a_report_says_from_whom(here: World, browser: Client) -> None:
 def test_queue_begins_with_who_waits_longest_and_closed_ones_with_the_latest(
     here: World, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyset_paging.read_page, "__defaults__", (2,))
+    monkeypatch.setattr(report_pages, "PAGE_ROWS", 2)
     made = [reported(here, f"text {number}").pk for number in range(5)]
     closed = [reported(here, f"closed {number}").pk for number in range(3)]
     Report.objects.filter(pk__in=closed).update(

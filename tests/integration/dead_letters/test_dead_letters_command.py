@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from chat import dead_letters
 from chat.dead_letters import DeadLetter, DeadLetterOrigin, Outcome, Reason, Retried, store
@@ -196,11 +198,8 @@ def test_export_writes_a_line_for_each_letter(tmp_path: Path) -> None:
         run("export", "--output", str(bare))
 
 
-def test_log_server_that_is_away_is_said_with_an_exit_code_of_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    away = redis.Redis(port=1, socket_connect_timeout=0.2)
-    monkeypatch.setattr(store, "blocking_client", lambda: away)
+def test_log_server_that_is_away_is_said_with_an_exit_code_of_its_own(settings: Settings) -> None:
+    settings.ENV = dataclasses.replace(settings.ENV, log_redis_url="redis://127.0.0.1:1/0")
 
     with pytest.raises(CommandError, match="does not answer") as failed:
         run("list")
