@@ -26,6 +26,7 @@ from analytics.counting.places import MISSING
 from analytics.counting.rollups import set_up_transaction
 from analytics.counting.statements import run
 from analytics.models import CountedRoom, OpenPlaces
+from chat.events.positions import as_pair
 
 SCHEMA = "analytics_rebuild"
 GROUP = "veche-analytics-rebuild"
@@ -75,7 +76,7 @@ class Rebuild:
         ensure_tables()
         reader = self._open_reader()
         try:
-            ends = {partition: _order(end) for partition, end in reader.ends().items()}
+            ends = {partition: as_pair(end) for partition, end in reader.ends().items()}
         finally:
             reader.close()
         total = _counted(None)
@@ -203,17 +204,11 @@ def _counted(schema: str | None) -> int:
     return int(total)
 
 
-def _reached(bus: str, ends: Mapping[int, tuple[int, ...]]) -> bool:
+def _reached(bus: str, ends: Mapping[int, tuple[int, int]]) -> bool:
     with transaction.atomic(durable=True):
         set_up_transaction(SCHEMA)
         rows: list[tuple[Any, ...]] = run(
             "SELECT partition, position FROM analytics_consumedpartition WHERE bus = %s", bus
         )
-    at = {partition: _order(position) for partition, position in rows}
-    return all(at.get(partition, (0,)) >= end for partition, end in ends.items())
-
-
-def _order(position: str) -> tuple[int, ...]:
-    """A sort key for positions: offsets and stream ids are both made of numbers."""
-    numbers = tuple(int(part) for part in position.split("-")) if position else (0,)
-    return numbers if any(numbers) else (0,)
+    at = {partition: as_pair(position) for partition, position in rows}
+    return all(at.get(partition, (0, 0)) >= end for partition, end in ends.items())

@@ -34,6 +34,7 @@ from redis.exceptions import RedisError, ResponseError
 from chat.errors import PermanentError, RetryableError, VecheError
 from chat.event_bus.interface import Checked, Delivered, HeldBack, Record
 from chat.events.envelope import STREAM as STREAM
+from chat.events.positions import as_pair
 from chat.servers.lua import Script
 from chat.servers.redis_log import blocking_client
 
@@ -149,7 +150,7 @@ class RedisStreamBus:
         slowest, passed = self._slowest_group(client)
         seconds, _ = client.time()
         old = f"{seconds * 1000 - self._keep_ms}-0"
-        self._delete(client, min(passed, old, key=_as_pair) if passed else old, lambda: True)
+        self._delete(client, min(passed, old, key=as_pair) if passed else old, lambda: True)
         if self._used(client) > self._max_bytes * TRIM_ABOVE:
             limit = self._max_bytes * TRIM_ABOVE
             self._delete(client, passed or "+", lambda: self._used(client) > limit)
@@ -186,7 +187,7 @@ class RedisStreamBus:
             if group["pending"]:
                 first = client.xpending(self._stream, group["name"])["min"]
                 position = _before(first.decode()) if first else position
-            found.append((_as_pair(position), group["name"].decode(), position))
+            found.append((as_pair(position), group["name"].decode(), position))
         if not found:
             return None, None
         _, name, position = min(found)
@@ -205,7 +206,7 @@ class RedisStreamBus:
         if info is None:
             return
         deleted = info["max-deleted-entry-id"].decode()
-        if _as_pair(deleted) > _as_pair(position):
+        if as_pair(deleted) > as_pair(position):
             raise PermanentError(f"What follows {position} has been trimmed, up to {deleted}.")
 
     def starts(self) -> dict[int, str]:
@@ -293,13 +294,8 @@ def _waves(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         yield records[first:]
 
 
-def _as_pair(stream_id: str) -> tuple[int, int]:
-    milliseconds, _, counter = stream_id.partition("-")
-    return int(milliseconds), int(counter or 0)
-
-
 def _before(stream_id: str) -> str:
-    milliseconds, counter = _as_pair(stream_id)
+    milliseconds, counter = as_pair(stream_id)
     return f"{milliseconds}-{counter - 1}" if counter else f"{milliseconds - 1}-{2**64 - 1}"
 
 

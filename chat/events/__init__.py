@@ -1,7 +1,7 @@
 """The facts that a room's log holds, as every part of Veche sees them.
 
 This package is what `analytics` may import of `chat`, so it depends on nothing of it.
-`envelope` is how an event is written on the event bus.
+`envelope` is how an event is written on the event bus, `positions` how places there compare.
 """
 
 from __future__ import annotations

@@ -28,11 +28,12 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from chat.dead_letters import store
+from chat.events.positions import as_pair
 from chat.hints import queues
 from chat.metrics import catalogue as metrics
 from chat.models import ShardCursor
 from chat.monitoring import delivery_health, event_bus_state
-from chat.room_log import epochs, keys
+from chat.room_log import keys
 from chat.servers import postgres_durability, redis_durability
 from chat.task_queue import beat_heartbeat
 from chat.verify import Check
@@ -163,7 +164,7 @@ def read_log() -> list[Metric]:
     pipeline.zcard(store.PARKED)
     *of_shards, due, parked = pipeline.execute()
     lengths = of_shards[::3]
-    firsts = [epochs.stream_id(first[0][0].decode())[0] for first in of_shards[1::3] if first]
+    firsts = [as_pair(first[0][0].decode())[0] for first in of_shards[1::3] if first]
     oldest_seconds = max(0.0, (now_ms - min(firsts, default=now_ms)) / 1000)
     return [
         metrics.INGEST_EVENTS.sample(sum(lengths)),
@@ -196,7 +197,7 @@ def _open_letters(client: Redis, now_ms: int) -> list[Metric]:
         cursor, page = client.hscan(store.ORIGINS, cursor, count=1_000)
         for origin, letter in cast(dict[bytes, bytes], page).items():
             source = origin.partition(b" ")[0].decode(errors="replace")
-            began_ms = epochs.stream_id(letter.decode())[0]
+            began_ms = as_pair(letter.decode())[0]
             count[source] += 1
             oldest[source] = min(oldest.get(source, began_ms), began_ms)
         if cursor == 0:

@@ -34,6 +34,7 @@ from chat.events import (
     RoomEvent,
     RoomKind,
 )
+from chat.events.positions import as_pair
 from chat.hints import to_hubs
 from chat.metrics import catalogue as metrics
 from chat.models import Room, ShardCursor
@@ -235,7 +236,7 @@ def _tell_log(
     news: dict[str, object] | None = None,
 ) -> None:
     """Moves the rooms' watermarks, trims what PostgreSQL holds, and announces what is stored."""
-    milliseconds, counter = epochs.stream_id(position.position)
+    milliseconds, counter = as_pair(position.position)
     arguments: list[str | int] = [
         shard,
         position.epoch,

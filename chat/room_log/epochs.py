@@ -19,6 +19,7 @@ from django.db import OperationalError, connection, transaction
 from redis.exceptions import RedisError, ResponseError
 
 from chat.errors import RetryableError
+from chat.events.positions import as_pair
 from chat.hints import to_hubs
 from chat.models import ShardCursor
 from chat.resilience.crash_points import crash_point
@@ -39,12 +40,6 @@ TAKE_MARKERS_BACK = """
     UPDATE chat_readmarker AS marker SET seq = room.stored_seq FROM chat_room AS room
     WHERE room.id = marker.room_id AND room.id %% %s = %s AND marker.seq > room.stored_seq
 """
-
-
-def stream_id(text: str) -> tuple[int, int]:
-    """A stream id as a pair that compares in stream order."""
-    milliseconds, _, counter = text.partition("-")
-    return int(milliseconds), int(counter or 0)
 
 
 def read_log(shard: int) -> tuple[int | None, str]:
@@ -72,7 +67,7 @@ def agree(cursor: ShardCursor) -> bool:
     Raises: redis.RedisError.
     """
     epoch, last = read_log(cursor.shard)
-    behind = stream_id(last) < stream_id(cursor.position)
+    behind = as_pair(last) < as_pair(cursor.position)
     if epoch == cursor.epoch and not behind:
         return False
     if epoch is not None and 0 < cursor.epoch < epoch:
@@ -205,7 +200,7 @@ def all_cursors() -> list[ShardCursor]:
 def differs(cursor: ShardCursor, epoch: int | None, last: str) -> bool:
     """Whether the log, at `epoch` and with `last` as its ingest stream's last id, disagrees with
     `cursor`, which was read before."""
-    return epoch != cursor.epoch or stream_id(last) < stream_id(cursor.position)
+    return epoch != cursor.epoch or as_pair(last) < as_pair(cursor.position)
 
 
 def establish_shards(shards: Iterable[int]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from chat.errors import PermanentError, RetryableError
 from chat.event_bus import Delivered, EventBus, Reader, envelope
 from chat.events import EventQuarantined, EventType, RoomEvent, decode_data
+from chat.events.positions import as_pair
 from chat.verify.checks.bus_checks import BusCheck, BusRecord, ExpectedRecords
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.sequence import StoredRow
@@ -19,7 +20,7 @@ from chat.verify.readers import dead_letter_reader, stored_reader
 BATCH_RECORDS = 2_000
 # An event bus that delivers nothing for this long, although it has announced more, is down.
 SILENT_SECONDS = 15.0
-NOTHING = (0,)
+NOTHING = (0, 0)
 # Records carry their publisher's time, events the log server's.
 CLOCKS_APART = timedelta(minutes=1)
 
@@ -47,12 +48,12 @@ def check_bus(
     # Records removed before the window are not missed in it. Kafka may name the oldest remaining
     # record both as its start and as the one at `since`: then there may have been earlier ones.
     trimmed = any(
-        _order(position) > NOTHING
-        and (partition not in window or _order(position) >= _order(window[partition]))
+        as_pair(position) > NOTHING
+        and (partition not in window or as_pair(position) >= as_pair(window[partition]))
         for partition, position in starts.items()
     )
     starts |= {
-        partition: max(starts.get(partition, position), position, key=_order)
+        partition: max(starts.get(partition, position), position, key=as_pair)
         for partition, position in window.items()
     }
     check = BusCheck(rooms, trimmed=trimmed, windowed=since is not None, excuse=_is_excused)
@@ -80,8 +81,8 @@ def check_bus(
 def _batches(
     bus: EventBus, starts: Mapping[int, str], from_the_middle: bool, deadline: Deadline
 ) -> Iterator[Sequence[Delivered]]:
-    ends = {partition: _order(end) for partition, end in bus.ends().items()}
-    at = {partition: _order(position) for partition, position in starts.items()}
+    ends = {partition: as_pair(end) for partition, end in bus.ends().items()}
+    at = {partition: as_pair(position) for partition, position in starts.items()}
     reader = _reader(bus, starts) if from_the_middle else bus.reader()
     try:
         while any(at.get(partition, NOTHING) < end for partition, end in ends.items()):
@@ -92,7 +93,7 @@ def _batches(
                 raise NoTimeLeft  # before the event bus could be called silent
             if not batch:
                 raise RetryableError("The event bus does not give what it has.")
-            at |= {one.partition: _order(one.position) for one in batch}
+            at |= {one.partition: as_pair(one.position) for one in batch}
             yield batch
     finally:
         reader.close()
@@ -104,12 +105,6 @@ def _reader(bus: EventBus, starts: Mapping[int, str]) -> Reader:
     except PermanentError:
         # Records after these positions were removed. What is left shows which.
         return bus.reader()
-
-
-def _order(position: str) -> tuple[int, ...]:
-    """A position as numbers: it is an offset or a stream id."""
-    parts = [int(part) for part in position.split("-")]
-    return tuple(parts) if any(parts) else NOTHING
 
 
 def _may_be_of(rooms: Collection[int], key: bytes) -> bool:

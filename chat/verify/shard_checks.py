@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chat.events.positions import as_pair
 from chat.room_log import epochs
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.readers import dead_letter_reader, stored_reader
@@ -21,7 +22,7 @@ def check_epoch(shard: int) -> Iterator[Finding]:
     what = f"epoch of shard {shard} in the log"
     if (epoch or 0) < cursor.epoch:
         yield Finding(Check.WATERMARK, None, None, what, str(cursor.epoch), str(epoch))
-    elif epoch == cursor.epoch and epochs.stream_id(last) < cursor.position:
+    elif epoch == cursor.epoch and as_pair(last) < cursor.position:
         position = "{}-{}".format(*cursor.position)
         what = f"end of the ingest stream of shard {shard}"
         yield Finding(Check.WATERMARK, None, None, what, f"{position} or later", last)

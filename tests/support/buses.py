@@ -21,6 +21,7 @@ from chat.event_bus import Delivered, EventBus, Record, envelope
 from chat.event_bus.kafka import KafkaBus, Limits
 from chat.event_bus.redis_stream import RedisStreamBus
 from chat.events import RoomEvent
+from chat.events.positions import as_pair
 from chat.export.exporter import Exporter
 from localstack.kafka import missing_tool, new_kafka
 from localstack.ports import free_port
@@ -58,7 +59,7 @@ class BusUnderTest:
         reader = self.bus.reader(after)
         found: list[Delivered] = []
         try:
-            while any(_is_before(positions.get(at, "0"), end) for at, end in ends.items()):
+            while any(as_pair(positions.get(at, "")) < as_pair(end) for at, end in ends.items()):
                 for one in reader.read(500, 1.0):
                     found.append(one)
                     positions[one.partition] = one.position
@@ -72,14 +73,6 @@ class BusUnderTest:
     def seqs(self, room: int) -> list[int]:
         """Every seq of `room` on the event bus, in its order, including repeats."""
         return [event.seq for event in self.events() if event.room == room]
-
-
-def _is_before(position: str, end: str) -> bool:
-    def as_numbers(text: str) -> tuple[int, int]:
-        first, _, second = text.partition("-")
-        return int(first), int(second or 0)
-
-    return as_numbers(position) < as_numbers(end)
 
 
 def delete(on: BusUnderTest) -> None:

@@ -21,6 +21,7 @@ from redis.retry import Retry
 from analytics.counting.errors import Unavailable
 from analytics.counting.records import Record
 from chat.events.envelope import STREAM
+from chat.events.positions import as_pair
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class RedisStreamReader:
         with _translating():
             self._ensure_group()
             newest = self._newest()
-        if position and _as_pair(position) > _as_pair(newest):
+        if position and as_pair(position) > as_pair(newest):
             # The stream was lost with the log and begun again; repeats in it are recognised.
             logger.error(
                 "the stream ends at %s, before our %s: reading it from its beginning",
@@ -111,7 +112,7 @@ class RedisStreamReader:
     def waiting(self, partition: int) -> int | None:
         """0 if nothing waits; otherwise the group's own count, or None if Redis has none."""
         try:
-            if self._at is not None and _as_pair(self._newest()) <= _as_pair(self._at):
+            if self._at is not None and as_pair(self._newest()) <= as_pair(self._at):
                 return 0
             groups = self._client.xinfo_groups(self._stream)
         except (RedisError, OSError):
@@ -169,11 +170,6 @@ class RedisStreamReader:
             return START
         newest: bytes = info["last-generated-id"]
         return newest.decode()
-
-
-def _as_pair(stream_id: str) -> tuple[int, int]:
-    milliseconds, _, counter = stream_id.partition("-")
-    return int(milliseconds), int(counter or 0)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from django.db import connection
 
-from chat.room_log import epochs, keys
+from chat.events.positions import as_pair
+from chat.room_log import keys
 from chat.servers import streams
 from chat.servers.redis_log import blocking_client
 
@@ -43,7 +44,7 @@ def stored_lag(shards: int) -> Lag:
     for shard in range(shards):
         waiting += client.xlen(keys.ingest(shard))
         for raw_id, _ in streams.entries(client, keys.ingest(shard), count=1):
-            oldest_ms = min(oldest_ms, epochs.stream_id(raw_id.decode())[0])
+            oldest_ms = min(oldest_ms, as_pair(raw_id.decode())[0])
     return Lag(waiting, (now_ms - oldest_ms) / 1000)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import cast
 
-from chat.room_log import codec, epochs, keys
+from chat.events.positions import as_pair
+from chat.room_log import codec, keys
 from chat.servers import streams
 from chat.servers.redis_log import blocking_client
 from chat.verify.checks.content import Content, content_of
@@ -77,7 +78,7 @@ class IngestIndex:
                 blocking_client(), keys.ingest(self._shard), first=self._last, count=PAGE_ENTRIES
             )
             for raw_id, fields in entries:
-                entry = IngestEntry(epochs.stream_id(raw_id.decode()), _content(fields))
+                entry = IngestEntry(as_pair(raw_id.decode()), _content(fields))
                 if entry.content is None:
                     self.unreadable.append(entry)
                 elif entry.content.room not in self._done:

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from chat.room_log import cursors, epochs
+from chat.events.positions import as_pair
+from chat.room_log import cursors
 from chat.verify.checks.content import text_digest
 from chat.verify.checks.log_checks import StoredUpTo
 from chat.verify.checks.projection_checks import MemberRow, MessageRow, RoomRow
@@ -104,7 +105,7 @@ def read_persist_cursor(shard: int, seq: int) -> StoredUpTo:
         [shard],
     )
     epoch, position = rows[0] if rows else (0, cursors.START_OF_STREAM)
-    return StoredUpTo(seq, epoch, epochs.stream_id(position))
+    return StoredUpTo(seq, epoch, as_pair(position))
 
 
 def last_before(rooms: Sequence[int], moment: datetime) -> dict[int, int]:

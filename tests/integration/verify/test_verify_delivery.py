@@ -36,6 +36,7 @@ from chat.events import (
     RoomArchived,
     RoomUpdated,
 )
+from chat.events.positions import as_pair
 from chat.export import exporter
 from chat.export.exporter import Exporter
 from chat.models import Message, Room, User
@@ -716,7 +717,7 @@ async def test_window_asks_the_bus_for_nothing_older_though_the_log_still_has_it
     records = streams.entries(log_redis, redis_stream.STREAM)
     log_redis.delete(redis_stream.STREAM)
     for stream_id, fields in records:  # four minutes go by
-        milliseconds, counter = epochs.stream_id(stream_id.decode())
+        milliseconds, counter = as_pair(stream_id.decode())
         add(log_redis, redis_stream.STREAM, fields, b"%d-%d" % (milliseconds - 240_000, counter))
     await post(room, ann, "late")
     await carry_on(room)
