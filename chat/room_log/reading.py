@@ -231,17 +231,11 @@ async def hot_events(room: int, after: int, limit: int) -> list[RoomEvent] | Non
 
     Raises: Unavailable.
     """
-    shard = _shard(room)
-    pipeline = redis_log.async_client().pipeline(transaction=True)
-    pipeline.get(keys.epoch(shard))
-    pipeline.hmget(keys.room(shard, room), "epoch", "head")
-    pipeline.xrange(keys.log(shard, room), min=f"{after + 1}-0", count=limit)
-    epoch, (room_epoch, head), entries = await redis_log.ask(pipeline.execute)
-    if epoch is None or room_epoch != epoch or head is None:
+    found = await _entries_after(room, after, limit)
+    if found is None:
         return None
-    if after >= int(head):
-        return []
-    return _run(entries, after) or None
+    head, entries = found
+    return [] if after >= head else _run(entries, after) or None
 
 
 async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], int] | None:
@@ -253,6 +247,21 @@ async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], 
 
     Raises: Unavailable.
     """
+    found = await _entries_after(room, after, limit)
+    if found is None:
+        return None
+    head, entries = found
+    if after >= head:
+        return [], after
+    seqs = [int(stream_id.partition(b"-")[0]) for stream_id, _ in entries]
+    if not seqs or seqs[0] != after + 1:
+        return None
+    readable = [event for _, fields in entries if (event := _readable(fields)) is not None]
+    return readable, seqs[-1]
+
+
+async def _entries_after(room: int, after: int, limit: int) -> tuple[int, streams.Entries] | None:
+    """The room's head, and what the tail holds after seq `after`; None if the room is not there."""
     shard = _shard(room)
     pipeline = redis_log.async_client().pipeline(transaction=True)
     pipeline.get(keys.epoch(shard))
@@ -261,13 +270,7 @@ async def hot_part(room: int, after: int, limit: int) -> tuple[list[RoomEvent], 
     epoch, (room_epoch, head), entries = await redis_log.ask(pipeline.execute)
     if epoch is None or room_epoch != epoch or head is None:
         return None
-    if after >= int(head):
-        return [], after
-    seqs = [int(stream_id.partition(b"-")[0]) for stream_id, _ in entries]
-    if not seqs or seqs[0] != after + 1:
-        return None
-    readable = [event for _, fields in entries if (event := _readable(fields)) is not None]
-    return readable, seqs[-1]
+    return int(head), entries
 
 
 async def hot_events_up_to(room: int, last: int, limit: int) -> list[RoomEvent]:
