@@ -21,8 +21,8 @@ from chat.accounts import revocation, tokens
 from chat.audit.entries import Actor, Channel, address_of
 from chat.middleware import unpaid_requests
 from chat.protocol import MAX_ID, scopes
-from chat.protocol.rules import is_storable
 from chat.protocol.scopes import Scope, check_scope
+from chat.protocol.strict_json import no_constant, unique_and_storable
 from chat.resilience.rate_limit import BucketsByUser
 from chat.resilience.reading_budget import BUDGET, SEARCH_UNITS
 from chat.servers.postgres import in_database
@@ -129,8 +129,8 @@ class StrictJson(Parser):
             raise ValueError("not JSON")
         parsed = json.loads(
             request.body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse,
+            object_pairs_hook=unique_and_storable,
+            parse_constant=no_constant,
             parse_float=_number,
         )
         if parsed is None:
@@ -140,24 +140,10 @@ class StrictJson(Parser):
         return parsed
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a name appears twice")
-    for name, value in pairs:
-        if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
-            raise ValueError("NUL or half a surrogate pair")
-    return fields
-
-
 def _number(text: str) -> int | float:
     """A number with a fraction or exponent; whole ones are integers, as in JSON Schema."""
     number = float(text)
     return int(number) if number.is_integer() and abs(number) <= MAX_ID else number
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 class PerPerson(BaseThrottle):

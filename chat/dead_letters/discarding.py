@@ -18,7 +18,7 @@ from chat.dead_letters import audit, store
 from chat.dead_letters.letters import DeadLetterOrigin
 from chat.dead_letters.retrying import Outcome, Result
 from chat.dead_letters.store import Refused
-from chat.protocol.rules import is_storable
+from chat.protocol.strict_json import is_storable
 from chat.resilience.crash_points import crash_point
 from chat.servers.redis_log import blocking_client
 

@@ -27,6 +27,13 @@ from chat.protocol.frames import (
     ErrorCode,
     Hello,
 )
+from chat.protocol.strict_json import (
+    NotStrict,
+    is_storable,
+    no_constant,
+    unique,
+    unique_and_storable,
+)
 
 # The log remembers keys for 6 h; one hour is left for clock differences and slow requests.
 LOG_REMEMBERS_KEYS_FOR = timedelta(hours=5)
@@ -60,10 +67,6 @@ class KeyAge(Enum):
 
     FRESH = "fresh"  # the log alone decides
     OLD = "old"  # the log may have forgotten it: ask PostgreSQL before the append
-
-
-class _BadJson(ValueError):
-    """JSON that is legal somewhere but means different things to different readers."""
 
 
 def parse_frame(data: str | bytes) -> AnyClientFrame:
@@ -105,28 +108,9 @@ def _start(text: str) -> int:
     return len(text) - len(text.lstrip(" \t\r\n"))
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise _BadJson("A name appears twice in the frame.")
-    return fields
-
-
-def _unique_and_storable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = _unique(pairs)
-    for name, value in pairs:
-        if not is_storable(name) or (isinstance(value, str) and not is_storable(value)):
-            raise _BadJson("The frame holds NUL or half a surrogate pair.")
-    return fields
-
-
-def _no_constant(name: str) -> float:
-    raise _BadJson(f"{name} is not JSON.")
-
-
-_names_scan = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).raw_decode
+_names_scan = json.JSONDecoder(object_pairs_hook=unique, parse_constant=no_constant).raw_decode
 _escapes_scan = json.JSONDecoder(
-    object_pairs_hook=_unique_and_storable, parse_constant=_no_constant
+    object_pairs_hook=unique_and_storable, parse_constant=no_constant
 ).raw_decode
 # Reads what it can of a refused frame; numbers are not converted, however long they are.
 _lenient_scan = json.JSONDecoder(parse_int=len).raw_decode
@@ -141,7 +125,7 @@ def _refusal(text: str, error: Exception) -> RefusedFrame:
         return RefusedFrame(ErrorCode.UNKNOWN_TYPE, "This frame type is not known.", name)
     if isinstance(error, RecursionError):
         reason = "The frame is nested too deep."
-    elif isinstance(error, msgspec.MsgspecError | _BadJson):
+    elif isinstance(error, msgspec.MsgspecError | NotStrict):
         reason = printable(str(error))
     else:
         reason = "The frame is not JSON."
@@ -168,19 +152,6 @@ def printable(text: str) -> str:
     """A quotation of what a client sent, safe in one line of an answer or a log."""
     short = text[:MAX_ERROR_CHARACTERS]
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in short)
-
-
-def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold the text: no NUL, no half of a surrogate pair."""
-    if "\x00" in text:
-        return False
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def check_body(text: str) -> None:
