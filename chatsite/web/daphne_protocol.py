@@ -1,4 +1,8 @@
-"""Daphne's WebSocket protocol, with what Veche needs and Daphne's settings cannot provide."""
+"""Daphne's WebSocket protocol, with what Veche needs and Daphne's settings cannot provide.
+
+Daphne and autobahn promise nothing about what is overridden here. If it changes,
+tests/integration/websocket/ fails for this server.
+"""
 
 from __future__ import annotations
 

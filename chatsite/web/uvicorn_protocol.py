@@ -1,4 +1,8 @@
-"""uvicorn's WebSocket protocol, with what Veche needs and uvicorn's settings cannot provide."""
+"""uvicorn's WebSocket protocol, with what Veche needs and uvicorn's settings cannot provide.
+
+uvicorn promises nothing about what is overridden here, and no upstream issue is known. If it
+changes, tests/integration/websocket/ fails for this server.
+"""
 
 from __future__ import annotations
 
