@@ -82,7 +82,7 @@ def test_monitor_says_where_to_look_and_follows_what_is_started_and_stopped(
     assert len(pages) == 5
     assert all(answers)
     assert runbook.startswith(b"# StoredLag")
-    assert "Nothing of Veche runs here yet" in banner
+    assert "Veche is not running here yet" in banner
 
 
 @pytest.mark.parametrize("given", [{}, {"METRICS_TOKEN": "a token for the metrics"}])

@@ -342,7 +342,7 @@ def test_backup_that_stands_still_lets_storing_go_on_and_fails(home: Home) -> No
             _, said = frozen.communicate(timeout=SECONDS)
 
     assert frozen.returncode != 0
-    assert "The backup stood still" in said
+    assert "The backup stalled" in said
     assert not (home.backup / "backup.json").exists()
 
 

@@ -107,7 +107,7 @@ def test_settings_of_the_role_alone_are_looked_at_too() -> None:
             server.stop()
 
     assert refused.returncode == 1
-    assert "may lose what it has committed: synchronous_commit is off. Mend" in refused.stderr
+    assert "may lose what it has committed: synchronous_commit is off. Fix" in refused.stderr
     assert "password-of-the-role" not in refused.stderr
 
 
