@@ -361,10 +361,7 @@ async def test_nobody_finds_what_is_said_in_rooms_they_left_or_never_joined() ->
         assert (await Api(boris).get(f"search?q={query}")).body["found"] == []
 
 
-@pytest.mark.parametrize(
-    "text", ["4711", "word", "2.14.3", '"some phrase" -not', "搜索", "👍", "wo"]
-)
-def test_search_uses_its_index_whatever_is_looked_for(text: str) -> None:
+def test_search_uses_its_index_whatever_is_looked_for() -> None:
     """The plan for many messages: no sequential scan, and no walk through all of them by time."""
     from chat.models import Room, User
 
@@ -374,7 +371,10 @@ def test_search_uses_its_index_whatever_is_looked_for(text: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chat_message")
 
-    messages = Message.objects.filter(matching(parse(text), text, [room.pk]), room_id__in=[room.pk])
-    plan = without_order_of_time(messages)[:21].explain()
+    for text in ("4711", "word", "2.14.3", '"some phrase" -not', "搜索", "👍", "wo"):
+        messages = Message.objects.filter(
+            matching(parse(text), text, [room.pk]), room_id__in=[room.pk]
+        )
+        plan = without_order_of_time(messages)[:21].explain()
 
-    assert "Bitmap Index Scan on message_found" in plan, plan
+        assert "Bitmap Index Scan on message_found" in plan, (text, plan)
