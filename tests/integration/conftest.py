@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from tests.support.servers import OwnServer
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that may take longer than others begin first: none is to run on alone at the end.
+
+    After pytest-randomly, whose order stays among those that may take equally long.
+    """
+
+    def seconds(item: pytest.Item) -> float:
+        limit = item.get_closest_marker("timeout")
+        return float(limit.args[0]) if limit else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
+
 @pytest.fixture(autouse=True)
 def empty_log_and_bus(log_redis: redis.Redis, bus_redis: redis.Redis) -> None:
     """Each integration test starts with an empty log and bus."""
