@@ -18,7 +18,7 @@ from localstack.web_process import WebProcess
 from tests.support.rooms import new_key
 from tests.support.web_process import ChatClient
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.25
 
 
 class Talk:
