@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from chat import dead_letters
 from chat.admin.delivery import dead_letter_jobs
-from chat.admin.kit.guards import act, page, reason_of, render, render_part
+from chat.admin.kit.guards import page, post_only, reason_of, render, render_part
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import by, note
 from chat.admin.kit.room_lookup import find_room, is_id
@@ -124,7 +124,7 @@ def dead_letter(request: HttpRequest, id: str) -> HttpResponse:
     )
 
 
-@act(*PERMISSIONS.values())
+@post_only(*PERMISSIONS.values())
 def dead_letter_act(request: HttpRequest) -> HttpResponse:
     """Shows what the act would do; given a reason, does it and shows how it went for each."""
     action = request.POST.get("action", "")
@@ -165,7 +165,7 @@ def dead_letter_job(request: HttpRequest, id: str) -> HttpResponse:
     return render(request, "dead_letter_job", title_of(job.action), _job_context(request, job))
 
 
-@act(*PERMISSIONS.values())
+@post_only(*PERMISSIONS.values())
 def dead_letter_job_step(request: HttpRequest, id: str) -> HttpResponse:
     """Takes a step of a bulk act, or ends it; answers with the part of the page that updates."""
     job = _job(id)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from chat.admin.delivery import drain_rates, room_watermarks, verification
-from chat.admin.kit.guards import act, page, person, reason_of, render, render_part
+from chat.admin.kit.guards import page, person, post_only, reason_of, render, render_part
 from chat.admin.kit.records import acting, note
 from chat.admin.kit.room_lookup import find_room
 from chat.audit.permissions import Act
@@ -62,7 +62,7 @@ def figures(request: HttpRequest) -> HttpResponse:
     return render_part(request, "delivery_figures", {**_figures(room), "may_resume": may_resume})
 
 
-@act("chat.run_verification")
+@post_only("chat.run_verification")
 def verify(request: HttpRequest) -> HttpResponse:
     """Starts the check of one room; the page then waits for its answer."""
     room = find_room(request.POST.get("room", ""))
@@ -91,7 +91,7 @@ def verification_state(request: HttpRequest, room: int) -> HttpResponse:
     )
 
 
-@act("chat.retry_dead_letters")
+@post_only("chat.retry_dead_letters")
 def resume(request: HttpRequest) -> HttpResponse:
     """Lets a stopped shard go on, once the cause is fixed."""
     kind, shard = request.POST.get("kind", ""), request.POST.get("shard", "")

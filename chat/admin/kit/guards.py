@@ -36,7 +36,7 @@ def reading_form(*permissions: str) -> Callable[[View], View]:
     )
 
 
-def act(*permissions: str) -> Callable[[View], View]:
+def post_only(*permissions: str) -> Callable[[View], View]:
     """The target of a form, for holders of one of `permissions`; a link to it does nothing."""
     return lambda view: require_POST(_for_holders(permissions, view))
 

@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 
 from chat.actions.recorded_act import Options
 from chat.actions.rooms import derived_key
-from chat.admin.kit.guards import act, reason_of, render
+from chat.admin.kit.guards import post_only, reason_of, render
 from chat.admin.kit.records import by
 from chat.admin.kit.room_lookup import is_id
 from chat.admin.moderation.act_effects import effects_of
@@ -44,7 +44,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None
 
 
-@act(*{STAFF[each] for each in ACTS})
+@post_only(*{STAFF[each] for each in ACTS})
 def moderate(request: HttpRequest) -> HttpResponse:
     """The preview of an act; with `confirmed`, the act itself and how it ended for each target."""
     act = action_of(request)

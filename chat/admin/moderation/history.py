@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from msgspec import structs
 
 from chat.admin.kit import export
-from chat.admin.kit.guards import act, page, reading_form, render
+from chat.admin.kit.guards import page, post_only, reading_form, render
 from chat.admin.kit.keyset_paging import PAGE_ROWS, RowPage, estimated, read_page, shown_count
 from chat.admin.kit.records import note
 from chat.admin.kit.room_lookup import is_id
@@ -188,7 +188,7 @@ def history_export(request: HttpRequest) -> HttpResponse:
     return render(request, "export", _("Export"), context)
 
 
-@act("chat.view_history")
+@post_only("chat.view_history")
 def history_export_start(request: HttpRequest) -> HttpResponse:
     """Puts the export on record and signs the request for its rows."""
     wanted, problems = read_filter(request, request.POST)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.accounts import sessions, tokens
-from chat.admin.kit.guards import act, page, reason_of, render
+from chat.admin.kit.guards import page, post_only, reason_of, render
 from chat.admin.kit.records import acting
 from chat.admin.moderation.people import may_end_sessions
 from chat.audit.permissions import Act
@@ -37,7 +37,7 @@ def person_sessions(request: HttpRequest, id: int) -> HttpResponse:
     )
 
 
-@act("chat.deactivate_people")
+@post_only("chat.deactivate_people")
 def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
     """Ends the chosen sessions, or all of them and all tokens too.
 
@@ -74,7 +74,7 @@ def end_sessions(request: HttpRequest, id: int) -> HttpResponse:
     return redirect("admin:person_sessions", id=id)
 
 
-@act("chat.deactivate_people")
+@post_only("chat.deactivate_people")
 def revoke_tokens(request: HttpRequest, id: int) -> HttpResponse:
     """Revokes the chosen tokens, or all; a token already revoked is left alone."""
     person = _person(request, id)

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from chat.actions import reports as report_actions
 from chat.actions.recorded_act import Options
-from chat.admin.kit.guards import act, page, person, reason_of, render
+from chat.admin.kit.guards import page, person, post_only, reason_of, render
 from chat.admin.kit.keyset_paging import PAGE_ROWS, read_page, shown_count
 from chat.admin.kit.records import REASON_CHARACTERS, by
 from chat.admin.kit.room_lookup import is_id
@@ -113,7 +113,7 @@ def report(request: HttpRequest, id: int) -> HttpResponse:
     )
 
 
-@act(PERMISSION)
+@post_only(PERMISSION)
 def report_act(request: HttpRequest) -> HttpResponse:
     """Assigns at once; closing is previewed first, then done with a reason."""
     do, ids = request.POST.get("do", ""), _chosen(request)

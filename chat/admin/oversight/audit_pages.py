@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from chat.admin.kit import export
-from chat.admin.kit.guards import act, page, render
+from chat.admin.kit.guards import page, post_only, render
 from chat.admin.kit.keyset_paging import PAGE_ROWS, estimated, read_page, shown_count
 from chat.admin.kit.moments import moment_of
 from chat.admin.kit.records import note
@@ -69,7 +69,7 @@ def audit_export(request: HttpRequest) -> HttpResponse:
     return render(request, "export", _("Export"), context)
 
 
-@act("chat.view_audit")
+@post_only("chat.view_audit")
 def audit_export_start(request: HttpRequest) -> HttpResponse:
     """Puts the export on record, in the very log that is exported, and signs its request."""
     _found, problems = entries_of(request.POST)
