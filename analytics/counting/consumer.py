@@ -21,7 +21,7 @@ import msgspec
 from django.db import DatabaseError, InterfaceError, connection
 
 from analytics.counting import metrics, records, rollups
-from analytics.counting.bus_reader import BusReader
+from analytics.counting.bus_reader import EventBusReader
 from analytics.counting.dead_letters import DeadLetters
 from analytics.counting.errors import DeadLetterLimitReached, Unavailable
 from analytics.counting.records import Bad, BadReason
@@ -47,7 +47,7 @@ class Consumer:
 
     def __init__(
         self,
-        open_reader: Callable[[], BusReader],
+        open_reader: Callable[[], EventBusReader],
         letters: DeadLetters,
         *,
         schema: str | None = None,
@@ -65,7 +65,7 @@ class Consumer:
         self._on_rolled_up = on_rolled_up
         self.stopping = stopping or threading.Event()
         self._clock = clock
-        self._reader: BusReader | None = None
+        self._reader: EventBusReader | None = None
         self._at: dict[int, str] = {}
         self._to_place: set[int] = set()
         self._stopped: dict[int, float] = {}  # partition → when to try again
@@ -147,7 +147,7 @@ class Consumer:
             self._at.clear()
             self._to_place.clear()
 
-    def _place(self, reader: BusReader) -> None:
+    def _place(self, reader: EventBusReader) -> None:
         """Tells the reader where to begin in partitions that need it."""
         now = self._clock()
         due = {partition for partition, again in self._stopped.items() if again <= now}
@@ -166,13 +166,13 @@ class Consumer:
         self._to_place.clear()
         metrics.STOPPED.set(len(self._stopped))
 
-    def _rest(self, reader: BusReader, partition: int) -> None:
+    def _rest(self, reader: EventBusReader, partition: int) -> None:
         """Leaves a stopped partition alone for a while."""
         reader.pause(partition)
         self._at.pop(partition, None)
         self._stopped[partition] = self._clock() + LOOK_AGAIN_SECONDS
 
-    def _count(self, reader: BusReader, batches: Sequence[Batch], total: Counted) -> None:
+    def _count(self, reader: EventBusReader, batches: Sequence[Batch], total: Counted) -> None:
         """Counts `batches` in one transaction, or in parts if PostgreSQL refuses something."""
         good = [batch for batch in batches if self._keep_bad(reader, batch)]
         if not good:
@@ -195,7 +195,7 @@ class Consumer:
             reader.passed(batch.partition, batch.end)
         _add(total, counted)
 
-    def _keep_bad(self, reader: BusReader, batch: Batch) -> bool:
+    def _keep_bad(self, reader: EventBusReader, batch: Batch) -> bool:
         """Adds bad records to the dead letters; False, with none added, if there are too many.
         Done before the commit: after a crash in between it is repeated, which changes nothing."""
         bad = _bad(batch)
@@ -211,7 +211,7 @@ class Consumer:
         return True
 
     def _isolate(
-        self, reader: BusReader, batches: Sequence[Batch], error: DatabaseError, total: Counted
+        self, reader: EventBusReader, batches: Sequence[Batch], error: DatabaseError, total: Counted
     ) -> None:
         """Halves what PostgreSQL refuses until the offending record is isolated."""
         if len(batches) > 1:

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from analytics.counting import statements
-from analytics.counting.bus_reader import BusReader
+from analytics.counting.bus_reader import EventBusReader
 from analytics.counting.consumer import Consumer
 from analytics.counting.dead_letters import DeadLetters
 from analytics.counting.places import MISSING
@@ -54,7 +54,7 @@ class Rebuild:
 
     def __init__(
         self,
-        open_reader: Callable[[], BusReader],
+        open_reader: Callable[[], EventBusReader],
         letters: DeadLetters,
         *,
         stopping: threading.Event,

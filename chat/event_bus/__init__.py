@@ -13,10 +13,10 @@ from django.conf import settings
 from chat.errors import RetryableError
 from chat.event_bus.interface import (
     TOPIC,
-    BusMisconfigured,
     Checked,
     Delivered,
     EventBus,
+    EventBusMisconfigured,
     HeldBack,
     Reader,
     Record,
@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 __all__ = [
     "TOPIC",
-    "BusMisconfigured",
     "Checked",
     "Delivered",
     "EventBus",
+    "EventBusMisconfigured",
     "HeldBack",
     "Reader",
     "Record",
@@ -49,14 +49,14 @@ def event_bus() -> EventBus:
     """
     env = settings.ENV
     if env.kafka_bootstrap_servers:
-        from chat.event_bus.kafka import KafkaBus
+        from chat.event_bus.kafka import KafkaEventBus
 
-        return KafkaBus(
+        return KafkaEventBus(
             env.kafka_bootstrap_servers, env.kafka_partitions, security=env.kafka_security
         )
-    from chat.event_bus.redis_stream import RedisStreamBus
+    from chat.event_bus.redis_stream import RedisStreamEventBus
 
-    return RedisStreamBus(max_bytes=env.event_stream_mb * 1024 * 1024)
+    return RedisStreamEventBus(max_bytes=env.event_stream_mb * 1024 * 1024)
 
 
 def check_at_start() -> None:

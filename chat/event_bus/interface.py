@@ -40,7 +40,7 @@ class HeldBack(RetryableError):
     """Not sent, because an earlier record of its room is not on the event bus."""
 
 
-class BusMisconfigured(RetryableError):
+class EventBusMisconfigured(RetryableError):
     """The event bus differs from the settings. A person must fix it; nothing is lost meanwhile."""
 
 
@@ -73,15 +73,15 @@ class EventBus(Protocol):
         was acknowledged in between is on that event bus. Another id means that the event bus was
         lost, or deleted and created again. Bounded in time.
 
-        Raises: RetryableError when the event bus is down; BusMisconfigured.
+        Raises: RetryableError when the event bus is down; EventBusMisconfigured.
         """
 
     def holds(self, known: str) -> bool:
         """Whether what was published on the event bus with the id `known` is on this one.
 
         "" stands for an event bus of which only the kind is known. Raises: RetryableError;
-        BusMisconfigured when the events are there, but those of a room would continue in another
-        partition.
+        EventBusMisconfigured when the events are there, but those of a room would continue in
+        another partition.
         """
 
     def check(self) -> Checked:

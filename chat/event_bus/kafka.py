@@ -36,9 +36,9 @@ from chat.errors import PermanentError, RetryableError, VecheError
 from chat.event_bus import kafka_sign_in, kafka_topic
 from chat.event_bus.interface import (
     TOPIC,
-    BusMisconfigured,
     Checked,
     Delivered,
+    EventBusMisconfigured,
     HeldBack,
     Record,
 )
@@ -88,7 +88,7 @@ class _Connected(msgspec.Struct):
     looked_at: float
 
 
-class KafkaBus:
+class KafkaEventBus:
     """See `chat.event_bus.interface.EventBus`."""
 
     name = "kafka"
@@ -145,7 +145,7 @@ class KafkaBus:
         if topic_id != self.prepare().partition(":")[0]:
             return False
         if partitions != str(self._partitions):
-            raise BusMisconfigured(
+            raise EventBusMisconfigured(
                 f"Topic {self._topic} has events in {partitions} partitions, KAFKA_PARTITIONS says "
                 f"{self._partitions}: rooms would move to other partitions and lose their order. "
                 f"Set KAFKA_PARTITIONS={partitions}; for another number delete the topic, and "
@@ -262,7 +262,7 @@ class KafkaBus:
         return _Connected(producer, admin, topic, time.monotonic())
 
     def _look(self, admin: KafkaAdminClient) -> _Topic:
-        """The topic, created if it is missing. Raises: BusMisconfigured."""
+        """The topic, created if it is missing. Raises: EventBusMisconfigured."""
         found = kafka_topic.ensure(admin, self._topic, self._partitions, self._limits.connect_ms)
         settings = kafka_topic.settings(admin, self._topic, found)
         return _Topic(found.id, settings.max_record_bytes, settings.weaknesses)
@@ -279,7 +279,7 @@ class KafkaBus:
                 with self._wire(server):
                     return
             except ssl.SSLCertVerificationError as error:
-                raise BusMisconfigured(
+                raise EventBusMisconfigured(
                     f"Kafka's certificate is not trusted: {error.verify_message}; "
                     f"see KAFKA_CA_FILE."
                 ) from error
@@ -307,12 +307,12 @@ class KafkaBus:
 
     @contextlib.contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Turns the driver's failure into BusMisconfigured if the broker does not let Veche in."""
+        """The driver's failure is EventBusMisconfigured if the broker does not let Veche in."""
         try:
             yield
         except kafka_errors.KafkaError as error:
             if "sasl_mechanism" in self._security and (why := self._refusal()):
-                raise BusMisconfigured(
+                raise EventBusMisconfigured(
                     f"Kafka refuses Veche ({why}): see KAFKA_USERNAME, KAFKA_PASSWORD and "
                     f"KAFKA_SASL_MECHANISM."
                 ) from error

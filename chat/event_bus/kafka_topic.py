@@ -18,7 +18,7 @@ from kafka import errors as kafka_errors
 from kafka.admin import ConfigResource
 
 from chat.errors import RetryableError
-from chat.event_bus.interface import BusMisconfigured
+from chat.event_bus.interface import EventBusMisconfigured
 
 SETTINGS = (
     "cleanup.policy",
@@ -45,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
 def ensure(admin: KafkaAdminClient, topic: str, partitions: int, wait_ms: int) -> Description:
     """Creates the topic if it is missing.
 
-    Raises: BusMisconfigured when it has fewer partitions than `partitions`. More do no harm:
+    Raises: EventBusMisconfigured when it has fewer partitions than `partitions`. More do no harm:
     Veche names the partition of each record itself and keeps to the first ones.
     """
     found = describe(admin, topic)
@@ -60,7 +60,7 @@ def ensure(admin: KafkaAdminClient, topic: str, partitions: int, wait_ms: int) -
     if found is None:
         raise RetryableError(f"Kafka has no topic {topic}.")
     if found.partitions < partitions:
-        raise BusMisconfigured(
+        raise EventBusMisconfigured(
             f"Topic {topic} has {found.partitions} partitions, KAFKA_PARTITIONS says {partitions}. "
             f"Set KAFKA_PARTITIONS to what the topic has, or give it as many."
         )
@@ -77,7 +77,7 @@ def describe(admin: KafkaAdminClient, topic: str) -> Description | None:
         raise error
     topic_id = uuid.UUID(found["topic_id"] or "0" * 32)
     if not topic_id.int:
-        raise BusMisconfigured("The brokers give topics no ids: Kafka 2.8 or newer is needed.")
+        raise EventBusMisconfigured("The brokers give topics no ids: Kafka 2.8 or newer is needed.")
     partitions: list[dict[str, Any]] = found["partitions"]
     return Description(
         id=base64.urlsafe_b64encode(topic_id.bytes).rstrip(b"=").decode(),
@@ -87,14 +87,14 @@ def describe(admin: KafkaAdminClient, topic: str) -> Description | None:
 
 
 def settings(admin: KafkaAdminClient, topic: str, description: Description) -> Settings:
-    """Raises: BusMisconfigured when the topic is compacted; kafka_errors.KafkaError."""
+    """Raises: EventBusMisconfigured when the topic is compacted; kafka_errors.KafkaError."""
     answer = admin.describe_configs(
         [ConfigResource("topic", topic, list(SETTINGS))], config_filter="all"
     )
     found = {name: answer["topic"][topic][name]["value"] for name in SETTINGS}
     policies = [policy.strip() for policy in found["cleanup.policy"].split(",")]
     if "compact" in policies:
-        raise BusMisconfigured(
+        raise EventBusMisconfigured(
             f"Topic {topic} is compacted (cleanup.policy is {found['cleanup.policy']}): it would "
             f"keep the last event of each room alone. Set cleanup.policy=delete; if it was "
             f"compacted for a while, let manage.py shards rewind publish everything again."

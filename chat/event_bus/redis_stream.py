@@ -59,7 +59,7 @@ TRIM = Script(Path(__file__).parent / "trim.lua")
 IDENTIFY = Script(Path(__file__).parent / "identify.lua")
 
 
-class RedisStreamBus:
+class RedisStreamEventBus:
     """See `chat.event_bus.interface.EventBus`. One partition, number 0."""
 
     name = "redis-stream"

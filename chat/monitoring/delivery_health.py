@@ -64,7 +64,7 @@ class WrongRoom(msgspec.Struct, frozen=True):
     wait_seconds: float = 0.0  # 0: at each check
 
     @property
-    def is_wrong_on_bus(self) -> bool:
+    def is_wrong_on_event_bus(self) -> bool:
         return str(Check.EXPORTED) in self.violations
 
 
@@ -192,7 +192,7 @@ def _look_at_wrong(
     """Verifies rooms that became wrong together in one group, each group from its own beginning."""
     groups: defaultdict[tuple[datetime, bool], list[int]] = defaultdict(list)
     for room, one in due.items():
-        groups[one.since, one.is_wrong_on_bus].append(room)
+        groups[one.since, one.is_wrong_on_event_bus].append(room)
     # Every check reads the recent rooms' records, so the event bus is read again only for rooms
     # that were wrong on it. Shuffled, so that no group is always starved by the deadline.
     return [
@@ -203,7 +203,7 @@ def _look_at_wrong(
 
 def _newly_wrong(violations: dict[str, int], since: datetime, began: datetime) -> WrongRoom:
     found = WrongRoom(since, violations, began)
-    return _again_after(found, FIRST_WAIT, began) if found.is_wrong_on_bus else found
+    return _again_after(found, FIRST_WAIT, began) if found.is_wrong_on_event_bus else found
 
 
 def _wrong_again(
@@ -211,7 +211,7 @@ def _wrong_again(
 ) -> WrongRoom:
     """`was_left`: there was no time for it, so it may take long even without the event bus."""
     found = msgspec.structs.replace(known, violations=violations)
-    if not was_left and not found.is_wrong_on_bus:
+    if not was_left and not found.is_wrong_on_event_bus:
         return _again_after(found, timedelta(0), began)
     longer = max(2 * timedelta(seconds=known.wait_seconds), FIRST_WAIT)
     return _again_after(found, min(longer, LONGEST_WAIT), began)

@@ -20,7 +20,7 @@ import msgspec
 from django.conf import settings
 from redis import Redis
 
-from chat.event_bus import BusMisconfigured, event_bus
+from chat.event_bus import EventBusMisconfigured, event_bus
 from chat.export import outbox
 from chat.servers import redis_bus
 
@@ -53,7 +53,7 @@ def look() -> list[int]:
         elsewhere = outbox.shards_elsewhere(settings.ENV.shards, kind, checked.id)
         for known in {known for known in elsewhere.values() if known is not None}:
             event_bus().holds(known)
-    except BusMisconfigured as error:
+    except EventBusMisconfigured as error:
         logger.error("the event bus is refused: %s", error)
         _keep(EventBusState(now, kind, refused=str(error)))
         return []

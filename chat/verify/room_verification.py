@@ -8,7 +8,7 @@ from functools import partial
 
 from chat import events
 from chat.events import EventQuarantined, EventType
-from chat.verify.checks.bus_checks import ExpectedRecords
+from chat.verify.checks.event_bus_checks import ExpectedRecords
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.log_checks import LogCheck
 from chat.verify.checks.placeholders import Placeholder, check_placeholders

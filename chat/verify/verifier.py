@@ -21,10 +21,10 @@ from redis.exceptions import RedisError
 from chat import events
 from chat.errors import RetryableError
 from chat.event_bus import EventBus
-from chat.verify.bus_verification import check_bus
-from chat.verify.checks.bus_checks import ExpectedRecords
+from chat.verify.checks.event_bus_checks import ExpectedRecords
 from chat.verify.checks.findings import Finding, Findings
 from chat.verify.deadline import Clock, Deadline, NoTimeLeft
+from chat.verify.event_bus_verification import check_event_bus
 from chat.verify.readers import log_reader, stored_reader
 from chat.verify.readers.log_reader import IngestIndex
 from chat.verify.rollup_checks import ROOMS, check_rollups, check_totals
@@ -200,7 +200,7 @@ class Verifier:
                 findings.add(check_strays(shard, ingest))
         if self._bus is not None and (everything or exported):
             try:
-                self._look_at_bus(
+                self._look_at_event_bus(
                     self._bus, exported, report, findings, deadlines.bus, everything=everything
                 )
             except NoTimeLeft:
@@ -210,7 +210,7 @@ class Verifier:
         self._look_at_rollups(looked_at, report, findings, deadlines.rollups, everything=everything)
         return findings
 
-    def _look_at_bus(
+    def _look_at_event_bus(
         self,
         bus: EventBus,
         exported: dict[int, ExpectedRecords],
@@ -228,7 +228,7 @@ class Verifier:
             self._on_progress(Progress(f"bus {bus.name}", done, total))
 
         findings.add(
-            check_bus(
+            check_event_bus(
                 bus,
                 exported,
                 all_rooms=everything,

@@ -8,7 +8,7 @@ import redis
 
 if TYPE_CHECKING:
     # Not at run time: this file is read before the servers run and Django is set up.
-    from tests.support.buses import BusUnderTest
+    from tests.support.buses import EventBusUnderTest
     from tests.support.servers import OwnServer
 
 
@@ -64,7 +64,7 @@ def bus_log_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServ
 
 
 @pytest.fixture(params=["kafka", "redis-stream"])
-def on(request: pytest.FixtureRequest) -> Iterator[BusUnderTest]:
+def on(request: pytest.FixtureRequest) -> Iterator[EventBusUnderTest]:
     """An event bus with nothing on it: the test runs on Kafka and on a Redis Stream."""
     from tests.support import buses
 
@@ -75,7 +75,7 @@ def on(request: pytest.FixtureRequest) -> Iterator[BusUnderTest]:
 
 
 @pytest.fixture
-def on_kafka(kafka_server: OwnServer) -> Iterator[BusUnderTest]:
+def on_kafka(kafka_server: OwnServer) -> Iterator[EventBusUnderTest]:
     from tests.support import buses
 
     yield from buses.kafka_bus(kafka_server)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # For type checking only: the program sets Django up first.
-    from tests.support.buses import BusUnderTest
+    from tests.support.buses import EventBusUnderTest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 class Nursery:
     """Starts consumers of `on` that count `batch_records` at a time."""
 
-    def __init__(self, on: BusUnderTest, database_url: str, batch_records: int) -> None:
+    def __init__(self, on: EventBusUnderTest, database_url: str, batch_records: int) -> None:
         arguments = [on.kind, on.server.url, on.topic, str(batch_records)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.analytics_process", *arguments],
@@ -71,14 +71,14 @@ def main() -> None:
     import django
 
     django.setup()
-    from analytics.counting.bus_reader import BusReader
+    from analytics.counting.bus_reader import EventBusReader
     from analytics.counting.bus_reader.kafka import KafkaReader
     from analytics.counting.bus_reader.redis_stream import RedisStreamReader
     from analytics.counting.consumer import Consumer
     from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 
     def work(name: str) -> None:
-        def open_reader() -> BusReader:
+        def open_reader() -> EventBusReader:
             if kind == "kafka":
                 return KafkaReader(
                     [url], topic=topic, group=f"analytics-{topic}", instance=name, session_ms=6_000

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from analytics.counting.bus_reader import BusReader
+from analytics.counting.bus_reader import EventBusReader
 from analytics.counting.bus_reader.kafka import KafkaReader
 from analytics.counting.bus_reader.redis_stream import RedisStreamReader
 from analytics.counting.consumer import Consumer
@@ -24,7 +24,7 @@ from chat.events import EventType
 from chat.events import RoomEvent as Event
 from chat.models import Room, RoomEvent, User
 from chat.persistence.stored_events import read_after
-from tests.support.buses import BusUnderTest
+from tests.support.buses import EventBusUnderTest
 
 SHARDS = 4
 # The words that `analytics_truth` looks for begin with w.
@@ -147,7 +147,7 @@ class World:
             yield from read_after(room.pk, 0, 1_000_000)
 
 
-def publish(on: BusUnderTest, events: Sequence[Event]) -> None:
+def publish(on: EventBusUnderTest, events: Sequence[Event]) -> None:
     """Publish `events` as the export does: from the first one that is not acknowledged in time, all
     are sent again, so some may be there twice."""
     left = [Record(one.room, one.seq, envelope.encode(one)) for one in events]
@@ -181,7 +181,7 @@ class KeptDeadLetters:
         self.kept.append(bad)
 
 
-def new_reader(on: BusUnderTest, group: str = "analytics") -> BusReader:
+def new_reader(on: EventBusUnderTest, group: str = "analytics") -> EventBusReader:
     if on.kind == "kafka":
         return KafkaReader(
             [on.server.url], topic=on.topic, group=f"{group}-{on.topic}", session_ms=6_000
@@ -192,5 +192,7 @@ def new_reader(on: BusUnderTest, group: str = "analytics") -> BusReader:
     return RedisStreamReader(client, stream=on.topic, group=group)
 
 
-def new_consumer(on: BusUnderTest, letters: DeadLetters | None = None, **more: Any) -> Consumer:
+def new_consumer(
+    on: EventBusUnderTest, letters: DeadLetters | None = None, **more: Any
+) -> Consumer:
     return Consumer(lambda: new_reader(on), letters or KeptDeadLetters(), **more)

@@ -18,8 +18,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from chat.event_bus import Delivered, EventBus, Record, envelope
-from chat.event_bus.kafka import KafkaBus, Limits
-from chat.event_bus.redis_stream import RedisStreamBus
+from chat.event_bus.kafka import KafkaEventBus, Limits
+from chat.event_bus.redis_stream import RedisStreamEventBus
 from chat.events import RoomEvent
 from chat.events.positions import as_pair
 from chat.export.exporter import Exporter
@@ -37,7 +37,7 @@ WARM_UP_SECONDS = 100.0
 
 
 @dataclass
-class BusUnderTest:
+class EventBusUnderTest:
     """An event bus with an empty topic, and the server behind it."""
 
     kind: str
@@ -75,7 +75,7 @@ class BusUnderTest:
         return [event.seq for event in self.events() if event.room == room]
 
 
-def delete(on: BusUnderTest) -> None:
+def delete(on: EventBusUnderTest) -> None:
     """Delete the topic or the stream, with everything on it, while it is in use."""
     if on.kind == "redis-stream":
         Redis.from_url(on.server.url).delete(on.topic)
@@ -115,7 +115,7 @@ def new_kafka_server(folder: Path) -> Iterator[OwnServer]:
 
 def warm_up(url: str) -> None:
     """Send a first record: it takes a broker seconds, which `LIMITS` does not allow."""
-    bus = KafkaBus([url], 1, topic="test.warm-up")
+    bus = KafkaEventBus([url], 1, topic="test.warm-up")
     try:
         deadline = time.monotonic() + WARM_UP_SECONDS
         while bus.publish([record(1, 1)], 20) != [None]:
@@ -134,37 +134,37 @@ def new_log_server(folder: Path) -> Iterator[OwnServer]:
         server.stop()
 
 
-def kafka_bus(server: OwnServer) -> Iterator[BusUnderTest]:
+def kafka_bus(server: OwnServer) -> Iterator[EventBusUnderTest]:
     topic = f"test.{secrets.token_hex(8)}"
-    made: list[KafkaBus] = []
+    made: list[KafkaEventBus] = []
 
-    def another() -> KafkaBus:
-        made.append(KafkaBus([server.url], PARTITIONS, topic=topic, limits=LIMITS))
+    def another() -> KafkaEventBus:
+        made.append(KafkaEventBus([server.url], PARTITIONS, topic=topic, limits=LIMITS))
         return made[-1]
 
     server.start()
     first = another()
     first.prepare()
     try:
-        yield BusUnderTest("kafka", first, server, topic, another)
+        yield EventBusUnderTest("kafka", first, server, topic, another)
     finally:
         server.start()
         for bus in made:
             bus.close()
 
 
-def redis_stream_bus(server: OwnServer, max_bytes: int = 2**30) -> Iterator[BusUnderTest]:
+def redis_stream_bus(server: OwnServer, max_bytes: int = 2**30) -> Iterator[EventBusUnderTest]:
     stream = f"test:{secrets.token_hex(8)}"
 
-    def another() -> RedisStreamBus:
+    def another() -> RedisStreamEventBus:
         client = Redis.from_url(
             server.url,
             socket_timeout=1.5,
             socket_connect_timeout=1.0,
             retry=Retry(NoBackoff(), 0),
         )
-        return RedisStreamBus(max_bytes=max_bytes, stream=stream, client=lambda: client)
+        return RedisStreamEventBus(max_bytes=max_bytes, stream=stream, client=lambda: client)
 
     server.start()
-    yield BusUnderTest("redis-stream", another(), server, stream, another)
+    yield EventBusUnderTest("redis-stream", another(), server, stream, another)
     server.start()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from analytics.counting.bus_reader.interface import BusReader
+from analytics.counting.bus_reader.interface import EventBusReader
 
-__all__ = ["BusReader", "open_reader"]
+__all__ = ["EventBusReader", "open_reader"]
 
 
-def open_reader(instance: str | None = None, *, group: str | None = None) -> BusReader:
+def open_reader(instance: str | None = None, *, group: str | None = None) -> EventBusReader:
     """A reader of this installation's event bus: Kafka if brokers are set, else a Redis Stream.
 
     `instance` names this process within its group, if it keeps that name after a restart.

@@ -7,7 +7,7 @@ from typing import Protocol
 from analytics.counting.records import Record
 
 
-class BusReader(Protocol):
+class EventBusReader(Protocol):
     """Reads the partitions assigned to this process. For one thread; close it after use.
 
     A partition returns nothing before the consumer has said where to begin (`seek`): if it is

@@ -84,7 +84,7 @@ class _Partitions(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 class KafkaReader:
-    """See `BusReader`."""
+    """See `EventBusReader`."""
 
     standby_seconds = 0.2
 

@@ -46,7 +46,7 @@ def client_of(env: Any) -> Redis:
 
 
 class RedisStreamReader:
-    """See `BusReader`."""
+    """See `EventBusReader`."""
 
     standby_seconds = 2.0
 

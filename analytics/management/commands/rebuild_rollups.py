@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from analytics.counting import rebuilding
-from analytics.counting.bus_reader import BusReader, open_reader
+from analytics.counting.bus_reader import EventBusReader, open_reader
 from analytics.counting.errors import Unavailable
 from analytics.counting.rebuilding import Lost, Rebuild
 from analytics.host import host
@@ -97,7 +97,7 @@ class Command(BaseCommand):
         )
 
 
-def _reader() -> BusReader:
+def _reader() -> EventBusReader:
     return open_reader(group=rebuilding.GROUP)
 
 

@@ -32,7 +32,7 @@ from chat.queries import history
 from chat.room_log import epochs, keys, restrictions, unloading
 from chat.servers.redis_log import blocking_client
 from tests.support import buses
-from tests.support.buses import BusUnderTest
+from tests.support.buses import EventBusUnderTest
 from tests.support.chat_world import by, code_of, log_of, store
 from tests.support.moderation_world import WHY, World, last_entry, make_staff, make_world, verify
 from tests.support.rooms import key_of_age, new_key
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def bus(bus_log_server: OwnServer) -> Iterator[BusUnderTest]:
+def bus(bus_log_server: OwnServer) -> Iterator[EventBusUnderTest]:
     yield from buses.redis_stream_bus(bus_log_server)
 
 
@@ -106,7 +106,7 @@ ACTS: dict[str, tuple[Do, EventType, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("action", ACTS)
 async def test_act_becomes_an_event_on_the_bus_and_an_entry_on_record(
-    action: str, bus: BusUnderTest
+    action: str, bus: EventBusUnderTest
 ) -> None:
     world = await make_world()
     seq = await post(world.room, world.boris)

@@ -31,7 +31,7 @@ from tests.support import analytics_truth, buses
 from tests.support.analytics_events import bad_records, post, record_of
 from tests.support.analytics_process import Nursery, kill
 from tests.support.analytics_world import KeptDeadLetters, World, new_consumer, new_reader, publish
-from tests.support.buses import BusUnderTest
+from tests.support.buses import EventBusUnderTest
 from tests.support.servers import OwnServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
@@ -41,7 +41,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def on_redis(bus_log_server: OwnServer) -> Iterator[BusUnderTest]:
+def on_redis(bus_log_server: OwnServer) -> Iterator[EventBusUnderTest]:
     yield from buses.redis_stream_bus(bus_log_server)
 
 
@@ -96,7 +96,7 @@ def running() -> Iterator[Callable[[Consumer], Running]]:
 
 
 def test_killed_again_and_again_while_events_flow_and_repeat_each_counts_once(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     """Two processes share the work, so the partitions go to and fro between them, too."""
     world = World(rooms=9)
@@ -122,7 +122,7 @@ def test_killed_again_and_again_while_events_flow_and_repeat_each_counts_once(
 
 
 def test_positions_set_back_and_events_published_again_in_another_order_change_nothing(
-    on: BusUnderTest, running: Callable[[Consumer], Running]
+    on: EventBusUnderTest, running: Callable[[Consumer], Running]
 ) -> None:
     world = World()
     world.happen(400)
@@ -148,7 +148,7 @@ def test_positions_set_back_and_events_published_again_in_another_order_change_n
 
 
 def test_bus_that_goes_away_and_comes_back_is_read_on_without_a_restart(
-    on: BusUnderTest, running: Callable[[Consumer], Running]
+    on: EventBusUnderTest, running: Callable[[Consumer], Running]
 ) -> None:
     world = World()
     world.happen(100)
@@ -170,7 +170,7 @@ def test_bus_that_goes_away_and_comes_back_is_read_on_without_a_restart(
 
 @pytest.mark.parametrize("with_more", [False, True], ids=["shorter", "longer"])
 def test_topic_made_anew_under_a_living_consumer_is_counted_to_the_end(
-    on_kafka: BusUnderTest, running: Callable[[Consumer], Running], with_more: bool
+    on_kafka: EventBusUnderTest, running: Callable[[Consumer], Running], with_more: bool
 ) -> None:
     """Positions on the old topic mean nothing on the new one, which is shorter than they are, or
     longer, and then what lies before them would be passed over."""
@@ -194,7 +194,7 @@ def test_topic_made_anew_under_a_living_consumer_is_counted_to_the_end(
 
 
 def test_database_that_ends_the_connection_is_waited_for(
-    on_redis: BusUnderTest, running: Callable[[Consumer], Running]
+    on_redis: EventBusUnderTest, running: Callable[[Consumer], Running]
 ) -> None:
     world = World()
     world.happen(300)
@@ -233,7 +233,7 @@ class PausedDeadLetters(KeptDeadLetters):
 
 
 def test_paused_process_that_wakes_up_after_another_has_taken_over_goes_on_after_it(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     """Like a zombie after a rebalance, it holds a batch of a partition that it has lost."""
     world = World()
@@ -279,7 +279,7 @@ def test_paused_process_that_wakes_up_after_another_has_taken_over_goes_on_after
 
 
 def test_process_that_stands_by_takes_over_when_the_other_one_ends(
-    on_redis: BusUnderTest, running: Callable[[Consumer], Running]
+    on_redis: EventBusUnderTest, running: Callable[[Consumer], Running]
 ) -> None:
     world = World()
     world.happen(100)
@@ -296,7 +296,7 @@ def test_process_that_stands_by_takes_over_when_the_other_one_ends(
     assert analytics_truth.differences() == []
 
 
-def put(on: BusUnderTest, key: bytes, value: bytes | None) -> None:
+def put(on: EventBusUnderTest, key: bytes, value: bytes | None) -> None:
     """Puts in a record that Veche did not write."""
     client = redis.Redis.from_url(on.server.url)
     fields: dict[Any, Any] = {"key": key} if value is None else {"key": key, "value": value}
@@ -304,7 +304,7 @@ def put(on: BusUnderTest, key: bytes, value: bytes | None) -> None:
     client.close()
 
 
-def test_bad_records_become_dead_letters_and_hold_nothing_up(on_redis: BusUnderTest) -> None:
+def test_bad_records_become_dead_letters_and_hold_nothing_up(on_redis: EventBusUnderTest) -> None:
     letters = KeptDeadLetters()
     publish(on_redis, [post(1)])
     for record in bad_records(5).values():
@@ -321,7 +321,7 @@ def test_bad_records_become_dead_letters_and_hold_nothing_up(on_redis: BusUnderT
 
 
 def test_dead_letters_of_the_analytics_can_be_retried_like_all_others(
-    on_redis: BusUnderTest, log_redis: redis.Redis
+    on_redis: EventBusUnderTest, log_redis: redis.Redis
 ) -> None:
     bad = bad_records(5)
     publish(on_redis, [post(1)])
@@ -342,7 +342,7 @@ def test_dead_letters_of_the_analytics_can_be_retried_like_all_others(
 
 
 def test_letter_that_has_become_countable_is_counted_when_it_is_retried(
-    on_redis: BusUnderTest, log_redis: redis.Redis
+    on_redis: EventBusUnderTest, log_redis: redis.Redis
 ) -> None:
     """A check of the database stands for whatever PostgreSQL may refuse."""
     publish(on_redis, [post(1), post(2, "x" * 77), post(3)])
@@ -367,7 +367,7 @@ def test_letter_that_has_become_countable_is_counted_when_it_is_retried(
 
 
 def test_topic_full_of_bad_records_stops_the_partition_and_is_not_emptied(
-    on_redis: BusUnderTest, running: Callable[[Consumer], Running], log_redis: redis.Redis
+    on_redis: EventBusUnderTest, running: Callable[[Consumer], Running], log_redis: redis.Redis
 ) -> None:
     for _ in range(60):
         put(on_redis, b"5", b"{}")
@@ -386,7 +386,7 @@ def test_topic_full_of_bad_records_stops_the_partition_and_is_not_emptied(
 
 
 def test_stream_keeps_what_is_not_counted_and_lets_go_of_what_is(
-    on_redis: BusUnderTest,
+    on_redis: EventBusUnderTest,
 ) -> None:
     client = redis.Redis.from_url(on_redis.server.url)
     publish(on_redis, [post(1), post(2)])
@@ -404,7 +404,7 @@ def test_stream_keeps_what_is_not_counted_and_lets_go_of_what_is(
 
 
 def test_stream_that_was_lost_and_begun_anew_is_read_from_its_beginning(
-    on_redis: BusUnderTest, running: Callable[[Consumer], Running]
+    on_redis: EventBusUnderTest, running: Callable[[Consumer], Running]
 ) -> None:
     client = redis.Redis.from_url(on_redis.server.url)
     client.xadd(

@@ -16,7 +16,7 @@ from chat.models import RoomEvent
 from chatsite.env import BASE_DIR
 from tests.support.analytics_events import placeholder
 from tests.support.analytics_world import World, publish
-from tests.support.buses import BusUnderTest
+from tests.support.buses import EventBusUnderTest
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
@@ -51,7 +51,7 @@ class Counts:
 
 
 def test_consumer_of_the_documentation_counts_each_message_once_although_it_is_killed(
-    on_kafka: BusUnderTest, tmp_path: Path
+    on_kafka: EventBusUnderTest, tmp_path: Path
 ) -> None:
     [source] = EXAMPLE.findall((BASE_DIR / "docs" / "analytics.md").read_text())
     script = tmp_path / "example.py"

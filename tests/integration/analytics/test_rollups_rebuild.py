@@ -35,7 +35,7 @@ from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 from tests.support import analytics_truth
 from tests.support.analytics_events import post, record_of
 from tests.support.analytics_world import SHARDS, KeptDeadLetters, World
-from tests.support.buses import BusUnderTest, record
+from tests.support.buses import EventBusUnderTest, record
 from tests.support.web_process import owner_url_of_test_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
@@ -152,7 +152,9 @@ def test_rebuild_that_was_stopped_goes_on_where_it_was() -> None:
     assert analytics_truth.differences() == []
 
 
-def test_rebuild_does_not_wait_for_what_was_removed_from_the_bus(on_kafka: BusUnderTest) -> None:
+def test_rebuild_does_not_wait_for_what_was_removed_from_the_bus(
+    on_kafka: EventBusUnderTest,
+) -> None:
     records = [record(room, 1) for room in range(1, 9)]
     on_kafka.bus.prepare()
     on_kafka.bus.publish(records, 20)

@@ -22,12 +22,12 @@ from kafka.admin import ConfigResource
 from kafka.partitioner.default import DefaultPartitioner
 
 from chat.errors import PermanentError, RetryableError
-from chat.event_bus import BusMisconfigured, EventBus, HeldBack, Record
-from chat.event_bus.kafka import KafkaBus, partition_of
-from chat.event_bus.redis_stream import RedisStreamBus
+from chat.event_bus import EventBus, EventBusMisconfigured, HeldBack, Record
+from chat.event_bus.kafka import KafkaEventBus, partition_of
+from chat.event_bus.redis_stream import RedisStreamEventBus
 from localstack.kafka import Kafka, new_kafka
 from tests.support import buses, quick_kafka
-from tests.support.buses import BOUND_SECONDS, BusUnderTest, first_occurrences, record
+from tests.support.buses import BOUND_SECONDS, EventBusUnderTest, first_occurrences, record
 from tests.support.servers import OwnServer
 
 ROOMS = [1, 2, 3, 4, 5]
@@ -40,7 +40,7 @@ def of_rooms(rooms: list[int], seqs: range) -> list[Record]:
     ]
 
 
-def values(on: BusUnderTest, room: int) -> list[bytes | None]:
+def values(on: EventBusUnderTest, room: int) -> list[bytes | None]:
     key = str(room).encode()
     return [one.value for one in on.read_all() if one.key == key]
 
@@ -50,7 +50,7 @@ def publish(bus: EventBus, records: list[Record]) -> None:
     assert outcomes == [None] * len(records)
 
 
-def test_every_record_is_acknowledged_and_each_room_keeps_its_order(on: BusUnderTest) -> None:
+def test_every_record_is_acknowledged_and_each_room_keeps_its_order(on: EventBusUnderTest) -> None:
     records = of_rooms(ROOMS, range(1, 301))
 
     outcomes = on.bus.publish(records, 20)
@@ -60,7 +60,7 @@ def test_every_record_is_acknowledged_and_each_room_keeps_its_order(on: BusUnder
         assert values(on, room) == [one.value for one in records if one.room == room]
 
 
-def test_records_of_a_room_are_in_one_partition(on: BusUnderTest) -> None:
+def test_records_of_a_room_are_in_one_partition(on: EventBusUnderTest) -> None:
     publish(on.bus, of_rooms(list(range(40)), range(1, 4)))
 
     places: dict[bytes, set[int]] = {}
@@ -72,12 +72,12 @@ def test_records_of_a_room_are_in_one_partition(on: BusUnderTest) -> None:
     assert sorted({min(partitions) for partitions in places.values()}) == sorted(on.bus.ends())
 
 
-def test_nothing_to_publish_is_nothing_published(on: BusUnderTest) -> None:
+def test_nothing_to_publish_is_nothing_published(on: EventBusUnderTest) -> None:
     assert on.bus.publish([], 5) == []
     assert on.read_all() == []
 
 
-def test_order_of_a_room_holds_over_many_calls_and_publishers(on: BusUnderTest) -> None:
+def test_order_of_a_room_holds_over_many_calls_and_publishers(on: EventBusUnderTest) -> None:
     other = on.another()
     for first in range(1, 200, 20):
         publish(on.bus, of_rooms([7], range(first, first + 10)))
@@ -86,7 +86,7 @@ def test_order_of_a_room_holds_over_many_calls_and_publishers(on: BusUnderTest) 
     assert values(on, 7) == [b'{"room":7,"seq":%d}' % seq for seq in range(1, 201)]
 
 
-def test_reader_goes_on_after_the_position_it_had_reached(on: BusUnderTest) -> None:
+def test_reader_goes_on_after_the_position_it_had_reached(on: EventBusUnderTest) -> None:
     publish(on.bus, of_rooms(ROOMS, range(1, 51)))
     everything = on.read_all()
     read = everything[:100]
@@ -100,7 +100,7 @@ def test_reader_goes_on_after_the_position_it_had_reached(on: BusUnderTest) -> N
 
 
 def test_reader_that_begins_at_a_moment_meets_everything_that_came_after_it(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     publish(on.bus, of_rooms(ROOMS, range(1, 11)))
     time.sleep(0.01)  # both buses keep milliseconds
@@ -116,14 +116,14 @@ def test_reader_that_begins_at_a_moment_meets_everything_that_came_after_it(
     assert all(int((one.value or b"").split(b'"seq":')[1][:-1]) > 10 for one in found)
 
 
-def test_start_is_before_everything_while_nothing_was_removed(on: BusUnderTest) -> None:
+def test_start_is_before_everything_while_nothing_was_removed(on: EventBusUnderTest) -> None:
     publish(on.bus, of_rooms(ROOMS, range(1, 11)))
 
     assert {int(start.partition("-")[0]) for start in on.bus.starts().values()} == {0}
     assert len(on.read_all(on.bus.starts())) == 50
 
 
-def test_reader_waits_for_what_comes_and_not_longer_than_it_is_told(on: BusUnderTest) -> None:
+def test_reader_waits_for_what_comes_and_not_longer_than_it_is_told(on: EventBusUnderTest) -> None:
     reader = on.bus.reader()
     began = time.monotonic()
     nothing = reader.read(10, 0.3)
@@ -139,7 +139,7 @@ def test_reader_waits_for_what_comes_and_not_longer_than_it_is_told(on: BusUnder
 
 
 def test_record_that_is_too_large_is_refused_for_ever_and_the_other_rooms_go_on(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     records = [record(1, 1), record(2, 1, b"x" * 2_000_000), record(1, 2), record(2, 2)]
 
@@ -156,7 +156,7 @@ def test_record_that_is_too_large_is_refused_for_ever_and_the_other_rooms_go_on(
 
 
 def test_publishing_to_a_dead_bus_fails_in_bounded_time_and_works_when_it_is_back(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     publish(on.bus, of_rooms([1], range(1, 11)))
     on.server.kill()
@@ -174,7 +174,7 @@ def test_publishing_to_a_dead_bus_fails_in_bounded_time_and_works_when_it_is_bac
 
 
 def test_publishing_to_a_bus_that_hangs_fails_in_bounded_time_and_keeps_the_order(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     publish(on.bus, of_rooms([1], range(1, 11)))
     on.server.pause()
@@ -192,7 +192,9 @@ def test_publishing_to_a_bus_that_hangs_fails_in_bounded_time_and_keeps_the_orde
     assert first_occurrences(seen) == list(range(1, 1011))
 
 
-def test_bus_that_is_away_at_the_first_use_is_reported_in_bounded_time(on: BusUnderTest) -> None:
+def test_bus_that_is_away_at_the_first_use_is_reported_in_bounded_time(
+    on: EventBusUnderTest,
+) -> None:
     fresh = on.another()
     on.server.kill()
 
@@ -208,7 +210,9 @@ def test_bus_that_is_away_at_the_first_use_is_reported_in_bounded_time(on: BusUn
     assert time.monotonic() - began < 2.0
 
 
-def test_broker_killed_in_the_middle_loses_nothing_that_was_acknowledged(on: BusUnderTest) -> None:
+def test_broker_killed_in_the_middle_loses_nothing_that_was_acknowledged(
+    on: EventBusUnderTest,
+) -> None:
     acknowledged: list[int] = []
     killer = threading.Thread(target=on.server.kill)
     seq = 0
@@ -229,7 +233,7 @@ def test_broker_killed_in_the_middle_loses_nothing_that_was_acknowledged(on: Bus
     assert first_occurrences(seen) == acknowledged == list(range(1, 4_001))
 
 
-def test_publisher_made_before_a_fork_is_not_used_after_it(on: BusUnderTest) -> None:
+def test_publisher_made_before_a_fork_is_not_used_after_it(on: EventBusUnderTest) -> None:
     publish(on.bus, [record(1, 1, b"parent")])
 
     child = os.fork()
@@ -247,11 +251,11 @@ def test_publisher_made_before_a_fork_is_not_used_after_it(on: BusUnderTest) -> 
 
 
 def test_publisher_killed_after_the_acknowledgement_publishes_the_same_again(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     made = {
-        "kafka": f"KafkaBus([{on.server.url!r}], {buses.PARTITIONS}, topic={on.topic!r})",
-        "redis-stream": f"RedisStreamBus(max_bytes=2**30, stream={on.topic!r}, "
+        "kafka": f"KafkaEventBus([{on.server.url!r}], {buses.PARTITIONS}, topic={on.topic!r})",
+        "redis-stream": f"RedisStreamEventBus(max_bytes=2**30, stream={on.topic!r}, "
         f"client=lambda: Redis.from_url({on.server.url!r}))",
     }[on.kind]
     code = f"""
@@ -259,8 +263,8 @@ def test_publisher_killed_after_the_acknowledgement_publishes_the_same_again(
         django.setup()
         from redis import Redis
         from chat.event_bus import Record
-        from chat.event_bus.kafka import KafkaBus, partition_of
-        from chat.event_bus.redis_stream import RedisStreamBus
+        from chat.event_bus.kafka import KafkaEventBus, partition_of
+        from chat.event_bus.redis_stream import RedisStreamEventBus
         outcomes = {made}.publish([Record(1, seq, b"%d" % seq) for seq in (1, 2, 3)], 10)
         assert outcomes == [None] * 3
         os.kill(os.getpid(), signal.SIGKILL)
@@ -275,7 +279,9 @@ def test_publisher_killed_after_the_acknowledgement_publishes_the_same_again(
     assert values(on, 1) == [b"1", b"2", b"3", b"1", b"2", b"3", b"4"]
 
 
-def test_after_a_restore_the_bus_holds_nothing_that_the_backup_does_not(on: BusUnderTest) -> None:
+def test_after_a_restore_the_bus_holds_nothing_that_the_backup_does_not(
+    on: EventBusUnderTest,
+) -> None:
     publish(on.bus, of_rooms(ROOMS, range(1, 11)))
     middle = {one.partition: one.position for one in on.read_all()[:20]}
 
@@ -289,7 +295,7 @@ def test_after_a_restore_the_bus_holds_nothing_that_the_backup_does_not(on: BusU
         assert len(on.read_all()) == len(on.read_all(middle)) == 25
 
 
-def test_bus_that_was_deleted_and_made_again_is_another_one(on: BusUnderTest) -> None:
+def test_bus_that_was_deleted_and_made_again_is_another_one(on: EventBusUnderTest) -> None:
     before = on.bus.prepare()
     publish(on.bus, [record(1, 1)])
     assert on.bus.prepare() == on.another().prepare() == before
@@ -308,24 +314,24 @@ def test_bus_that_was_deleted_and_made_again_is_another_one(on: BusUnderTest) ->
 # --- Kafka alone ------------------------------------------------------------------------------
 
 
-def test_topic_is_made_with_the_partitions_of_the_settings(on_kafka: BusUnderTest) -> None:
+def test_topic_is_made_with_the_partitions_of_the_settings(on_kafka: EventBusUnderTest) -> None:
     assert sorted(on_kafka.bus.ends()) == list(range(buses.PARTITIONS))
 
 
-def test_topic_with_another_number_of_partitions_is_refused(on_kafka: BusUnderTest) -> None:
-    other = KafkaBus(
+def test_topic_with_another_number_of_partitions_is_refused(on_kafka: EventBusUnderTest) -> None:
+    other = KafkaEventBus(
         [on_kafka.server.url],
         buses.PARTITIONS + 1,
         topic=on_kafka.topic,
         limits=buses.LIMITS,
     )
 
-    with pytest.raises(BusMisconfigured, match="has 3 partitions, KAFKA_PARTITIONS says 4"):
+    with pytest.raises(EventBusMisconfigured, match="has 3 partitions, KAFKA_PARTITIONS says 4"):
         other.prepare()
-    assert isinstance(other.publish([record(1, 1)], 5)[0], BusMisconfigured)
+    assert isinstance(other.publish([record(1, 1)], 5)[0], EventBusMisconfigured)
 
 
-def test_topic_that_was_deleted_is_made_again(on_kafka: BusUnderTest) -> None:
+def test_topic_that_was_deleted_is_made_again(on_kafka: EventBusUnderTest) -> None:
     from kafka import KafkaAdminClient
 
     publish(on_kafka.bus, [record(1, 1)])
@@ -340,15 +346,15 @@ def test_topic_that_was_deleted_is_made_again(on_kafka: BusUnderTest) -> None:
     assert values(on_kafka, 1) == [b"lost with the topic"]
 
 
-def admin_of(on: BusUnderTest) -> Any:
+def admin_of(on: EventBusUnderTest) -> Any:
     return closing(KafkaAdminClient(bootstrap_servers=[on.server.url]))
 
 
-def test_partitions_added_under_a_living_producer_move_no_room(on_kafka: BusUnderTest) -> None:
+def test_partitions_added_under_a_living_producer_move_no_room(on_kafka: EventBusUnderTest) -> None:
     publish(on_kafka.bus, of_rooms(list(range(40)), range(1, 3)))
     with admin_of(on_kafka) as admin:
         admin.create_partitions({on_kafka.topic: buses.PARTITIONS + 5})
-    assert isinstance(on_kafka.bus, KafkaBus)
+    assert isinstance(on_kafka.bus, KafkaEventBus)
     # The producer would learn of them by itself within five minutes.
     on_kafka.bus._connected().producer._metadata.request_update()
     wait_until(lambda: len(partitions_known(on_kafka)) == buses.PARTITIONS + 5)
@@ -364,8 +370,8 @@ def test_partitions_added_under_a_living_producer_move_no_room(on_kafka: BusUnde
     assert set().union(*places.values()) == set(range(buses.PARTITIONS))
 
 
-def partitions_known(on: BusUnderTest) -> set[int]:
-    assert isinstance(on.bus, KafkaBus)
+def partitions_known(on: EventBusUnderTest) -> set[int]:
+    assert isinstance(on.bus, KafkaEventBus)
     found: set[int] = on.bus._connected().producer.partitions_for(on.topic)
     return found
 
@@ -376,7 +382,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline
 
 
-def test_events_go_where_any_other_client_puts_their_key(on_kafka: BusUnderTest) -> None:
+def test_events_go_where_any_other_client_puts_their_key(on_kafka: EventBusUnderTest) -> None:
     """What was published before Veche named the partitions itself stays in order with the rest."""
     rooms = [*range(50), 2**40, 10**18]
     partitioner = DefaultPartitioner()
@@ -396,23 +402,25 @@ def test_events_go_where_any_other_client_puts_their_key(on_kafka: BusUnderTest)
         assert partition_of(key, 12) == theirs
 
 
-def test_other_number_of_partitions_is_refused_where_events_are(on_kafka: BusUnderTest) -> None:
+def test_other_number_of_partitions_is_refused_where_events_are(
+    on_kafka: EventBusUnderTest,
+) -> None:
     before = on_kafka.bus.prepare()
     publish(on_kafka.bus, of_rooms(ROOMS, range(1, 3)))
     with admin_of(on_kafka) as admin:
         admin.create_partitions({on_kafka.topic: buses.PARTITIONS + 1})
-    more = KafkaBus(
+    more = KafkaEventBus(
         [on_kafka.server.url], buses.PARTITIONS + 1, topic=on_kafka.topic, limits=buses.LIMITS
     )
 
     assert on_kafka.another().holds(before)
-    with pytest.raises(BusMisconfigured, match="Set KAFKA_PARTITIONS=3"):
+    with pytest.raises(EventBusMisconfigured, match="Set KAFKA_PARTITIONS=3"):
         more.holds(before)
     more.close()
 
 
 def test_compacted_topic_is_refused_also_by_a_living_producer(
-    on_kafka: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on_kafka: EventBusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chat.event_bus.kafka.SETTINGS_SECONDS", 0)
     on_kafka.bus.prepare()
@@ -421,15 +429,15 @@ def test_compacted_topic_is_refused_also_by_a_living_producer(
         admin.alter_configs([resource])
 
     for bus in (on_kafka.bus, on_kafka.another()):
-        with pytest.raises(BusMisconfigured, match="is compacted"):
+        with pytest.raises(EventBusMisconfigured, match="is compacted"):
             bus.prepare()
-        with pytest.raises(BusMisconfigured, match="is compacted"):
+        with pytest.raises(EventBusMisconfigured, match="is compacted"):
             bus.check()
-    assert isinstance(on_kafka.bus.publish([record(1, 1)], 5)[0], BusMisconfigured)
+    assert isinstance(on_kafka.bus.publish([record(1, 1)], 5)[0], EventBusMisconfigured)
 
 
 def test_what_a_single_broker_is_worth_is_said(
-    on_kafka: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on_kafka: EventBusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with admin_of(on_kafka) as admin:
         settings = {"unclean.leader.election.enable": "true"}
@@ -442,8 +450,8 @@ def test_what_a_single_broker_is_worth_is_said(
     ]
 
 
-def test_producer_is_idempotent_and_waits_for_all_replicas(on_kafka: BusUnderTest) -> None:
-    assert isinstance(on_kafka.bus, KafkaBus)
+def test_producer_is_idempotent_and_waits_for_all_replicas(on_kafka: EventBusUnderTest) -> None:
+    assert isinstance(on_kafka.bus, KafkaEventBus)
     producer = on_kafka.bus._connected().producer
 
     assert producer.config["enable_idempotence"] is True
@@ -460,7 +468,7 @@ def test_local_broker_keeps_its_data_when_it_starts_again_on_other_ports(
     for run in (1, 2):
         server = OwnServer(new_kafka(tmp_path))
         server.start()
-        bus = KafkaBus([server.url], 1, limits=buses.LIMITS)
+        bus = KafkaEventBus([server.url], 1, limits=buses.LIMITS)
         publish(bus, [record(1, run, b"run %d" % run)])
         reader = bus.reader()
         found = [one.value for one in reader.read(10, 10.0)]
@@ -475,7 +483,7 @@ def test_local_broker_keeps_its_data_when_it_starts_again_on_other_ports(
 
 
 @pytest.fixture
-def small(bus_log_server: OwnServer) -> Iterator[BusUnderTest]:
+def small(bus_log_server: OwnServer) -> Iterator[EventBusUnderTest]:
     """A stream that may take 300 kB."""
     yield from buses.redis_stream_bus(bus_log_server, max_bytes=300_000)
 
@@ -484,18 +492,18 @@ def kilobytes(seqs: range) -> list[Record]:
     return [record(1, seq, os.urandom(500).hex().encode()) for seq in seqs]
 
 
-def without_pause_between_trims(on: BusUnderTest) -> RedisStreamBus:
+def without_pause_between_trims(on: EventBusUnderTest) -> RedisStreamEventBus:
     bus = on.bus
-    assert isinstance(bus, RedisStreamBus)
+    assert isinstance(bus, RedisStreamEventBus)
     bus._trim_each_seconds = 0
     return bus
 
 
-def client_of(on: BusUnderTest) -> Any:  # the driver's types are of every protocol at once
+def client_of(on: EventBusUnderTest) -> Any:  # the driver's types are of every protocol at once
     return redis.Redis.from_url(on.server.url)
 
 
-def test_stream_nobody_waits_for_is_kept_below_its_limit(small: BusUnderTest) -> None:
+def test_stream_nobody_waits_for_is_kept_below_its_limit(small: EventBusUnderTest) -> None:
     bus = without_pause_between_trims(small)
 
     for first in range(1, 2_000, 100):
@@ -507,7 +515,7 @@ def test_stream_nobody_waits_for_is_kept_below_its_limit(small: BusUnderTest) ->
     assert len(small.read_all()) < 1_000
 
 
-def test_nothing_is_trimmed_that_a_consumer_group_has_not_passed(small: BusUnderTest) -> None:
+def test_nothing_is_trimmed_that_a_consumer_group_has_not_passed(small: EventBusUnderTest) -> None:
     bus = without_pause_between_trims(small)
     client = client_of(small)
     publish(bus, kilobytes(range(1, 101)))
@@ -526,7 +534,9 @@ def test_nothing_is_trimmed_that_a_consumer_group_has_not_passed(small: BusUnder
     assert len(waiting) == taken - 50
 
 
-def test_full_stream_takes_events_again_when_its_group_has_moved_on(small: BusUnderTest) -> None:
+def test_full_stream_takes_events_again_when_its_group_has_moved_on(
+    small: EventBusUnderTest,
+) -> None:
     bus = without_pause_between_trims(small)
     client = client_of(small)
     publish(bus, kilobytes(range(1, 11)))
@@ -540,7 +550,9 @@ def test_full_stream_takes_events_again_when_its_group_has_moved_on(small: BusUn
     publish(bus, kilobytes(range(61, 111)))
 
 
-def test_entry_that_a_consumer_has_read_and_not_acknowledged_stays(small: BusUnderTest) -> None:
+def test_entry_that_a_consumer_has_read_and_not_acknowledged_stays(
+    small: EventBusUnderTest,
+) -> None:
     bus = without_pause_between_trims(small)
     client = client_of(small)
     publish(bus, kilobytes(range(1, 11)))
@@ -553,7 +565,7 @@ def test_entry_that_a_consumer_has_read_and_not_acknowledged_stays(small: BusUnd
     assert client.xrange(small.topic, count=1)[0][0] == first
 
 
-def test_reader_that_comes_too_late_is_told_so(small: BusUnderTest) -> None:
+def test_reader_that_comes_too_late_is_told_so(small: EventBusUnderTest) -> None:
     bus = without_pause_between_trims(small)
     publish(bus, kilobytes(range(1, 11)))
     early = small.read_all()[0].position
@@ -566,7 +578,7 @@ def test_reader_that_comes_too_late_is_told_so(small: BusUnderTest) -> None:
 
 def test_entries_older_than_they_are_kept_go(bus_log_server: OwnServer) -> None:
     client: Any = redis.Redis.from_url(bus_log_server.url)
-    bus = RedisStreamBus(
+    bus = RedisStreamEventBus(
         max_bytes=2**30, stream="test:old", keep_ms=0, trim_each_seconds=0, client=lambda: client
     )
     client.xadd("test:old", {"key": "1", "value": "old"}, id="1-0")

@@ -16,8 +16,8 @@ from analytics.counting.bus_reader.kafka import KafkaReader
 from analytics.counting.errors import Unavailable
 from chat import dead_letters
 from chat.errors import RetryableError
-from chat.event_bus import BusMisconfigured
-from chat.event_bus.kafka import KafkaBus, Limits
+from chat.event_bus import EventBusMisconfigured
+from chat.event_bus.kafka import KafkaEventBus, Limits
 from chat.export.exporter import Exporter
 from chatsite.env import Env
 from tests.integration.export.test_export import SHARDS, exported, stored_room
@@ -53,8 +53,8 @@ def security(broker: SecureKafka, **more: Any) -> dict[str, Any]:
     return dataclasses.replace(env, **given).kafka_security
 
 
-def new_bus(broker: SecureKafka, topic: str, url: str = "", **more: Any) -> KafkaBus:
-    return KafkaBus(
+def new_bus(broker: SecureKafka, topic: str, url: str = "", **more: Any) -> KafkaEventBus:
+    return KafkaEventBus(
         [url or broker.url], 2, topic=topic, limits=LIMITS, security=security(broker, **more)
     )
 
@@ -117,10 +117,10 @@ def test_who_is_not_let_in_says_why_soon_and_loses_nothing(
     with ThreadPoolExecutor() as others:
         checked, ends, reader = (others.submit(call) for call in (bus.check, bus.ends, read))
         began = time.monotonic()
-        with pytest.raises(BusMisconfigured, match=says):
+        with pytest.raises(EventBusMisconfigured, match=says):
             Exporter(bus).export(room.pk % SHARDS)
         seconds = time.monotonic() - began
-    with pytest.raises(BusMisconfigured, match=says):
+    with pytest.raises(EventBusMisconfigured, match=says):
         checked.result()
     with pytest.raises(RetryableError):
         ends.result()
@@ -140,7 +140,7 @@ def test_password_that_is_changed_under_a_living_worker_holds_the_export_up_and_
     wrong = new_bus(broker, "test.changed", kafka_password="of yesterday")
     right = new_bus(broker, "test.changed")
 
-    with pytest.raises(BusMisconfigured):
+    with pytest.raises(EventBusMisconfigured):
         Exporter(wrong).export(room.pk % SHARDS)
     published = Exporter(right).export(room.pk % SHARDS).published
     right.close()

@@ -25,8 +25,8 @@ from django.db import connection, transaction
 
 from chat import dead_letters, room_log, tasks
 from chat.errors import RetryableError
-from chat.event_bus import BusMisconfigured, Record, envelope
-from chat.event_bus.kafka import KafkaBus
+from chat.event_bus import EventBusMisconfigured, Record, envelope
+from chat.event_bus.kafka import KafkaEventBus
 from chat.events import EventType
 from chat.export import exporter, outbox
 from chat.export.exporter import Exported, Exporter
@@ -36,7 +36,7 @@ from chat.models import EventReplacement, ExportedRoom, Room, RoomEvent, ShardCu
 from chat.persistence import drain
 from chat.room_log import cursors
 from tests.support import buses, rooms
-from tests.support.buses import BusUnderTest, first_occurrences
+from tests.support.buses import EventBusUnderTest, first_occurrences
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,7 +70,7 @@ def store(room: Room, seqs: range, body: str = "words") -> None:
     )
 
 
-def run(room: Room, on: BusUnderTest) -> Exported:
+def run(room: Room, on: EventBusUnderTest) -> Exported:
     return on.exporter.export(room.pk % SHARDS)
 
 
@@ -90,7 +90,7 @@ def in_own_connection(call: Any, *args: Any) -> Any:
         connection.close()
 
 
-def test_stored_events_reach_the_bus_as_they_are_stored(on: BusUnderTest) -> None:
+def test_stored_events_reach_the_bus_as_they_are_stored(on: EventBusUnderTest) -> None:
     async def talk() -> Room:
         ann = await rooms.new_person("ann")
         made = await rooms.new_room(ann)
@@ -117,7 +117,7 @@ def test_stored_events_reach_the_bus_as_they_are_stored(on: BusUnderTest) -> Non
     assert run(room, on).published == 0
 
 
-def test_events_of_many_rooms_keep_the_order_of_each(on: BusUnderTest) -> None:
+def test_events_of_many_rooms_keep_the_order_of_each(on: EventBusUnderTest) -> None:
     made = [stored_room(0) for _ in range(8)]
     for first in range(1, 300, 10):
         for room in made:
@@ -133,12 +133,12 @@ def test_events_of_many_rooms_keep_the_order_of_each(on: BusUnderTest) -> None:
 
 
 def test_exporter_killed_after_publishing_publishes_again_and_readers_can_tell(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     room = stored_room(30)
     made = {
-        "kafka": f"KafkaBus([{on.server.url!r}], {buses.PARTITIONS}, topic={on.topic!r})",
-        "redis-stream": f"RedisStreamBus(max_bytes=2**30, stream={on.topic!r}, "
+        "kafka": f"KafkaEventBus([{on.server.url!r}], {buses.PARTITIONS}, topic={on.topic!r})",
+        "redis-stream": f"RedisStreamEventBus(max_bytes=2**30, stream={on.topic!r}, "
         f"client=lambda: Redis.from_url({on.server.url!r}))",
     }[on.kind]
     code = f"""
@@ -146,8 +146,8 @@ def test_exporter_killed_after_publishing_publishes_again_and_readers_can_tell(
         django.setup()
         from redis import Redis
         from chat.export.exporter import Exporter
-        from chat.event_bus.kafka import KafkaBus
-        from chat.event_bus.redis_stream import RedisStreamBus
+        from chat.event_bus.kafka import KafkaEventBus
+        from chat.event_bus.redis_stream import RedisStreamEventBus
         Exporter({made}).export({room.pk % SHARDS})
     """
 
@@ -179,7 +179,7 @@ def url_of_test_database() -> str:
     return f"{base}/{connection.settings_dict['NAME']}"
 
 
-def test_shard_that_another_exporter_holds_is_left_alone(on: BusUnderTest) -> None:
+def test_shard_that_another_exporter_holds_is_left_alone(on: EventBusUnderTest) -> None:
     room = stored_room(5)
 
     cursors.ensure_export(room.pk % SHARDS)
@@ -194,7 +194,7 @@ def test_shard_that_another_exporter_holds_is_left_alone(on: BusUnderTest) -> No
 
 
 def test_exporters_that_compete_publish_everything_once(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on: EventBusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exporter, "BATCH_EVENTS", 50)
     room = stored_room(1_000)
@@ -214,7 +214,7 @@ def test_exporters_that_compete_publish_everything_once(
 
 
 def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch
+    on: EventBusUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(cursors.PAUSED_TRANSACTION_MS, cursors.Kind.EXPORT, 300)
     room = stored_room(10)
@@ -249,7 +249,7 @@ def test_exporter_that_was_paused_cannot_move_the_cursor_after_another_has(
 
 
 def test_bus_that_is_away_moves_nothing_and_makes_no_dead_letter(
-    on: BusUnderTest, log_redis: redis.Redis
+    on: EventBusUnderTest, log_redis: redis.Redis
 ) -> None:
     room = stored_room(10)
     run(room, on)
@@ -270,7 +270,7 @@ def test_bus_that_is_away_moves_nothing_and_makes_no_dead_letter(
 
 
 def test_bus_killed_and_restarted_in_the_middle_of_a_backlog_loses_nothing(
-    on: BusUnderTest, monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis
+    on: EventBusUnderTest, monkeypatch: pytest.MonkeyPatch, log_redis: redis.Redis
 ) -> None:
     monkeypatch.setattr(exporter, "BATCH_EVENTS", 100)
     made = [stored_room(1_000), stored_room(0)]
@@ -309,7 +309,7 @@ def make_too_large(room: Room, seqs: list[int]) -> None:
 
 @pytest.mark.parametrize("place", [1, 5, 10], ids=["first", "middle", "last"])
 def test_event_that_the_bus_refuses_is_kept_and_its_place_is_marked(
-    on: BusUnderTest, log_redis: redis.Redis, place: int
+    on: EventBusUnderTest, log_redis: redis.Redis, place: int
 ) -> None:
     room = stored_room(10)
     make_too_large(room, [place])
@@ -331,7 +331,7 @@ def test_event_that_the_bus_refuses_is_kept_and_its_place_is_marked(
 
 
 @pytest.fixture
-def letters_go_to_this_bus(on: BusUnderTest) -> Iterator[None]:
+def letters_go_to_this_bus(on: EventBusUnderTest) -> Iterator[None]:
     usual = dead_letters.sources.retry_of("export")
     dead_letters.register("export", on.exporter.retry_dead_letter)
     yield
@@ -339,7 +339,7 @@ def letters_go_to_this_bus(on: BusUnderTest) -> Iterator[None]:
 
 
 def test_letter_of_a_refused_event_is_retried_until_the_bus_takes_it(
-    on: BusUnderTest, log_redis: redis.Redis, letters_go_to_this_bus: None
+    on: EventBusUnderTest, log_redis: redis.Redis, letters_go_to_this_bus: None
 ) -> None:
     room = stored_room(3)
     make_too_large(room, [2])
@@ -359,7 +359,7 @@ def test_letter_of_a_refused_event_is_retried_until_the_bus_takes_it(
 
 
 def test_bus_that_refuses_everything_stops_the_shard_and_keeps_everything(
-    on: BusUnderTest, log_redis: redis.Redis
+    on: EventBusUnderTest, log_redis: redis.Redis
 ) -> None:
     room = stored_room(60)
     make_too_large(room, list(range(1, 61)))
@@ -379,7 +379,7 @@ def test_bus_that_refuses_everything_stops_the_shard_and_keeps_everything(
 
 
 def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
-    on: BusUnderTest, log_redis: redis.Redis
+    on: EventBusUnderTest, log_redis: redis.Redis
 ) -> None:
     room = stored_room(60)
     make_too_large(room, list(range(1, 61)))
@@ -394,7 +394,7 @@ def test_shard_that_a_person_resumed_goes_on_past_what_the_bus_will_never_take(
 
 
 def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     room = stored_room(3)
     row = RoomEvent.objects.get(room=room, seq=2)
@@ -426,7 +426,7 @@ def test_event_that_took_the_place_of_its_placeholder_is_published_after_it(
     assert outbox.waiting_shards(SHARDS, on.bus.name) == []
 
 
-def test_replacement_of_an_event_that_is_still_to_come_waits_for_it(on: BusUnderTest) -> None:
+def test_replacement_of_an_event_that_is_still_to_come_waits_for_it(on: EventBusUnderTest) -> None:
     room = stored_room(3)
     row = RoomEvent.objects.get(room=room, seq=2)
     EventReplacement.objects.create(
@@ -439,7 +439,7 @@ def test_replacement_of_an_event_that_is_still_to_come_waits_for_it(on: BusUnder
     assert EventReplacement.objects.get().published_at is not None
 
 
-def test_rewound_shard_is_published_again_and_its_watermark_stays(on: BusUnderTest) -> None:
+def test_rewound_shard_is_published_again_and_its_watermark_stays(on: EventBusUnderTest) -> None:
     room = stored_room(10)
     run(room, on)
 
@@ -451,7 +451,7 @@ def test_rewound_shard_is_published_again_and_its_watermark_stays(on: BusUnderTe
     assert on.seqs(room.pk) == [*range(1, 11), *range(1, 11)]
 
 
-def test_shard_can_be_rewound_by_time(on: BusUnderTest) -> None:
+def test_shard_can_be_rewound_by_time(on: EventBusUnderTest) -> None:
     room = stored_room(10)
     RoomEvent.objects.filter(room=room, seq__lte=6).update(
         at=datetime.now(UTC) - timedelta(hours=3)
@@ -464,7 +464,7 @@ def test_shard_can_be_rewound_by_time(on: BusUnderTest) -> None:
     assert on.seqs(room.pk) == [*range(1, 11), *range(7, 11)]
 
 
-def test_another_bus_gets_everything_from_the_start(on: BusUnderTest) -> None:
+def test_another_bus_gets_everything_from_the_start(on: EventBusUnderTest) -> None:
     room = stored_room(10)
     run(room, on)
     ShardCursor.objects.update(bus="the one before")
@@ -496,7 +496,7 @@ def test_another_bus_gets_everything_from_the_start(on: BusUnderTest) -> None:
 
 
 def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
-    on: BusUnderTest, caplog: pytest.LogCaptureFixture
+    on: EventBusUnderTest, caplog: pytest.LogCaptureFixture
 ) -> None:
     room, quiet = stored_room(10), stored_room(3)
     while quiet.pk % SHARDS == room.pk % SHARDS:
@@ -523,7 +523,7 @@ def test_bus_that_was_deleted_and_made_again_gets_everything_from_the_start(
 
 
 def test_bus_that_is_made_anew_while_a_batch_is_on_its_way_gets_that_batch_too(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     """The old topic has acknowledged it, or the new one has: nobody can tell, so it goes again."""
     room = stored_room(10)
@@ -562,7 +562,7 @@ def prepared(bus: Any) -> None:
             return
 
 
-def test_cursor_from_before_ids_were_kept_goes_on_where_it_was(on: BusUnderTest) -> None:
+def test_cursor_from_before_ids_were_kept_goes_on_where_it_was(on: EventBusUnderTest) -> None:
     room = stored_room(10)
     run(room, on)
     ShardCursor.objects.update(bus_id="")
@@ -574,14 +574,14 @@ def test_cursor_from_before_ids_were_kept_goes_on_where_it_was(on: BusUnderTest)
     assert exported(room) == 12
 
 
-def test_nothing_is_published_in_other_partitions_than_before(on_kafka: BusUnderTest) -> None:
+def test_nothing_is_published_in_other_partitions_than_before(on_kafka: EventBusUnderTest) -> None:
     room = stored_room(5)
     run(room, on_kafka)
     topic_id, _, _ = on_kafka.bus.prepare().partition(":")
     ShardCursor.objects.update(bus_id=f"{topic_id}:{buses.PARTITIONS - 1}")
     store(room, range(6, 8))
 
-    with pytest.raises(BusMisconfigured, match="Set KAFKA_PARTITIONS=2"):
+    with pytest.raises(EventBusMisconfigured, match="Set KAFKA_PARTITIONS=2"):
         run(room, on_kafka)
 
     assert exported(room) == 5
@@ -589,7 +589,7 @@ def test_nothing_is_published_in_other_partitions_than_before(on_kafka: BusUnder
 
 
 def test_sweep_finds_the_shards_that_have_something_to_publish(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     room = stored_room(3)
 
@@ -625,7 +625,7 @@ def test_drain_wakes_the_export_and_a_dead_broker_of_celery_does_not_fail_it(
 
 
 def test_after_a_failure_the_shard_is_probed_with_one_event(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     room = stored_room(200)
     sizes: list[int] = []
@@ -650,7 +650,7 @@ def test_after_a_failure_the_shard_is_probed_with_one_event(
 
 
 def test_worker_asks_a_bus_that_is_away_only_so_often_and_soon_when_it_is_back(
-    on: BusUnderTest,
+    on: EventBusUnderTest,
 ) -> None:
     now = 1_000.0
     of_process = Exporter(on.bus, clock=lambda: now)
@@ -674,7 +674,7 @@ def test_worker_asks_a_bus_that_is_away_only_so_often_and_soon_when_it_is_back(
 
 
 def test_no_log_line_holds_what_people_wrote(
-    on: BusUnderTest, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    on: EventBusUnderTest, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     room = stored_room(5, body="nobody-may-read-this")
@@ -694,7 +694,7 @@ def test_no_log_line_holds_what_people_wrote(
 
 
 def test_room_that_one_partition_cannot_take_holds_back_nothing_already_done(
-    on_kafka: BusUnderTest,
+    on_kafka: EventBusUnderTest,
 ) -> None:
     """Nothing after the first failure counts, everything before it does."""
     room = stored_room(10)
@@ -726,4 +726,4 @@ def test_bus_of_the_settings_is_a_redis_stream_without_brokers() -> None:
     from chat.event_bus import event_bus
 
     assert event_bus().name == "redis-stream"
-    assert not isinstance(event_bus(), KafkaBus)
+    assert not isinstance(event_bus(), KafkaEventBus)

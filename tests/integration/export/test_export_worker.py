@@ -14,7 +14,7 @@ import pytest
 
 from chat import tasks
 from chat.event_bus import envelope
-from chat.event_bus.kafka import KafkaBus
+from chat.event_bus.kafka import KafkaEventBus
 from chat.models import ExportedRoom, Room
 from tests.integration.export.test_export import store, stored_room, url_of_test_database
 from tests.support.buses import first_occurrences
@@ -75,7 +75,7 @@ def test_worker_whose_children_come_and_go_exports_everything_in_order_and_stops
     code = worker.wait(STOP_SECONDS)
 
     log = (tmp_path / "worker.log").read_text()
-    bus = KafkaBus([kafka_server.url], 12)
+    bus = KafkaEventBus([kafka_server.url], 12)
     reader = bus.reader()
     seqs: dict[int, list[int]] = {room.pk: [] for room in rooms}
     while found := reader.read(500, 2.0):

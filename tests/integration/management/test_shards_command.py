@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
-from chat.event_bus.redis_stream import RedisStreamBus
+from chat.event_bus.redis_stream import RedisStreamEventBus
 from chat.export.exporter import Exporter
 from chat.models import ShardCursor
 from tests.integration.export.test_export import SHARDS, exported, stored_room
@@ -54,7 +54,7 @@ def test_status_of_a_stopped_shard_fails_and_resume_mends_it() -> None:
 
 def test_rewound_shards_are_published_again() -> None:
     room = stored_room(5)
-    bus = RedisStreamBus(max_bytes=2**20)
+    bus = RedisStreamEventBus(max_bytes=2**20)
     Exporter(bus).export(room.pk % SHARDS)
 
     output("rewind", "--shard", str(room.pk % SHARDS))

@@ -25,7 +25,7 @@ from chat.monitoring.delivery_health import DeliveryHealth, WrongRoom, check_rec
 from chat.persistence import drain as persistence
 from chat.servers import redis_bus, streams
 from chat.tasks import verify_recent_rooms
-from chat.verify import bus_verification
+from chat.verify import event_bus_verification
 from chat.verify.readers.lags import Lag, exported_lag, stored_lag
 from tests.support.rooms import new_person, new_room, post
 
@@ -237,7 +237,7 @@ async def test_room_is_wrong_until_there_is_time_to_read_all_of_the_bus(
     room = await room_that_the_bus_lost_a_record_of(log_redis)
     await check()
     await wait_is_over(room)
-    monkeypatch.setattr(bus_verification, "BATCH_RECORDS", 1)
+    monkeypatch.setattr(event_bus_verification, "BATCH_RECORDS", 1)
     reads = records_are_counted(monkeypatch)
 
     def clock() -> float:

@@ -14,7 +14,7 @@ from chat.export.exporter import Exporter
 from chat.models import BatchEnd, Message, RoomEvent, ShardCursor
 from chat.persistence import batch_times
 from tests.support.admin_world import at_admin, said, staff, stored, without_second_factor, world
-from tests.support.buses import BusUnderTest
+from tests.support.buses import EventBusUnderTest
 from tests.support.moderation_world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ def times(message: Message) -> tuple[datetime | None, datetime | None]:
     return stored_at, exported_at
 
 
-def test_each_event_has_the_times_of_its_own_batch(here: World, on: BusUnderTest) -> None:
+def test_each_event_has_the_times_of_its_own_batch(here: World, on: EventBusUnderTest) -> None:
     began = timezone.now()
     first = said(here.room, here.anna, "first")
     between = timezone.now()
@@ -52,12 +52,12 @@ def test_each_event_has_the_times_of_its_own_batch(here: World, on: BusUnderTest
     assert first_exported == second_exported
 
 
-def exported(here: World, on: BusUnderTest) -> None:
+def exported(here: World, on: EventBusUnderTest) -> None:
     on.exporter.export(RoomEvent.objects.filter(room=here.room).latest("pk").shard)
 
 
 def test_events_that_were_rewound_have_the_time_of_the_export_after_it(
-    here: World, on: BusUnderTest
+    here: World, on: EventBusUnderTest
 ) -> None:
     first = said(here.room, here.anna, "first")
     exported(here, on)
@@ -77,7 +77,9 @@ def test_events_that_were_rewound_have_the_time_of_the_export_after_it(
         assert exported_at > again
 
 
-def test_events_before_the_place_of_a_rewind_keep_their_time(here: World, on: BusUnderTest) -> None:
+def test_events_before_the_place_of_a_rewind_keep_their_time(
+    here: World, on: EventBusUnderTest
+) -> None:
     first, second = [said(here.room, here.anna, text) for text in ("first", "second")]
     exported(here, on)
     at_first = times(first)[1]

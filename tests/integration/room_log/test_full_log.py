@@ -16,7 +16,7 @@ from chat import dead_letters, room_log
 from chat.dead_letters import Outcome, store
 from chat.errors import RetryableError
 from chat.event_bus.interface import Record
-from chat.event_bus.redis_stream import RedisStreamBus
+from chat.event_bus.redis_stream import RedisStreamEventBus
 from chat.models import Message, Room
 from chat.room_log import epochs, keys
 from chat.servers import streams
@@ -148,10 +148,10 @@ def test_worker_that_starts_trims_a_stream_that_fills_the_log_to_its_smaller_lim
     log_redis: redis.Redis,
 ) -> None:
     stream = "veche:bus:test"
-    bus = RedisStreamBus(max_bytes=100_000_000, stream=stream)
+    bus = RedisStreamEventBus(max_bytes=100_000_000, stream=stream)
     bus.publish([Record(room=5, seq=1, value=b"x" * 1_000) for _ in range(500)], 5.0)
 
     with without_memory(log_redis):
-        RedisStreamBus(max_bytes=100_000, stream=stream).check()
+        RedisStreamEventBus(max_bytes=100_000, stream=stream).check()
 
     assert (log_redis.memory_usage(stream) or 0) <= 100_000

@@ -46,7 +46,7 @@ from chat.room_log.unloading import unload_idle
 from chat.servers import streams
 from chat.verify import Check, Finding, VerificationReport, Verifier
 from chat.verify.readers import stored_reader
-from tests.support.buses import BusUnderTest
+from tests.support.buses import EventBusUnderTest
 from tests.support.rooms import log, new_key, new_person, new_room, post
 
 T = TypeVar("T")
@@ -630,7 +630,9 @@ async def test_event_that_the_bus_refused_may_come_after_its_placeholder(
 # --- the same on a real Kafka ---------------------------------------------------------------------
 
 
-async def test_kafka_is_verified_whole_in_part_and_after_retention(on_kafka: BusUnderTest) -> None:
+async def test_kafka_is_verified_whole_in_part_and_after_retention(
+    on_kafka: EventBusUnderTest,
+) -> None:
     _, bob, room, said = await lively_room()
     other = await new_room(bob)
     early = (await post(other, bob, "early")).event
@@ -669,7 +671,7 @@ async def export_to(bus: EventBus, *rooms: Room) -> None:
         await sync_to_async(Exporter(bus).export)(shard_of(room))
 
 
-def drop_first_record_of_each_partition(kafka: BusUnderTest) -> None:
+def drop_first_record_of_each_partition(kafka: EventBusUnderTest) -> None:
     """As retention does."""
     with closing(KafkaAdminClient(bootstrap_servers=[kafka.server.url])) as admin:
         admin.delete_records(

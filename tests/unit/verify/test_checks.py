@@ -18,8 +18,8 @@ from chat.events import (
     MessagePosted,
     RoomEvent,
 )
-from chat.verify.checks.bus_checks import BusCheck, BusRecord, ExpectedRecords
 from chat.verify.checks.content import Content, content_of, data_digest
+from chat.verify.checks.event_bus_checks import EventBusCheck, EventBusRecord, ExpectedRecords
 from chat.verify.checks.findings import Check, Finding, Findings
 from chat.verify.checks.log_checks import IngestEntry, LogCheck, RoomInLog, StoredUpTo
 from chat.verify.checks.placeholders import Placeholder, check_placeholders
@@ -343,12 +343,12 @@ def bus_findings(
 ) -> list[tuple[Check, int | None, str]]:
     by_seq = {row.seq: row for row in rows}
     rooms = {ROOM: expected or ExpectedRecords(SHARD, 1, 5)}
-    check = BusCheck(rooms, trimmed=trimmed, windowed=windowed, excuse=lambda *_: excused)
+    check = EventBusCheck(rooms, trimmed=trimmed, windowed=windowed, excuse=lambda *_: excused)
     found = [
         one
         for record in records
         for one in check.feed(
-            BusRecord(0, key, event_of(record)),
+            EventBusRecord(0, key, event_of(record)),
             by_seq.get(record.seq),
             late=record.seq in late,
         )

@@ -1,6 +1,6 @@
 """The records of the event bus against the stored events. Pure.
 
-`BusCheck` takes the records in the order of the event bus. It remembers a few numbers for each
+`EventBusCheck` takes the records in the order of the event bus. It remembers a few numbers for each
 room, so a topic of any length fits.
 """
 
@@ -25,7 +25,7 @@ class ExpectedRecords(msgspec.Struct, frozen=True):
     last: int
 
 
-class BusRecord(msgspec.Struct, frozen=True):
+class EventBusRecord(msgspec.Struct, frozen=True):
     partition: int
     key: bytes
     event: RoomEvent
@@ -40,7 +40,7 @@ class _Room(msgspec.Struct):
     highest: int = 0
 
 
-class BusCheck:
+class EventBusCheck:
     """Compares records with rows.
 
     `trimmed` says that the event bus may have dropped its oldest records, as it is allowed to, and
@@ -56,7 +56,7 @@ class BusCheck:
         *,
         trimmed: bool,
         windowed: bool = False,
-        excuse: Callable[[BusRecord, StoredRow], bool],
+        excuse: Callable[[EventBusRecord, StoredRow], bool],
     ) -> None:
         self._expected = rooms
         self._trimmed = trimmed
@@ -68,7 +68,7 @@ class BusCheck:
         """(room, seq) → the placeholder, where nothing else has come yet: see the caller."""
 
     def feed(
-        self, record: BusRecord, row: StoredRow | None, *, late: bool = False
+        self, record: EventBusRecord, row: StoredRow | None, *, late: bool = False
     ) -> Iterator[Finding]:
         """Check the next record; `row` is the stored event at its place.
 
@@ -107,7 +107,7 @@ class BusCheck:
                 places = f"seq {low}" if low == high else f"seq {low} to {high}"
                 yield _finding(room, low, "records", places, "nothing")
 
-    def _check_content(self, record: BusRecord, row: StoredRow) -> Iterator[Finding]:
+    def _check_content(self, record: EventBusRecord, row: StoredRow) -> Iterator[Finding]:
         place = (row.room, row.seq)
         found = list(differences(as_content(row), content_of(record.event)))
         if not found:
@@ -118,7 +118,7 @@ class BusCheck:
             for what, one, other in found:
                 yield _finding(row.room, row.seq, f"{what} of the record", one, other)
 
-    def _check_order(self, record: BusRecord, late: bool) -> Iterator[Finding]:
+    def _check_order(self, record: EventBusRecord, late: bool) -> Iterator[Finding]:
         room, seq = record.event.room, record.event.seq
         known = self._rooms.get(room)
         if known is None:

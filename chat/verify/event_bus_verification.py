@@ -11,7 +11,7 @@ from chat.errors import PermanentError, RetryableError
 from chat.event_bus import Delivered, EventBus, Reader, envelope
 from chat.events import EventQuarantined, EventType, RoomEvent, decode_data
 from chat.events.positions import as_pair
-from chat.verify.checks.bus_checks import BusCheck, BusRecord, ExpectedRecords
+from chat.verify.checks.event_bus_checks import EventBusCheck, EventBusRecord, ExpectedRecords
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.sequence import StoredRow
 from chat.verify.deadline import Deadline, NoTimeLeft
@@ -25,7 +25,7 @@ NOTHING = (0, 0)
 CLOCKS_APART = timedelta(minutes=1)
 
 
-def check_bus(
+def check_event_bus(
     bus: EventBus,
     rooms: Mapping[int, ExpectedRecords],
     *,
@@ -56,7 +56,7 @@ def check_bus(
         partition: max(starts.get(partition, position), position, key=as_pair)
         for partition, position in window.items()
     }
-    check = BusCheck(rooms, trimmed=trimmed, windowed=since is not None, excuse=_is_excused)
+    check = EventBusCheck(rooms, trimmed=trimmed, windowed=since is not None, excuse=_is_excused)
     for batch in _batches(bus, starts, since is not None, deadline):
         on_records(len(batch))
         records = []
@@ -112,14 +112,14 @@ def _may_be_of(rooms: Collection[int], key: bytes) -> bool:
     return not key.isdigit() or len(key) > 18 or int(key) in rooms
 
 
-def _read(delivered: Delivered) -> BusRecord | None:
+def _read(delivered: Delivered) -> EventBusRecord | None:
     if delivered.value is None:
         return None
     try:
         event = envelope.decode(delivered.value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return BusRecord(delivered.partition, delivered.key, event)
+    return EventBusRecord(delivered.partition, delivered.key, event)
 
 
 def _unreadable(delivered: Delivered) -> Finding:
@@ -127,7 +127,7 @@ def _unreadable(delivered: Delivered) -> Finding:
     return Finding(Check.EXPORTED, None, None, what, "an event", "something else")
 
 
-def _is_excused(record: BusRecord, row: StoredRow) -> bool:
+def _is_excused(record: EventBusRecord, row: StoredRow) -> bool:
     """A placeholder may come before its event or instead of it; `_check_excused` decides later."""
     return record.event.type == EventType.EVENT_QUARANTINED
 
