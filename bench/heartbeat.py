@@ -105,8 +105,8 @@ async def measure(people: int, rooms_of_each: int, together: bool, beats: int) -
     from chat.accounts.socket_auth import Identity
     from chat.hub import heartbeat
     from chat.hub.core import Hub
+    from chat.hub.logged_rooms import LoggedRooms
     from chat.hub.sockets import HubSocket
-    from chat.hub.source import LoggedRooms
     from chat.models import Membership
     from chat.queries import room_list
     from chat.servers import redis_bus

@@ -27,7 +27,7 @@ from django.conf import settings
 
 from chat.hub import announcing, heartbeat, pulse
 from chat.hub.core import Hub
-from chat.hub.source import LoggedRooms
+from chat.hub.logged_rooms import LoggedRooms
 from chat.metrics import catalogue as metrics
 from chat.resilience.per_loop import PerLoop
 
