@@ -87,6 +87,10 @@ class Host(Protocol):
         """Where one reader of the bus puts the records that it cannot count."""
         ...
 
+    def back_off(self, failures: int, /, *, first: float, longest: float) -> float:
+        """Seconds to wait after so many failures in a row: `first` to `longest`, with jitter."""
+        ...
+
     def begin_process(self, role: str) -> None:
         """Starts metrics, traces and error reports of a command that runs on, once."""
         ...

@@ -11,11 +11,11 @@ dropped.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 from django.db import DatabaseError, InterfaceError, connection
@@ -38,8 +38,11 @@ LONGEST_PAUSE_SECONDS = 10.0
 # How soon a stopped partition continues after somebody has resumed it.
 LOOK_AGAIN_SECONDS = 5.0
 
-# Classes of SQLSTATE that mean that the data is at fault, not the server.
-DATA_ERROR_CLASSES = ("22", "23", "54")
+
+class BackOff(Protocol):
+    """See `analytics.host.Host.back_off`."""
+
+    def __call__(self, failures: int, /, *, first: float, longest: float) -> float: ...
 
 
 class Consumer:
@@ -70,8 +73,11 @@ class Consumer:
         self._to_place: set[int] = set()
         self._stopped: dict[int, float] = {}  # partition → when to try again
 
-    def run(self, between: Callable[[], None] = lambda: None) -> None:
-        """Works until `stopping` is set; calls `between` now and then. Then closes everything."""
+    def run(self, back_off: BackOff, between: Callable[[], None] = lambda: None) -> None:
+        """Works until `stopping` is set; calls `between` now and then. Then closes everything.
+
+        `back_off` says how long to wait after so many failures in a row.
+        """
         failures = 0
         try:
             while not self.stopping.is_set():
@@ -86,7 +92,9 @@ class Consumer:
                     reason = str(error) if isinstance(error, Unavailable) else type(error).__name__
                     logger.warning("not counting at the moment: %s", reason)
                     self._start_over(reopen=isinstance(error, Unavailable))
-                    self.stopping.wait(_pause_seconds(failures))
+                    self.stopping.wait(
+                        back_off(failures, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
+                    )
         finally:
             self.close()
 
@@ -180,7 +188,7 @@ class Consumer:
         try:
             counted = rollups.count(reader.name, good, self._schema)
         except DatabaseError as error:
-            if not _is_data_error(error):
+            if not self._letters.is_data_error(error):
                 raise
             self._isolate(reader, good, error, total)
             return
@@ -251,11 +259,6 @@ def _bad(batch: Batch) -> list[Bad]:
     return [one for one in batch.read if isinstance(one, Bad)]
 
 
-def _is_data_error(error: DatabaseError) -> bool:
-    """Whether the same values would always be refused."""
-    return str(getattr(error.__cause__, "sqlstate", None) or "")[:2] in DATA_ERROR_CLASSES
-
-
 def _add(total: Counted, counted: Counted) -> None:
     total.events += counted.events
     total.repeats += counted.repeats
@@ -279,8 +282,3 @@ def _measure(batches: Sequence[Batch], total: Counted) -> None:
             metrics.WAITING.labels(partition=batch.partition).set(batch.waiting)
     if total.newest is not None:
         metrics.DELAY.set(max(0.0, (datetime.now(UTC) - total.newest).total_seconds()))
-
-
-def _pause_seconds(failures: int) -> float:
-    doubled = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20))
-    return doubled * (0.75 + random.random() / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from django.db import DatabaseError
 from redis.exceptions import RedisError
 
 from analytics.counting.errors import DeadLetterLimitReached, NotAnEvent, NotYet, Unavailable
@@ -13,6 +14,7 @@ from chat.dead_letters import DeadLetter, DeadLetterOrigin, Reason, Retried, Unr
 from chat.dead_letters.limit import DeadLetterLimit
 from chat.dead_letters.limit import DeadLetterLimitReached as LimitReached
 from chat.errors import PermanentError
+from chat.servers import failures
 
 SOURCE = "analytics"
 MAX_KEY_CHARACTERS = 100
@@ -28,6 +30,9 @@ class AnalyticsDeadLetters:
 
     def __init__(self) -> None:
         self._limits: dict[int, DeadLetterLimit] = {}
+
+    def is_data_error(self, error: DatabaseError) -> bool:
+        return failures.is_data_error(error)
 
     def check(self, partition: int, bad: int, entries: int) -> None:
         limit = copy.copy(self._limits.get(partition) or DeadLetterLimit())

@@ -75,6 +75,7 @@ def main() -> None:
     from analytics.counting.bus_reader.kafka import KafkaReader
     from analytics.counting.bus_reader.redis_stream import RedisStreamReader
     from analytics.counting.consumer import Consumer
+    from chat.resilience.backoff import delay_seconds
     from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 
     def work(name: str) -> None:
@@ -88,7 +89,9 @@ def main() -> None:
             client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
             return RedisStreamReader(client, stream=topic, group="analytics")
 
-        Consumer(open_reader, AnalyticsDeadLetters(), batch_records=int(batch_records)).run()
+        Consumer(open_reader, AnalyticsDeadLetters(), batch_records=int(batch_records)).run(
+            delay_seconds
+        )
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     answers = os.fdopen(os.dup(1), "w")

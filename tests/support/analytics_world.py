@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Max
 
 from analytics.counting.bus_reader import EventBusReader
@@ -24,6 +25,7 @@ from chat.events import EventType
 from chat.events import RoomEvent as Event
 from chat.models import Room, RoomEvent, User
 from chat.persistence.stored_events import read_after
+from chat.servers import failures
 from tests.support.buses import EventBusUnderTest
 
 SHARDS = 4
@@ -169,6 +171,9 @@ class KeptDeadLetters:
     def __init__(self, limit: int = 50) -> None:
         self.kept: list[Bad] = []
         self._limit = limit
+
+    def is_data_error(self, error: DatabaseError) -> bool:
+        return failures.is_data_error(error)
 
     def check(self, partition: int, bad: int, entries: int) -> None:
         if bad >= self._limit:

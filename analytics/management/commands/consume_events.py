@@ -58,7 +58,7 @@ class Command(BaseCommand):
             stopping=stopping,
         )
         logger.info("counting events")
-        consumer.run(between=pruning.Pruner().prune_when_due)
+        consumer.run(host().back_off, between=pruning.Pruner().prune_when_due)
         logger.info("stopped")
 
     def _resume(self) -> None:

@@ -25,6 +25,7 @@ from analytics.reading.queries.freshness import freshness
 from chat import dead_letters
 from chat.events.envelope import STREAM
 from chat.export import exporter
+from chat.resilience.backoff import delay_seconds
 from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
 from tests.integration.export.test_export import url_of_test_database
 from tests.support import analytics_truth, buses
@@ -73,7 +74,7 @@ class Running:
 
     def __init__(self, consumer: Consumer) -> None:
         self.consumer = consumer
-        self._thread = threading.Thread(target=consumer.run, daemon=True)
+        self._thread = threading.Thread(target=consumer.run, args=(delay_seconds,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

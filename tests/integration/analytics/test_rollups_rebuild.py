@@ -29,6 +29,7 @@ from chat.event_bus import event_bus
 from chat.events.envelope import STREAM
 from chat.export import exporter
 from chat.models import RoomEvent
+from chat.resilience.backoff import delay_seconds
 from chat.verify import Finding, Verifier, verifier
 from chat.verify.readers import stored_reader
 from chatsite.analytics_wiring.dead_letters import AnalyticsDeadLetters
@@ -174,7 +175,7 @@ def test_consumer_that_runs_meanwhile_is_neither_stopped_nor_doubled(
 ) -> None:
     world = exported_world()
     consumer = Consumer(open_reader, AnalyticsDeadLetters(), batch_records=50)
-    thread = threading.Thread(target=consumer.run, daemon=True)
+    thread = threading.Thread(target=consumer.run, args=(delay_seconds,), daemon=True)
     thread.start()
     try:
         for _ in range(3):
