@@ -54,7 +54,7 @@ ORDER := $(or $(ORDER),$(shell date +%s))
 PYTEST := $(PY) -m pytest -q --randomly-seed=$(ORDER)
 
 # Each half of the acceptance tests has always the same modules, so that an order can be repeated.
-HALF := $(patsubst %,tests/acceptance/test_%.py,accessibility admin analytics busy_room conversation)
+HALF := $(patsubst %,tests/acceptance/test_%.py,accessibility admin busy_room conversation)
 REST := $(filter-out $(HALF),$(wildcard tests/acceptance/test_*.py))
 
 .PHONY: test
