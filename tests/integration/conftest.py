@@ -26,13 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=seconds, reverse=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def python_that_is_warm() -> None:
-    from tests.support import warm_python
-
-    warm_python.install()
-
-
 @pytest.fixture(autouse=True)
 def empty_log_and_bus(log_redis: redis.Redis, bus_redis: redis.Redis) -> None:
     """Each integration test starts with an empty log and bus."""
