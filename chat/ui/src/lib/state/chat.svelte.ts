@@ -186,8 +186,10 @@ export class Chat implements ClientListener {
 			this.places.delete(id);
 			return;
 		}
-		if (state.peer) this.people.learn(state.peer);
-		if (!this.rooms.has(id)) {
+		const before = untrack(() => this.changed.get(id) ?? this.rooms.get(id));
+		// What the room was described with is older than what was heard of the person since.
+		if (state.peer && state.peer !== before?.peer) this.people.learn(state.peer);
+		if (before === undefined) {
 			this.putOutOf.delete(state.slug);
 			this.rooms.set(id, state);
 			return;
