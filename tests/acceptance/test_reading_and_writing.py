@@ -7,11 +7,15 @@ from playwright.sync_api import expect
 from localstack.running_stack import RunningStack
 from tests.acceptance.people import People
 from tests.acceptance.test_conversation import said
+from tests.acceptance.test_writing import new_room
 
 
 def test_writing_several_lines_keeps_the_newest_message_in_view(people: People) -> None:
     anna = people.at_desk("anna")
-    people.post("boris", *(said(f"line {number} that fills the window") for number in range(30)))
+    room = new_room(anna)
+    lines = [said(f"line {number} that fills the window") for number in range(30)]
+    people.post("boris", *lines, room=room)
+    expect(anna.message(lines[-1])).to_be_in_viewport()
     composer = anna.page.get_by_test_id("composer")
 
     composer.press_sequentially("one")
@@ -19,7 +23,7 @@ def test_writing_several_lines_keeps_the_newest_message_in_view(people: People) 
         composer.press("Shift+Enter")
     composer.press_sequentially("seven")
     news = said("said while anna writes")
-    people.post("boris", news)
+    people.post("boris", news, room=room)
 
     expect(anna.message(news)).to_be_in_viewport()
     expect(anna.page.get_by_test_id("message-list")).to_have_attribute("data-at-end", "true")
