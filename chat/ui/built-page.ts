@@ -1,9 +1,12 @@
 import type { UserConfig } from "vite";
 
 /**
- * How the script and the styles of one page are built into the static files of a Django app, which finds them by
- * the manifest. Each page is a build of its own, so that each is one file: Django renames static files by content,
- * and a chunk that imports the entry by its first name would load and run it a second time.
+ * How the scripts and the styles of one page are built into the static files of a Django app, which finds them by
+ * the manifest. Each page is a build of its own. What it imports with `import()` is a file of its own, loaded when it is
+ * needed.
+ *
+ * The names have a digest as Django's would, and Django keeps them: a renamed file would be loaded and run a second time
+ * by those that import it by its first name. See chatsite/web/static_storage.py.
  */
 export function builtPage(app: string, entry: string): UserConfig {
 	return {
@@ -17,7 +20,12 @@ export function builtPage(app: string, entry: string): UserConfig {
 			target: "es2022",
 			rolldownOptions: {
 				input: entry,
-				output: { codeSplitting: false },
+				output: {
+					hashCharacters: "hex",
+					entryFileNames: "assets/[name].[hash:12].js",
+					chunkFileNames: "assets/[name].[hash:12].js",
+					assetFileNames: "assets/[name].[hash:12][extname]",
+				},
 				// A slow machine is no fault of the build.
 				checks: { bundlerTimings: false },
 			},

@@ -164,6 +164,19 @@ def test_dialog_gives_the_focus_back_to_what_opened_it(people: People) -> None:
     expect(settings).to_be_focused()
 
 
+def test_dialogs_come_later_than_the_page_and_open_without_the_server(people: People) -> None:
+    anna = people.at_desk("anna")
+    anna.page.wait_for_function(
+        "() => performance.getEntriesByType('resource').some(e => /Dialogs.*js$/.test(e.name))"
+    )
+    anna.page.wait_for_load_state("networkidle")
+
+    anna.goes_offline()
+    anna.page.get_by_test_id("find-room").click()
+
+    expect(anna.page.get_by_test_id("jump-query")).to_be_focused()
+
+
 def test_selection_dragged_out_of_a_field_does_not_close_the_dialog(people: People) -> None:
     anna = people.at_desk("anna")
     anna.page.get_by_test_id("search-messages").click()

@@ -83,6 +83,7 @@ export const en = {
 	emptyDirect: (name: string) => `This is the beginning of your conversation with ${name}`,
 	beginning: "The beginning of the room",
 	loading: "Loading…",
+	partNotLoaded: "This part of the page could not be loaded. Try again, or reload the page.",
 	loadFailed: "Messages could not be loaded.",
 	tryAgain: "Try again",
 	publicRoom: "Public room",
