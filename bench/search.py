@@ -402,11 +402,13 @@ def old_search(text: str, rooms: list[int]) -> int | None:
 
 def new_search(text: str, rooms: list[int]) -> int | None:
     from chat.errors import ClientError
-    from chat.queries.search import _find
+    from chat.queries.found_messages import Sought, find
+    from chat.queries.search_filters import Filters
     from chat.queries.search_query import parse
 
     try:
-        return len(_find(parse(text), text, rooms, {}, LIMIT + 1))
+        filters = Filters(rooms=rooms)
+        return len(find(Sought(words=text, query=parse(text), filters=filters), LIMIT + 1))
     except ClientError:
         return None
 

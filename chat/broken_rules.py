@@ -24,6 +24,9 @@ class Rule(StrEnum):
     SEEN_WAS_SENT = "seen_was_sent"
     IDS_OR_Q = "ids_or_q"
     QUICK_SEARCH = "quick_search"
+    SEARCH_OPERATORS = "search_operators"
+    CURSOR_FROM_AN_ANSWER = "cursor_from_an_answer"
+    KNOWN_TIME_ZONE = "known_time_zone"
     NOT_DIRECT = "not_direct"
     SOMEBODY_ELSE = "somebody_else"
     NOT_ONES_OWN = "not_ones_own"
@@ -43,6 +46,9 @@ SENTENCES = {
     Rule.SEEN_WAS_SENT: "Only frames that were sent are confirmed.",
     Rule.IDS_OR_Q: "Either `ids` or `q` is given.",
     Rule.QUICK_SEARCH: "The words are rare enough to be found in time.",
+    Rule.SEARCH_OPERATORS: "People, rooms, dates and values that operators name exist; 20 at most.",
+    Rule.CURSOR_FROM_AN_ANSWER: "A cursor comes from the answer before.",
+    Rule.KNOWN_TIME_ZONE: "The server knows the time zone.",
     Rule.NOT_DIRECT: "A direct conversation always has the same two people.",
     Rule.SOMEBODY_ELSE: "A direct conversation is with another person.",
     Rule.NOT_ONES_OWN: "The message is not the reporter's own.",

@@ -40,6 +40,12 @@ class RefusalReason(StrEnum):
     PAGE_TOO_OLD = "page_too_old"
     REPLY_TO = "reply_to"
     REPORT_CLOSED = "report_closed"
+    SEARCH_DATE = "search_date"
+    SEARCH_OPERATORS = "search_operators"
+    SEARCH_PEOPLE = "search_people"
+    SEARCH_PERSON = "search_person"
+    SEARCH_ROOM = "search_room"
+    SEARCH_VALUE = "search_value"
     SLOW_SEARCH = "slow_search"
     TOO_LONG = "too_long"
     TWO_ALPHABETS = "two_alphabets"
@@ -51,7 +57,8 @@ class ClientError(VecheError):
 
     `code` is one of `chat.protocol.ErrorCode`. `retry_after_seconds` is set when the same
     request may succeed after that time. `message` is in English, for developers of clients. `rule`
-    is set when a code for bad form is about something else (see `chat.broken_rules`).
+    is set when a code for bad form is about something else (see `chat.broken_rules`). `about` is
+    the part of the request that is at fault, as it was sent.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class ClientError(VecheError):
         *,
         reason: RefusalReason | None = None,
         rule: Rule | None = None,
+        about: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -69,6 +77,7 @@ class ClientError(VecheError):
         self.retry_after_seconds = retry_after_seconds
         self.reason = reason
         self.rule = rule
+        self.about = about
 
 
 class Unavailable(ClientError, RetryableError):

@@ -73,6 +73,7 @@ def problem(
     retry_after_seconds: float | None = None,
     reason: str | None = None,
     rule: str | None = None,
+    about: str | None = None,
 ) -> HttpResponse:
     """An application/problem+json document."""
     document: dict[str, Any] = {
@@ -88,6 +89,8 @@ def problem(
         document["retry_after"] = in_hundredths(retry_after_seconds)
     if rule is not None:
         document["rule"] = rule
+    if about is not None:
+        document["about"] = about
     response = answer(document, status)
     response["Content-Type"] = "application/problem+json"
     if retry_after_seconds is not None:
@@ -126,6 +129,7 @@ def _refused(request: HttpRequest, error: ClientError) -> HttpResponse:
         error.retry_after_seconds,
         reason=error.reason,
         rule=error.rule,
+        about=error.about,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from chat.accounts.people import MAX_PEOPLE
 from chat.actions.reports import MAX_ANSWER_CHARACTERS
@@ -46,6 +46,12 @@ Words = Annotated[
             "maxLength": MAX_QUERY_CHARACTERS,
         }
     ),
+]
+MAX_ZONE_CHARACTERS = 64
+TimeZone = Annotated[
+    str,
+    Field(max_length=MAX_ZONE_CHARACTERS),
+    WithJsonSchema({"type": "string", "format": "time-zone", "maxLength": MAX_ZONE_CHARACTERS}),
 ]
 UserIds = Annotated[
     str, _text({"pattern": f"^[0-9]{{1,16}}(,[0-9]{{1,16}}){{0,{MAX_PEOPLE - 1}}}$"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from django.http import HttpResponse
@@ -11,14 +12,14 @@ from ninja.params.functions import Header, Path, Query
 from chat.actions import messages
 from chat.api import schemas
 from chat.api.answers import answer
-from chat.api.forms import Emoji, IdempotencyKey, Words, breaks
+from chat.api.forms import Emoji, IdempotencyKey, TimeZone, Words, breaks
 from chat.api.requests import READS, SEARCH_READS, SEARCHES, SENDS, SignedInRequest
 from chat.api.rooms import ERRORS, RoomId
 from chat.broken_rules import Rule
 from chat.hints import to_hubs
 from chat.protocol import MAX_HISTORY_MESSAGES, MAX_ID, MAX_SYNC_EVENTS, check_reaction
 from chat.protocol.text_forms import KEY
-from chat.queries import access, history, reactions, room_list, search
+from chat.queries import access, history, moments, reactions, room_list, search, search_pages
 
 router = Router(tags=["messages"])
 
@@ -107,15 +108,45 @@ async def events(
     "/search",
     response={200: schemas.SearchResult, **ERRORS},
     throttle=[SEARCHES, SEARCH_READS],
-    openapi_extra=breaks(Rule.QUICK_SEARCH),
+    openapi_extra=breaks(
+        Rule.QUICK_SEARCH,
+        Rule.SEARCH_OPERATORS,
+        Rule.CURSOR_FROM_AN_ANSWER,
+        Rule.KNOWN_TIME_ZONE,
+    ),
 )
 async def find(
     request: SignedInRequest,
     q: Words = Query(
-        description="Words or their beginnings, quoted phrases, `or`, `-word`; or pasted text."
+        description="Words or their beginnings, quoted phrases, `or`, `-word`; or pasted text. "
+        "And operators: `from:` a user name, a name or `me`; `in:` a room's address or name; "
+        "`with:` a person; `before:`, `after:`, `on:` a day; `has:link`, `has:code`, "
+        "`has:reaction`, `is:edited`."
     ),
     room: int | None = Query(None, ge=1, le=MAX_ID, description="In this room only."),
     limit: int = Query(20, ge=1, le=search.MAX_RESULTS),
+    order: search.Order = Query("time", description="`time`: newest first."),
+    cursor: str | None = Query(
+        None,
+        pattern=search_pages.PATTERN,
+        max_length=search_pages.MAX_CHARACTERS,
+        description="From the answer before, to get what follows. All else stays the same.",
+    ),
+    tz: TimeZone = Query("UTC", description="IANA zone whose clock cuts days."),
 ) -> HttpResponse:
-    """Messages in my rooms that match the whole query, newest first."""
-    return answer(await search.search(request.auth.user_id, q, room, limit))
+    """Messages in my rooms that match the whole query."""
+    user_id = request.auth.user_id
+    return answer(await search.search(user_id, q, room, limit, order, cursor, tz))
+
+
+@router.get(
+    "/rooms/{room_id}/first-message", response={200: schemas.PlaceInTime, **ERRORS}, throttle=READS
+)
+async def first_message(
+    request: SignedInRequest,
+    room_id: RoomId,
+    since: datetime = Query(description="A moment, with its offset."),
+) -> HttpResponse:
+    """The first message since a moment in a room of mine, to begin to read there."""
+    moment = since if since.tzinfo is not None else since.replace(tzinfo=UTC)
+    return answer(await moments.first_since(request.auth.user_id, room_id, moment))

@@ -150,6 +150,7 @@ class Problem(Schema):
         description="For a request that matches the schema: the rule that it breaks. `x-rules` of "
         "each operation lists the rules that the schema cannot express.",
     )
+    about: str | None = Field(None, description="The part of the request that is at fault.")
 
 
 class UserInfo(Schema):
@@ -343,10 +344,18 @@ class Found(Schema):
 
 
 class SearchResult(Schema):
-    """Newest first. Messages posted a moment ago may not be found yet."""
+    """In the order that was asked for. Messages posted a moment ago may not be found yet."""
 
     found: list[Found]
     more: bool
+    cursor: str | None = Field(description="Gives the next page; empty if there is none.")
+
+
+class PlaceInTime(Schema):
+    """The first message since a moment; both are empty if there is none."""
+
+    seq: int | None
+    at: datetime | None
 
 
 class Token(Schema):

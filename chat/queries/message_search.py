@@ -118,6 +118,11 @@ def matching(query: Query, text: str, rooms: Sequence[int] | None) -> Q:
     return meant(query, text, rooms).condition
 
 
+def with_any_of(*lexemes: str) -> Func[Any]:
+    """The condition that a message holds one of these words; the index finds them."""
+    return _has(" | ".join(map(_quoted, lexemes)))
+
+
 def meaning(query: Query) -> list[str]:
     """A tsquery for each word that is looked for; for marking matches."""
     pieces = [piece for pieces in query.alternatives for piece in pieces if not piece.excluded]

@@ -1,4 +1,4 @@
-"""Finding messages by their words, in the rooms a person is in.
+"""Finding messages by their words, and by whom, where and when, in the rooms a person is in.
 
 PostgreSQL finds stored messages. Newer events of the log are taken into account before anything is
 shown. A message whose text was deleted or replaced a moment ago is not found until the change is
@@ -8,50 +8,44 @@ stored; nothing is found in a room that the person was removed from while Postgr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, tzinfo
+from typing import Literal
 
 import msgspec
-from django.db import connection
-from django.db.models import F, Q, QuerySet
+from msgspec import structs
 
 from chat import room_log
 from chat.broken_rules import Rule
-from chat.errors import ClientError, RefusalReason, Unavailable
+from chat.errors import ClientError, Unavailable
 from chat.models import Message
 from chat.names.labels import check_label
-from chat.queries import access, redaction, room_list
-from chat.queries.message_search import meant, without_order_of_time
+from chat.queries import access, found_messages, redaction, room_list, search_pages
+from chat.queries.found_messages import Sought, in_time
+from chat.queries.message_search import meaning
+from chat.queries.search_dates import zone_of
+from chat.queries.search_filters import check_number, filters_of
 from chat.queries.search_marks import marks
-from chat.queries.search_query import Query, is_enough, parse
+from chat.queries.search_operators import SearchText, take_apart
+from chat.queries.search_order import BLOCK, scores
+from chat.queries.search_pages import Block, Cursor, Place, place_of
+from chat.queries.search_query import is_enough, parse
 from chat.resilience.per_loop import PerLoop
+from chat.servers import clocks
 from chat.servers.postgres import THREADS, in_database
-from chat.servers.statement_timeout import TooSlow, limited
+from chat.servers.statement_timeout import limited
 
 # A pasted address or command line fits.
 MIN_QUERY_CHARACTERS, MAX_QUERY_CHARACTERS = 1, 500
 MAX_RESULTS = 50
-# A query that needs longer is refused rather than allowed to hold up the database.
-STATEMENT_TIMEOUT_MS = 3_000
 # Each attempt but the last finds messages that are out of date, in rooms not looked at before.
 MAX_ATTEMPTS = 3
-# The newest messages hold enough matches of a frequent word, so they are looked at first: this many
-# of all messages, and of those this many in the person's rooms. If they hold a tenth of what is
-# wanted, ten times as many of all messages are looked at. A word that these hold too rarely is in
-# less than a hundredth of them, and the index finds it in a moment.
-NEWEST_OF_ALL, NEWEST = 20_000, 2_000
-MORE_OF_ALL = 10 * NEWEST_OF_ALL
-# Looking through long messages takes longer than finding them with the index.
-NEWEST_TIMEOUT_MS = 750
-# Fits the index's result for a frequent word among ten million messages; with less, PostgreSQL
-# would check all messages of whole pages again.
-WORK_MEMORY = "32MB"
-# A search keeps one core busy at most, and finds the newest messages without reading on.
-ONE_PROCESS = "SET LOCAL max_parallel_workers_per_gather = 0"
 # Searches get half of a process's threads, and hold up only each other.
 AT_ONCE = THREADS // 2
 LONGEST_WAIT_SECONDS = 5.0
+
+Order = Literal["time", "relevance"]
 
 # The free slots of a process, which has one event loop.
 _slots = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
@@ -69,48 +63,94 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest first; `more` when there are further matches."""
+    """`more` when there are further matches: on the page at `cursor`."""
 
     found: list[Found]
     more: bool
+    cursor: str | None
 
 
-async def search(user_id: int, text: str, room_id: int | None, limit: int) -> SearchResult:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Which results are wanted: `limit` of them in `order`, from `cursor` on if there is one."""
+
+    limit: int
+    order: Order = "time"
+    cursor: Cursor | None = None
+
+
+async def search(
+    user_id: int,
+    text: str,
+    room_id: int | None,
+    limit: int,
+    order: Order = "time",
+    cursor: str | None = None,
+    zone: str = "UTC",
+) -> SearchResult:
     """Messages that match `text`, in one room of the person or in all of them.
 
-    `text` is in the syntax of `chat.queries.search_query`: quotes, `or`, `-`; pasted text is also
-    found literally. Only stored messages are found.
+    `text` is in the syntax of `chat.queries.search_operators` and, for its words, of
+    `chat.queries.search_query`: quotes, `or`, `-`; pasted text is also found literally. Days are
+    those of `zone`. Only stored messages are found.
 
-    Raises: ClientError for a text that is too short or too long, a room that is not theirs, or
-    (rate_limited) too many searches by others; Unavailable when log or PostgreSQL is down.
+    Raises: ClientError for a text that is too short or too long, an operator that names what there
+    is not, a room that is not theirs, or (rate_limited) too many searches by others; Unavailable
+    when log or PostgreSQL is down.
     """
     text = check_label(text, "q", MAX_QUERY_CHARACTERS)
-    if not is_enough(text):
+    parts = take_apart(text)
+    check_number(parts.operators)
+    if not (is_enough(parts.words) if parts.words else parts.operators):
         raise ClientError("bad_request", "q: at least 2 characters.", rule=Rule.QUICK_SEARCH)
-    query = parse(text)
-    if room_id is None:
-        rooms = await room_list.ids_of(user_id)
-    else:
-        rooms = [(await access.as_member(user_id, room_id)).room.pk]
+    its_zone = zone_of(zone)
+    if its_zone is None:
+        raise ClientError("bad_request", "tz: unknown.", rule=Rule.KNOWN_TIME_ZONE)
+    page = Page(
+        limit=limit,
+        order=order if parts.words else "time",
+        cursor=None if cursor is None else search_pages.read(cursor),
+    )
+    sought = await _sought(user_id, parts, room_id, page, its_zone)
     hidden: dict[int, set[int]] = {}
     for attempt in range(1, MAX_ATTEMPTS + 1):
         async with _turn():
-            rows = await in_database(_find, query, text, rooms, hidden, limit + 1)
+            number = BLOCK if page.order == "relevance" else limit
+            rows = await in_database(found_messages.find, sought, number + 1)
         gone = await _gone(user_id, rows)
         if gone is None:
             continue  # more was stored meanwhile than the log keeps
         left, changed = gone
-        rooms = [room for room in rooms if room not in left]
+        rooms = [room for room in sought.filters.rooms if room not in left]
         for room, seqs in changed.items():
             hidden.setdefault(room, set()).update(seqs)
-        standing = [
-            row
-            for row in rows
-            if row.room_id not in left and row.seq not in hidden.get(row.room_id, ())
-        ]
-        if len(standing) == len(rows) or attempt == MAX_ATTEMPTS:
-            return await in_database(_result, query, standing[:limit], len(rows) > limit)
+        filters = structs.replace(sought.filters, rooms=rooms)
+        sought = structs.replace(sought, filters=filters, hidden=hidden)
+        gone_rows = {
+            row.pk for row in rows if row.room_id in left or row.seq in hidden.get(row.room_id, ())
+        }
+        if not gone_rows or attempt == MAX_ATTEMPTS:
+            async with _turn():
+                return await in_database(_result, sought, page, rows, gone_rows)
     raise Unavailable("The results cannot be shown at the moment.")
+
+
+async def _sought(
+    user_id: int, parts: SearchText, room_id: int | None, page: Page, zone: tzinfo
+) -> Sought:
+    within = None
+    if room_id is not None:
+        within = (await access.as_member(user_id, room_id)).room.pk
+    names_rooms = any(one.name in ("in", "with") for one in parts.operators)
+    rooms = [within] if within and not names_rooms else await room_list.ids_of(user_id)
+    filters = await in_database(
+        filters_of, parts.operators, user_id, rooms, within, zone, clocks.LOG.now()
+    )
+    return Sought(
+        words=parts.words,
+        query=parse(parts.words) if parts.words else None,
+        filters=filters,
+        before=None if page.cursor is None else page.cursor.before,
+    )
 
 
 @asynccontextmanager
@@ -151,89 +191,21 @@ async def _gone(
     return left, changed
 
 
-def _find(
-    query: Query,
-    text: str,
-    rooms: Sequence[int],
-    hidden: Mapping[int, Collection[int]],
-    limit: int,
-) -> list[Message]:
-    """Newest first, each with how far its room is stored, except those at seqs in `hidden`."""
-    try:
-        with limited(STATEMENT_TIMEOUT_MS):
-            sought = meant(query, text, rooms)
-        messages = Message.objects.filter(sought.condition, room_id__in=rooms, deleted_at=None)
-        for room, seqs in hidden.items():
-            messages = messages.exclude(room_id=room, seq__in=seqs)
-        # In one statement with the watermarks, so that both come from one snapshot.
-        messages = messages.annotate(stored_seq=F("room__stored_seq"))
-        found = _among_newest(messages.filter(sought.needed), rooms, limit)
-        if found is not None:
-            return found
-        with limited(STATEMENT_TIMEOUT_MS), connection.cursor() as cursor:
-            cursor.execute(ONE_PROCESS)
-            cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
-            # Without statistics, PostgreSQL mistakes a few long messages for a few short ones.
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            return list(without_order_of_time(messages)[:limit])
-    except TooSlow:
-        raise ClientError(
-            "bad_request",
-            "This search takes too long: use rarer words.",
-            reason=RefusalReason.SLOW_SEARCH,
-            rule=Rule.QUICK_SEARCH,
-        ) from None
-
-
-def _among_newest(
-    messages: QuerySet[Message], rooms: Sequence[int], limit: int
-) -> list[Message] | None:
-    """The first `limit` of `messages`; None if the newest messages hold fewer and are not all."""
-    try:
-        with limited(NEWEST_TIMEOUT_MS), connection.cursor() as cursor:
-            cursor.execute(ONE_PROCESS)
-            # PostgreSQL would otherwise read all matches and then drop those not among the newest.
-            cursor.execute("SET LOCAL enable_bitmapscan = off")
-            newest = _newest(rooms)
-            found = _first(messages, newest, limit)
-            if newest is None or len(found) == limit:
-                return found
-            if len(rooms) > 1 and len(found) * (MORE_OF_ALL // NEWEST_OF_ALL) >= limit:
-                newest = _newest_of_all(MORE_OF_ALL)
-                found = _first(messages, newest, limit)
-                if newest is None or len(found) == limit:
-                    return found
-    except TooSlow:
-        pass
-    return None
-
-
-def _first(messages: QuerySet[Message], newest: Q | None, limit: int) -> list[Message]:
-    if newest is not None:
-        messages = messages.filter(newest)
-    return list(messages.order_by("-at", "-pk")[:limit])
-
-
-def _newest(rooms: Sequence[int]) -> Q | None:
-    """The condition that a message is among the newest; None when all messages are."""
-    if len(rooms) == 1:
-        seqs = Message.objects.filter(room_id=rooms[0]).order_by("-seq")
-        seq = seqs.values_list("seq", flat=True)[NEWEST:].first()
-        return None if seq is None else Q(seq__gt=seq)
-    of_all = _newest_of_all(NEWEST_OF_ALL)
-    mine = Message.objects.filter(room_id__in=rooms).order_by("-at", "-pk")
-    if of_all is not None:
-        mine = mine.filter(of_all)
-    at = mine.values_list("at", flat=True)[NEWEST:].first()
-    return of_all if at is None else Q(at__gt=at)
-
-
-def _newest_of_all(number: int) -> Q | None:
-    at = Message.objects.order_by("-at", "-pk").values_list("at", flat=True)[number:].first()
-    return None if at is None else Q(at__gt=at)
-
-
-def _result(query: Query, rows: Sequence[Message], more: bool) -> SearchResult:
+def _result(sought: Sought, page: Page, rows: Sequence[Message], gone: set[int]) -> SearchResult:
+    """The page out of `rows`, which are the newest matches, without those that are `gone`."""
+    with in_time(), limited(found_messages.STATEMENT_TIMEOUT_MS):
+        if page.order == "time":
+            chosen, cursor = list(rows[: page.limit]), None
+            if len(rows) > page.limit:
+                cursor = Cursor(place_of(chosen[-1].at, chosen[-1].pk))
+        else:
+            chosen, cursor = _most_relevant(sought, page, rows)
+        chosen = [row for row in chosen if row.pk not in gone]
+        marked = (
+            [[] for _ in chosen]
+            if sought.query is None
+            else marks([row.body for row in chosen], sought.query)
+        )
     found = [
         Found(
             room=row.room_id,
@@ -243,6 +215,41 @@ def _result(query: Query, rows: Sequence[Message], more: bool) -> SearchResult:
             body=row.body,
             marks=of_row,
         )
-        for row, of_row in zip(rows, marks([row.body for row in rows], query), strict=True)
+        for row, of_row in zip(chosen, marked, strict=True)
     ]
-    return SearchResult(found=found, more=more)
+    return SearchResult(
+        found=found,
+        more=cursor is not None,
+        cursor=None if cursor is None else search_pages.written(cursor),
+    )
+
+
+def _most_relevant(
+    sought: Sought, page: Page, rows: Sequence[Message]
+) -> tuple[list[Message], Cursor | None]:
+    """The next page of a block of matches in order of relevance, and where to go on."""
+    if not rows:
+        return [], None
+    block = None if page.cursor is None else page.cursor.block
+    places = {row.pk: place_of(row.at, row.pk) for row in rows}
+    # The block keeps its ends, so that a deletion or a new message moves nothing into it.
+    oldest = places[rows[:BLOCK][-1].pk] if block is None else block.oldest
+    begin = structs.replace(places[rows[0].pk], id=rows[0].pk + 1)
+    before = begin if page.cursor is None else page.cursor.before
+    within = [row for row in rows if places[row.pk] >= oldest]
+    assert sought.query is not None
+    of_row = scores([row.pk for row in within], meaning(sought.query), sought.words, before.moment)
+
+    def order(row: Message) -> tuple[int, Place]:
+        return of_row.get(row.pk, 0), places[row.pk]
+
+    left = sorted(within, key=order, reverse=True)
+    if block is not None:
+        left = [row for row in left if order(row) < (block.score, block.last)]
+    chosen = left[: page.limit]
+    if len(left) > page.limit:
+        score, last = order(chosen[-1])
+        return chosen, Cursor(before, Block(oldest, score, last))
+    if len(within) < len(rows):
+        return chosen, Cursor(oldest)
+    return chosen, None

@@ -16,7 +16,7 @@ from chat.actions import moderation, rooms
 from chat.actions.recorded_act import Options
 from chat.events import RoomKind
 from chat.models import User
-from chat.queries import search
+from chat.queries import found_messages
 from chat.servers.postgres import in_database
 from tests.support.chat_world import Api, by, make_user, store
 
@@ -347,13 +347,13 @@ async def test_search_finds_only_in_my_rooms_and_nothing_that_was_deleted() -> N
 
     assert [(hit["room"], hit["seq"]) for hit in found.body["found"]] == [(mine, 3)]
     assert (elsewhere.status, elsewhere.body["code"]) == (404, "not_found")
-    assert deleted.body == {"found": [], "more": False}
+    assert deleted.body == {"found": [], "more": False, "cursor": None}
 
 
 async def test_search_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     anna = await make_user("anna")
     await a_private_room(anna)
-    monkeypatch.setattr(search, "STATEMENT_TIMEOUT_MS", 50)
+    monkeypatch.setattr(found_messages, "STATEMENT_TIMEOUT_MS", 50)
     locked, asked = threading.Event(), threading.Event()
 
     def keep_messages_locked() -> None:

@@ -20,7 +20,7 @@ from chat.actions import messages, moderation
 from chat.errors import ClientError, Unavailable
 from chat.events import EventType, MessageTarget, Role, RoomEvent, RoomKind, shard_of
 from chat.models import Room, User
-from chat.queries import history, redaction, search
+from chat.queries import found_messages, history, redaction, search
 from chat.room_log import epochs, keys
 from chat.room_log.unloading import unload_idle
 from localstack.web_process import WebProcess
@@ -201,7 +201,7 @@ async def test_search_knows_what_was_stored_or_taken_away_while_it_looked(
     elsewhere = (await post(other, anna, f"{SECRET} 2")).event.seq
     for one in (room, other):
         await store(one.pk)
-    find, loop = search._find, asyncio.get_running_loop()
+    find, loop = found_messages.find, asyncio.get_running_loop()
     meanwhile: list[Coroutine[Any, Any, Any]] = []
 
     def find_and_be_late(*args: Any) -> Any:
@@ -216,7 +216,7 @@ async def test_search_knows_what_was_stored_or_taken_away_while_it_looked(
             await post(room, anna, f"message {number}")
         await store(room.pk)
 
-    monkeypatch.setattr(search, "_find", find_and_be_late)
+    monkeypatch.setattr(found_messages, "find", find_and_be_late)
 
     # By the time of the question the log no longer has the deletion.
     meanwhile.append(delete_and_say_much())

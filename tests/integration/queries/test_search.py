@@ -18,8 +18,10 @@ from uuid_utils import uuid7
 from chat.actions import moderation
 from chat.actions.recorded_act import Options
 from chat.models import Message
-from chat.queries import search
+from chat.queries import found_messages, search
+from chat.queries.found_messages import Sought
 from chat.queries.message_search import matching, without_order_of_time
+from chat.queries.search_filters import Filters
 from chat.queries.search_query import parse
 from tests.integration.api.test_api_rooms import a_private_room
 from tests.support.chat_world import Api, by, make_user, store
@@ -236,8 +238,8 @@ async def test_restored_message_is_found_again() -> None:
 async def test_newest_come_first_also_beyond_what_is_looked_at_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(search, "NEWEST_OF_ALL", 4)
-    monkeypatch.setattr(search, "NEWEST", 3)
+    monkeypatch.setattr(found_messages, "NEWEST_OF_ALL", 4)
+    monkeypatch.setattr(found_messages, "NEWEST", 3)
     anna = await make_user("anna")
     room, other = await a_private_room(anna), await a_private_room(anna)
     await sync_to_async(put)(room, anna.pk, ["word 1", *[f"other {i}" for i in range(5)], "word 2"])
@@ -256,8 +258,8 @@ async def test_newest_come_first_also_beyond_what_is_looked_at_first(
 async def test_newest_hold_enough_when_they_hold_a_part_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(search, "NEWEST_OF_ALL", 10)
-    monkeypatch.setattr(search, "MORE_OF_ALL", 100)
+    monkeypatch.setattr(found_messages, "NEWEST_OF_ALL", 10)
+    monkeypatch.setattr(found_messages, "MORE_OF_ALL", 100)
     anna = await make_user("anna")
     room, other = await a_private_room(anna), await a_private_room(anna)
     await sync_to_async(put)(room, anna.pk, [f"word {i}" if i % 3 else "or" for i in range(150)])
@@ -272,6 +274,10 @@ async def test_newest_hold_enough_when_they_hold_a_part_of_it(
     assert [one["body"] for one in found] == [f"word {i}" for i in range(149, 0, -1) if i % 3][:20]
 
 
+def sought(text: str, rooms: list[int]) -> Sought:
+    return Sought(words=text, query=parse(text), filters=Filters(rooms=rooms))
+
+
 def plans_of(text: str, rooms: list[int], limit: int) -> list[str]:
     """How PostgreSQL looks for `text`, statement by statement."""
     plans = []
@@ -283,7 +289,7 @@ def plans_of(text: str, rooms: list[int], limit: int) -> list[str]:
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explained):
-        search._find(parse(text), text, rooms, {}, limit)
+        found_messages.find(sought(text, rooms), limit)
     return plans
 
 
@@ -329,14 +335,14 @@ async def test_slow_searches_hold_up_searches_and_nothing_else(
     rooms = [await a_private_room(person) for person in people]
     all_are_looking = threading.Barrier(search.AT_ONCE + 1)
     may_end = threading.Event()
-    find = search._find
+    find = found_messages.find
 
     def slowly(*args: Any) -> list[Message]:
         all_are_looking.wait(timeout=10)
         may_end.wait(timeout=10)
         return find(*args)
 
-    monkeypatch.setattr(search, "_find", slowly)
+    monkeypatch.setattr(found_messages, "find", slowly)
     looking = [asyncio.create_task(Api(one).get("search?q=word")) for one in people[:-1]]
     await asyncio.to_thread(all_are_looking.wait, timeout=10)
     try:

@@ -21,7 +21,7 @@ from chat.persistence.drain import STATEMENT_CHARACTERS
 from chat.persistence.projections import Placed
 from chat.persistence.sorting import Candidate
 from chat.protocol import MAX_BODY_CHARACTERS
-from chat.queries import search
+from chat.queries import found_messages
 from chat.queries.message_search import matching
 from chat.queries.search_query import parse
 from tests.support.chat_world import Api, make_user, store
@@ -221,7 +221,7 @@ async def test_longest_messages_of_all_kinds_are_stored_with_their_index(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # How long a search may take is for other tests, and for machines without other work.
-    monkeypatch.setattr(search, "STATEMENT_TIMEOUT_MS", 60_000)
+    monkeypatch.setattr(found_messages, "STATEMENT_TIMEOUT_MS", 60_000)
     anna = await make_user("anna")
     room = await new_room(anna)
     bodies = [body[:LENGTH] for body in BODIES.values()]
@@ -283,7 +283,7 @@ def characters(placed: Sequence[Placed]) -> int:
 
 async def test_room_of_the_longest_messages_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading its newest messages takes too long, so the index is used."""
-    monkeypatch.setattr(search, "NEWEST_TIMEOUT_MS", 1)
+    monkeypatch.setattr(found_messages, "NEWEST_TIMEOUT_MS", 1)
     anna = await make_user("anna")
     room = await new_room(anna)
     await store(room.pk)
