@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from localstack.running_stack import RunningStack
@@ -166,9 +168,8 @@ def test_dialog_gives_the_focus_back_to_what_opened_it(people: People) -> None:
 
 def test_dialogs_come_later_than_the_page_and_open_without_the_server(people: People) -> None:
     anna = people.at_desk("anna")
-    anna.page.wait_for_function(
-        "() => performance.getEntriesByType('resource').some(e => /Dialogs.*js$/.test(e.name))"
-    )
+    with anna.page.expect_response(re.compile(r"/Dialogs\.[^/]+\.js$")):
+        anna.page.reload()
     anna.page.wait_for_load_state("networkidle")
 
     anna.goes_offline()
