@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from tests.acceptance.axe import faults
+from tests.acceptance.desk import SHOTS
 from tests.acceptance.people import People, Person
 from tests.acceptance.test_conversation import said
 
@@ -171,6 +174,63 @@ def test_enter_on_a_phone_is_a_new_line_and_the_button_sends(people: People) -> 
     expect(boris.message(text)).to_contain_text(
         re.compile(r"first line.*\s+second line", re.DOTALL)
     )
+
+
+def test_words_are_formatted_by_keys_and_buttons_and_undo_takes_it_back(people: People) -> None:
+    anna = people.at_desk("anna")
+    page, composer = anna.page, anna.page.get_by_test_id("composer")
+    word = said("loud")
+
+    composer.press_sequentially(f"say {word}")
+    composer.press("Shift+Home")
+    composer.press("Control+b")
+    expect(composer).to_have_value(f"**say {word}**")
+    composer.press("Control+z")
+    expect(composer).to_have_value(f"say {word}")
+    page.get_by_test_id("format-strike").click()
+    expect(composer).to_be_focused()
+    composer.press("Control+b")
+    expect(composer).to_have_value(f"~~**say {word}**~~")
+    composer.press("Alt+p")
+    expect(page.get_by_test_id("preview").locator("s strong")).to_have_text(f"say {word}")
+    composer.press("Enter")
+
+    expect(anna.message(word).locator("s strong")).to_have_text(f"say {word}")
+    expect(page.get_by_test_id("preview")).to_have_count(0)
+    # The draft, which is kept, knows what the buttons changed.
+    composer.press_sequentially("- one")
+    composer.press("Shift+Enter")
+    composer.press_sequentially("two")
+    page.reload()
+    expect(composer).to_have_value("- one\n- two")
+    composer.fill("")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", ["desk", "phone"])
+def test_buttons_for_formatting_fit_and_are_there_for_everybody(
+    people: People, scheme: str, place: str
+) -> None:
+    phone = place == "phone"
+    arrive = people.on_phone if phone else people.at_desk
+    anna = arrive("anna", color_scheme=scheme, has_touch=phone, is_mobile=phone)
+    page, composer = anna.page, anna.page.get_by_test_id("composer")
+    if phone:
+        page.get_by_test_id("format-toggle").tap()
+    composer.fill("a word")
+
+    for button in ("format-bullets", "preview-toggle"):
+        page.get_by_test_id(button).click()
+    expect(page.get_by_test_id("preview").get_by_role("listitem")).to_have_text("a word")
+
+    bar = page.get_by_test_id("format-bar")
+    assert bar.evaluate("e => e.offsetHeight") < 60, "the buttons stand in two lines"
+    assert not faults(page)
+    page.get_by_test_id("preview-toggle").press("Home")
+    expect(page.get_by_test_id("format-bold")).to_be_focused()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"writing-{place}-{scheme}.png")
+    composer.fill("")
 
 
 def test_file_that_is_dropped_anywhere_is_refused_in_words(people: People) -> None:

@@ -1,11 +1,16 @@
 // @vitest-environment jsdom
 import { flushSync } from "svelte";
-import { describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import Composer from "../src/components/Composer.svelte";
 import type { RoomState } from "../src/lib/client/room-state";
 import type { Chat } from "../src/lib/state/chat.svelte";
+import { formatBar } from "../src/lib/state/format-bar.svelte";
 import { byTestId, makeChat, press, room, settled, show } from "./component-world";
 import { ME, message, ROOM } from "./examples";
+
+beforeEach(() => {
+	formatBar.shown = true;
+});
 
 function composer(chat: Chat = makeChat(), state: RoomState = room()) {
 	const said = vi.fn();
@@ -179,6 +184,59 @@ describe("the composer", () => {
 		press(box, "Enter");
 		await settled();
 		expect(say).toHaveBeenLastCalledWith({ t: "send", room: ROOM, body: "not to you", reply_to: null });
+	});
+
+	it("formats what is selected by key or button, whatever the keyboard's letters are", () => {
+		const { root, box, type } = composer();
+		type("some words");
+		box.setSelectionRange(5, 10);
+
+		press(box, "b", { ctrlKey: true });
+		expect(box.value).toBe("some **words**");
+		press(box, "и", { code: "KeyB", metaKey: true });
+		expect(box.value).toBe("some words");
+		byTestId(root, "format-code").click();
+		flushSync();
+
+		expect(box.value).toBe("some `words`");
+		expect(box.value.slice(box.selectionStart, box.selectionEnd)).toBe("words");
+		press(box, "*", { code: "Digit8", ctrlKey: true, shiftKey: true });
+		expect(box.value).toBe("- some `words`");
+	});
+
+	it("goes on with a list on a new line", () => {
+		const { box, type } = composer();
+		type("- one");
+		box.setSelectionRange(5, 5);
+
+		press(box, "Enter", { shiftKey: true });
+
+		expect(box.value).toBe("- one\n- ");
+	});
+
+	it("shows a preview beside the text, until the text is sent", async () => {
+		const { root, box, type, say } = composer();
+		press(box, "p", { altKey: true });
+		type("**loud**");
+
+		expect(byTestId(root, "preview").querySelector("strong")?.textContent).toBe("loud");
+		expect(byTestId(root, "preview-toggle").ariaPressed).toBe("true");
+		press(box, "Enter");
+		await settled();
+
+		expect(say).toHaveBeenCalledOnce();
+		expect(root.querySelector("[data-testid=preview]")).toBeNull();
+	});
+
+	it("keeps the buttons hidden for whoever hid them", () => {
+		const { root } = composer();
+		expect(byTestId(root, "format-bar").getAttribute("role")).toBe("toolbar");
+
+		byTestId(root, "format-toggle").click();
+		flushSync();
+
+		expect(root.querySelector("[data-testid=format-bar]")).toBeNull();
+		expect(localStorage.getItem("veche:format-bar")).toBe("false");
 	});
 
 	it("has the draft again when one comes back to the page", () => {

@@ -58,7 +58,7 @@ function after(text: string, at: number): string {
 	return at < text.length ? String.fromCodePoint(text.codePointAt(at) ?? 0) : "";
 }
 
-function inWord(character: string): boolean {
+export function inWord(character: string): boolean {
 	return WORD.test(character) && !UNSPACED.test(character);
 }
 

@@ -1,6 +1,7 @@
 /** Every text that the page shows, in English. Other languages must have the same keys: their type is the type of this object. */
 
 import { moderation } from "./en-moderation";
+import { writing } from "./en-writing";
 
 const plural = new Intl.PluralRules("en");
 const count = (n: number, one: string, many: string) => `${n} ${plural.select(n) === "one" ? one : many}`;
@@ -194,6 +195,7 @@ export const en = {
 	moreActions: "More actions",
 
 	moderation,
+	writing,
 
 	typingOne: (a: string) => `${a} is typing…`,
 	typingTwo: (a: string, b: string) => `${a} and ${b} are typing…`,

@@ -1,5 +1,6 @@
 import type { Words } from "./en";
 import { moderation } from "./ru-moderation";
+import { writing } from "./ru-writing";
 
 const plural = new Intl.PluralRules("ru");
 
@@ -200,6 +201,7 @@ export const ru: Words = {
 	moreActions: "Другие действия",
 
 	moderation,
+	writing,
 
 	typingOne: (a) => `${a} печатает…`,
 	typingTwo: (a, b) => `${a} и ${b} печатают…`,
