@@ -14,6 +14,7 @@ class Rule(StrEnum):
     """The name of a rule, as answers give it in `rule`."""
 
     KEY_NOT_OF_THE_FUTURE = "key_not_of_the_future"
+    MARK_NOT_OF_THE_FUTURE = "mark_not_of_the_future"
     KEY_OF_AN_ACT_IS_RECENT = "key_of_an_act_is_recent"
     KNOWN_CHARACTERS = "known_characters"
     MORE_THAN_MARKS = "more_than_marks"
@@ -36,6 +37,7 @@ class Rule(StrEnum):
 
 SENTENCES = {
     Rule.KEY_NOT_OF_THE_FUTURE: "The key's time is at most 5 min ahead of the server's clock.",
+    Rule.MARK_NOT_OF_THE_FUTURE: "`set_at_ms` is at most 5 min ahead of the server's clock.",
     Rule.KEY_OF_AN_ACT_IS_RECENT: "The key was made in the last 5 h, or its act is on record.",
     Rule.KNOWN_CHARACTERS: "The server's Unicode has all characters, and none is for private use.",
     Rule.MORE_THAN_MARKS: "At least one character is more than a combining mark.",

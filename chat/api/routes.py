@@ -12,7 +12,7 @@ from ninja import NinjaAPI, Router
 from ninja.constants import NOT_SET
 from ninja.openapi.schema import OpenAPISchema
 
-from chat.api import messages, moderation, people, reports, rooms, tokens
+from chat.api import messages, moderation, people, read_markers, reports, rooms, tokens
 from chat.api.answers import handle_errors
 from chat.api.forms import breaks
 from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson, in_turn
@@ -121,6 +121,7 @@ for own in (
     people.router,
     rooms.router,
     messages.router,
+    read_markers.router,
     moderation.router,
     reports.router,
     tokens.router,

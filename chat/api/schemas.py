@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 
 from chat.accounts.tokens import DEFAULT_DAYS, MAX_DAYS
 from chat.actions.moderation import MAX_MUTE_SECONDS, MAX_SLOW_MODE_SECONDS
+from chat.actions.read_markers import MAX_MARKERS
 from chat.api.forms import Answer, MessageBody, Name, Note, Reason, ReasonOrNone, RoomName, Topic
 from chat.protocol import MAX_ID
 
@@ -121,6 +122,18 @@ class NewMessage(Asked):
     reply_to: Seq | None = None
 
 
+class MarkerToSet(Asked):
+    room: Annotated[int, Field(ge=1, le=MAX_ID)]
+    seq: Annotated[int, Field(ge=0, le=MAX_ID, description="Everything after it is unread.")]
+
+
+class MarkersToSet(Asked):
+    set_at_ms: Annotated[
+        int, Field(ge=1, le=MAX_ID, description="When I set them, by the server's clock.")
+    ]
+    markers: Annotated[list[MarkerToSet], Field(min_length=1, max_length=MAX_MARKERS)]
+
+
 class NewToken(Asked):
     name: Name
     scopes: list[ScopeName] | None = Field(
@@ -191,6 +204,18 @@ class RoomInfo(Schema):
     muted_until: datetime | None = Field(description="When I may write again; empty: now.")
     own_after: list[int] = Field([], description="My own after `read`: counted in `read_n`.")
     deleted_after: list[int] = Field([], description="Deleted after `read`: likewise.")
+    set_at_ms: int = Field(0, description="When I last set `read` by hand; absent: never.")
+
+
+class Marker(Schema):
+    """How far I have read a room, in the words of `RoomInfo`."""
+
+    room: int
+    read: int
+    read_n: int
+    own_after: list[int] = Field([])
+    deleted_after: list[int] = Field([])
+    set_at_ms: int = 0
 
 
 class PublicRoom(Schema):

@@ -364,6 +364,9 @@ class Hub:
         elif kind == "read":
             if message["from"] != self._name:
                 self._on_read(message["markers"])
+        elif kind == "markers":
+            for socket in self.sockets_of(int(message["user"])):
+                read_notices.tell_set(socket, str(message["frame"]))
         elif kind == "person":
             self._on_person(message["user"])
         elif kind == "replaced":

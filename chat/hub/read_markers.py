@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from django.db import connection
@@ -27,17 +28,23 @@ LONGEST_RETRY_SECONDS = 30.0
 CLOSE_SECONDS = 3.0
 
 # Sorted, so that two processes that store the same markers do not deadlock. A person or room that
-# no longer exists is skipped.
+# no longer exists is skipped. What was read before the person set the marker by hand moves nothing;
+# a client that does not say when (-1) moves it only past everything that was ever read.
 STORE = """
-    INSERT INTO chat_readmarker AS marker (user_id, room_id, seq)
-    SELECT given.user_id, given.room_id, given.seq
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS given (user_id, room_id, seq)
+    INSERT INTO chat_readmarker AS marker (user_id, room_id, seq, set_at_ms)
+    SELECT given.user_id, given.room_id, given.seq, CASE
+        WHEN given.set_at_ms < 0 AND given.seq > old.put_back_from THEN old.set_at_ms
+        ELSE greatest(0, least(given.set_at_ms, old.set_at_ms)) END
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+        AS given (user_id, room_id, seq, set_at_ms)
     JOIN chat_user AS person ON person.id = given.user_id
     JOIN chat_room AS room ON room.id = given.room_id
+    LEFT JOIN chat_readmarker AS old
+        ON old.user_id = given.user_id AND old.room_id = given.room_id
     ORDER BY given.user_id, given.room_id
     ON CONFLICT (user_id, room_id) DO UPDATE SET seq = EXCLUDED.seq
-    WHERE marker.seq < EXCLUDED.seq
-    RETURNING user_id, room_id, seq
+    WHERE marker.seq < EXCLUDED.seq AND marker.set_at_ms <= EXCLUDED.set_at_ms
+    RETURNING user_id, room_id, seq, set_at_ms
 """
 
 NUMBERS = """
@@ -50,8 +57,22 @@ NUMBERS = """
     ) AS last
 """
 
-Markers = Mapping[tuple[int, int], int]
 Place = tuple[int, int]  # room, seq
+# For a client that does not know when the marker was set by hand.
+UNKNOWN = -1
+
+
+class Mark(NamedTuple):
+    """Read up to `seq`, by somebody who knows that the marker was set by hand at `set_at_ms`.
+
+    Of two marks the greater holds.
+    """
+
+    set_at_ms: int
+    seq: int
+
+
+Markers = Mapping[tuple[int, int], Mark]  # by user and room
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -61,17 +82,19 @@ class Moved(msgspec.Struct, frozen=True):
     room: int
     seq: int
     n: int
+    set_at_ms: int = 0
 
 
-def store(markers: Markers) -> list[tuple[int, int, int]]:
-    """Move markers, (user, room) → seq, forward; none goes back. Uses the ORM's connection.
+def store(markers: Markers) -> list[tuple[int, int, int, int]]:
+    """Move markers forward; none goes back. Uses the ORM's connection.
 
-    Returns those that moved, as (user, room, seq).
+    Returns those that moved, as (user, room, seq, set_at_ms).
     """
     users, rooms = zip(*markers, strict=True)
+    set_at_ms, seqs = zip(*markers.values(), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(STORE, [list(users), list(rooms), list(markers.values())])
-        moved: list[tuple[int, int, int]] = cursor.fetchall()
+        cursor.execute(STORE, [list(users), list(rooms), list(seqs), list(set_at_ms)])
+        moved: list[tuple[int, int, int, int]] = cursor.fetchall()
     return moved
 
 
@@ -99,16 +122,19 @@ class ReadMarkers:
 
     def __init__(self, on_moved: Callable[[Sequence[Moved]], None]) -> None:
         self._on_moved = on_moved
-        self._waiting: dict[tuple[int, int], int] = {}
+        self._waiting: dict[tuple[int, int], Mark] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, user_id: int, room: int, seq: int) -> None:
-        """Note that the person has read the room up to `seq`; returns at once."""
+    def put(self, user_id: int, room: int, seq: int, set_at_ms: int | None = None) -> None:
+        """Note that the person has read the room up to `seq`; returns at once.
+
+        `set_at_ms` is when the marker was last set by hand, as their client knows it.
+        """
         key = (user_id, room)
         if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
             metrics.READ_MARKERS_DROPPED.inc()
             return
-        self._waiting[key] = max(seq, self._waiting.get(key, 0))
+        self._keep(key, Mark(UNKNOWN if set_at_ms is None else set_at_ms, seq))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="read markers")
 
@@ -123,15 +149,18 @@ class ReadMarkers:
         try:
             moved = await in_database(store, taken)
         except Unavailable:
-            for key, seq in taken.items():
-                self._waiting[key] = max(seq, self._waiting.get(key, 0))
+            for key, mark in taken.items():
+                self._keep(key, mark)
             raise
         if moved:
             await self._tell(moved)
 
-    async def _tell(self, moved: Sequence[tuple[int, int, int]]) -> None:
+    def _keep(self, key: tuple[int, int], mark: Mark) -> None:
+        self._waiting[key] = max(mark, self._waiting.get(key, mark))
+
+    async def _tell(self, moved: Sequence[tuple[int, int, int, int]]) -> None:
         try:
-            numbers = await numbers_at({(room, seq) for _, room, seq in moved})
+            numbers = await numbers_at({(room, seq) for _, room, seq, _ in moved})
         except Unavailable:
             logger.warning(
                 "other devices are not told what was read: log or database is unreachable"
@@ -139,8 +168,8 @@ class ReadMarkers:
             return
         self._on_moved(
             [
-                Moved(user, room, seq, numbers[room, seq])
-                for user, room, seq in moved
+                Moved(user, room, seq, numbers[room, seq], set_at_ms)
+                for user, room, seq, set_at_ms in moved
                 if (room, seq) in numbers
             ]
         )

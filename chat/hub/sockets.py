@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Protocol
 
 from chat.accounts.socket_auth import Identity
@@ -10,6 +11,9 @@ from chat.hub.read_markers import Moved
 from chat.hub.seen_window import SeenWindow
 from chat.metrics import catalogue as metrics
 from chat.protocol import AnyServerFrame, CloseCode, encode
+
+# Nobody sets more markers by hand in the moment between `hello` and `welcome`.
+MOST_SET_MEANWHILE = 20
 
 
 class Transport(Protocol):
@@ -34,6 +38,8 @@ class HubSocket:
         self.greeted = False  # whether `welcome` was sent
         self.entered_meanwhile: set[int] = set()  # rooms to look at after `welcome`
         self.read_meanwhile: dict[int, Moved] = {}  # markers of rooms that it does not have yet
+        # `markers` frames that came before `welcome`.
+        self.set_meanwhile: deque[str] = deque(maxlen=MOST_SET_MEANWHILE)
         self.window = SeenWindow(unseen_limit_bytes)
         self._transport = transport
         self._progress = asyncio.Event()

@@ -105,11 +105,19 @@ class Reaction(models.Model):
 
 
 class ReadMarker(models.Model):
-    """How far a person has read a room. Not an event: only its owner ever sees it."""
+    """How far a person has read a room. Not an event: only its owner ever sees it.
+
+    Reading moves it forward. A person may also set it by hand, which is the only way back; such a
+    position holds until they read on from it (docs/decisions/0047-a-marker-set-by-hand-holds.md).
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="read_markers")
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="+", db_index=False)
     seq = models.BigIntegerField()
+    # When the person last set it by hand; 0: never.
+    set_at_ms = models.BigIntegerField(db_default=0)
+    # The furthest position from which it was ever put back; 0: none.
+    put_back_from = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints: ClassVar = [

@@ -163,8 +163,12 @@ class History(ClientFrame, frozen=True, tag="history"):
 
 
 class Read(ClientFrame, frozen=True, tag="read"):
+    """The person has read up to `seq`. `set_at_ms` is the marker's own, as the client knows it, and
+    absent if it knows none: what was read before a marker was set by hand does not move it."""
+
     room: RoomId
     seq: Seq
+    set_at_ms: Annotated[int, Meta(ge=0, le=MAX_ID)] | None = None
 
 
 class Typing(ClientFrame, frozen=True, tag="typing"):
@@ -237,6 +241,10 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     deleted_after: Annotated[
         list[int] | UnsetType,
         Meta(description="Seqs of others' messages after `read` that were deleted, likewise."),
+    ] = UNSET
+    set_at_ms: Annotated[
+        int | UnsetType,
+        Meta(description="When the reader last set `read` by hand; absent: never."),
     ] = UNSET
 
 
@@ -403,6 +411,26 @@ class ReadNotice(ServerFrame, frozen=True, tag="read"):
     room: int
     seq: int
     n: int
+    set_at_ms: Annotated[
+        int | UnsetType, Meta(description="When the marker was last set by hand; absent: never.")
+    ] = UNSET
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """The person's own marker in one room; the fields are those of a room."""
+
+    room: int
+    read: int
+    read_n: int
+    own_after: list[int] | UnsetType = UNSET
+    deleted_after: list[int] | UnsetType = UNSET
+    set_at_ms: int | UnsetType = UNSET
+
+
+class Markers(ServerFrame, frozen=True, tag="markers"):
+    """The person set markers by hand, on any of their devices, perhaps back."""
+
+    markers: list[Marker]
 
 
 class ReportNotice(ServerFrame, frozen=True, tag="report"):
@@ -445,6 +473,7 @@ AnyServerFrame = (
     | Presence
     | TypingNotice
     | ReadNotice
+    | Markers
     | ReportNotice
     | PersonChanged
     | Pong

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from msgspec import UNSET
 
 from chat import room_log
 from chat.accounts import people
@@ -36,8 +38,16 @@ class PublicRoom(msgspec.Struct, frozen=True, kw_only=True):
     joined: bool
 
 
+class Marker(NamedTuple):
+    """How far a person has read: up to `seq`, message number `n`."""
+
+    seq: int
+    n: int
+    set_at_ms: int = 0
+
+
 # A member without a marker: one from before markers existed, or one who never looked.
-NOTHING_READ = (0, 0)
+NOTHING_READ = Marker(0, 0)
 
 
 # People in no more rooms than this see all of them. Others see archived rooms, older direct
@@ -57,7 +67,7 @@ class _Person:
     rooms: list[Room]
     roles: dict[int, Role]
     muted: dict[int, datetime]  # until when the person may not write, there or anywhere
-    read: dict[int, tuple[int, int]]  # room → (seq, n) of the person's marker
+    read: dict[int, Marker]  # by room
     peers: dict[int, UserInfo]  # direct room → the other person
 
 
@@ -167,18 +177,16 @@ def _info(
     room: Room,
     state: RoomState | None,
     role: str,
-    read: tuple[int, int] | None,
+    read: Marker | None,
     peer: UserInfo | None,
     epochs: Mapping[int, int],
     muted_until: datetime | None,
 ) -> RoomInfo:
-    """`read` is the (seq, n) of the person's marker; None for a newcomer, who begins at head."""
+    """`read` is the person's marker; None for a newcomer, who begins at head."""
     shard = shard_of(room.pk, settings.ENV.shards)
     head = room.stored_seq if state is None else state.head
     n = room.stored_n if state is None else state.n
-    read_seq, read_n = (head, n) if read is None else read
-    if read_seq >= head:
-        read_n = n
+    marker = Marker(head, n) if read is None else read
     return RoomInfo(
         id=room.pk,
         slug=room.slug,
@@ -190,12 +198,13 @@ def _info(
         head=head,
         n=n,
         stored=room.stored_seq if state is None else state.stored,
-        read=read_seq,
-        read_n=read_n,
+        read=marker.seq,
+        read_n=n if marker.seq >= head else marker.n,
         role=str(role),
         peer=peer,
         slow_mode_seconds=room.slow_mode_seconds,
         muted_until=muted_until,
+        set_at_ms=marker.set_at_ms or UNSET,
     )
 
 
@@ -307,7 +316,7 @@ def _muted(
     return found
 
 
-def _read_markers(rooms_of_people: Mapping[int, set[int]]) -> dict[int, dict[int, tuple[int, int]]]:
+def _read_markers(rooms_of_people: Mapping[int, set[int]]) -> dict[int, dict[int, Marker]]:
     # A marker may be at an event that is not stored yet. The last stored event before it then says
     # how many messages were read at least.
     last_read = RoomEvent.objects.filter(room=OuterRef("room"), seq__lte=OuterRef("seq"))
@@ -315,12 +324,12 @@ def _read_markers(rooms_of_people: Mapping[int, set[int]]) -> dict[int, dict[int
     markers = (
         ReadMarker.objects.filter(user_id__in=rooms_of_people, room_id__in=rooms)
         .annotate(n=Subquery(last_read.order_by("-seq").values("n")[:1]))
-        .values_list("user_id", "room_id", "seq", "n")
+        .values_list("user_id", "room_id", "seq", "n", "set_at_ms")
     )
-    found: dict[int, dict[int, tuple[int, int]]] = {user: {} for user in rooms_of_people}
-    for user, room, seq, n in markers:
+    found: dict[int, dict[int, Marker]] = {user: {} for user in rooms_of_people}
+    for user, room, seq, n, set_at_ms in markers:
         if room in rooms_of_people[user]:
-            found[user][room] = (seq, n or 0)
+            found[user][room] = Marker(seq, n or 0, set_at_ms)
     return found
 
 

@@ -37,8 +37,12 @@ READ_CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
 # A marker may point past events that are lost; what comes in their places has not been read. This
 # is one pass over all markers. Recovery goes on without it when it takes too long.
 TAKE_MARKERS_BACK = """
-    UPDATE chat_readmarker AS marker SET seq = room.stored_seq FROM chat_room AS room
-    WHERE room.id = marker.room_id AND room.id %% %s = %s AND marker.seq > room.stored_seq
+    UPDATE chat_readmarker AS marker
+    SET seq = least(marker.seq, room.stored_seq),
+        put_back_from = least(marker.put_back_from, room.stored_seq)
+    FROM chat_room AS room
+    WHERE room.id = marker.room_id AND room.id %% %s = %s
+        AND greatest(marker.seq, marker.put_back_from) > room.stored_seq
 """
 
 

@@ -370,7 +370,9 @@ class Connection:
         if feed is None or frame.room not in self._socket.rooms:
             self._error(None, ErrorCode.NOT_FOUND, "There is no such room.")
             return
-        self._hub.read_markers.put(self._socket.user_id, frame.room, min(frame.seq, feed.target))
+        self._hub.read_markers.put(
+            self._socket.user_id, frame.room, min(frame.seq, feed.target), frame.set_at_ms
+        )
 
     def _type(self, frame: Typing) -> None:
         room, user_id = frame.room, self._socket.user_id

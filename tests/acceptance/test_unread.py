@@ -77,6 +77,50 @@ def test_own_messages_from_elsewhere_and_deleted_ones_are_not_counted(people: Pe
     expect(badge(anna)).to_have_count(0)
 
 
+def test_message_marked_unread_stays_so_on_all_devices_until_somebody_reads_on(
+    people: People,
+) -> None:
+    desk, laptop = people.at_desk("anna"), people.at_desk("anna")
+    look_elsewhere(laptop)
+    _, second, third = news = [said("one"), said("two"), said("three")]
+    people.post("boris", *news)
+    desk.enter("general")
+    desk.sees(third)
+    expect(badge(laptop)).to_have_count(0)
+
+    desk.message(second).hover()
+    desk.message(second).get_by_test_id("more").click()
+    desk.page.get_by_test_id("menu-unread").click()
+    for device in (desk, laptop):
+        expect(badge(device)).to_have_attribute("data-count", "2")
+    expect(desk.page.get_by_test_id("new-divider")).to_be_visible()
+    laptop.page.reload()
+    expect(badge(laptop)).to_have_attribute("data-count", "2")
+    expect(badge(desk)).to_have_attribute("data-count", "2")
+
+    laptop.enter("general")
+    laptop.sees(third)
+    for device in (laptop, desk):
+        expect(badge(device)).to_have_count(0)
+
+
+def test_mark_that_is_made_offline_by_key_arrives_later(people: People) -> None:
+    desk, phone = people.at_desk("anna"), people.on_phone("anna")
+    news = [said("one"), said("two")]
+    people.post("boris", *news)
+    desk.enter("general")
+    desk.sees(news[-1])
+    expect(badge(desk)).to_have_count(0)
+
+    desk.goes_offline()
+    desk.page.get_by_test_id("composer").press("Shift+Tab")
+    desk.page.keyboard.press("u")
+    expect(badge(desk)).to_have_attribute("data-count", "1")
+    desk.comes_back()
+
+    expect(badge(phone)).to_have_attribute("data-count", "1")
+
+
 def delete(person: Person, text: str) -> None:
     person.message(text).hover()
     person.message(text).get_by_test_id("delete").click()

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ChatClient, type ClientListener, type Logged } from "../src/lib/client/chat-client";
-import type { RoomEvent, RoomInfo, ServerFrame } from "../src/lib/client/frames";
+import type { Marker, RoomEvent, RoomInfo, ServerFrame } from "../src/lib/client/frames";
+import type { SetMarker } from "../src/lib/client/markers-by-hand";
 import { type OutboxItem, ResilientOutboxStore } from "../src/lib/client/outbox-store";
 import * as rooms from "../src/lib/client/room-state";
 import { roomInfo } from "./examples";
@@ -10,6 +11,7 @@ let client: ChatClient;
 let waiting: OutboxItem[];
 let logged: Logged[];
 let asked: number[];
+const setMarkers = vi.fn<(markers: SetMarker[]) => Promise<Marker[] | null>>();
 /** The rooms that were known when the page was told of the welcome. */
 let knownAtWelcome: number[];
 
@@ -39,6 +41,8 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 			lock: (_, work) => work(),
 			outboxChannel: null,
 			readChannel: null,
+			setMarkers: (markers) => setMarkers(markers),
+			setMarkerStore: { load: () => [], save: () => {} },
 			signedIn: async () => true,
 			roomInfo: async (room) => {
 				asked.push(room);
@@ -69,6 +73,7 @@ const seqsShown = () => room()?.tail?.items.map((item) => item.seq);
 
 describe("ChatClient", () => {
 	beforeEach(() => {
+		setMarkers.mockReset().mockResolvedValue([]);
 		vi.useFakeTimers();
 		ScriptedSocket.opened = [];
 		waiting = [];
@@ -144,6 +149,69 @@ describe("ChatClient", () => {
 		const told = again.of("read").map(({ room, seq }) => [room, seq]);
 		expect(told).toContainEqual([5, 10]);
 		expect(told).toContainEqual([6, 10]);
+	});
+
+	describe("markers that the person sets", () => {
+		const unread = () => rooms.unread(room() as rooms.RoomState);
+		const asItIs = (read: number, read_n: number, set_at_ms: number): Marker => ({
+			room: 5,
+			read,
+			read_n,
+			set_at_ms,
+		});
+
+		it("go back at once, and have the number that the server counts", async () => {
+			const socket = await start(roomInfo());
+			await open(socket);
+			setMarkers.mockImplementation(async ([one]) => [asItIs(9, 5, one?.setAtMs ?? 0)]);
+
+			client.setMarkers([{ room: 5, seq: 9 }]);
+			const atOnce = unread();
+			await settle();
+
+			expect([atOnce, unread()]).toEqual([1, 3]);
+			expect(setMarkers).toHaveBeenCalledOnce();
+		});
+
+		it("are sent until the server has them, with what was read after them", async () => {
+			await start(roomInfo());
+			setMarkers.mockRejectedValueOnce(new Error("down"));
+			setMarkers.mockImplementation(async (given) => [asItIs(7, 6, given[0]?.setAtMs ?? 0)]);
+
+			client.setMarkers([{ room: 5, seq: 4 }]);
+			await settle();
+			client.markRead(5, 7, 6);
+			await vi.advanceTimersByTimeAsync(60_000);
+
+			expect(setMarkers.mock.lastCall?.[0]).toMatchObject([{ room: 5, seq: 7 }]);
+			expect(ScriptedSocket.latest.of("read")).toEqual([]);
+			expect(unread()).toBe(2);
+		});
+
+		it("hold against what was read before on any device", async () => {
+			const socket = await start(roomInfo());
+			socket.says({ t: "markers", markers: [asItIs(4, 3, 1_000)] });
+
+			socket.says({ t: "read", room: 5, seq: 10, n: 8 });
+			const held = unread();
+			socket.says({ t: "read", room: 5, seq: 6, n: 5, set_at_ms: 1_000 });
+
+			expect([held, unread()]).toEqual([5, 3]);
+		});
+
+		it("are not undone by what waits to be told when the connection is back", async () => {
+			const socket = await start(roomInfo({ head: 10, n: 8, read: 4, read_n: 3 }));
+			socket.breaks();
+			client.markRead(5, 10, 8);
+			await vi.advanceTimersByTimeAsync(60_000);
+			const again = ScriptedSocket.latest;
+
+			again.welcomes(roomInfo({ read: 2, read_n: 1, set_at_ms: 1_000 }));
+			await vi.advanceTimersByTimeAsync(1_000);
+
+			expect(again.of("read")).toEqual([]);
+			expect(unread()).toBe(7);
+		});
 	});
 
 	it("does not count what the person wrote elsewhere", async () => {

@@ -18,6 +18,7 @@ from chat.audit.entries import Actor
 from chat.errors import ClientError
 from chat.events import EventType, MemberJoined, Role, shard_of
 from chat.hub import read_markers
+from chat.hub.read_markers import Mark
 from chat.models import ReadMarker, Room, User
 from chat.protocol import RoomInfo
 from chat.queries import history, room_list, unread
@@ -142,7 +143,7 @@ async def unread_of(user: User, room: Room) -> int:
 
 
 async def mark(user: User, room: Room, seq: int) -> None:
-    await sync_to_async(read_markers.store)({(user.pk, room.pk): seq})
+    await sync_to_async(read_markers.store)({(user.pk, room.pk): Mark(read_markers.UNKNOWN, seq)})
 
 
 async def moderator_of(room: Room, owner: User) -> Actor:

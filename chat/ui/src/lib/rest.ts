@@ -1,4 +1,5 @@
-import type { Role, RoomInfo, UserInfo } from "./client/frames";
+import type { Marker, Role, RoomInfo, UserInfo } from "./client/frames";
+import type { SetMarker } from "./client/markers-by-hand";
 import { ModerationRest } from "./moderation-rest";
 
 export interface Member {
@@ -108,6 +109,14 @@ export class Rest {
 	/** Makes the server send such a room to all of the person's connections. */
 	show(room: number): Promise<RoomInfo> {
 		return this.call("POST", `rooms/${room}/show`);
+	}
+
+	/** Sets markers that the person set at the same moment, at most 1,000; gives them as they are then. */
+	setMarkers(markers: SetMarker[]): Promise<Marker[]> {
+		return this.call("PUT", "read-markers", {
+			set_at_ms: markers[0]?.setAtMs,
+			markers: markers.map(({ room, seq }) => ({ room, seq })),
+		});
 	}
 
 	/** A page of the room's people by user name, after `after`; of all, or of those selected by `which`. */

@@ -3,6 +3,7 @@ import { Connection, type Link } from "./connection";
 import type {
 	ErrorCode,
 	Limits,
+	Marker,
 	Ok,
 	Presence,
 	RoomEvent,
@@ -13,6 +14,7 @@ import type {
 } from "./frames";
 import { fromMessage, type MessageItem } from "./history";
 import { HistoryLoader, LARGEST_PAGE, PAGE } from "./history-loader";
+import { MarkersByHand, type SetMarker, type SetMarkerStore } from "./markers-by-hand";
 import { type Lock, Outbox } from "./outbox";
 import type { Intent, OutboxItem, OutboxStore } from "./outbox-store";
 import { Requests } from "./requests";
@@ -52,11 +54,17 @@ export interface ClientOptions {
 	/** Shared by the tabs of one person; null if the browser has none. */
 	outboxChannel: BroadcastChannel | null;
 	readChannel: BroadcastChannel | null;
+	/** See `MarkersByHand`. */
+	setMarkers: (markers: SetMarker[]) => Promise<Marker[] | null>;
+	setMarkerStore: SetMarkerStore;
 	signedIn: () => Promise<boolean>;
 	/** The room as the server sees it now; null if the person is no longer in it. */
 	roomInfo: (room: number) => Promise<RoomInfo | null>;
 	makeSocket?: (url: string) => WebSocket;
 }
+
+/** What tabs tell each other of what was read. */
+type ReadNews = { room: number; seq: number; n: number; setAtMs?: number } | { markers: Marker[] };
 
 const HELLO_MOST_ROOMS = 1_000;
 const KEEP_WHEN_LEFT = 200;
@@ -77,7 +85,8 @@ export class ChatClient {
 	private readonly online = new Map<number, Set<number>>();
 	/** Restored messages whose text has to be asked for: only PostgreSQL has it, once the event is stored. */
 	private restored: { room: number; target: number; seq: number }[] = [];
-	private readonly readToSend = new Map<number, number>();
+	private readonly readToSend = new Map<number, { seq: number; setAtMs: number }>();
+	private readonly byHand: MarkersByHand;
 	private readTimer: ReturnType<typeof setTimeout> | undefined;
 	private typingSentAt = new Map<number, number>();
 	private waiting: OutboxItem[] = [];
@@ -141,11 +150,14 @@ export class ChatClient {
 			options.outboxChannel,
 		);
 		if (options.readChannel) {
-			options.readChannel.onmessage = (message: MessageEvent<{ room: number; seq: number; n: number }>) => {
-				const { room, seq, n } = message.data;
-				this.update(room, (state) => rooms.withRead(state, seq, n));
+			options.readChannel.onmessage = ({ data }: MessageEvent<ReadNews>) => {
+				if ("markers" in data) this.markersSet(data.markers);
+				else this.update(data.room, (state) => rooms.withRead(state, data.seq, data.n, data.setAtMs ?? 0));
 			};
 		}
+		this.byHand = new MarkersByHand(options.setMarkers, options.setMarkerStore, (markers) =>
+			this.markersSet(markers),
+		);
 	}
 
 	async start(): Promise<void> {
@@ -158,6 +170,7 @@ export class ChatClient {
 		this.requests.cutOff();
 		this.seen.reset();
 		this.catchUp.stop();
+		this.byHand.stop();
 		clearTimeout(this.readTimer);
 	}
 
@@ -223,12 +236,39 @@ export class ChatClient {
 		const state = this.rooms.get(room);
 		if (!state || seq <= state.read) return;
 		this.update(room, (now) => rooms.withRead(now, seq, n));
-		this.options.readChannel?.postMessage({ room, seq, n });
-		this.queueRead(room, seq);
+		const { setAtMs } = state;
+		this.options.readChannel?.postMessage({ room, seq, n, setAtMs });
+		if (!this.byHand.readOn(room, seq)) this.queueRead(room, seq, setAtMs);
 	}
 
-	private queueRead(room: number, seq: number): void {
-		this.readToSend.set(room, seq);
+	/** The person says up to where they have read rooms: the markers go there, forward or back. */
+	setMarkers(places: { room: number; seq: number }[]): void {
+		const known = places.filter(({ room }) => this.rooms.has(room));
+		const latest = Math.max(...known.map(({ room }) => this.rooms.get(room)?.setAtMs ?? 0));
+		const setAtMs = Math.max(Math.floor(this.now()), latest + 1);
+		for (const { room, seq } of known) {
+			this.readToSend.delete(room);
+			this.update(room, (state) => rooms.setByHand(state, seq, setAtMs, this.userId));
+		}
+		const states = known.map(({ room }) => this.rooms.get(room) as RoomState);
+		this.options.readChannel?.postMessage({ markers: states.map(rooms.toldMarker) });
+		this.byHand.set(known.map(({ room, seq }) => ({ room, seq, setAtMs })));
+	}
+
+	private markersSet(markers: Marker[]): void {
+		for (const marker of markers) {
+			this.forgetReadBefore(marker.room, marker.set_at_ms ?? 0);
+			this.update(marker.room, (state) => rooms.withMarker(state, marker));
+		}
+	}
+
+	/** What was read before the marker was set by hand moves it no more. */
+	private forgetReadBefore(room: number, setAtMs: number): void {
+		if ((this.readToSend.get(room)?.setAtMs ?? setAtMs) < setAtMs) this.readToSend.delete(room);
+	}
+
+	private queueRead(room: number, seq: number, setAtMs: number): void {
+		this.readToSend.set(room, { seq, setAtMs });
 		this.readTimer ??= setTimeout(() => this.sendRead(), READ_DELAY_MS);
 	}
 
@@ -277,6 +317,7 @@ export class ChatClient {
 			weakLog: welcome.weak_log ?? false,
 		});
 		this.sendRead();
+		this.byHand.resume();
 		this.outbox.resume();
 	}
 
@@ -294,7 +335,13 @@ export class ChatClient {
 		this.catchUp.follow(info.id, state.epoch, state.last, info.head);
 		this.put(info.id, state);
 		this.refreshRestored(info.id);
-		if (state.read > info.read) this.queueRead(info.id, state.read);
+		this.forgetReadBefore(info.id, info.set_at_ms ?? 0);
+		const waiting = this.byHand.of(info.id);
+		if (waiting) {
+			const { seq, setAtMs } = waiting;
+			this.update(info.id, (now) => rooms.setByHand(now, seq, setAtMs, this.userId));
+		} else if (state.read > info.read && state.setAtMs === (info.set_at_ms ?? 0))
+			this.queueRead(info.id, state.read, state.setAtMs);
 		this.dropArrived(info.id);
 		if (this.current === info.id && state.tail === null) this.reopen(info.id);
 	}
@@ -342,7 +389,10 @@ export class ChatClient {
 				this.describe(frame.room);
 				break;
 			case "read":
-				this.update(frame.room, (state) => rooms.withRead(state, frame.seq, frame.n));
+				this.update(frame.room, (state) => rooms.withRead(state, frame.seq, frame.n, frame.set_at_ms ?? 0));
+				break;
+			case "markers":
+				this.markersSet(frame.markers);
 				break;
 			case "presence":
 				this.presence(frame);
@@ -396,7 +446,8 @@ export class ChatClient {
 	private resetRoom(room: number, epoch: number, head: number): void {
 		this.catchUp.follow(room, epoch, head);
 		this.update(room, (state) => rooms.reset(state, epoch, head));
-		if ((this.readToSend.get(room) ?? 0) > head) this.readToSend.set(room, head);
+		const read = this.readToSend.get(room);
+		if (read && read.seq > head) this.readToSend.set(room, { ...read, seq: head });
 		this.dropArrived(room);
 		if (this.current === room) this.reopen(room);
 		// Only the server knows how many messages there are now.
@@ -450,8 +501,10 @@ export class ChatClient {
 	private sendRead(): void {
 		clearTimeout(this.readTimer);
 		this.readTimer = undefined;
-		for (const [room, seq] of this.readToSend)
-			if (this.connection.send({ t: "read", room, seq })) this.readToSend.delete(room);
+		// A server that knows no `set_at_ms` would refuse it.
+		for (const [room, { seq, setAtMs }] of this.readToSend)
+			if (this.connection.send({ t: "read", room, seq, ...(setAtMs > 0 ? { set_at_ms: setAtMs } : {}) }))
+				this.readToSend.delete(room);
 	}
 
 	private update(room: number, change: (state: RoomState) => RoomState): void {

@@ -87,10 +87,15 @@ export interface History {
 	limit?: number;
 }
 
+/**
+ * The person has read up to `seq`. `set_at_ms` is the marker's own, as the client knows it, and
+ * absent if it knows none: what was read before a marker was set by hand does not move it.
+ */
 export interface Read {
 	t: "read";
 	room: number;
 	seq: number;
+	set_at_ms?: number | null;
 }
 
 export interface Typing {
@@ -157,6 +162,8 @@ export interface RoomInfo {
 	own_after?: number[];
 	/** Seqs of others' messages after `read` that were deleted, likewise. */
 	deleted_after?: number[];
+	/** When the reader last set `read` by hand; absent: never. */
+	set_at_ms?: number;
 }
 
 export interface Limits {
@@ -231,6 +238,7 @@ export type Rule =
 	| "key_of_an_act_is_recent"
 	| "known_characters"
 	| "length_in_normal_form"
+	| "mark_not_of_the_future"
 	| "more_than_marks"
 	| "not_direct"
 	| "not_ones_own"
@@ -366,6 +374,24 @@ export interface ReadNotice {
 	room: number;
 	seq: number;
 	n: number;
+	/** When the marker was last set by hand; absent: never. */
+	set_at_ms?: number;
+}
+
+/** The person's own marker in one room; the fields are those of a room. */
+export interface Marker {
+	room: number;
+	read: number;
+	read_n: number;
+	own_after?: number[];
+	deleted_after?: number[];
+	set_at_ms?: number;
+}
+
+/** The person set markers by hand, on any of their devices, perhaps back. */
+export interface Markers {
+	t: "markers";
+	markers: Marker[];
 }
 
 /**
@@ -415,6 +441,7 @@ export type ServerFrame =
 	| Presence
 	| TypingNotice
 	| ReadNotice
+	| Markers
 	| ReportNotice
 	| PersonChanged
 	| Pong

@@ -5,7 +5,7 @@
  * redraws only what changed. `history.ts` holds the rules for one range of messages.
  */
 
-import type { Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
+import type { Marker, Message, Role, RoomEvent, RoomInfo, RoomKind, UserInfo } from "./frames";
 import {
 	addOlder,
 	append,
@@ -13,6 +13,7 @@ import {
 	findMessage,
 	fromMessage,
 	type Item,
+	type MessageItem,
 	mutate,
 	mutates,
 	type PageOfMessages,
@@ -47,6 +48,8 @@ export interface RoomState {
 	/** Messages after `read` that are not unread: the reader's own, and deleted ones by others. */
 	own: readonly number[];
 	deleted: readonly number[];
+	/** When the reader last set the marker by hand, in ms; 0: never. Of two markers, the one set later holds. */
+	setAtMs: number;
 	/** When the latest message was posted, if one is known. */
 	latestAt: string | null;
 	/** Messages up to the newest, once the room was opened. */
@@ -81,11 +84,17 @@ export function fromInfo(info: RoomInfo): RoomState {
 	};
 }
 
-function markerOf(info: RoomInfo) {
+function markerOf(info: Omit<Marker, "room">) {
 	const own = info.own_after ?? [];
 	const deleted = info.deleted_after ?? [];
 	// `read_n` includes them; here they are counted one by one.
-	return { read: info.read, readN: info.read_n - own.length - deleted.length, own, deleted };
+	const readN = info.read_n - own.length - deleted.length;
+	return { read: info.read, readN, own, deleted, setAtMs: info.set_at_ms ?? 0 };
+}
+
+/** Whether a marker holds against another: it was set by hand later, or it is the same one, further on. */
+function isLater(one: { setAtMs: number; read: number }, than: { setAtMs: number; read: number }): boolean {
+	return one.setAtMs === than.setAtMs ? one.read > than.read : one.setAtMs > than.setAtMs;
 }
 
 /**
@@ -94,7 +103,11 @@ function markerOf(info: RoomInfo) {
  */
 export function reconnected(state: RoomState, info: RoomInfo): RoomState {
 	if (state.epoch !== info.epoch || state.last > info.head) return fromInfo(info);
-	if (state.tail === null) return withRead(fromInfo(info), state.read, state.readN);
+	const fresh = fromInfo(info);
+	if (state.tail === null)
+		return state.setAtMs > fresh.setAtMs
+			? { ...fresh, ...withMarkerOf(state, info) }
+			: withRead(fresh, state.read, state.readN, state.setAtMs);
 	return {
 		...state,
 		...described(info),
@@ -103,14 +116,15 @@ export function reconnected(state: RoomState, info: RoomInfo): RoomState {
 	};
 }
 
-/** The marker that is further, and the messages after it that either side knows not to be unread. */
-function withMarkerOf(state: RoomState, info: RoomInfo) {
+/** The later marker, and the messages after it that either side knows not to be unread. */
+function withMarkerOf(state: RoomState, info: Omit<Marker, "room">) {
 	const told = markerOf(info);
-	const { read, readN } = told.read > state.read ? told : state;
+	const { read, readN, setAtMs } = isLater(state, told) ? state : told;
 	const after = (seqs: readonly number[]) => [...new Set(seqs)].filter((seq) => seq > read);
 	return {
 		read,
 		readN,
+		setAtMs,
 		own: after([...state.own, ...told.own]),
 		deleted: after([...state.deleted, ...told.deleted]),
 	};
@@ -162,15 +176,58 @@ export function withStored(state: RoomState, stored: number): RoomState {
 	return stored > state.stored ? { ...state, stored } : state;
 }
 
-export function withRead(state: RoomState, read: number, readN: number): RoomState {
-	if (read <= state.read) return state;
+/** Reading on moves the marker forward. */
+export function withRead(state: RoomState, read: number, readN: number, setAtMs = state.setAtMs): RoomState {
+	if (!isLater({ setAtMs, read }, state)) return state;
 	const after = (seqs: readonly number[]) => (seqs.length > 0 ? seqs.filter((seq) => seq > read) : seqs);
 	return {
 		...state,
 		read,
-		readN: Math.max(readN, state.readN),
+		readN: setAtMs > state.setAtMs ? readN : Math.max(readN, state.readN),
+		setAtMs,
 		own: after(state.own),
 		deleted: after(state.deleted),
+	};
+}
+
+/** The server's view of a marker that was set by hand. */
+export function withMarker(state: RoomState, marker: Marker): RoomState {
+	return isLater(state, markerOf(marker)) ? state : { ...state, ...withMarkerOf(state, marker) };
+}
+
+/** The marker as other tabs are told of it. */
+export function toldMarker(state: RoomState): Marker {
+	const { id, read, readN, own, deleted, setAtMs } = state;
+	return {
+		room: id,
+		read,
+		read_n: readN + own.length + deleted.length,
+		own_after: [...own],
+		deleted_after: [...deleted],
+		set_at_ms: setAtMs,
+	};
+}
+
+/**
+ * The reader sets the marker: everything after `seq` is unread. Until the server has counted, the number is as good
+ * as the messages that are loaded; `me` is the reader.
+ */
+export function setByHand(state: RoomState, seq: number, setAtMs: number, me: number | null): RoomState {
+	if (!isLater({ setAtMs, read: seq }, state)) return state;
+	if (seq >= state.last) return { ...state, read: seq, readN: state.n, own: [], deleted: [], setAtMs };
+	const loaded = [...(state.island?.items ?? []), ...(state.tail?.items ?? [])];
+	const after = loaded.filter((item) => item.kind === "message" && item.seq > seq) as MessageItem[];
+	const first = after.reduce<MessageItem | null>((a, b) => (a && a.seq < b.seq ? a : b), null);
+	const more = (seqs: readonly number[], which: (item: MessageItem) => boolean) => [
+		...new Set([...seqs.filter((one) => one > seq), ...after.filter(which).map((item) => item.seq)]),
+	];
+	return {
+		...state,
+		read: seq,
+		readN: first ? first.n - 1 : Math.min(state.readN, state.n),
+		own: more(state.own, (item) => item.author === me),
+		deleted: more(state.deleted, (item) => item.deleted && item.author !== me),
+		setAtMs,
 	};
 }
 

@@ -149,6 +149,8 @@ export const en = {
 	remove: "Delete",
 	copyText: "Copy text",
 	copied: "Copied",
+	markUnread: "Mark unread from here",
+	markedUnread: "Marked as unread",
 	copyLink: "Copy link",
 	linkCopied: "Link copied. It works for members of this room.",
 	copyFailed: "Your browser does not allow copying.",

@@ -2,8 +2,9 @@ import { getContext, setContext, untrack } from "svelte";
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import { ChatClient, type ClientListener, type Logged } from "../client/chat-client";
 import type { Link } from "../client/connection";
-import type { ErrorCode, Limits, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
+import type { ErrorCode, Limits, Marker, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
 import type { MessageItem } from "../client/history";
+import type { SetMarker } from "../client/markers-by-hand";
 import type { Lock } from "../client/outbox";
 import {
 	IndexedDbOutboxStore,
@@ -23,6 +24,7 @@ import type { Banned } from "../moderation-rest";
 import { Rest, RestError } from "../rest";
 import { Composings } from "./composing.svelte";
 import { Drafts } from "./drafts";
+import { KeptMarkers } from "./kept-markers";
 import { People, shownName } from "./people.svelte";
 import type { Places } from "./places";
 import { Reports } from "./reports.svelte";
@@ -138,6 +140,8 @@ export class Chat implements ClientListener {
 				lock: (name, work) => withLock(`${name}-${this.me}`, work),
 				outboxChannel: new BroadcastChannel(`veche-outbox-${this.me}`),
 				readChannel: new BroadcastChannel(`veche-read-${this.me}`),
+				setMarkers: (markers) => this.sendMarkers(markers),
+				setMarkerStore: new KeptMarkers(this.me),
 				signedIn: () => this.rest.signedIn(),
 				roomInfo: (room) => this.rest.room(room),
 			},
@@ -370,6 +374,28 @@ export class Chat implements ClientListener {
 
 	markRead(room: number, seq: number, n: number): void {
 		this.client?.markRead(room, seq, n);
+	}
+
+	/** Everything from the message at `seq` on is unread. */
+	markUnread(room: number, seq: number): void {
+		this.setMarkers([{ room, seq: seq - 1 }]);
+	}
+
+	/** Says up to where the person has read these rooms. */
+	setMarkers(places: { room: number; seq: number }[]): void {
+		this.client?.setMarkers(places);
+		this.showChanged();
+	}
+
+	/** Null if the server refuses them for good. Rejects if they should be sent again. */
+	private async sendMarkers(markers: SetMarker[]): Promise<Marker[] | null> {
+		try {
+			return await this.rest.setMarkers(markers);
+		} catch (error) {
+			// What the server says of the request itself it says again.
+			if (error instanceof RestError && [400, 403, 422].includes(error.status)) return null;
+			throw error;
+		}
 	}
 
 	writing(room: number): void {
