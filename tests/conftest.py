@@ -20,7 +20,7 @@ import redis
 
 from localstack.process import StartFailed
 from localstack.servers import LocalServers
-from tests.support import quick_kafka
+from tests.support import migrated_postgres, quick_kafka
 
 CONNECTIONS = ("DATABASE_URL", "LOG_REDIS_URL", "BUS_REDIS_URL")
 
@@ -71,6 +71,7 @@ def prepare_environment() -> None:
     os.environ.update(ENVIRONMENT, STATIC_ROOT=str(folder / "staticfiles"))
     if not all(os.environ.get(variable) for variable in CONNECTIONS):
         put_log_into_memory(folder / "var" / "data")
+        migrated_postgres.put_into(folder / "var")
         servers = LocalServers(folder / "var", durable=False)
         servers.start()
         atexit.register(servers.stop)
@@ -95,6 +96,15 @@ def django_db_keepdb(django_db_keepdb: bool) -> bool:
     """A database on a server of ours goes with the server: PostgreSQL drops none before those who
     are connected have had five seconds to leave it."""
     return django_db_keepdb or servers_are_ours
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """The database of the tests is a copy of the one that is migrated already."""
+    from django.db import connection
+
+    if servers_are_ours:
+        connection.settings_dict["TEST"]["TEMPLATE"] = migrated_postgres.TEMPLATE
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from localstack.chromium import chromium
 from localstack.running_stack import RunningStack
 from tests.acceptance.desk import WIDE, Desk
 from tests.acceptance.people import PATIENCE_MS, People, SignedIn
+from tests.support import migrated_postgres
 
 HERE = Path(__file__).parent
 # A test has dozens of steps, and on a machine with other work each takes many times as long.
@@ -29,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     stack = RunningStack(tmp_path_factory.mktemp("stack"))
+    migrated_postgres.put_into(stack.folder / "var")
     stack.start()
     yield stack
     stack.stop()

@@ -19,6 +19,7 @@ from typing import Any
 
 from localstack.servers import LocalServers
 from localstack.web_process import WebProcess
+from tests.support import migrated_postgres
 from tests.support.servers import OwnServer
 from tests.support.web_process import ORIGIN, ChatClient, web_process
 
@@ -92,6 +93,7 @@ def stoppable_world() -> Iterator[World]:
 
 @contextmanager
 def _world(folder: Path) -> Iterator[World]:
+    migrated_postgres.put_into(folder / "var")
     given = LocalServers(folder / "var", durable=False)
     servers = {server.name: OwnServer(server) for server in given.all}
     environment = {**given.environment, **SETTINGS}
