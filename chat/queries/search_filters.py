@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, tzinfo
 
 import msgspec
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.lookups import IsNull
 
 from chat.broken_rules import Rule
 from chat.errors import ClientError, RefusalReason
@@ -27,13 +28,17 @@ MAX_OPERATORS = 20
 # A part of a name may mean several people, and all of them are looked for.
 MAX_PEOPLE = 50
 
-REACTIONS = Reaction.objects.filter(room=OuterRef("room"), target=OuterRef("seq"))
+# Asked of each message that all else fits. As `Exists` PostgreSQL would join them, and read all
+# reactions that there are.
+A_REACTION = Subquery(
+    Reaction.objects.filter(room=OuterRef("room"), target=OuterRef("seq")).values("pk")[:1]
+)
 # By operator and value. Lexemes, where there are some, are what the index finds it by.
 CONDITIONS: dict[tuple[str, str], Q] = {
     ("has", "link"): Q(with_any_of("https", "http", "www"))
     & Q(body__iregex=r"https?://[^\s/]|\mwww\.\w"),
     ("has", "code"): Q(body__contains="`") & Q(body__regex=r"`[^`]+`|(^|\n)\s*```"),
-    ("has", "reaction"): Q(Exists(REACTIONS)),
+    ("has", "reaction"): Q(IsNull(A_REACTION, False)),
     ("is", "edited"): ~Q(edited_at=None),
 }
 
