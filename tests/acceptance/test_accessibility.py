@@ -134,6 +134,8 @@ def test_each_dialog(reader: Person) -> None:
     for opens in (
         jumped,
         searched,
+        by("search-messages"),
+        by("go-to-date"),
         by("browse-rooms"),
         by("create-room"),
         by("new-direct"),

@@ -39,6 +39,15 @@ export interface Found {
 	marks: string[];
 }
 
+export type SearchOrder = "time" | "relevance";
+
+export interface SearchPage {
+	found: Found[];
+	more: boolean;
+	/** Asks for the next page. */
+	cursor: string | null;
+}
+
 /** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */
 export class RestError extends Error {
 	constructor(
@@ -47,6 +56,8 @@ export class RestError extends Error {
 		message: string,
 		/** Tells refusals of one code apart. */
 		readonly reason: string | null = null,
+		/** The part of the request that is at fault. */
+		readonly about: string | null = null,
 	) {
 		super(message);
 	}
@@ -164,10 +175,23 @@ export class Rest {
 		return this.call("POST", `rooms/${room}/leave`);
 	}
 
-	/** Messages that contain the words, newest first; `room` null searches all of the person's rooms. */
-	search(query: string, room: number | null, limit: number): Promise<{ found: Found[]; more: boolean }> {
-		const within = room === null ? "" : `&room=${room}`;
-		return this.call("GET", `search?q=${encodeURIComponent(query)}${within}&limit=${limit}`);
+	/** Messages that the text means; `room` null searches all of the person's rooms. `cursor`: the page after another. */
+	search(
+		query: string,
+		room: number | null,
+		order: SearchOrder,
+		cursor: string | null = null,
+	): Promise<SearchPage> {
+		const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+		const asked = new URLSearchParams({ q: query, order, limit: "20", tz: timeZone });
+		if (room !== null) asked.set("room", String(room));
+		if (cursor !== null) asked.set("cursor", cursor);
+		return this.call("GET", `search?${asked}`);
+	}
+
+	/** Where the room goes on after a moment; nulls if it does not. */
+	firstMessage(room: number, since: Date): Promise<{ seq: number | null; at: string | null }> {
+		return this.call("GET", `rooms/${room}/first-message?since=${since.toISOString()}`);
 	}
 
 	/** Ids of people who have the emoji on the message, above `after`. */
@@ -219,9 +243,21 @@ export class Rest {
 			// A proxy's error page: the status says enough.
 		}
 		if (response.ok) return answer as T;
-		const problem = (answer ?? {}) as { code?: string; reason?: string; detail?: unknown; title?: string };
+		const problem = (answer ?? {}) as {
+			code?: string;
+			reason?: string;
+			about?: string;
+			detail?: unknown;
+			title?: string;
+		};
 		const detail =
 			typeof problem.detail === "string" ? problem.detail : (problem.title ?? response.statusText);
-		throw new RestError(response.status, problem.code ?? "unknown", detail, problem.reason ?? null);
+		throw new RestError(
+			response.status,
+			problem.code ?? "unknown",
+			detail,
+			problem.reason ?? null,
+			problem.about ?? null,
+		);
 	}
 }

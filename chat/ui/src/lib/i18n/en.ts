@@ -1,6 +1,7 @@
 /** Every text that the page shows, in English. Other languages must have the same keys: their type is the type of this object. */
 
 import { moderation } from "./en-moderation";
+import { search } from "./en-search";
 import { writing } from "./en-writing";
 
 const plural = new Intl.PluralRules("en");
@@ -37,20 +38,7 @@ export const en = {
 	unread: (n: number) => count(n, "unread message", "unread messages"),
 	youMark: "(you)",
 
-	search: {
-		title: "Search messages",
-		label: "Words, “phrases”, -without",
-		open: "Search messages",
-		openFor: (words: string) => `Search messages for “${words}”`,
-		where: "Where to search",
-		here: (room: string) => `In ${room}`,
-		everywhere: "In all my rooms",
-		hint: "Finds words, beginnings of words and pasted text; newest first.",
-		nothing: "No message contains these words. Very recent messages may not be found yet.",
-		more: "Show more",
-		narrow: "There are more results: add a word to narrow them down.",
-		count: (n: number, more: boolean) => `${more ? "More than " : ""}${count(n, "result", "results")}`,
-	},
+	search,
 
 	keys: {
 		title: "Keyboard shortcuts",

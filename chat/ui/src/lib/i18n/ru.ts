@@ -1,5 +1,6 @@
 import type { Words } from "./en";
 import { moderation } from "./ru-moderation";
+import { search } from "./ru-search";
 import { writing } from "./ru-writing";
 
 const plural = new Intl.PluralRules("ru");
@@ -41,21 +42,7 @@ export const ru: Words = {
 	unread: (n) => count(n, "непрочитанное сообщение", "непрочитанных сообщения", "непрочитанных сообщений"),
 	youMark: "(вы)",
 
-	search: {
-		title: "Поиск сообщений",
-		label: "Слова, «фразы», -исключения",
-		open: "Поиск сообщений",
-		openFor: (words) => `Искать сообщения: «${words}»`,
-		where: "Где искать",
-		here: (room) => `В комнате «${room}»`,
-		everywhere: "Во всех моих комнатах",
-		hint: "Ищет слова, начала слов и вставленный текст; сначала новые.",
-		nothing: "Ничего не найдено. Самые свежие сообщения могут ещё не попадать в поиск.",
-		more: "Показать ещё",
-		narrow: "Найдено не всё: добавьте слово, чтобы уточнить поиск.",
-		count: (n, more) =>
-			more ? `Результатов больше ${n}` : count(n, "результат", "результата", "результатов"),
-	},
+	search,
 
 	keys: {
 		title: "Сочетания клавиш",

@@ -11,6 +11,8 @@ export type Dialog =
 	| { kind: "direct" }
 	/** `room` null: in all rooms. */
 	| { kind: "search"; room: number | null; query?: string }
+	/** To a day in a room. */
+	| { kind: "date"; room: number }
 	| { kind: "invite"; room: number }
 	| { kind: "settings"; room: number }
 	| { kind: "delete"; room: number; seq: number }
