@@ -1,10 +1,11 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 import { builtPage } from "./built-page.ts";
+import { emojiRows } from "./emoji-rows.ts";
 
 export default defineConfig({
 	...builtPage("chat", "src/main.ts"),
-	plugins: [svelte()],
+	plugins: [svelte(), emojiRows()],
 	// Vitest's "browser" condition picks Svelte's client runtime.
 	resolve: process.env.VITEST ? { conditions: ["browser"] } : {},
 	test: {
@@ -14,5 +15,7 @@ export default defineConfig({
 		testTimeout: 30_000,
 		setupFiles: "test/what-jsdom-lacks.ts",
 		restoreMocks: true,
+		// Transformed by the plugin above, as in the build.
+		server: { deps: { inline: ["emojibase-data"] } },
 	},
 });

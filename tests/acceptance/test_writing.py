@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from chat.events import emoji
 from tests.acceptance.axe import faults
 from tests.acceptance.desk import SHOTS
 from tests.acceptance.people import People, Person
 from tests.acceptance.test_conversation import said
 
+BUILD = Path("chat/static/chat/build/assets")
 # What a browser makes of a file that is let go over the page, and of a screenshot that is pasted.
 DROP = """target => {
     const data = new DataTransfer();
@@ -231,6 +234,90 @@ def test_buttons_for_formatting_fit_and_are_there_for_everybody(
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"writing-{place}-{scheme}.png")
     composer.fill("")
+
+
+def test_emoji_are_completed_while_they_are_written_and_the_last_used_come_first(
+    people: People,
+) -> None:
+    anna = people.at_desk("anna", anew=True)
+    composer, completions = (
+        anna.page.get_by_test_id("composer"),
+        anna.page.get_by_test_id("completions"),
+    )
+    word = said("party")
+
+    composer.press_sequentially(f"{word} :tad")
+    expect(completions.get_by_role("option").first).to_contain_text(":tada:")
+    assert not faults(anna.page)
+    composer.press("Tab")
+    composer.press_sequentially(":thumbsup:")
+    expect(composer).to_have_value(f"{word} 🎉 👍")
+    composer.press("Control+z")
+    expect(composer).to_have_value(f"{word} 🎉 :thumbsup:")
+    composer.press("Control+Shift+z")
+    composer.press_sequentially(" :t")
+    composer.press_sequentially("h")
+    expect(completions.get_by_role("option").first).to_contain_text("👍")
+    composer.press("Escape")
+    expect(completions).to_have_count(0)
+    composer.press("Enter")
+
+    anna.sees(f"{word} 🎉 👍 :th")
+
+
+@pytest.mark.parametrize("place", ["desk", "phone"])
+def test_emoji_are_found_in_russian_and_keep_the_chosen_skin_tone(
+    people: People, place: str
+) -> None:
+    phone = place == "phone"
+    arrive = people.on_phone if phone else people.at_desk
+    anna = arrive(
+        "anna",
+        anew=True,
+        color_scheme="dark" if phone else "light",
+        has_touch=phone,
+        is_mobile=phone,
+    )
+    page = anna.page
+    page.context.add_cookies([{"name": "django_language", "value": "ru", "url": people.address}])
+    page.reload()
+    picker = page.get_by_test_id("emoji-picker")
+
+    page.get_by_test_id("insert-emoji").click()
+    page.get_by_test_id("emoji-tone-4").check(force=True)
+    picker.get_by_role("tab").nth(2).click()
+    expect(picker.get_by_test_id("emoji").first).to_have_text("👋🏾")
+    assert not faults(page)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"emoji-{place}.png")
+    page.get_by_test_id("emoji-search").fill("большой палец вверх")
+    expect(picker.get_by_test_id("emoji")).to_have_text(["👍🏾"])
+    page.get_by_test_id("emoji-search").press("Enter")
+    expect(page.get_by_test_id("composer")).to_have_value("👍🏾")
+    page.get_by_test_id("composer").fill("")
+
+    word = said("to react to")
+    anna.write(word)
+    anna.sees_state(word, "stored")
+    if phone:
+        anna.message(word).tap()
+    else:
+        anna.message(word).hover()
+    anna.message(word).get_by_test_id("react").click()
+    expect(picker.get_by_test_id("emoji").first).to_have_text("👍🏾")
+    picker.get_by_test_id("emoji").first.click()
+    expect(anna.message(word).get_by_test_id("reaction")).to_contain_text("👍🏾")
+
+
+def test_every_emoji_that_is_offered_is_one_that_the_server_stores_as_it_is() -> None:
+    built = "".join(path.read_text() for path in BUILD.glob("data.*.js"))
+    offered = re.findall(r'\["([^"]+)",\d,([01]),', built)
+
+    assert len(offered) > 1_800
+    for char, tones in offered:
+        assert emoji.canonical(char) == char
+        toned = char[0] + "\U0001f3fd" + char[1:].removeprefix(emoji.PRESENTATION)
+        assert tones == "0" or emoji.canonical(toned) == toned
 
 
 def test_file_that_is_dropped_anywhere_is_refused_in_words(people: People) -> None:

@@ -27,6 +27,14 @@ function composer(chat: Chat = makeChat(), state: RoomState = room()) {
 	return { chat, root, box, type, say, said };
 }
 
+/** At least so many completions are shown. */
+async function loaded(root: HTMLElement, least: number): Promise<void> {
+	await vi.waitFor(() => {
+		flushSync();
+		expect(byTestId(root, "completions").childElementCount).toBeGreaterThanOrEqual(least);
+	});
+}
+
 describe("the composer", () => {
 	it("sends by Enter what was typed, and is empty for the next", async () => {
 		const { box, type, say, said } = composer();
@@ -237,6 +245,41 @@ describe("the composer", () => {
 
 		expect(root.querySelector("[data-testid=format-bar]")).toBeNull();
 		expect(localStorage.getItem("veche:format-bar")).toBe("false");
+	});
+
+	it("completes the name of an emoji, chosen by arrows and Enter, and sends nothing by it", async () => {
+		const { root, box, type, say } = composer();
+		type("well :tad");
+		await loaded(root, 1);
+
+		press(box, "ArrowDown");
+		press(box, "ArrowUp");
+		expect(byTestId(root, "completions").querySelector("[aria-selected=true]")?.textContent).toBe("🎉:tada:");
+		expect(box.getAttribute("aria-activedescendant")).toBe("completion-0");
+		press(box, "Enter");
+
+		expect(box.value).toBe("well 🎉 ");
+		expect(say).not.toHaveBeenCalled();
+		type("again :ta");
+		await loaded(root, 2);
+		expect(byTestId(root, "completions").querySelector("li")?.textContent).toBe("🎉:tada:");
+	});
+
+	it("replaces a whole name, and leaves the names alone that Escape refused", async () => {
+		const { root, box, type, chat } = composer();
+		chat.composing.in(ROOM).reply(message(3));
+		type(":rocket:");
+		await vi.waitFor(() => expect(box.value).toBe("🚀"));
+
+		type("🚀 :smi");
+		await loaded(root, 2);
+		press(box, "Escape");
+		type("🚀 :smil");
+		await settled();
+
+		expect(root.querySelector("[data-testid=completions]")).toBeNull();
+		expect(chat.composing.in(ROOM).replying).not.toBeNull();
+		expect(box.value).toBe("🚀 :smil");
 	});
 
 	it("has the draft again when one comes back to the page", () => {

@@ -39,3 +39,4 @@ export class Later<Part> {
 }
 
 export const dialogs = new Later(() => import("../dialogs/Dialogs.svelte"));
+export const emojiPicker = new Later(() => import("../components/EmojiPicker.svelte"));

@@ -2,7 +2,7 @@
 
 import { moderation } from "./en-moderation";
 import { search } from "./en-search";
-import { writing } from "./en-writing";
+import { emoji, writing } from "./en-writing";
 
 const plural = new Intl.PluralRules("en");
 const count = (n: number, one: string, many: string) => `${n} ${plural.select(n) === "one" ? one : many}`;
@@ -139,6 +139,7 @@ export const en = {
 	copied: "Copied",
 	markUnread: "Mark unread from here",
 	markedUnread: "Marked as unread",
+	copyCode: "Copy code",
 	copyLink: "Copy link",
 	linkCopied: "Link copied. It works for members of this room.",
 	copyFailed: "Your browser does not allow copying.",
@@ -185,6 +186,7 @@ export const en = {
 	moreActions: "More actions",
 
 	moderation,
+	emoji,
 	writing,
 
 	typingOne: (a: string) => `${a} is typing…`,

@@ -1,7 +1,7 @@
 import type { Words } from "./en";
 import { moderation } from "./ru-moderation";
 import { search } from "./ru-search";
-import { writing } from "./ru-writing";
+import { emoji, writing } from "./ru-writing";
 
 const plural = new Intl.PluralRules("ru");
 
@@ -144,6 +144,7 @@ export const ru: Words = {
 	copied: "Скопировано",
 	markUnread: "Не прочитано с этого места",
 	markedUnread: "Отмечено непрочитанным",
+	copyCode: "Копировать код",
 	copyLink: "Скопировать ссылку",
 	linkCopied: "Ссылка скопирована. Она откроется у участников этой комнаты.",
 	copyFailed: "Браузер не разрешает копирование.",
@@ -190,6 +191,7 @@ export const ru: Words = {
 	moreActions: "Другие действия",
 
 	moderation,
+	emoji,
 	writing,
 
 	typingOne: (a) => `${a} печатает…`,
