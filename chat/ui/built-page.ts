@@ -8,8 +8,16 @@ import type { UserConfig } from "vite";
  * The names have a digest as Django's would, and Django keeps them: a renamed file would be loaded and run a second time
  * by those that import it by its first name. See chatsite/web/static_storage.py.
  */
+const NAMES = {
+	hashCharacters: "hex",
+	entryFileNames: "assets/[name].[hash:12].js",
+	chunkFileNames: "assets/[name].[hash:12].js",
+	assetFileNames: "assets/[name].[hash:12][extname]",
+} as const;
+
 export function builtPage(app: string, entry: string): UserConfig {
 	return {
+		worker: { format: "es", rolldownOptions: { output: NAMES } },
 		base: `/static/${app}/build/`,
 		build: {
 			outDir: `../../${app}/static/${app}/build`,
@@ -20,12 +28,7 @@ export function builtPage(app: string, entry: string): UserConfig {
 			target: "es2022",
 			rolldownOptions: {
 				input: entry,
-				output: {
-					hashCharacters: "hex",
-					entryFileNames: "assets/[name].[hash:12].js",
-					chunkFileNames: "assets/[name].[hash:12].js",
-					assetFileNames: "assets/[name].[hash:12][extname]",
-				},
+				output: NAMES,
 				// A slow machine is no fault of the build.
 				checks: { bundlerTimings: false },
 			},

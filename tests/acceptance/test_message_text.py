@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.acceptance.people import People, Person
+from tests.acceptance.axe import faults
+from tests.acceptance.desk import SHOTS
+from tests.acceptance.people import PATIENCE_MS, People, Person
 from tests.acceptance.test_conversation import said
+from tests.acceptance.test_writing import new_room
 
 TABLE = (
     "| Configuration | Responsibilities | Administrator | Internationalisation | Documentation |\n"
@@ -97,3 +102,46 @@ def test_deep_nesting_is_readable_on_a_phone(people: People, mark: str) -> None:
 
     deepest = last_body(anna, word).locator("p, li").last
     assert deepest.evaluate("e => e.getBoundingClientRect().width") > 120
+
+
+COLOURED = "name => CSS.highlights.get(`code-${name}`)?.size ?? 0"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_has_its_language_colours_and_a_button_that_copies_it(
+    people: People, scheme: str
+) -> None:
+    anna = people.at_desk("anna", color_scheme=scheme)
+    page = anna.page
+    new_room(anna)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    name = said("f").replace(" ", "_")
+    code = f"def {name}(x):\n    return 'text'  # why"
+
+    anna.write(f"```python\n{code}\n```")
+    block = last_body(anna, name).locator("pre")
+    expect(block).to_contain_text("python")
+    # The colours come from a thread of its own, some time later.
+    wait_for_colours(anna, "keyword", 2)
+    assert page.evaluate(COLOURED, "comment") == 1
+    assert not faults(page)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"code-{scheme}.png")
+    page.get_by_test_id("composer").focus()
+    for key in ("Shift+Tab", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(block.get_by_test_id("copy-code")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("toasts")).to_contain_text("Copied")
+
+    assert page.evaluate("navigator.clipboard.readText()") == code
+    # The colours of what is gone go with it.
+    new_room(anna)
+    wait_for_colours(anna, "keyword", 0)
+
+
+def wait_for_colours(person: Person, kind: str, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while (found := person.page.evaluate(COLOURED, kind)) != count:
+        assert time.monotonic() < deadline, f"{found} instead of {count}"
+        person.page.wait_for_timeout(50)  # between two looks at the page
