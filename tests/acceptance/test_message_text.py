@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -138,6 +139,128 @@ def test_code_has_its_language_colours_and_a_button_that_copies_it(
     # The colours of what is gone go with it.
     new_room(anna)
     wait_for_colours(anna, "keyword", 0)
+
+
+def test_tasks_have_boxes_that_nobody_can_tick(people: People) -> None:
+    anna = people.on_phone("anna")
+    word = said("to do")
+
+    anna.write(f"- [ ] {word}\n- [x] done")
+    boxes = last_body(anna, word).get_by_role("checkbox")
+
+    expect(boxes.first).to_have_accessible_name(word)
+    expect(boxes.first).not_to_be_checked()
+    expect(boxes.last).to_be_checked()
+    expect(boxes.last).to_be_disabled()
+    assert not faults(anna.page)
+
+
+@pytest.mark.parametrize("place", ["desk", "phone"])
+def test_long_message_is_folded_until_the_reader_or_a_link_unfolds_it(
+    people: People, place: str
+) -> None:
+    arrive = people.at_desk if place == "desk" else people.on_phone
+    anna = arrive("anna")
+    page = anna.page
+    word = said("long")
+    people.post("boris", "\n\n".join([word, *(f"line {at}" for at in range(60)), f"end of {word}"]))
+    anna.sees(word)
+    row = anna.message(word)
+    last, more = row.get_by_text(f"end of {word}"), row.get_by_test_id("show-more")
+
+    expect(more).to_have_attribute("aria-expanded", "false")
+    expect(last).not_to_be_in_viewport()
+    assert row.evaluate("e => e.offsetHeight") < 500
+    assert not faults(page)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"folded-{place}.png")
+    page.get_by_test_id("composer").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    expect(more).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(more).to_have_text("Show less")
+    assert row.evaluate("e => e.offsetHeight") > 1_000
+
+    # For as long as the page lives.
+    page.goto(f"{people.address}/#/nowhere")
+    page.goto(f"{people.address}/#/general")
+    expect(more).to_have_text("Show less")
+    page.reload()
+    expect(more).to_have_text("Show more")
+    seq = row.get_attribute("data-row-key")
+    assert seq is not None
+    page.goto(f"{people.address}/#/general/{seq.removeprefix('m')}")
+    expect(more).to_have_text("Show less")
+    more.click()
+    expect(more).to_have_text("Show more")
+    expect(row).to_be_in_viewport()
+
+
+def test_link_to_a_message_unfolds_for_those_who_may_read_it(people: People) -> None:
+    anna, boris = people.at_desk("anna"), people.at_desk("boris")
+    slug = new_room(anna)
+    inner, outer = said("inner"), said("outer")
+    anna.write(inner)
+    seq = last_body(anna, inner).evaluate("e => e.closest('[data-row-key]').dataset.rowKey")
+    anna.enter("general")
+    place = anna.page.evaluate("location.origin + location.pathname")
+
+    anna.write(f"{outer} {place}#/{slug}/{seq.removeprefix('m')}")
+
+    linked = anna.message(outer).get_by_test_id("linked-message")
+    expect(linked).to_contain_text("Anna")
+    expect(linked).to_contain_text(inner)
+    boris.sees(outer)
+    expect(boris.message(outer).get_by_role("link")).to_have_count(1)
+    expect(boris.message(outer).get_by_test_id("linked-message")).to_have_count(0)
+    assert inner not in boris.page.content()
+    assert not faults(anna.page)
+    # It follows its message, and leads there.
+    linked.click()
+    anna.message(inner).hover()
+    anna.message(inner).get_by_test_id("delete").click()
+    anna.page.get_by_test_id("confirm").click()
+    expect(anna.page.get_by_text("This message was deleted").last).to_be_visible()
+    anna.enter("general")
+    expect(linked).to_contain_text("This message was deleted")
+
+
+@pytest.mark.parametrize("place", ["desk", "phone"])
+def test_message_is_forwarded_as_a_quote_with_its_link(people: People, place: str) -> None:
+    phone = place == "phone"
+    anna = people.at_desk("anna")
+    name = said("elsewhere")
+    new_room(anna, name)
+    if phone:
+        anna = people.on_phone("anna", has_touch=True, is_mobile=True)
+    anna.page.goto(f"{people.address}/#/general")
+    page, word = anna.page, said("to forward")
+    people.post("boris", word)
+    anna.sees(word)
+    if phone:
+        anna.message(word).tap()
+    else:
+        anna.message(word).hover()
+    anna.message(word).get_by_test_id("more").click()
+    page.get_by_test_id("menu-forward").click()
+    page.get_by_test_id("forward-query").fill(name)
+    assert not faults(page)
+    page.get_by_test_id("forward-query").press("Enter")
+
+    expect(page.get_by_test_id("room-title")).to_contain_text(name)
+    expect(page.get_by_test_id("composer")).to_have_value(re.compile(rf"> {word}\n\S+/\d+\n"))
+    page.get_by_test_id("send").click()
+    body = last_body(anna, word)
+    expect(body.locator("blockquote")).to_have_text(word)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"forwarded-{place}.png")
+    linked = page.get_by_test_id("linked-message")
+    expect(linked).to_contain_text("Boris")
+    linked.click()
+    expect(page.get_by_test_id("room-title")).not_to_contain_text(name)
+    expect(anna.message(word)).to_be_in_viewport()
+    assert "#/general/" in page.url
 
 
 def wait_for_colours(person: Person, kind: str, count: int) -> None:

@@ -32,7 +32,9 @@ describe("Markdown", () => {
 		expect(element.querySelector("script, img, svg, iframe, style, object, form")).toBeNull();
 		for (const node of element.querySelectorAll("*"))
 			for (const { name, value } of node.attributes) {
-				expect(name).toMatch(/^(href|rel|target|start|value|dir|data-language|data-mark)$/);
+				expect(name).toMatch(
+					/^(href|rel|target|start|value|dir|data-language|data-mark|type|disabled|checked)$/,
+				);
 				if (name === "href") expect(value).toMatch(/^(https?:|mailto:)/);
 			}
 	});

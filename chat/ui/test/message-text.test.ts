@@ -48,6 +48,31 @@ function comparable(text: string): string {
 	return text.replace(/\s/g, "").replaceAll("_", "*");
 }
 
+describe("task lists", () => {
+	it("have boxes that say what is done", () => {
+		const items = [
+			...parsed("- [ ] buy **milk**\n- [x] bread\n- [ ](no) box\n1. [X] third").querySelectorAll("li"),
+		];
+
+		expect(items.map((item) => item.querySelector("input")?.checked)).toEqual([false, true, undefined, true]);
+		expect(items.map((item) => item.textContent?.trim())).toEqual([
+			"buy milk",
+			"bread",
+			"[ ](no) box",
+			"third",
+		]);
+		for (const item of items.slice(0, 2)) {
+			expect(item.querySelector("input")?.disabled).toBe(true);
+			expect(item.querySelector("label")?.textContent?.trim()).toBe(item.textContent?.trim());
+		}
+	});
+
+	it("are only lists, with a text after the box", () => {
+		for (const text of ["[ ] no list", "- [ ]", "- [y] what", "- [x]y", "> [x] said"])
+			expect(parsed(text).querySelector("input")).toBeNull();
+	});
+});
+
 describe("what is typed", () => {
 	it.each([
 		..."+ - * # > >> ** *** ___ --- ~~~ ``` ` | || [] [x] [x]() ![] &nbsp; &lt; &amp;copy; <b> <!-- // ~~ ~~~~".split(

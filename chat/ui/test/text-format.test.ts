@@ -82,6 +82,8 @@ describe("formatting whole lines", () => {
 		["bullets", "- o|ne", "o|ne"],
 		["numbers", "⟦one\n\n  two⟧", "⟦1. one\n\n  2. two⟧"],
 		["numbers", "|", "1. |"],
+		["tasks", "⟦- one\ntwo⟧", "⟦- [ ] one\n- [ ] two⟧"],
+		["tasks", "⟦- [x] one\n- [ ] two⟧", "⟦one\ntwo⟧"],
 		["codeBlock", "|", "```\n|\n```"],
 		["codeBlock", "⟦a\n```\nb⟧", "````\n⟦a\n```\nb⟧\n````"],
 		["codeBlock", "```\n⟦a\nb⟧\n```", "⟦a\nb⟧"],

@@ -14,6 +14,7 @@ export const WRITING_KEYS: Record<WritingKey, string> = {
 	quote: "Ctrl+Shift+9",
 	bullets: "Ctrl+Shift+8",
 	numbers: "Ctrl+Shift+7",
+	tasks: "Ctrl+Shift+6",
 	preview: "Alt+P",
 };
 

@@ -4,6 +4,7 @@ import { useBlocks } from "./markdown-blocks";
 import { isVisible, useInline } from "./markdown-inline";
 import { useLinks } from "./markdown-links";
 import { Meter, TooComplex } from "./markdown-meter";
+import { useTasks } from "./markdown-tasks";
 
 const SAFE_LINK = /^(?:https?:|mailto:)/i;
 
@@ -11,6 +12,7 @@ const markdown = new MarkdownIt("default", { html: false, linkify: true, breaks:
 useBlocks(markdown);
 useInline(markdown);
 useLinks(markdown);
+useTasks(markdown);
 const meter = new Meter(markdown);
 
 const purifier = DOMPurify();
@@ -31,12 +33,22 @@ function leadsHere(link: HTMLAnchorElement): boolean {
 
 const CONFIG = {
 	ALLOWED_TAGS:
-		"a p br strong em s code pre blockquote ul ol li h1 h2 h3 h4 h5 h6 hr table thead tbody tr th td".split(
+		"a p br strong em s code pre blockquote ul ol li h1 h2 h3 h4 h5 h6 hr table thead tbody tr th td label input".split(
 			" ",
 		),
-	ALLOWED_ATTR: ["href", "start", "value", "dir", "data-language", "data-mark"],
+	ALLOWED_ATTR: [
+		"href",
+		"start",
+		"value",
+		"dir",
+		"data-language",
+		"data-mark",
+		"type",
+		"disabled",
+		"checked",
+	],
 	// No addresses: without this they would have to look like one.
-	ADD_URI_SAFE_ATTR: ["start", "value", "dir", "data-language", "data-mark"],
+	ADD_URI_SAFE_ATTR: ["start", "value", "dir", "data-language", "data-mark", "type", "disabled", "checked"],
 	ALLOW_DATA_ATTR: false,
 	ALLOW_ARIA_ATTR: false,
 	ALLOWED_URI_REGEXP: SAFE_LINK,
@@ -108,6 +120,8 @@ export function toHtml(source: string, most = MOST_NODES): Rendered {
 	return { html: `<p dir="ltr">${lines.map(escapeHtml).join("<br>")}</p>`, nodes: 2 * lines.length };
 }
 
+const VOID = new Set(["br", "hr", "input"]);
+
 /** How many elements and texts the renderer's HTML has, and how deep they are nested. */
 function measured(html: string): { nodes: number; nesting: number } {
 	let nodes = 0;
@@ -120,7 +134,7 @@ function measured(html: string): { nodes: number; nesting: number } {
 		if (tag[1]) depth -= 1;
 		else {
 			nodes += 1;
-			if (tag[2] !== "br" && tag[2] !== "hr") depth += 1;
+			if (!VOID.has(tag[2] ?? "")) depth += 1;
 			if (depth > nesting) nesting = depth;
 		}
 	}

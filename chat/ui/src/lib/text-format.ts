@@ -24,6 +24,7 @@ const MOST_SIGNS: Record<string, number> = { "*": 3, _: 1, "~": 2, "`": 100 };
 const BEFORE_TEXT = /^[ \t]*(?:>[ \t]?|[-*][ \t]+(?:\[[ xX]\][ \t]+)?|\d{1,3}[.)][ \t]+|#{1,6}[ \t]+)*/;
 const ITEM = /^([ \t]*)(?:[-*]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?/;
 const BULLET = /^[ \t]*[-*][ \t]+(?!\[[ xX]\][ \t])/;
+const TASK = /^[ \t]*[-*][ \t]+\[[ xX]\][ \t]/;
 const NUMBER = /^[ \t]*\d{1,3}[.)][ \t]+/;
 const QUOTED = /^([ \t]*)> ?/;
 const FENCE = /^`{3,}/;
@@ -44,6 +45,7 @@ const FORMATS = {
 	quote,
 	bullets: (field: Selected) => items(field, BULLET, () => "- "),
 	numbers: (field: Selected) => items(field, NUMBER, (at) => `${at + 1}. `),
+	tasks: (field: Selected) => items(field, TASK, () => "- [ ] "),
 	link,
 };
 

@@ -188,6 +188,10 @@ export class Chat implements ClientListener {
 			this.banned.delete(id);
 			this.composing.forget(id);
 			this.places.delete(id);
+			for (const key of [...this.quotes.keys()].filter((one) => one.startsWith(`${id}-`))) {
+				this.quotesAsked.delete(key);
+				this.quotes.delete(key);
+			}
 			return;
 		}
 		const before = untrack(() => this.changed.get(id) ?? this.rooms.get(id));
@@ -233,7 +237,16 @@ export class Chat implements ClientListener {
 			this.members.happened(room, event);
 			this.bans(room, event);
 			this.putOut(room, event);
+			this.forgetQuote(room, event);
 		}
+	}
+
+	/** A quoted message that changed is asked for again. */
+	private forgetQuote(room: number, { type, data }: RoomEvent): void {
+		if (!/^message\.(?:edited|deleted|restored)$/.test(type)) return;
+		const key = `${room}-${Number(data.target)}`;
+		this.quotesAsked.delete(key);
+		this.quotes.delete(key);
 	}
 
 	presence(room: number, online: ReadonlySet<number>): void {

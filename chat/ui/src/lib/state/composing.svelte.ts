@@ -33,6 +33,12 @@ export class Composing {
 		this.replying = null;
 	}
 
+	/** Adds a text below the message being written; an edit or a reply ends. */
+	append(text: string): void {
+		this.cancel();
+		this.draft = [this.text, text].filter(Boolean).join("\n");
+	}
+
 	/** The person changed the text. An edit is no draft: the page forgets it. */
 	typed(): void {
 		if (!this.editing) this.drafts.set(this.room, this.text);

@@ -15,6 +15,7 @@ export type Dialog =
 	| { kind: "date"; room: number }
 	| { kind: "invite"; room: number }
 	| { kind: "settings"; room: number }
+	| { kind: "forward"; room: number; seq: number; body: string }
 	| { kind: "delete"; room: number; seq: number }
 	/** An act of an owner or moderator: on a member, or on a message and its author. */
 	| { kind: "act"; act: Act }
