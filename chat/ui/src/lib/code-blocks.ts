@@ -6,9 +6,13 @@ const highlighter = new Highlighter(
 	() => new Worker(new URL("./highlight-worker.ts", import.meta.url), { type: "module" }),
 );
 
+/** Further code blocks of one message stay as they are: a thousand of them would cost the page a thousand buttons. */
+const MOST_BLOCKS = 12;
+
 /** Gives the code blocks in `prose` a head and colours; returns the cleanup. */
 export function codeBlocks(prose: HTMLElement): () => void {
-	const cleanups = [...prose.querySelectorAll<HTMLElement>("pre")].map((block) => {
+	const blocks = [...prose.querySelectorAll<HTMLElement>("pre")].slice(0, MOST_BLOCKS);
+	const cleanups = blocks.map((block) => {
 		const code = block.querySelector("code");
 		const language = block.dataset.language ?? "";
 		const text = code?.textContent ?? "";
