@@ -52,6 +52,28 @@ def is_in(page: Page, slug: str) -> None:
     expect(page.get_by_test_id("composer")).to_be_focused()
 
 
+def test_list_of_rooms_is_one_stop_and_arrows_go_through_it(people: People) -> None:
+    anna = people.at_desk("anna")
+    new_room(anna)
+    anna.enter("general")
+    page = anna.page
+    items = page.get_by_test_id("room-item")
+    stops = "items => items.filter((item) => item.tabIndex >= 0).map((i) => i.dataset.roomSlug)"
+    order = slugs(page, "[data-testid=room-item]")
+    assert items.evaluate_all(stops) == slugs(page, "[data-testid=room-item][aria-current=page]")
+
+    items.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(items.nth(1)).to_be_focused()
+    page.keyboard.press("End")
+    expect(items.last).to_be_focused()
+    assert items.evaluate_all(stops) == [order[-1]]
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+
+    is_in(page, order[-2])
+
+
 def test_question_mark_shows_the_keys_and_in_a_text_is_a_question_mark(people: People) -> None:
     anna = people.at_desk("anna", color_scheme="dark")
     composer = anna.page.get_by_test_id("composer")

@@ -121,6 +121,30 @@ def test_mark_that_is_made_offline_by_key_arrives_later(people: People) -> None:
     expect(badge(phone)).to_have_attribute("data-count", "1")
 
 
+def test_all_rooms_are_read_at_once_and_put_back_exactly(people: People) -> None:
+    desk, laptop = people.at_desk("anna"), people.at_desk("anna")
+    look_elsewhere(desk)
+    look_elsewhere(laptop)
+    people.post("boris", said("one"), said("two"))
+    expect(badge(desk)).to_have_attribute("data-count", "2")
+
+    desk.page.keyboard.press("Shift+Escape")
+    for device in (desk, laptop):
+        expect(badge(device)).to_have_count(0)
+    desk.page.get_by_test_id("toast-action").click()
+    for device in (desk, laptop):
+        expect(badge(device)).to_have_attribute("data-count", "2")
+
+    # One room, by the keyboard alone.
+    item = laptop.page.locator("[data-testid=room-item][data-room-slug=general]")
+    item.focus()
+    laptop.page.keyboard.press("ArrowRight")
+    laptop.page.keyboard.press("Enter")
+    laptop.page.get_by_test_id("menu-read").press("Enter")
+    for device in (desk, laptop):
+        expect(badge(device)).to_have_count(0)
+
+
 def delete(person: Person, text: str) -> None:
     person.message(text).hover()
     person.message(text).get_by_test_id("delete").click()

@@ -63,6 +63,13 @@ export interface ClientOptions {
 	makeSocket?: (url: string) => WebSocket;
 }
 
+/** Up to where a room is read; `known`: the marker that the page had when it was there. */
+export interface PlaceToRead {
+	room: number;
+	seq: number;
+	known?: Marker;
+}
+
 /** What tabs tell each other of what was read. */
 type ReadNews = { room: number; seq: number; n: number; setAtMs?: number } | { markers: Marker[] };
 
@@ -242,13 +249,17 @@ export class ChatClient {
 	}
 
 	/** The person says up to where they have read rooms: the markers go there, forward or back. */
-	setMarkers(places: { room: number; seq: number }[]): void {
+	setMarkers(places: PlaceToRead[]): void {
 		const known = places.filter(({ room }) => this.rooms.has(room));
 		const latest = Math.max(...known.map(({ room }) => this.rooms.get(room)?.setAtMs ?? 0));
 		const setAtMs = Math.max(Math.floor(this.now()), latest + 1);
-		for (const { room, seq } of known) {
+		for (const { room, seq, known: marker } of known) {
 			this.readToSend.delete(room);
-			this.update(room, (state) => rooms.setByHand(state, seq, setAtMs, this.userId));
+			this.update(room, (state) =>
+				marker
+					? rooms.withMarker(state, { ...marker, set_at_ms: setAtMs })
+					: rooms.setByHand(state, seq, setAtMs, this.userId),
+			);
 		}
 		const states = known.map(({ room }) => this.rooms.get(room) as RoomState);
 		this.options.readChannel?.postMessage({ markers: states.map(rooms.toldMarker) });

@@ -1,6 +1,6 @@
 import { getContext, setContext, untrack } from "svelte";
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
-import { ChatClient, type ClientListener, type Logged } from "../client/chat-client";
+import { ChatClient, type ClientListener, type Logged, type PlaceToRead } from "../client/chat-client";
 import type { Link } from "../client/connection";
 import type { ErrorCode, Limits, Marker, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
 import type { MessageItem } from "../client/history";
@@ -395,7 +395,7 @@ export class Chat implements ClientListener {
 	}
 
 	/** Says up to where the person has read these rooms. */
-	setMarkers(places: { room: number; seq: number }[]): void {
+	setMarkers(places: PlaceToRead[]): void {
 		this.client?.setMarkers(places);
 		this.showChanged();
 	}
