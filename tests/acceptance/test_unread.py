@@ -35,6 +35,7 @@ def badge(person: Person) -> Locator:
 def look_elsewhere(person: Person) -> None:
     """To a room of their own, once all of #general is read."""
     person.enter("general")
+    person.page.keyboard.press("Escape")
     expect(badge(person)).to_have_count(0)
     new_room(person)
 
@@ -141,6 +142,37 @@ def test_all_rooms_are_read_at_once_and_put_back_exactly(people: People) -> None
     laptop.page.keyboard.press("ArrowRight")
     laptop.page.keyboard.press("Enter")
     laptop.page.get_by_test_id("menu-read").press("Enter")
+    for device in (desk, laptop):
+        expect(badge(device)).to_have_count(0)
+
+
+def test_room_that_opens_at_its_end_is_read_only_from_its_first_unread_message_on(
+    people: People,
+) -> None:
+    desk, laptop = people.at_desk("anna"), people.at_desk("anna")
+    look_elsewhere(desk)
+    look_elsewhere(laptop)
+    news = [said(f"number {number}") for number in range(120)]
+    people.post("boris", *news)
+    expect(badge(laptop)).to_have_attribute("data-count", "120")
+
+    desk.enter("general")
+    expect(desk.message(news[-1])).to_be_in_viewport()
+    to_first = desk.page.get_by_test_id("jump-unread")
+    expect(to_first).to_have_attribute("data-count", "120")
+    desk.page.get_by_test_id("message-list").hover()
+    desk.page.mouse.wheel(0, -200)
+    expect(desk.message(news[-1])).not_to_be_in_viewport()
+    expect(to_first).to_have_attribute("data-count", "120")
+    expect(badge(laptop)).to_have_attribute("data-count", "120")
+
+    to_first.click()
+    expect(desk.message(news[0])).to_be_in_viewport()
+    expect(to_first).to_have_count(0)
+    for device in (desk, laptop):
+        expect(badge(device)).not_to_have_attribute("data-count", "120")
+        expect(badge(device)).to_be_visible()
+    desk.page.get_by_test_id("jump-latest").click()
     for device in (desk, laptop):
         expect(badge(device)).to_have_count(0)
 
