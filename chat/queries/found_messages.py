@@ -32,6 +32,8 @@ STATEMENT_TIMEOUT_MS = 3_000
 # wanted, ten times as many of all messages are looked at. A word that these hold too rarely is in
 # less than a hundredth of them, and the index finds it in a moment.
 NEWEST_OF_ALL, NEWEST = 20_000, 2_000
+# The same for messages by some people: few of them may be in the person's rooms.
+NEWEST_BY_THEM = 5_000
 MORE_OF_ALL = 10 * NEWEST_OF_ALL
 # Looking through long messages takes longer than finding them with the index.
 NEWEST_TIMEOUT_MS = 750
@@ -96,9 +98,7 @@ def find(sought: Sought, limit: int) -> list[Message]:
         )
         for room, seqs in sought.hidden.items():
             messages = messages.exclude(room_id=room, seq__in=seqs)
-        # In one statement with the watermarks, so that both come from one snapshot.
-        messages = messages.annotate(stored_seq=F("room__stored_seq"))
-        found = _among_newest(messages.filter(words.needed), sought, span, limit)
+        found = _among_newest(_with_watermarks(messages.filter(words.needed)), sought, span, limit)
         if found is not None:
             return found
         with limited(STATEMENT_TIMEOUT_MS), connection.cursor() as cursor:
@@ -110,7 +110,12 @@ def find(sought: Sought, limit: int) -> list[Message]:
             cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
             # Without statistics, PostgreSQL mistakes a few long messages for a few short ones.
             cursor.execute("SET LOCAL enable_seqscan = off")
-            return list(without_order_of_time(messages)[:limit])
+            return list(without_order_of_time(_with_watermarks(messages))[:limit])
+
+
+def _with_watermarks(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """`messages`, each with how far its room is stored: of one statement, so of one snapshot."""
+    return messages.annotate(stored_seq=F("room__stored_seq"))
 
 
 def _span(sought: Sought) -> Q:
@@ -150,15 +155,16 @@ def _among_newest(
             cursor.execute(ONE_PROCESS)
             # PostgreSQL would otherwise read all matches and then drop those not among the newest.
             cursor.execute("SET LOCAL enable_bitmapscan = off")
-            newest = _newest(all_of_them, rooms)
-            found = _first(messages, newest, limit)
+            newest = _newest(all_of_them, rooms, authors)
+            found = _first(messages, newest, limit, authors)
             if newest is None or len(found) == limit:
                 return found
-            if sought.query is None:
-                return None
             if len(rooms) > 1 and len(found) * (MORE_OF_ALL // NEWEST_OF_ALL) >= limit:
-                newest = _newest_of(all_of_them, MORE_OF_ALL)
-                found = _first(messages, newest, limit)
+                if authors is None:
+                    newest = _newest_of(all_of_them, MORE_OF_ALL)
+                else:
+                    newest = _newest_by(all_of_them, authors, 10 * NEWEST_BY_THEM)
+                found = _first(messages, newest, limit, authors)
                 if newest is None or len(found) == limit:
                     return found
     except TooSlow:
@@ -166,9 +172,14 @@ def _among_newest(
     return None
 
 
-def _first(messages: QuerySet[Message], newest: Q | None, limit: int) -> list[Message]:
+def _first(
+    messages: QuerySet[Message], newest: Q | None, limit: int, authors: Sequence[int] | None
+) -> list[Message]:
     if newest is not None:
         messages = messages.filter(newest)
+    if authors is not None and len(authors) > 1:
+        # Their messages are read by author. By time, those of everybody would be.
+        return list(without_order_of_time(messages)[:limit])
     return list(messages.order_by("-at", "-pk")[:limit])
 
 
@@ -178,15 +189,21 @@ def _first_of_rooms(messages: QuerySet[Message], rooms: Sequence[int], limit: in
     of_room = messages.filter(room_id=OuterRef("pk")).order_by("-seq").values("pk")[:limit]
     by_room = Room.objects.filter(pk__in=rooms).values_list(ArraySubquery(of_room), flat=True)
     ids = [one for of_one in by_room for one in of_one]
-    return list(messages.filter(pk__in=ids).order_by("-at", "-pk")[:limit])
+    # A message that was deleted since is none of them; all else is known of them already.
+    found = Message.objects.filter(pk__in=ids, deleted_at=None)
+    return list(_with_watermarks(found).order_by("-at", "-pk")[:limit])
 
 
-def _newest(messages: QuerySet[Message], rooms: Sequence[int]) -> Q | None:
+def _newest(
+    messages: QuerySet[Message], rooms: Sequence[int], authors: Sequence[int] | None
+) -> Q | None:
     """The condition that a message is among the newest of `messages`; None when all of them are."""
     if len(rooms) == 1:
         seqs = messages.filter(room_id=rooms[0]).order_by("-seq").values_list("seq", flat=True)
         seq = seqs[NEWEST:].first()
         return None if seq is None else Q(seq__gt=seq)
+    if authors is not None:
+        return _newest_by(messages, authors, NEWEST_BY_THEM)
     of_all = _newest_of(messages, NEWEST_OF_ALL)
     mine = messages.filter(room_id__in=rooms).order_by("-at", "-pk")
     if of_all is not None:
@@ -196,5 +213,18 @@ def _newest(messages: QuerySet[Message], rooms: Sequence[int]) -> Q | None:
 
 
 def _newest_of(messages: QuerySet[Message], number: int) -> Q | None:
-    at = messages.order_by("-at", "-pk").values_list("at", flat=True)[number:].first()
+    at = _time_of(messages, number)
     return None if at is None else Q(at__gt=at)
+
+
+def _newest_by(messages: QuerySet[Message], authors: Sequence[int], number: int) -> Q | None:
+    """Since a moment, such that they are about `number`, whoever of `authors` wrote them."""
+    each = -(-number // len(authors))
+    times = [_time_of(messages.filter(author_id=author), each) for author in authors]
+    at = max((one for one in times if one is not None), default=None)
+    return None if at is None else Q(at__gt=at)
+
+
+def _time_of(messages: QuerySet[Message], number: int) -> datetime | None:
+    """When the newest but `number` was posted; None if there are no more than `number`."""
+    return messages.order_by("-at", "-pk").values_list("at", flat=True)[number:].first()
