@@ -2,8 +2,8 @@
 
 Writes and stores until its input ends. Each acknowledged place becomes a line of the journal,
 `room seq`, handed to the operating system at once. Run again, it goes on in the same rooms.
-With `settle` instead of the journal it stores and publishes what there is, and ends; with `count`
-the analytics count what is on the event bus.
+With `settle` instead of the journal it stores and publishes what there is, lets the analytics count
+all that is on the event bus, and ends.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ def main(journal: str) -> None:
     django.setup()
     if journal == "settle":
         settle()
-        return
-    if journal == "count":
-        count_everything()
         return
     end = threading.Event()
     storing = threading.Thread(target=store_until, args=[end])
@@ -80,7 +77,7 @@ async def write_until(end: threading.Event, journal: int) -> None:
 def store_until(end: threading.Event) -> None:
     from django.conf import settings
 
-    while not end.is_set():
+    while not end.wait(PAUSE_SECONDS):
         for shard in range(settings.ENV.shards):
             store(shard)
 
@@ -98,16 +95,16 @@ def store(shard: int) -> int:
 
 def settle() -> None:
     from django.conf import settings
+    from django.db import connections
 
+    connections.settings["default"]["OPTIONS"].pop("pool", None)  # the analytics have none
     for shard in range(settings.ENV.shards):
         while store(shard):
             pass
+    count_everything()
 
 
 def count_everything() -> None:
-    from django.db import connections
-
-    connections.settings["default"]["OPTIONS"].pop("pool", None)
     from analytics.counting import rollups
     from analytics.counting.bus_reader import open_reader
     from analytics.counting.consumer import Consumer
