@@ -190,12 +190,9 @@ def collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY_OBJECTS, *gc.get_threshold()[1:])
-    gc.enable()
 
 
 def main() -> int:
-    # What is imported stays: looking for garbage in it would be an eighth of the start.
-    gc.disable()
     from django.conf import settings
 
     # Sets Django up, so it comes before everything that needs models.

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.signals import post_migrate, post_save, pre_save
 
 from chat.accounts import person_news
@@ -27,8 +28,7 @@ SKELETONS = ("name_skeletons", "username_skeletons")
 # One change of a name at a time: two at once would not see each other.
 LOCK = 0x76656368655F6E6D
 BATCH = 1_000
-# Like `CORRECT_MARKS`, but for everybody in one pass instead of a look at all others for each
-# person.
+# Like `_is_shared`, but for everybody in one pass instead of a look at all others for each person.
 SHARED_OF_ALL = """
     WITH shown AS (SELECT id, unnest(name_skeletons) AS skeleton FROM chat_user),
     taken AS (
@@ -39,21 +39,6 @@ SHARED_OF_ALL = """
     SELECT DISTINCT person.id
     FROM taken JOIN shown USING (skeleton) JOIN chat_user AS person ON person.id = shown.id
     WHERE NOT person.name_is_shared
-"""
-# Whoever has one of these skeletons and a mark that is wrong gets the other one. A mark is right if
-# it says whether the shown name looks like somebody else's shown name or user name.
-CORRECT_MARKS = """
-    UPDATE chat_user AS person SET name_is_shared = NOT person.name_is_shared
-    WHERE person.name_skeletons && %s AND person.name_is_shared <> (
-        EXISTS (
-            SELECT FROM chat_user AS other
-            WHERE other.id <> person.id AND other.name_skeletons && person.name_skeletons
-        ) OR EXISTS (
-            SELECT FROM chat_user AS other
-            WHERE other.id <> person.id AND other.username_skeletons && person.name_skeletons
-        )
-    )
-    RETURNING person.id, person.name_is_shared
 """
 
 
@@ -90,6 +75,14 @@ def _set_skeletons(user: User) -> None:
     user.username_skeletons = sorted(look_alikes.skeletons(user.username))
 
 
+def _is_shared() -> Q:
+    """True of people whose shown name looks like somebody else's shown name or user name."""
+    others = User.objects.exclude(pk=OuterRef("pk"))
+    return Q(Exists(others.filter(name_skeletons__overlap=OuterRef("name_skeletons")))) | Q(
+        Exists(others.filter(username_skeletons__overlap=OuterRef("name_skeletons")))
+    )
+
+
 def _before_save(instance: User, update_fields: frozenset[str] | None, **kwargs: Any) -> None:
     instance._renamed_from = None  # type: ignore[attr-defined]
     if update_fields is not None and not update_fields.intersection(NAMES):
@@ -109,40 +102,39 @@ def _skeletons(user: User) -> tuple[list[str] | None, list[str] | None]:
     return user.name_skeletons, user.username_skeletons
 
 
-def _after_save(
-    instance: User, created: bool, update_fields: frozenset[str] | None, **kwargs: Any
-) -> None:
+def _after_save(instance: User, created: bool, **kwargs: Any) -> None:
     before = instance._renamed_from  # type: ignore[attr-defined]
     if before is None:
         return
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        if update_fields is not None and not update_fields.issuperset(SKELETONS):
-            # `save(update_fields=["display_name"])` has left the skeletons out.
-            User.objects.filter(pk=instance.pk).update(
-                **dict(zip(SKELETONS, _skeletons(instance), strict=True))
-            )
+        # `save(update_fields=["display_name"])` has left the skeletons out.
+        User.objects.filter(pk=instance.pk).update(
+            **dict(zip(SKELETONS, _skeletons(instance), strict=True))
+        )
         affected = (*before[2:], *_skeletons(instance))
         changed = _set_shared({one for some in affected for one in some or ()})
-        if created:
-            instance.name_is_shared = changed.get(instance.pk, False)
-        else:
-            instance.refresh_from_db(fields=["name_is_shared"])
-        told = changed.keys() if created else changed.keys() | {instance.pk}
+        instance.name_is_shared = User.objects.values_list("name_is_shared", flat=True).get(
+            pk=instance.pk
+        )
+        told = changed if created else changed | {instance.pk}
         for user in User.objects.filter(pk__in=told):
             person_news.announce(user)
 
 
-def _set_shared(skeletons: Iterable[str]) -> dict[int, bool]:
-    """Checks everybody with one of these skeletons again; returns the marks that have changed.
+def _set_shared(skeletons: Iterable[str]) -> set[int]:
+    """Checks everybody with one of these skeletons again; returns whose mark has changed.
 
     Even if many share a name, few marks change: the second person makes the name shared, and when
     the last but one goes it no longer is.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(CORRECT_MARKS, [list(skeletons)])
-        return dict(cursor.fetchall())
+    those = User.objects.filter(name_skeletons__overlap=list(skeletons))
+    now_shared = list(those.filter(_is_shared(), name_is_shared=False).values_list("pk", flat=True))
+    no_more = list(those.filter(~_is_shared(), name_is_shared=True).values_list("pk", flat=True))
+    User.objects.filter(pk__in=now_shared).update(name_is_shared=True)
+    User.objects.filter(pk__in=no_more).update(name_is_shared=False)
+    return {*now_shared, *no_more}
 
 
 def _after_migrate(sender: Any, apps: Any, **kwargs: Any) -> None:

@@ -21,6 +21,7 @@ from chat.events import (
     MessagePosted,
     MessageTarget,
     Reaction,
+    ReplyPosted,
 )
 from chat.events.emoji import canonical
 from chat.persistence import stored_events
@@ -42,6 +43,28 @@ async def post_message(
     return await _log(
         actor_id, room, key, EventType.MESSAGE_POSTED, MessagePosted(body=body, reply_to=reply_to)
     )
+
+
+async def post_reply(
+    actor_id: int,
+    room: int,
+    key: str,
+    root: int,
+    body: str,
+    reply_to: int | None = None,
+    *,
+    to_room: bool = False,
+) -> Appended:
+    """Posts `body` in the thread of the message at seq `root`; `to_room`: the room shows it too.
+
+    `reply_to` is the seq of a message of the thread, or of its root.
+    """
+    check_body(body)
+    if to_room:
+        shown = MessagePosted(body=body, reply_to=reply_to, thread=root)
+        return await _log(actor_id, room, key, EventType.MESSAGE_POSTED, shown)
+    reply = ReplyPosted(root=root, body=body, reply_to=reply_to)
+    return await _log(actor_id, room, key, EventType.REPLY_POSTED, reply)
 
 
 async def edit_message(actor_id: int, room: int, key: str, target: int, body: str) -> Appended:

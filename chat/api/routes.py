@@ -12,7 +12,16 @@ from ninja import NinjaAPI, Router
 from ninja.constants import NOT_SET
 from ninja.openapi.schema import OpenAPISchema
 
-from chat.api import messages, moderation, people, read_markers, reports, rooms, tokens
+from chat.api import (
+    messages,
+    moderation,
+    people,
+    read_markers,
+    reports,
+    rooms,
+    threads,
+    tokens,
+)
 from chat.api.answers import handle_errors
 from chat.api.forms import breaks
 from chat.api.requests import BY_METHOD, MODERATING, READS, StrictJson, in_turn
@@ -122,6 +131,7 @@ for own in (
     rooms.router,
     messages.router,
     read_markers.router,
+    threads.router,
     moderation.router,
     reports.router,
     tokens.router,

@@ -134,6 +134,20 @@ class MarkersToSet(Asked):
     markers: Annotated[list[MarkerToSet], Field(min_length=1, max_length=MAX_MARKERS)]
 
 
+class NewReply(NewMessage):
+    """`reply_to` is a message of the thread, or its root."""
+
+    to_room: bool = Field(False, description="The room shows it too, as a message of its own.")
+
+
+class Following(Asked):
+    following: bool
+
+
+class ReadUpTo(Asked):
+    seq: Annotated[int, Field(ge=0, le=MAX_ID)]
+
+
 class NewToken(Asked):
     name: Name
     scopes: list[ScopeName] | None = Field(
@@ -300,6 +314,14 @@ class Place(Schema):
     at: datetime
 
 
+class ThreadSummary(Schema):
+    replies: int = Field(description="How many replies stand: deleted ones are left out.")
+    people: int = Field(description="How many people have replied.")
+    first_people: list[int] = Field(description="The first 5 of them.")
+    last_seq: int
+    last_at: datetime
+
+
 class Message(Schema):
     seq: int
     n: int
@@ -315,6 +337,8 @@ class Message(Schema):
         description="Emoji → the first 10 people who have it, and the reader if they do."
     )
     reaction_counts: dict[str, int] = Field(description="Emoji → how many people have it.")
+    thread: int | None = Field(None, description="Of a reply: the root of its thread.")
+    replies: ThreadSummary | None = Field(None, description="Of a root: the replies to it.")
 
 
 class Event(Schema):
@@ -342,6 +366,51 @@ class HistoryPage(Schema):
     events: list[Event] = Field(default_factory=list)
 
 
+class ThreadPage(Schema):
+    """Replies in ascending seq, as they were at seq `upto`; `more` if older ones exist.
+
+    `message` is the root; empty if it cannot be read at the moment.
+    """
+
+    message: Message | None
+    messages: list[Message]
+    more: bool
+    upto: int
+    following: bool | None = Field(
+        None, description="Empty: I have not decided, not replied, and the root is not mine."
+    )
+    read: int | None = Field(None, description="Up to where I have read it; 0 for nothing.")
+
+
+class ThreadRelation(Schema):
+    room: int
+    root: int
+    following: bool | None
+    read: int
+
+
+class FollowedThread(Schema):
+    """`author`, `at`, `body` and `deleted` are of the root; `body` is empty if it is deleted."""
+
+    room: int
+    root: int
+    author: int | None
+    at: datetime | None
+    body: str
+    deleted: bool
+    unread: int = Field(description="Replies of others after `read`, among the newest 100.")
+    read: int
+    replies: ThreadSummary
+
+
+class FollowedThreads(Schema):
+    """Those with unread replies first, then by the last reply, newest first."""
+
+    threads: list[FollowedThread]
+    unread: int = Field(description="How many threads have unread replies, on all pages.")
+    next: str | None = Field(description="The cursor of the next page.")
+
+
 class WhoReacted(Schema):
     """User ids in ascending order; if there are `more`, ask again after the last one."""
 
@@ -363,6 +432,7 @@ class Found(Schema):
     author: int | None
     at: datetime
     body: str
+    thread: int | None = Field(None, description="Of a reply: the root of its thread.")
     marks: list[str] = Field(
         description="The strings in the body to highlight, exactly as they appear in it."
     )

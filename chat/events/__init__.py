@@ -7,6 +7,7 @@ This package is what `analytics` may import of `chat`, so it depends on nothing 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -41,6 +42,7 @@ class EventType(StrEnum):
     MESSAGE_RESTORED = "message.restored"
     REACTION_ADDED = "reaction.added"
     REACTION_REMOVED = "reaction.removed"
+    REPLY_POSTED = "reply.posted"
     EVENT_QUARANTINED = "event.quarantined"
 
 
@@ -82,8 +84,28 @@ class RoomEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessagePosted(msgspec.Struct, frozen=True, kw_only=True):
+    """`thread`: a reply in the thread of the message at this seq, which is shown in the room too.
+
+    The log adds `root_author`: see `ReplyPosted`.
+    """
+
     body: str
     reply_to: int | None = None
+    thread: int | msgspec.UnsetType = msgspec.UNSET
+    root_author: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class ReplyPosted(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply in the thread of the message at seq `root`, which does not count among the room's.
+
+    The log adds `root_author`, the user id of that message's author, so that readers need not
+    have the message to know whose thread it is; absent if the author is no person.
+    """
+
+    root: int
+    body: str
+    reply_to: int | None = None
+    root_author: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class MessageEdited(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +114,17 @@ class MessageEdited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Data of `message.deleted` and `message.restored`."""
+    """Data of `message.deleted` and `message.restored`.
+
+    If the target is a reply, the log adds what readers need who count replies but do not have this
+    one: `thread`, the root; `in_room`, whether the room shows the reply too; and `replies`, by how
+    much the number of standing replies changes.
+    """
 
     target: int
+    thread: int | msgspec.UnsetType = msgspec.UNSET
+    in_room: bool | msgspec.UnsetType = msgspec.UNSET
+    replies: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,8 +210,12 @@ class EventQuarantined(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     duplicate_of: tuple[int, int] | None = None  # (room, seq) where the same (actor, key) stands
 
 
+# Events with which a message begins: `message.posted` counts in the room's `n`, the other does not.
+POSTS = frozenset({EventType.MESSAGE_POSTED, EventType.REPLY_POSTED})
+
 EventData = (
     MessagePosted
+    | ReplyPosted
     | MessageEdited
     | MessageTarget
     | Reaction
@@ -211,6 +245,7 @@ DATA_TYPES: dict[EventType, type[EventData]] = {
     EventType.MESSAGE_RESTORED: MessageTarget,
     EventType.REACTION_ADDED: Reaction,
     EventType.REACTION_REMOVED: Reaction,
+    EventType.REPLY_POSTED: ReplyPosted,
     EventType.EVENT_QUARANTINED: EventQuarantined,
 }
 
@@ -233,9 +268,36 @@ def decode_data(kind: EventType, raw: bytes | msgspec.Raw) -> EventData:
 
 def as_asked(data: EventData) -> EventData:
     """What somebody asked for, without what the log added to it."""
-    if isinstance(data, Reaction) and data.count is not msgspec.UNSET:
-        return msgspec.structs.replace(data, count=msgspec.UNSET)
+    match data:
+        case Reaction():
+            return msgspec.structs.replace(data, count=msgspec.UNSET)
+        case MessageTarget():
+            return MessageTarget(target=data.target)
+        case MessagePosted() | ReplyPosted():
+            return msgspec.structs.replace(data, root_author=msgspec.UNSET)
     return data
+
+
+def with_additions(data: EventData, added: Sequence[int]) -> EventData:
+    """`data` with what the log has added to it, as numbers in the order of its fields."""
+    match data:
+        case Reaction():
+            return msgspec.structs.replace(data, count=added[0])
+        case MessageTarget():
+            thread, in_room, replies = added
+            return msgspec.structs.replace(
+                data, thread=thread, in_room=in_room == 1, replies=replies
+            )
+        case MessagePosted() | ReplyPosted():
+            return msgspec.structs.replace(data, root_author=added[0])
+    return data
+
+
+def thread_of(data: MessagePosted | ReplyPosted) -> int | None:
+    """The root of the thread that a new message is a reply in; None for all others."""
+    if isinstance(data, ReplyPosted):
+        return data.root
+    return None if data.thread is msgspec.UNSET else data.thread
 
 
 def content_hash(room: int, kind: EventType, data: bytes) -> str:

@@ -40,6 +40,7 @@ from chat.protocol import (
     Reset,
     RoomAdded,
     RoomInfo,
+    ThreadNotice,
     TypingNotice,
     UserInfo,
     encode,
@@ -367,6 +368,16 @@ class Hub:
         elif kind == "markers":
             for socket in self.sockets_of(int(message["user"])):
                 read_notices.tell_set(socket, str(message["frame"]))
+        elif kind == "thread":
+            self._on_thread(
+                int(message["user"]),
+                ThreadNotice(
+                    room=int(message["room"]),
+                    root=int(message["root"]),
+                    following=message["following"],
+                    read=int(message["read"]),
+                ),
+            )
         elif kind == "person":
             self._on_person(message["user"])
         elif kind == "replaced":
@@ -418,6 +429,12 @@ class Hub:
     def _tell_marker(self, moved: Moved) -> None:
         for socket in self.sockets_of(moved.user_id):
             read_notices.tell(socket, moved)
+
+    def _on_thread(self, user_id: int, notice: ThreadNotice) -> None:
+        text = encode(notice)
+        for socket in self.sockets_of(user_id):
+            if socket.greeted and notice.room in socket.rooms:
+                socket.send_text(text)
 
     def _on_person(self, user: dict[str, Any]) -> None:
         # To everybody: names are no secret among signed-in people, and few change theirs.

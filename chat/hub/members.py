@@ -29,7 +29,7 @@ ENTERED = """
     FROM chat_membership AS member JOIN chat_room AS room ON room.id = member.room_id
     CROSS JOIN LATERAL (
         SELECT seq, n FROM chat_message
-        WHERE room_id = room.id AND at > %(moment)s ORDER BY seq LIMIT 1
+        WHERE room_id = room.id AND at > %(moment)s AND n IS NOT NULL ORDER BY seq LIMIT 1
     ) AS first
     WHERE member.user_id = ANY(%(people)s)
         AND room.kind = 'direct' AND room.last_stored_at > %(moment)s

@@ -15,8 +15,8 @@ from chat.protocol import CloseCode, ErrorCode
 
 DEPENDENCIES = ("log", "database", "bus")
 FRAME_TYPES = (
-    "hello", "send", "edit", "delete", "react", "sync", "history",
-    "read", "typing", "seen", "ping", "refused",
+    "hello", "send", "reply", "edit", "delete", "react", "sync", "history", "thread",
+    "read", "thread_read", "typing", "seen", "ping", "refused",
 )  # fmt: skip
 APPEND_OUTCOMES = ("logged", "repeat", "unchanged", "refused", "unavailable")
 PROBE_STAGES = ("ack", "delivery", "stored", "exported", "rolled_up")

@@ -9,7 +9,7 @@ from chat.models.events import (
     ShardCursor,
 )
 from chat.models.mail import QueuedMail
-from chat.models.messages import Message, Reaction, ReadMarker
+from chat.models.messages import Message, Reaction, ReadMarker, Thread, ThreadFollow
 from chat.models.people import ApiToken, User
 from chat.models.reports import Report
 from chat.models.rooms import AbsentMute, Ban, InvitationCount, Membership, Room, RoomSeat
@@ -34,5 +34,7 @@ __all__ = [
     "RoomEvent",
     "RoomSeat",
     "ShardCursor",
+    "Thread",
+    "ThreadFollow",
     "User",
 ]

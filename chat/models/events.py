@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from chat.events import EventType
+from chat.events import POSTS, EventType
 from chat.models.people import User
 from chat.models.rooms import Room
 
@@ -23,11 +23,9 @@ MESSAGE_CHANGES = [
 ]
 
 
-# All types except messages and changes of messages: shown between the messages of a page.
+# All types except posts and changes of messages: shown between the messages of a page.
 ROOM_CHANGES = [
-    kind.value
-    for kind in EventType
-    if kind is not EventType.MESSAGE_POSTED and kind.value not in MESSAGE_CHANGES
+    kind.value for kind in EventType if kind not in POSTS and kind.value not in MESSAGE_CHANGES
 ]
 
 

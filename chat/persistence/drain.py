@@ -30,6 +30,7 @@ from chat.events import (
     MessageEdited,
     MessagePosted,
     MessageTarget,
+    ReplyPosted,
     RoomArchived,
     RoomEvent,
     RoomKind,
@@ -179,7 +180,7 @@ def _characters(candidates: Sequence[Candidate]) -> int:
     longest message, because PostgreSQL parses a text again whenever its row changes."""
     characters = 0
     for data in (one.placed.data for one in candidates):
-        if isinstance(data, MessagePosted | MessageEdited):
+        if isinstance(data, MessagePosted | ReplyPosted | MessageEdited):
             characters += len(data.body)
         elif isinstance(data, MessageTarget):
             characters += MAX_BODY_CHARACTERS

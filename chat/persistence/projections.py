@@ -15,14 +15,14 @@ from django.db import connection
 
 from chat import events
 from chat.events import EventType, RoomEvent
-from chat.persistence import folding
+from chat.persistence import folding, threads
 
 COPY_EVENTS = """
     COPY chat_roomevent (shard, room_id, seq, n, epoch, type, key, actor_id, at, data) FROM STDIN
 """
 
 COPY_MESSAGES = """
-    COPY chat_message (room_id, seq, n, author_id, key, at, body, reply_to) FROM STDIN
+    COPY chat_message (room_id, seq, n, author_id, key, at, body, reply_to, thread) FROM STDIN
 """
 
 EDIT_MESSAGES = """
@@ -35,12 +35,23 @@ EDIT_MESSAGES = """
 # The first deletion counts, but the author's own replaces it: nobody may restore a message that its
 # author deleted.
 DELETE_MESSAGES = """
-    UPDATE chat_message SET deleted_at = deletion.at, deleted_by_id = deletion.actor
+    UPDATE chat_message AS message SET deleted_at = deletion.at, deleted_by_id = deletion.actor
     FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bigint[])
-        AS deletion (room, target, at, actor)
-    WHERE room_id = deletion.room AND seq = deletion.target
-        AND (deleted_at IS NULL
-            OR author_id = deletion.actor AND deleted_by_id IS DISTINCT FROM deletion.actor)
+        AS deletion (room, target, at, actor), chat_message AS before
+    WHERE message.room_id = deletion.room AND message.seq = deletion.target
+        AND (message.deleted_at IS NULL
+            OR message.author_id = deletion.actor
+            AND message.deleted_by_id IS DISTINCT FROM deletion.actor)
+        AND before.id = message.id
+    RETURNING message.room_id, message.thread, before.deleted_at IS NULL
+"""
+
+RESTORE_MESSAGE = """
+    UPDATE chat_message AS message SET deleted_at = NULL, deleted_by_id = NULL
+    FROM chat_message AS before
+    WHERE message.room_id = %s AND message.seq = %s
+        AND message.deleted_by_id IS DISTINCT FROM message.author_id AND before.id = message.id
+    RETURNING message.room_id, message.thread, before.deleted_at IS NOT NULL
 """
 
 ADD_REACTIONS = """
@@ -112,7 +123,11 @@ def _insert_events(shard: int, rows: Sequence[RoomEvent]) -> None:
 
 
 def _insert_messages(placed: Sequence[Placed]) -> None:
-    posted = [(one.event, one.data) for one in placed if isinstance(one.data, events.MessagePosted)]
+    posted = [
+        (one.event, one.data)
+        for one in placed
+        if isinstance(one.data, events.MessagePosted | events.ReplyPosted)
+    ]
     if not posted:
         return
     _copy(
@@ -121,16 +136,18 @@ def _insert_messages(placed: Sequence[Placed]) -> None:
             (
                 event.room,
                 event.seq,
-                event.n,
+                event.n if event.type is EventType.MESSAGE_POSTED else None,
                 event.actor,
                 event.key,
                 event.at,
                 data.body,
                 data.reply_to,
+                events.thread_of(data),
             )
             for event, data in posted
         ),
     )
+    threads.count_replies(posted)
 
 
 def _copy(statement: str, rows: Iterable[tuple[object, ...]]) -> None:
@@ -150,10 +167,7 @@ def _change(folded: folding.Folded) -> None:
         EDIT_MESSAGES,
         [(event.room, data.target, data.body, event.at) for event, data in folded.edited],
     )
-    _execute_columns(
-        DELETE_MESSAGES,
-        [(event.room, data.target, event.at, event.actor) for event, data in folded.deleted],
-    )
+    _delete(folded.deleted)
     for statement, reactions in (
         (ADD_REACTIONS, folded.added),
         (REMOVE_REACTIONS, folded.removed),
@@ -164,6 +178,22 @@ def _change(folded: folding.Folded) -> None:
         )
     for event, data in folded.in_turn:
         _APPLY[event.type](event, data)
+
+
+def _delete(deletions: Sequence[tuple[RoomEvent, events.MessageTarget]]) -> None:
+    if not deletions:
+        return
+    rows = [(event.room, data.target, event.at, event.actor) for event, data in deletions]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    threads.change_standing(_now_otherwise(DELETE_MESSAGES, columns), -1)
+
+
+def _now_otherwise(statement: str, values: Sequence[Any]) -> list[tuple[int, int | None]]:
+    """(room, thread) of the messages that a statement deleted or restored: not of those that were
+    so before."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [(room, thread) for room, thread, is_news in cursor.fetchall() if is_news]
 
 
 def _execute_columns(statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -198,16 +228,11 @@ def _message_edited(event: RoomEvent, data: events.MessageEdited) -> None:
 
 
 def _message_deleted(event: RoomEvent, data: events.MessageTarget) -> None:
-    _execute_columns(DELETE_MESSAGES, [(event.room, data.target, event.at, event.actor)])
+    _delete([(event, data)])
 
 
 def _message_restored(event: RoomEvent, data: events.MessageTarget) -> None:
-    _execute(
-        "UPDATE chat_message SET deleted_at = NULL, deleted_by_id = NULL"
-        " WHERE room_id = %s AND seq = %s AND deleted_by_id IS DISTINCT FROM author_id",
-        event.room,
-        data.target,
-    )
+    threads.change_standing(_now_otherwise(RESTORE_MESSAGE, [event.room, data.target]), 1)
 
 
 def _reaction_added(event: RoomEvent, data: events.Reaction) -> None:

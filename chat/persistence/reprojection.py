@@ -14,10 +14,10 @@ from datetime import datetime
 from django.db import connection
 
 from chat import events
-from chat.events import EventType, RoomEvent
+from chat.events import POSTS, EventType, RoomEvent
 from chat.models import AbsentMute, Ban, EventReplacement, Membership, Message, Reaction
 from chat.models import RoomEvent as Row
-from chat.persistence import projections, stored_events
+from chat.persistence import projections, stored_events, threads
 from chat.persistence.projections import Placed
 
 # The type is checked again, so that only a placeholder is ever overwritten.
@@ -71,7 +71,7 @@ def reproject(placed: Placed) -> None:
     """
     event, data = placed.event, placed.data
     match data:
-        case events.MessagePosted():
+        case events.MessagePosted() | events.ReplyPosted():
             _message_again(event.room, event.seq)
         case events.MessageEdited() | events.MessageTarget():
             _message_again(event.room, data.target)
@@ -87,17 +87,19 @@ def reproject(placed: Placed) -> None:
 
 
 def _message_again(room: int, target: int) -> None:
-    for posted in stored_events.read_about(
-        room, [EventType.MESSAGE_POSTED], {}, first=target, last=target
-    ):
+    for posted in stored_events.read_about(room, list(POSTS), {}, first=target, last=target):
         data = _placed(posted).data
-        assert isinstance(data, events.MessagePosted)
+        assert isinstance(data, events.MessagePosted | events.ReplyPosted)
         # An existing row is kept, because other rows may refer to it.
         if not Message.objects.filter(room_id=room, seq=target).update(
             body=data.body, edited_at=None, deleted_at=None, deleted_by=None
         ):
             _apply([posted])
     _apply(stored_events.read_about(room, TO_MESSAGE, {"target": target}, first=target))
+    roots = Message.objects.filter(room_id=room, seq=target).values_list("thread", flat=True)
+    for root in roots:
+        if root is not None:
+            threads.recount(room, root)
 
 
 def _reaction_again(event: RoomEvent, data: events.Reaction) -> None:

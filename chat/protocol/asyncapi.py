@@ -32,9 +32,13 @@ from chat.protocol import (
     Pong,
     React,
     Read,
+    Reply,
     Seen,
     Send,
     Sync,
+    Thread,
+    ThreadPage,
+    ThreadRead,
     Typing,
     Welcome,
 )
@@ -44,12 +48,15 @@ Frame = type[msgspec.Struct]
 ANSWERS: dict[Frame, list[Frame]] = {
     Hello: [Welcome, Bye, Error],
     Send: [Ok, Error],
+    Reply: [Ok, Error],
     Edit: [Ok, Error],
     Delete: [Ok, Error],
     React: [Ok, Error],
     Sync: [Batch, Error],
     History: [Page, Error],
+    Thread: [ThreadPage, Error],
     Read: [Error],
+    ThreadRead: [Error],
     Typing: [Error],
     Seen: [Error],
     Ping: [Pong, Error],
@@ -59,6 +66,7 @@ KEYED = [Rule.KEY_NOT_OF_THE_FUTURE]
 RULES: dict[Frame, list[Rule]] = {
     Hello: [Rule.ONE_HELLO],
     Send: [*KEYED, Rule.KNOWN_CHARACTERS],
+    Reply: [*KEYED, Rule.KNOWN_CHARACTERS],
     Edit: [*KEYED, Rule.KNOWN_CHARACTERS],
     Delete: [*KEYED, Rule.KEY_OF_AN_ACT_IS_RECENT],  # for another person's message, by a moderator
     React: [*KEYED, Rule.ONE_EMOJI],

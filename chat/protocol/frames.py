@@ -28,6 +28,8 @@ MAX_EMOJI_CHARACTERS = 32
 # Different emoji on a message; and how many of those who have one are named with it.
 MAX_MESSAGE_EMOJI = 50
 MAX_NAMED_PEOPLE = 10
+# How many of those who replied in a thread are named with it.
+MAX_NAMED_REPLIERS = 5
 
 # JSON integers that PostgreSQL's bigint and JavaScript's numbers both hold exactly.
 MAX_ID = 2**53 - 1
@@ -120,6 +122,21 @@ class Send(ClientFrame, frozen=True, tag="send"):
     reply_to: TargetSeq | None = None
 
 
+class Reply(ClientFrame, frozen=True, tag="reply"):
+    """Posts in the thread of the message at `root`; with `to_room`, the room shows it too.
+
+    `reply_to` is a message of the thread, or its root.
+    """
+
+    id: RequestId
+    room: RoomId
+    key: IdempotencyKey
+    root: TargetSeq
+    body: Body
+    reply_to: TargetSeq | None = None
+    to_room: bool = False
+
+
 class Edit(ClientFrame, frozen=True, tag="edit"):
     id: RequestId
     room: RoomId
@@ -171,6 +188,24 @@ class Read(ClientFrame, frozen=True, tag="read"):
     set_at_ms: Annotated[int, Meta(ge=0, le=MAX_ID)] | None = None
 
 
+class Thread(ClientFrame, frozen=True, tag="thread"):
+    """Replies of a thread before a position, newest page first, answered by `thread_page`."""
+
+    id: RequestId
+    room: RoomId
+    root: TargetSeq
+    before: TargetSeq = MAX_ID
+    limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY_MESSAGES)] = 50
+
+
+class ThreadRead(ClientFrame, frozen=True, tag="thread_read"):
+    """The person has read the thread up to `seq`; `thread` tells all their devices."""
+
+    room: RoomId
+    root: TargetSeq
+    seq: Seq
+
+
 class Typing(ClientFrame, frozen=True, tag="typing"):
     room: RoomId
 
@@ -185,8 +220,23 @@ class Ping(ClientFrame, frozen=True, tag="ping"):
     pass
 
 
-AppendingFrame = Send | Edit | Delete | React
-AnyClientFrame = Hello | Send | Edit | Delete | React | Sync | History | Read | Typing | Seen | Ping
+AppendingFrame = Send | Reply | Edit | Delete | React
+AnyClientFrame = (
+    Hello
+    | Send
+    | Reply
+    | Edit
+    | Delete
+    | React
+    | Sync
+    | History
+    | Thread
+    | Read
+    | ThreadRead
+    | Typing
+    | Seen
+    | Ping
+)
 
 
 class ServerFrame(msgspec.Struct, frozen=True, tag_field="t", kw_only=True):
@@ -346,8 +396,22 @@ class Reset(ServerFrame, frozen=True, tag="reset"):
     head: int
 
 
+class ThreadSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The replies to a message. `replies` counts those that are not deleted, `people` everybody
+    who has replied; the first 5 of them are named."""
+
+    replies: int
+    people: int
+    first_people: list[int]
+    last_seq: int
+    last_at: Time
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it stands now: edits and reactions applied. A deleted one has no body.
+
+    A reply names the root of its `thread`; its `n` is 0 if the room does not show it. A root has
+    a summary of its `replies`, if there are any.
 
     `reactions` names the first 10 people who gave each emoji, and the reader if they did;
     `reaction_counts` has how many people gave it.
@@ -367,6 +431,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     )
     reactions: dict[str, list[int]] = {}
     reaction_counts: dict[str, int] = {}
+    thread: int | UnsetType = UNSET
+    replies: ThreadSummary | UnsetType = UNSET
 
 
 class Page(ServerFrame, frozen=True, tag="page"):
@@ -381,6 +447,24 @@ class Page(ServerFrame, frozen=True, tag="page"):
     more: bool
     upto: int
     events: list[Event] = []
+
+
+class ThreadPage(ServerFrame, frozen=True, tag="thread_page"):
+    """Replies in ascending seq, and their root; `more` tells whether older ones exist.
+
+    Valid as of seq `upto`. `message` is null if the root cannot be read at the moment. `following`
+    and `read` are the reader's own, as in `thread`; absent while nobody can tell.
+    """
+
+    id: str
+    room: int
+    root: int
+    message: Message | None
+    messages: list[Message]
+    more: bool
+    upto: int
+    following: bool | UnsetType | None = UNSET
+    read: int | UnsetType = UNSET
 
 
 class Batch(ServerFrame, frozen=True, tag="batch"):
@@ -433,6 +517,17 @@ class Markers(ServerFrame, frozen=True, tag="markers"):
     markers: list[Marker]
 
 
+class ThreadNotice(ServerFrame, frozen=True, tag="thread"):
+    """The person's own relation to a thread changed, on any of their devices: whether they follow
+    it (null: they have not replied, are not the root's author, and have not decided), and the seq
+    up to which they have read it."""
+
+    room: int
+    root: int
+    following: bool | None
+    read: int
+
+
 class ReportNotice(ServerFrame, frozen=True, tag="report"):
     """A report that the person made is closed: `resolved` or `dismissed`.
 
@@ -469,11 +564,13 @@ AnyServerFrame = (
     | Heads
     | Reset
     | Page
+    | ThreadPage
     | Batch
     | Presence
     | TypingNotice
     | ReadNotice
     | Markers
+    | ThreadNotice
     | ReportNotice
     | PersonChanged
     | Pong

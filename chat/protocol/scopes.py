@@ -16,7 +16,9 @@ from chat.protocol import (
     Edit,
     React,
     Read,
+    Reply,
     Send,
+    ThreadRead,
     Typing,
 )
 
@@ -31,7 +33,7 @@ class Scope(StrEnum):
 
 ALL = frozenset(Scope)
 # All other frames only read, and the socket was opened with that scope.
-WRITING_FRAMES = (Send, Edit, Delete, React, Read, Typing)
+WRITING_FRAMES = (Send, Reply, Edit, Delete, React, Read, ThreadRead, Typing)
 
 
 def to_text(scopes: Iterable[Scope]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 from django.db import connection, transaction
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from chat import events, room_log
 from chat.errors import Unavailable
@@ -17,8 +17,10 @@ from chat.hints import to_hubs
 from chat.models import Message as StoredMessage
 from chat.models import Room
 from chat.persistence import stored_events
-from chat.protocol import Event, Message
-from chat.queries import reactions, redaction
+from chat.protocol import Event, Message, ThreadSummary
+from chat.queries import reactions, redaction, threads
+from chat.room_log.codec import refused
+from chat.room_log.targets import author_of
 from chat.servers.postgres import in_database
 
 # Reading PostgreSQL and then the tail fails only if more was stored in between than the tail
@@ -31,6 +33,21 @@ MAX_UNSTORED_EVENTS = 10_000
 MAX_PAGE_EVENTS = 200
 # The tail is read backwards in steps of this size until it has given enough messages.
 TAIL_STEP_EVENTS = 500
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """The last `limit` messages before seq `before` that the room shows, or that are replies in the
+    thread with root `thread`, as `viewer` sees them."""
+
+    room: int
+    thread: int | None
+    before: int
+    limit: int
+    viewer: int
+
+    def number_in(self, found: list[RoomEvent], reach: int) -> int:
+        """How many of the messages are posted in `found` up to seq `reach`."""
+        return sum(threads.begins(event, self.thread) and event.seq <= reach for event in found)
 
 
 class HistoryPage(msgspec.Struct, frozen=True):
@@ -54,10 +71,20 @@ class _Newer(msgspec.Struct, frozen=True):
     changes: list[RoomEvent] = []
 
 
+class ThreadPage(msgspec.Struct, frozen=True):
+    """Like `HistoryPage`, of the replies in a thread; `root` is None if it cannot be read now."""
+
+    root: Message | None
+    messages: list[Message]
+    more: bool
+    upto: int
+
+
 class _StoredPage(msgspec.Struct, frozen=True):
     messages: list[Message]
     stored: int
     events: list[RoomEvent]
+    root: Message | None = None
 
 
 async def events_after(
@@ -96,46 +123,66 @@ async def messages_before(room: int, before: int, limit: int, viewer: int) -> Hi
 
     Raises: Unavailable when the events next to `before` cannot be read: a page has no gap.
     """
+    return (await _page(_Wanted(room, None, before, limit, viewer)))[1]
+
+
+async def replies_before(room: int, root: int, before: int, limit: int, viewer: int) -> ThreadPage:
+    """The last `limit` replies before seq `before` in the thread of the message at `root`: like
+    `messages_before`.
+
+    Raises: ClientError `not_found` when there is no such message, or it is a reply; Unavailable.
+    """
+    message, page = await _page(_Wanted(room, root, before, limit, viewer))
+    if message is not None and message.thread is not UNSET:
+        raise refused("not_found")
+    if message is None and not page.messages and await author_of(room, root) is None:
+        raise refused("not_found")
+    return ThreadPage(message, page.messages, page.more, page.upto)
+
+
+async def _page(wanted: _Wanted) -> tuple[Message | None, HistoryPage]:
+    """The page, and the root of the wanted thread as far as it is known."""
     for _ in range(MAX_ATTEMPTS):
         try:
-            page = await in_database(_read_page, room, before, limit, viewer)
+            page = await in_database(_read_page, wanted)
         except Unavailable:
-            return await _from_tail(room, before, limit, viewer)
+            return await _from_tail(wanted)
         try:
-            newer = await _unstored(room, page.stored, before, limit)
+            newer = await _unstored(wanted, page.stored)
         except redaction.TooMuchUnstored:
             raise
         except Unavailable:
-            if before > page.stored + 1:
+            if wanted.before > page.stored + 1:
                 raise
             newer = _Newer()
         if newer is not None:
-            return _join(page, newer, before, limit, viewer)
+            return _join(page, newer, wanted)
     raise Unavailable("The history cannot be read at the moment.")
 
 
-async def _unstored(room: int, stored: int, before: int, limit: int) -> _Newer | None:
-    """The events after seq `stored` that a page before `before` needs.
+async def _unstored(wanted: _Wanted, stored: int) -> _Newer | None:
+    """The events after seq `stored` that the wanted page needs.
 
-    They begin right after `stored`, or hold more than `limit` messages before `before`, or as many
-    of them as can be read. None when no such message can be read, or more was stored meanwhile:
+    They begin right after `stored`, or hold more messages than it wants, or as many of them as can
+    be read. None when no such message can be read, or more was stored meanwhile:
     read PostgreSQL again.
 
     Raises: Unavailable.
     """
+    room = wanted.room
     state = (await room_log.room_states([room])).get(room)
     if state is None or state.head <= stored:
         return _Newer()  # PostgreSQL has everything
-    reach = min(before - 1, state.head)
+    reach = min(wanted.before - 1, state.head)
     found = None
     if state.head - stored <= TAIL_STEP_EVENTS or reach <= stored:
         found = await room_log.hot_events(room, stored, MAX_UNSTORED_EVENTS)
     # Many events wait, or an entry is damaged, and a placeholder for it will be stored in a moment:
     # show the events after it.
     if found is None or (found and found[-1].seq < reach):
-        found = await _around(room, reach, limit, stored)
+        found = await _around(wanted, reach, stored)
         whole = bool(found) and found[0].seq <= stored + 1
-        if not whole and not _posts(found, reach):
+        if not whole and not wanted.number_in(found, reach):
             return None
     return await _with_changes(room, found, state.head)
 
@@ -152,58 +199,71 @@ async def _with_changes(room: int, found: list[RoomEvent], head: int) -> _Newer 
     return None if changes is None else _Newer(found, changes)
 
 
-def _posts(found: list[RoomEvent], reach: int) -> int:
-    """How many messages were posted in `found` up to seq `reach`."""
-    return sum(event.type is EventType.MESSAGE_POSTED and event.seq <= reach for event in found)
-
-
-async def _around(room: int, reach: int, limit: int, stored: int = 0) -> list[RoomEvent]:
+async def _around(wanted: _Wanted, reach: int, stored: int) -> list[RoomEvent]:
     """Events of the hot tail without a gap, in seq order, including the one at seq `reach`.
 
-    They go back to seq `stored` + 1, or until there are more than `limit` messages up to `reach`,
-    or as far as the tail does; and on to the head. [] when the tail does not hold `reach`.
+    They go back to seq `stored` + 1, or until there are more messages up to `reach` than wanted, or
+    as far as the tail does; and on to the head. [] when the tail does not hold `reach`.
 
     Raises: Unavailable.
     """
     found: list[RoomEvent] = []  # newest first
     posts = 0
     end = reach
-    while end > stored and posts <= limit and len(found) < MAX_UNSTORED_EVENTS:
-        step = await room_log.hot_events_up_to(room, end, min(TAIL_STEP_EVENTS, end - stored))
+    while end > stored and posts <= wanted.limit and len(found) < MAX_UNSTORED_EVENTS:
+        step = await room_log.hot_events_up_to(
+            wanted.room, end, min(TAIL_STEP_EVENTS, end - stored)
+        )
         if not step:
             break
         found += reversed(step)
-        posts += _posts(step, reach)
+        posts += wanted.number_in(step, reach)
         end = step[0].seq - 1
     if not found:
         return []
-    later = await room_log.hot_events(room, reach, MAX_UNSTORED_EVENTS)
+    later = await room_log.hot_events(wanted.room, reach, MAX_UNSTORED_EVENTS)
     return [*reversed(found), *(later or [])]
 
 
-def _read_page(room: int, before: int, limit: int, viewer: int) -> _StoredPage:
-    """One message more than `limit`, to tell whether there are older ones."""
+def _read_page(wanted: _Wanted) -> _StoredPage:
+    """One message more than wanted, to tell whether there are older ones."""
+    room, root, before, limit = wanted.room, wanted.thread, wanted.before, wanted.limit
+    of_room = StoredMessage.objects.filter(room_id=room)
+    messages = of_room.exclude(n=None) if root is None else of_room.filter(thread=root)
     with transaction.atomic():
         with connection.cursor() as cursor:
             # The watermark and the rows must come from one snapshot.
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         stored = Room.objects.filter(pk=room).values_list("stored_seq", flat=True).first() or 0
-        rows = list(
-            StoredMessage.objects.filter(room_id=room, seq__lt=before).order_by("-seq")[: limit + 1]
-        )
-        shown = [row.seq for row in rows if row.deleted_at is None]
-        standing = reactions.standing(room, shown, viewer)
+        rows = list(messages.filter(seq__lt=before).order_by("-seq")[: limit + 1])
+        roots = list(of_room.filter(seq=root)) if root is not None else []
+        shown = [row.seq for row in (*rows, *roots) if row.deleted_at is None]
+        standing = reactions.standing(room, shown, wanted.viewer)
+        summaries = threads.summaries(room, [row.seq for row in (*rows, *roots)])
         first = rows[limit - 1].seq if len(rows) > limit else 1
-        changes = stored_events.room_changes(room, first, before, MAX_PAGE_EVENTS)
-    messages = [_message_of(row, standing.get(row.seq, reactions.NONE)) for row in reversed(rows)]
-    return _StoredPage(messages, stored, changes)
+        changes = (
+            stored_events.room_changes(room, first, before, MAX_PAGE_EVENTS) if root is None else []
+        )
+
+    def shown_as(row: StoredMessage) -> Message:
+        summary = summaries.get(row.seq, UNSET)
+        return _message_of(row, standing.get(row.seq, reactions.NONE), summary)
+
+    return _StoredPage(
+        [shown_as(row) for row in reversed(rows)],
+        stored,
+        changes,
+        shown_as(roots[0]) if roots else None,
+    )
 
 
-def _message_of(row: StoredMessage, standing: reactions.Standing) -> Message:
+def _message_of(
+    row: StoredMessage, standing: reactions.Standing, summary: ThreadSummary | UnsetType
+) -> Message:
     deleted = row.deleted_at is not None
     return Message(
         seq=row.seq,
-        n=row.n,
+        n=row.n or 0,
         author=row.author_id,
         key=None if row.key is None else str(row.key),
         at=row.at,
@@ -214,22 +274,40 @@ def _message_of(row: StoredMessage, standing: reactions.Standing) -> Message:
         deleted_by=row.deleted_by_id,
         reactions=standing.people,
         reaction_counts=standing.counts,
+        thread=UNSET if row.thread is None else row.thread,
+        replies=summary,
     )
 
 
-def _join(page: _StoredPage, newer: _Newer, before: int, limit: int, viewer: int) -> HistoryPage:
+def _join(page: _StoredPage, newer: _Newer, wanted: _Wanted) -> tuple[Message | None, HistoryPage]:
     joined = not newer.events or newer.events[0].seq <= page.stored + 1
     stored = page.messages if joined else []
-    happened = [*newer.events, *newer.changes]
-    messages = fold({message.seq: message for message in stored}, happened, before, viewer)
-    ordered = sorted(messages.values(), key=lambda message: message.seq)
-    shown, more = ordered[-limit:], len(ordered) > limit or not joined
-    return HistoryPage(
+    root, ordered = _messages([*stored, *([page.root] if page.root else [])], newer, wanted)
+    shown, more = ordered[-wanted.limit :], len(ordered) > wanted.limit or not joined
+    events = [*(page.events if joined else []), *newer.events] if wanted.thread is None else []
+    return root, HistoryPage(
         messages=shown,
         more=more,
         upto=newer.events[-1].seq if newer.events else page.stored,
-        events=_changes([*(page.events if joined else []), *newer.events], shown, more, before),
+        events=_changes(events, shown, more, wanted.before),
     )
+
+
+def _messages(
+    known: list[Message], newer: _Newer, wanted: _Wanted
+) -> tuple[Message | None, list[Message]]:
+    """The root of the wanted thread, and all wanted messages that are known, in seq order."""
+    found = fold(
+        {message.seq: message for message in known},
+        [*newer.events, *newer.changes],
+        wanted.before,
+        wanted.viewer,
+        wanted.thread,
+    )
+    # Only up to the position that the page is valid as of: clients count what comes after it.
+    found = threads.count_replies(found, newer.events)
+    root = None if wanted.thread is None else found.pop(wanted.thread, None)
+    return root, sorted(found.values(), key=lambda message: message.seq)
 
 
 def _changes(found: list[RoomEvent], shown: list[Message], more: bool, before: int) -> list[Event]:
@@ -243,29 +321,36 @@ def _changes(found: list[RoomEvent], shown: list[Message], more: bool, before: i
     return [to_hubs.wire_event(event) for event in kept[-MAX_PAGE_EVENTS:]]
 
 
-async def _from_tail(room: int, before: int, limit: int, viewer: int) -> HistoryPage:
+async def _from_tail(wanted: _Wanted) -> tuple[Message | None, HistoryPage]:
+    room, before = wanted.room, wanted.before
     older = Unavailable("Older history cannot be read at the moment.")
     state = (await room_log.room_states([room])).get(room)
     if state is None:
         raise older
-    tail = await _around(room, min(before - 1, state.head), limit)
+    begin = wanted.thread or 1  # nothing of a thread is before its root
+    tail = await _around(wanted, min(before - 1, state.head), begin - 1)
     newer = await _with_changes(room, tail, state.head)
     if newer is None:
         raise older
-    messages = fold({}, [*newer.events, *newer.changes], before, viewer)
-    if not messages:
+    root, ordered = _messages([], newer, wanted)
+    whole = bool(tail) and tail[0].seq <= begin
+    if not ordered and not (root is not None and whole):
         raise older
-    ordered = sorted(messages.values(), key=lambda message: message.seq)
-    shown, more = ordered[-limit:], len(ordered) > limit or tail[0].seq > 1
-    return HistoryPage(
-        messages=shown, more=more, upto=tail[-1].seq, events=_changes(tail, shown, more, before)
-    )
+    shown, more = ordered[-wanted.limit :], len(ordered) > wanted.limit or not whole
+    events = _changes(tail, shown, more, before) if wanted.thread is None else []
+    return root, HistoryPage(messages=shown, more=more, upto=tail[-1].seq, events=events)
 
 
 def fold(
-    messages: dict[int, Message], newer: list[RoomEvent], before: int, viewer: int
+    messages: dict[int, Message],
+    newer: list[RoomEvent],
+    before: int,
+    viewer: int,
+    thread: int | None = None,
 ) -> dict[int, Message]:
     """`messages` (by seq) after the events of `newer`; posts at or after `before` are left out.
+
+    They are what the room shows, or `thread`'s replies and its root.
 
     The same rules as in `chat.persistence.projections` and the web client: a deleted message is not
     edited, and a deletion by its author replaces somebody else's.
@@ -273,16 +358,18 @@ def fold(
     result = dict(messages)
     for event in newer:
         data = events.decode_data(event.type, event.data)
-        if isinstance(data, events.MessagePosted):
-            if event.seq < before:
+        if isinstance(data, events.MessagePosted | events.ReplyPosted):
+            if (event.seq < before and threads.begins(event, thread)) or event.seq == thread:
+                root = events.thread_of(data)
                 result[event.seq] = Message(
                     seq=event.seq,
-                    n=event.n,
+                    n=event.n if event.type is EventType.MESSAGE_POSTED else 0,
                     author=event.actor,
                     key=event.key,
                     at=event.at,
                     body=data.body,
                     reply_to=data.reply_to,
+                    thread=UNSET if root is None else root,
                 )
         elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
             message = result.get(data.target)

@@ -23,7 +23,12 @@ from chat.servers.postgres import in_database
 MAX_UNSTORED_EVENTS = 10_000
 
 NEXT = """
-    SELECT seq, at FROM chat_message WHERE room_id = %s AND seq >= %s ORDER BY seq LIMIT 1
+    SELECT seq, at FROM chat_message WHERE room_id = %s AND seq >= %s AND n IS NOT NULL
+    ORDER BY seq LIMIT 1
+"""
+# Of what the room shows: replies in threads are not looked for.
+ENDS = """
+    SELECT min(seq), max(seq) FROM chat_message WHERE room_id = %s AND n IS NOT NULL
 """
 
 
@@ -61,7 +66,7 @@ def _stored_since(room_id: int, moment: datetime) -> tuple[int, PlaceInTime]:
 def stored_since(room_id: int, moment: datetime) -> PlaceInTime:
     """The first stored message at or after `moment`. Uses the ORM."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT min(seq), max(seq) FROM chat_message WHERE room_id = %s", [room_id])
+        cursor.execute(ENDS, [room_id])
         first, last = cursor.fetchone()
         found = PlaceInTime()
         if first is None:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from chat import room_log
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable
-from chat.events import EventType, MessagePosted, MessageTarget, Reaction, decode_data
+from chat.events import POSTS, EventType, MessageTarget, Reaction, decode_data
 from chat.events.emoji import canonical
 from chat.models import Message, Room
 from chat.models import Reaction as StoredReaction
@@ -120,9 +120,13 @@ async def who_reacted(room: int, seq: int, emoji: str, after: int, limit: int) -
     present, readable = dict.fromkeys(stored.users, True), stored.readable
     for event in newer:
         data = decode_data(event.type, event.data)
-        if isinstance(data, MessagePosted) and event.seq == seq:
+        if event.type in POSTS and event.seq == seq:
             readable = True
-        elif event.type == EventType.MESSAGE_DELETED and data == MessageTarget(target=seq):
+        elif (
+            event.type == EventType.MESSAGE_DELETED
+            and isinstance(data, MessageTarget)
+            and data.target == seq
+        ):
             readable = False
         elif (
             isinstance(data, Reaction)

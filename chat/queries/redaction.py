@@ -17,15 +17,19 @@ from msgspec import structs
 from chat import room_log
 from chat.errors import Unavailable
 from chat.events import (
+    POSTS,
     EventType,
     MessageEdited,
     MessagePosted,
     MessageTarget,
+    ReplyPosted,
     RoomEvent,
     decode_data,
     encode_data,
 )
 from chat.servers.postgres import in_database
+
+Texted = MessagePosted | ReplyPosted | MessageEdited
 
 # The log is read in parts, between which the event loop runs other tasks.
 PART_EVENTS = 500
@@ -35,7 +39,7 @@ MAX_LATER_EVENTS = 10_000
 # Each attempt but the last finds that more was stored meanwhile than the hot tail keeps.
 MAX_ATTEMPTS = 3
 
-WITH_TEXT = frozenset({EventType.MESSAGE_POSTED, EventType.MESSAGE_EDITED})
+WITH_TEXT = POSTS | {EventType.MESSAGE_EDITED}
 ABOUT_TEXT = WITH_TEXT | {EventType.MESSAGE_DELETED, EventType.MESSAGE_RESTORED}
 
 # One statement, so that the watermark and the rows come from one snapshot.
@@ -92,7 +96,7 @@ def fold(texts: dict[int, Text], events: Iterable[RoomEvent], wanted: set[int]) 
         if event.type not in ABOUT_TEXT:
             continue
         data = decode_data(event.type, event.data)
-        if isinstance(data, MessagePosted):
+        if isinstance(data, MessagePosted | ReplyPosted):
             if event.seq in wanted:
                 texts[event.seq] = Text(data.body, event.actor)
             continue
@@ -119,7 +123,7 @@ async def changes_after(room: int, after: int) -> list[RoomEvent] | None:
     later = await _later(room, after)
     if later is None:
         return None
-    return [event for event in later if event.type != EventType.MESSAGE_POSTED]
+    return [event for event in later if event.type not in POSTS]
 
 
 async def changed_after(room: int, after: int) -> set[int] | None:
@@ -200,22 +204,22 @@ def _stored_texts(room: int, wanted: set[int]) -> tuple[int, dict[int, Text]]:
     return (rows[0][0] if rows else 0), texts
 
 
-def _text_of(event: RoomEvent) -> MessagePosted | MessageEdited:
+def _text_of(event: RoomEvent) -> Texted:
     data = decode_data(event.type, event.data)
-    assert isinstance(data, MessagePosted | MessageEdited)
+    assert isinstance(data, Texted)
     return data
 
 
-def _target(seq: int, data: MessagePosted | MessageEdited) -> int:
+def _target(seq: int, data: Texted) -> int:
     return data.target if isinstance(data, MessageEdited) else seq
 
 
-def _stands(seq: int, data: MessagePosted | MessageEdited, texts: dict[int, Text]) -> bool:
+def _stands(seq: int, data: Texted, texts: dict[int, Text]) -> bool:
     """Whether the event's text is the message's current one, whichever event set it."""
     text = texts.get(_target(seq, data))
     return text is not None and not text.deleted and text.body == data.body
 
 
-def _without_text(event: RoomEvent, data: MessagePosted | MessageEdited) -> RoomEvent:
+def _without_text(event: RoomEvent, data: Texted) -> RoomEvent:
     empty = msgspec.Raw(encode_data(structs.replace(data, body="")))
     return structs.replace(event, data=empty, redacted=True)

@@ -14,7 +14,7 @@ from datetime import datetime, tzinfo
 from typing import Literal
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from chat import room_log
 from chat.broken_rules import Rule
@@ -52,13 +52,14 @@ _slots = PerLoop(lambda: asyncio.Semaphore(AT_ONCE))
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A matching message; `marks` are the strings in it to mark."""
+    """A matching message; `marks` are the strings in it to mark. A reply names its `thread`."""
 
     room: int
     seq: int
     author: int | None
     at: datetime
     body: str
+    thread: int | UnsetType = UNSET
     marks: list[str]
 
 
@@ -213,6 +214,7 @@ def _result(sought: Sought, page: Page, rows: Sequence[Message], gone: set[int])
             author=row.author_id,
             at=row.at,
             body=row.body,
+            thread=UNSET if row.thread is None else row.thread,
             marks=of_row,
         )
         for row, of_row in zip(chosen, marked, strict=True)

@@ -51,7 +51,7 @@ NOT_NEWS = """
         FROM (
             SELECT seq FROM chat_message
             WHERE room_id = given.room_id AND author_id = given.user_id
-                AND seq > given.after AND seq <= given.upto
+                AND n IS NOT NULL AND seq > given.after AND seq <= given.upto
             ORDER BY seq DESC LIMIT given.counted
         ) AS found
     ) AS own
@@ -62,7 +62,8 @@ NOT_NEWS = """
             SELECT seq, deleted_by_id IS NOT DISTINCT FROM author_id AS by_author
             FROM chat_message
             WHERE room_id = given.room_id AND author_id IS DISTINCT FROM given.user_id
-                AND deleted_at IS NOT NULL AND seq > given.after AND seq <= given.upto
+                AND deleted_at IS NOT NULL AND n IS NOT NULL
+                AND seq > given.after AND seq <= given.upto
             ORDER BY seq DESC LIMIT given.counted
         ) AS found
     ) AS deleted
@@ -126,7 +127,8 @@ def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -
             data = decode_data(event.type, event.data)
             assert isinstance(data, MessageTarget)
             target = data.target
-            if target <= after or target in of_room.own:
+            # What the room does not show was never counted.
+            if target <= after or target in of_room.own or data.in_room is False:
                 continue
             if event.type is EventType.MESSAGE_RESTORED:
                 if target not in of_room.for_good:

@@ -8,24 +8,32 @@
 -- KEYS[1] veche:{s}:epoch   KEYS[2] veche:{s}:ingest   (all others derive from the shard's tag)
 -- ARGV    shard, shards, key lifetime in ms, wake flag lifetime in ms, then FIELDS values an event:
 --         room, type, actor, key, content hash, data, trusted, target, subject, subject's role,
---         value, reply_to, known                                      ('' stands for none)
+--         value, reply_to, thread, known                              ('' stands for none)
 --         value: muted until in ms, 0 when unmuted, '' when not for this room alone;
 --                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji;
 --                the present role of a member whose role changes
---         known: what PostgreSQL holds of the message at target or reply_to, as JSON
---                {"stored": the room's seq there, "author": user id, "deleted": …, "by_author": …,
+--         known: what PostgreSQL holds of the messages at target, reply_to and thread, as JSON
+--                {"stored": the room's seq there,
+--                 "messages": {seq: {"author": user id, "deleted": …, "by_author": …,
+--                                    "in_room": …, and of a reply "thread": its root}},
 --                 and if the event is a reaction: "people": {emoji: count}, "mine": [emoji]}
 -- Returns {wake, answer, answer, …}; an answer is one of
---         {'ok' | 'repeat', epoch, seq, n, at in ms, after a reaction: how many have the emoji now}
+--         {'ok' | 'repeat', epoch, seq, n, at in ms, what is added to the data, as numbers}: after a
+--         reaction, how many have the emoji now; after a reply, the root's author; after the deletion
+--         or restoration of a reply, its root, whether the room shows it, and by how much the number
+--         of replies changes
 --         {'no', why: a name in `codec.REFUSALS`, ms to wait or nil}
 --         {'same'}  the event would change nothing
 --         {'load'}  the room is not in the log
 --         {'cold'}  the caller must read the target, or its reactions, in PostgreSQL (again)
 -- or {'epoch'} alone if the shard has none: the log is new, or was lost.
 
-local FIELDS = 13
+local FIELDS = 14
 local RANK = {member = 1, moderator = 2, owner = 3}
+local REACTS = {['reaction.added'] = true, ['reaction.removed'] = true}
+local POSTS = {['message.posted'] = true, ['reply.posted'] = true}
 local SPEAKS = {
+  ['reply.posted'] = true,
   ['message.posted'] = true, ['message.edited'] = true,
   ['reaction.added'] = true, ['reaction.removed'] = true,
 }
@@ -38,7 +46,6 @@ local CHANGES_MEMBERS = {
   ['member.joined'] = true, ['member.left'] = true, ['member.removed'] = true,
 }
 
-local REACTS = {['reaction.added'] = true, ['reaction.removed'] = true}
 -- Most different emoji on one message, and most by one person.
 local EMOJI_OF_MESSAGE, EMOJI_OF_PERSON = 50, 20
 local REACTIONS_LIFETIME_MS = 15 * 60 * 1000
@@ -164,7 +171,7 @@ end
 
 -- Milliseconds until the member may post again in a room with slow mode; 0 when they may now.
 local function slow_mode_wait(event, room, room_key, role)
-  if event.type ~= 'message.posted' or room.slow_ms == 0 or role ~= 'member' then return 0 end
+  if not POSTS[event.type] or room.slow_ms == 0 or role ~= 'member' then return 0 end
   local posted_at = redis.call('GET', room_key .. ':posted:' .. event.actor)
   if not posted_at then return 0 end
   return math.max(0, tonumber(posted_at) + room.slow_ms - now_ms)
@@ -217,8 +224,15 @@ local function entry_at(log_key, seq)
   return fields
 end
 
--- The message at `seq`: its author, whether it is deleted, and whether by its author; or nil and
--- the answer to give instead.
+-- Of a message in the hot tail: whether the room shows it, and the root of the thread it is in.
+local function line_of(posted)
+  local readable, data = pcall(cjson.decode, posted.data)
+  if not readable then return false, nil end
+  return posted.type == 'message.posted', data.root or data.thread
+end
+
+-- The message at `seq`: its author, whether it is deleted, and whether by its author; whether the
+-- room shows it, and the root of the thread it is in. Or nil and the answer to give instead.
 --
 -- `deletions` maps a message to the seq of the event that last deleted or restored it, as long as
 -- that event is in the hot tail (see `stored.lua`). If the message is in the tail too, this is all
@@ -228,17 +242,20 @@ local function find_message(event, room, room_key, log_key, seq)
   local message
   local posted = entry_at(log_key, seq)
   if posted then
-    if posted.type ~= 'message.posted' then return nil, {'no', 'not_found'} end
+    if not POSTS[posted.type] then return nil, {'no', 'not_found'} end
     message = {author = posted.actor, deleted = false, by_author = false}
+    if not REACTS[event.type] then message.in_room, message.thread = line_of(posted) end
   else
     if event.known == '' then return nil, {'cold'} end
     local known = cjson.decode(event.known)
     if known.stored < room.head and not entry_at(log_key, known.stored + 1) then
       return nil, {'cold'}  -- the tail has been trimmed since
     end
+    local stored = known.messages[string.format('%.0f', seq)]
+    if not stored then return nil, {'cold'} end
     message = {
-      author = string.format('%.0f', known.author),
-      deleted = known.deleted, by_author = known.by_author,
+      author = string.format('%.0f', stored.author), deleted = stored.deleted,
+      by_author = stored.by_author, in_room = stored.in_room, thread = stored.thread,
     }
   end
   local changed = redis.call('ZSCORE', room_key .. ':deletions', string.format('%.0f', seq))
@@ -248,6 +265,34 @@ local function find_message(event, room, room_key, log_key, seq)
     message.by_author = message.deleted and change.actor == message.author
   end
   return message
+end
+
+-- Checks what a post refers to: the root of its thread, and the message that it answers. Returns the
+-- answer to give instead of a place, or nil and the root's author.
+local function check_references(event, room, room_key, log_key)
+  local root, author = tonumber(event.thread), nil
+  if root then
+    local message, answer = find_message(event, room, room_key, log_key, root)
+    if not message then return answer end
+    if not message.in_room or message.thread then return {'no', 'not_found'} end
+    if message.deleted then return {'no', 'deleted'} end
+    author = tonumber(message.author)
+  end
+  local reply_to = tonumber(event.reply_to)
+  if reply_to then
+    local message, answer = find_message(event, room, room_key, log_key, reply_to)
+    if not message and answer[1] == 'cold' then return answer end
+    if not message or message.deleted then return {'no', 'reply_to'} end
+    -- Whoever reads the one must be able to read the other beside it.
+    local beside
+    if root then
+      beside = message.thread == root or reply_to == root
+    else
+      beside = message.in_room
+    end
+    if not beside then return {'no', 'reply_to'} end
+  end
+  return nil, author
 end
 
 -- The answer to an event about a message that follows from the message's being deleted or not; nil
@@ -413,7 +458,7 @@ local function apply(event, room, room_key, acl_key, seq, message)
     local role, muted_until = acl_of(acl_key, subject)
     if role then keep_mute(mutes_key, subject, muted_until) end
   end
-  if kind == 'message.posted' then
+  if POSTS[kind] then
     if room.slow_ms > 0 and event.actor ~= '' then
       redis.call('SET', room_key .. ':posted:' .. event.actor, now_text, 'PX', room.slow_ms)
     end
@@ -475,25 +520,39 @@ local function append(event)
   if code then return {'no', code, wait_ms} end
   answer = message and answer_of_deletion(event, message)
   if answer then return answer end
-  if event.reply_to ~= '' then
-    message, answer = find_message(event, room, room_key, log_key, tonumber(event.reply_to))
-    if not message and answer[1] == 'cold' then return answer end
-    if not message or message.deleted then return {'no', 'reply_to'} end
+  local added, addition = {}, ''
+  if POSTS[event.type] then
+    local author
+    answer, author = check_references(event, room, room_key, log_key)
+    if answer then return answer end
+    if author and author > 0 then  -- not if the system wrote the root
+      added, addition = {author}, string.format(',"root_author":%.0f', author)
+    end
+  elseif message and message.thread and event.type ~= 'message.edited' and not REACTS[event.type] then
+    local change = 0
+    if event.type == 'message.deleted' and not message.deleted then change = -1 end
+    if event.type == 'message.restored' and message.deleted and not message.by_author then
+      change = 1
+    end
+    added = {message.thread, message.in_room and 1 or 0, change}
+    addition = string.format(',"thread":%.0f,"in_room":%s,"replies":%d',
+      message.thread, tostring(message.in_room), change)
   end
   if changes_nothing(event, room_key, acl_key) then return {'same'} end
   if event.type == 'member.joined' and event.value ~= '' and not acl_of(acl_key, event.subject) then
     return {'no', 'not_found'}  -- a change of role must not bring back somebody who has left
   end
   if loses_last_owner(event, room_key, acl_key) then return {'no', 'last_owner'} end
-  local people
   if REACTS[event.type] then
     local reactions_key = room_key .. ':reactions:' .. event.target
     if not know_reactions(event, room, log_key, reactions_key) then return {'cold'} end
     redis.call('PEXPIRE', reactions_key, REACTIONS_LIFETIME_MS)
     if is_full(event, reactions_key) then return {'no', 'too_many'} end
-    people = put_reaction(reactions_key, event.actor, event.value, event.type == 'reaction.added')
-    event.data = string.sub(event.data, 1, -2) .. string.format(',"count":%.0f}', people)
+    local people = put_reaction(reactions_key, event.actor, event.value,
+      event.type == 'reaction.added')
+    added, addition = {people}, string.format(',"count":%.0f', people)
   end
+  event.data = string.sub(event.data, 1, -2) .. addition .. '}'
 
   local seq = string.format('%.0f', room.head + 1)
   local n = string.format('%.0f', room.n + (event.type == 'message.posted' and 1 or 0))
@@ -511,7 +570,7 @@ local function append(event)
       'PX', key_lifetime_ms)
   end
   apply(event, room, room_key, acl_key, seq, message)
-  return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms, people}
+  return {'ok', tonumber(epoch), tonumber(seq), tonumber(n), now_ms, unpack(added)}
 end
 
 local answers = {0}
@@ -521,7 +580,8 @@ for first = 5, #ARGV, FIELDS do
     room = ARGV[first], type = ARGV[first + 1], actor = ARGV[first + 2], key = ARGV[first + 3],
     hash = ARGV[first + 4], data = ARGV[first + 5], trusted = ARGV[first + 6],
     target = ARGV[first + 7], subject = ARGV[first + 8], subject_role = ARGV[first + 9],
-    value = ARGV[first + 10], reply_to = ARGV[first + 11], known = ARGV[first + 12],
+    value = ARGV[first + 10], reply_to = ARGV[first + 11], thread = ARGV[first + 12],
+    known = ARGV[first + 13],
   })
   appended = appended or answer[1] == 'ok'
   answers[#answers + 1] = answer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import structs
 
 from chat import events
 from chat.errors import ClientError, RefusalReason
@@ -48,7 +47,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     `actor` is None for what Veche itself does. `trusted` skips the room's ACL; it is for callers
     that have checked a right above the ACL (staff, the system). `known` is what PostgreSQL holds of
-    the message that the event is about or replies to, if that was looked up (see `append.lua`).
+    the messages that the event is about or replies to, if they were looked up (see `append.lua`).
     """
 
     room: int
@@ -68,9 +67,9 @@ class Appended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
-    """The 13 values that `append.lua` expects for one event."""
+    """The 14 values that `append.lua` expects for one event."""
     data = event.data
-    subject = role = value = target = reply_to = ""
+    subject = role = value = target = reply_to = thread = ""
     if isinstance(data, events.MemberJoined):
         subject, role = str(data.user), data.role
         value = "" if data.previous is msgspec.UNSET else str(data.previous)
@@ -88,8 +87,10 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         value = "" if data.slow_mode_seconds is None else str(data.slow_mode_seconds)
     elif isinstance(data, events.RoomArchived):
         value = "1" if data.archived else "0"
-    elif isinstance(data, events.MessagePosted):
+    elif isinstance(data, events.MessagePosted | events.ReplyPosted):
         reply_to = "" if data.reply_to is None else str(data.reply_to)
+        root = events.thread_of(data)
+        thread = "" if root is None else str(root)
     elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
         target = str(data.target)
         if isinstance(data, events.Reaction):
@@ -107,6 +108,7 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         role,
         value,
         reply_to,
+        thread,
         event.known,
     ]
 
@@ -128,9 +130,9 @@ def batch_arguments(
 
 def appended(event: NewEvent, encoded: bytes, answer: Sequence[bytes | int]) -> Appended:
     """The event at the place that the script gave it (or had given it before)."""
-    status, epoch, seq, n, at_ms, *people = answer
-    if people and isinstance(event.data, events.Reaction):
-        encoded = events.encode_data(structs.replace(event.data, count=int(people[0])))
+    status, epoch, seq, n, at_ms, *added = answer
+    if added:
+        encoded = events.encode_data(events.with_additions(event.data, [int(one) for one in added]))
     return Appended(
         event=RoomEvent(
             room=event.room,

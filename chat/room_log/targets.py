@@ -1,4 +1,4 @@
-"""What PostgreSQL knows of a message that an append is about, or replies to.
+"""What PostgreSQL knows of the messages that an append is about, or replies to.
 
 Its author never changes. Its reactions and whether it is deleted do, so the append compares how far
 the room was stored when they were read.
@@ -10,7 +10,15 @@ import msgspec
 from django.db import connection
 from msgspec import structs
 
-from chat.events import EventType, MessageEdited, MessagePosted, MessageTarget, Reaction
+from chat.events import (
+    POSTS,
+    MessageEdited,
+    MessagePosted,
+    MessageTarget,
+    Reaction,
+    ReplyPosted,
+    thread_of,
+)
 from chat.models import Message
 from chat.room_log import reading
 from chat.room_log.codec import NewEvent, refused
@@ -24,53 +32,72 @@ MESSAGE = """
     SELECT room.stored_seq, message.seq, COALESCE(message.author_id, 0),
            message.deleted_at IS NOT NULL,
            message.deleted_at IS NOT NULL
-               AND message.deleted_by_id IS NOT DISTINCT FROM message.author_id
+               AND message.deleted_by_id IS NOT DISTINCT FROM message.author_id,
+           message.n IS NOT NULL, message.thread
 """
 REACTIONS = """,
            ARRAY(SELECT count(*) || ' ' || emoji FROM chat_reaction
-                 WHERE room_id = room.id AND target = %(seq)s GROUP BY emoji),
+                 WHERE room_id = room.id AND target = message.seq GROUP BY emoji),
            ARRAY(SELECT emoji FROM chat_reaction
-                 WHERE room_id = room.id AND target = %(seq)s AND user_id = %(user)s)
+                 WHERE room_id = room.id AND target = message.seq AND user_id = %(user)s)
 """
 OF_ROOM = """
     FROM chat_room AS room
-    LEFT JOIN chat_message AS message ON message.room_id = room.id AND message.seq = %(seq)s
+    LEFT JOIN chat_message AS message
+        ON message.room_id = room.id AND message.seq = ANY(%(seqs)s)
     WHERE room.id = %(room)s
 """
 
 
 def look_up(event: NewEvent) -> NewEvent:
-    """The event with what PostgreSQL knows of the message that it is about or replies to.
+    """The event with what PostgreSQL knows of the messages that it is about or replies to.
 
     Raises: ClientError `not_found` when there is no message there; OperationalError.
     """
-    data = event.data
-    if isinstance(data, MessagePosted):
-        seq, refusal = data.reply_to, "reply_to"
-    else:
-        assert isinstance(data, MessageEdited | MessageTarget | Reaction)
-        seq, refusal = data.target, "not_found"
-    reacts = isinstance(data, Reaction)
+    sought = _sought(event)
+    reacts = isinstance(event.data, Reaction)
     with connection.cursor() as cursor:
         cursor.execute(
             MESSAGE + (REACTIONS if reacts else "") + OF_ROOM,
-            {"room": event.room, "seq": seq, "user": event.actor},
+            {"room": event.room, "seqs": list(sought), "user": event.actor},
         )
-        found = cursor.fetchone()
-    if found is None:
-        raise refused(refusal)
-    stored, message, author, deleted, by_author, *reactions = found
-    if message is None:
-        if seq <= stored:
+        rows = cursor.fetchall()
+    if not rows:
+        raise refused(next(iter(sought.values())))
+    stored = rows[0][0]
+    messages: dict[int, dict[str, object]] = {}
+    known: dict[str, object] = {"stored": stored, "messages": messages}
+    for _, seq, author, deleted, by_author, in_room, thread, *reactions in rows:
+        if seq is None:
+            continue
+        messages[seq] = {
+            "author": author,
+            "deleted": deleted,
+            "by_author": by_author,
+            "in_room": in_room,
+        }
+        if thread is not None:
+            messages[seq]["thread"] = thread
+        if reacts:
+            counted, mine = reactions
+            parts = (text.partition(" ") for text in counted)
+            known |= {"people": {emoji: int(count) for count, _, emoji in parts}, "mine": mine}
+    for seq, refusal in sought.items():
+        if seq not in messages and seq <= stored:
             raise refused(refusal)
-        # A message that is not stored yet is in the hot tail, and the log finds it there.
-        return structs.replace(event, known=b"")
-    known = {"stored": stored, "author": author, "deleted": deleted, "by_author": by_author}
-    if reacts:
-        counted, mine = reactions
-        parts = (text.partition(" ") for text in counted)
-        known |= {"people": {emoji: int(count) for count, _, emoji in parts}, "mine": mine}
-    return structs.replace(event, known=msgspec.json.encode(known))
+    # A message that is not stored yet is in the hot tail, and the log finds it there.
+    return structs.replace(event, known=msgspec.json.encode(known) if messages else b"")
+
+
+def _sought(event: NewEvent) -> dict[int, str]:
+    """The seqs of the messages to look up, each with the refusal if there is none."""
+    data = event.data
+    if isinstance(data, MessageEdited | MessageTarget | Reaction):
+        return {data.target: "not_found"}
+    assert isinstance(data, MessagePosted | ReplyPosted)
+    root = thread_of(data)
+    found = {} if data.reply_to is None else {data.reply_to: "reply_to"}
+    return found if root is None else {**found, root: "not_found"}
 
 
 async def author_of(room: int, seq: int) -> int | None:
@@ -83,7 +110,7 @@ async def author_of(room: int, seq: int) -> int | None:
     found = await reading.hot_events(room, seq - 1, 1)
     if found:
         [event] = found
-        return (event.actor or SYSTEM) if event.type is EventType.MESSAGE_POSTED else None
+        return (event.actor or SYSTEM) if event.type in POSTS else None
     if found == []:
         return None  # beyond the head
     return await in_database(_stored_author, room, seq)

@@ -17,6 +17,7 @@ register = template.Library()
 
 EVENT_NAMES = {
     "message.posted": gettext_lazy("posted"),
+    "reply.posted": gettext_lazy("replied in a thread"),
     "message.edited": gettext_lazy("edited"),
     "message.deleted": gettext_lazy("deleted"),
     "message.restored": gettext_lazy("restored"),

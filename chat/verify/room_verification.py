@@ -19,6 +19,7 @@ from chat.verify.checks.projection_checks import (
     check_messages,
     check_reactions,
     check_room,
+    check_threads,
 )
 from chat.verify.checks.replay import Replay
 from chat.verify.checks.sequence import SequenceCheck, StoredRow, typed_data
@@ -129,6 +130,7 @@ class RoomVerification:
         start = replay.start
         yield from check_room(replay, row)
         yield from check_messages(row.id, replay, stored_reader.messages(row.id, start))
+        yield from check_threads(row.id, replay, stored_reader.threads(row.id, start))
         yield from check_reactions(row.id, replay, stored_reader.reactions(row.id, start))
         members = stored_reader.members(row.id)
         absent = {user for user, one in replay.members.items() if one.present} - {

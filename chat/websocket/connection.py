@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from msgspec import UNSET
 
 from chat import room_log
-from chat.actions import messages
+from chat.actions import messages, threads
 from chat.broken_rules import Rule
 from chat.errors import ClientError, Unavailable, in_hundredths
 from chat.hints import to_hubs
@@ -39,9 +39,13 @@ from chat.protocol import (
     React,
     Read,
     RefusedFrame,
+    Reply,
     Seen,
     Send,
     Sync,
+    Thread,
+    ThreadPage,
+    ThreadRead,
     Typing,
     check_key,
     encode,
@@ -49,6 +53,7 @@ from chat.protocol import (
 )
 from chat.protocol.scopes import Scope, check_scope, scope_of
 from chat.queries import access, history
+from chat.queries.threads import relation
 from chat.resilience import reading_budget
 from chat.resilience.rate_limit import TokenBucket
 from chat.resilience.reading_budget import BUDGET
@@ -68,6 +73,9 @@ FRAMES_BURST = 400.0
 REFUSED_BURST = 50.0
 REFUSED_PER_SECOND = 50.0 / 60.0
 TYPING_EVERY_SECONDS = 3.0
+# Markers of threads that wait to be stored, one every half second.
+MAX_THREADS_READ_AT_ONCE = 100
+LONGEST_RETRY_SECONDS = 30.0
 # 100 messages of 8,000 characters would be 3 MB in one frame.
 MAX_PAGE_BYTES = 512 * 1024
 
@@ -96,6 +104,8 @@ class Connection:
         self._excesses = TokenBucket(REFUSED_PER_SECOND, REFUSED_BURST)
         self._typed: dict[int, float] = {}  # room → when typing was last passed on
         self._asks_to_type = False  # whether the log is being asked
+        self._thread_reads: dict[tuple[int, int], int] = {}  # (room, root) → seq, to be stored
+        self._notes_threads = False  # whether they are being stored
         self._appends = 0
         self._reads = 0
         self._read_again_at = 0.0
@@ -122,14 +132,16 @@ class Connection:
                 self._handle(frame)
 
     def _handle(self, frame: AnyClientFrame) -> None:
-        if isinstance(frame, Send | Edit | Delete | React):
+        if isinstance(frame, Send | Reply | Edit | Delete | React):
             self._append(frame)
         elif isinstance(frame, Seen):
             self._seen(frame)
-        elif isinstance(frame, Sync | History):
+        elif isinstance(frame, Sync | History | Thread):
             self._read_past(frame)
         elif isinstance(frame, Read):
             self._mark_read(frame)
+        elif isinstance(frame, ThreadRead):
+            self._mark_thread_read(frame)
         elif isinstance(frame, Typing):
             self._type(frame)
         elif isinstance(frame, Ping):
@@ -246,6 +258,16 @@ class Connection:
         user_id, room, key = self._socket.user_id, frame.room, frame.key
         if isinstance(frame, Send):
             return messages.post_message(user_id, room, key, frame.body, frame.reply_to)
+        if isinstance(frame, Reply):
+            return messages.post_reply(
+                user_id,
+                room,
+                key,
+                frame.root,
+                frame.body,
+                frame.reply_to,
+                to_room=frame.to_room,
+            )
         if isinstance(frame, Edit):
             return messages.edit_message(user_id, room, key, frame.target, frame.body)
         if isinstance(frame, Delete):
@@ -261,7 +283,7 @@ class Connection:
 
     # Frames that read the past
 
-    def _read_past(self, frame: Sync | History) -> None:
+    def _read_past(self, frame: Sync | History | Thread) -> None:
         if self._reads >= MAX_READS_IN_FLIGHT:
             self._too_much(frame.id, "Wait for some answers first.", 0.5)
             return
@@ -273,6 +295,8 @@ class Connection:
         work: Callable[[], Coroutine[None, None, None]]
         if isinstance(frame, Sync):
             work = lambda: self._sync(frame)  # noqa: E731
+        elif isinstance(frame, Thread):
+            work = lambda: self._thread(frame)  # noqa: E731
         else:
             work = lambda: self._history(frame)  # noqa: E731
         self._hub.spawn(self._answer_read(frame.id, frame.room, work()), "read")
@@ -346,6 +370,33 @@ class Connection:
             changes = [event for event in changes if event.seq > kept[0].seq]
         await self._send_past(frame.room, text)
 
+    async def _thread(self, frame: Thread) -> None:
+        await self._check_reader(frame.room)
+        user_id = self._socket.user_id
+        page = await history.replies_before(
+            frame.room, frame.root, frame.before, frame.limit, user_id
+        )
+        own = await relation(user_id, frame.room, frame.root)
+        kept, more = page.messages, page.more
+        while True:
+            text = encode(
+                ThreadPage(
+                    id=frame.id,
+                    room=frame.room,
+                    root=frame.root,
+                    message=page.root,
+                    messages=kept,
+                    more=more,
+                    upto=page.upto,
+                    following=own.following,
+                    read=own.read,
+                )
+            )
+            if len(text.encode()) <= MAX_PAGE_BYTES or len(kept) <= 1:
+                break
+            kept, more = kept[len(kept) // 2 :], True
+        await self._send_past(frame.room, text)
+
     async def _send_past(self, room: int, text: str) -> None:
         BUDGET.spend(self._socket.user_id, len(text.encode()))
         # A person removed while the answer was being read does not get it.
@@ -373,6 +424,40 @@ class Connection:
         self._hub.read_markers.put(
             self._socket.user_id, frame.room, min(frame.seq, feed.target), frame.set_at_ms
         )
+
+    def _mark_thread_read(self, frame: ThreadRead) -> None:
+        if frame.room not in self._socket.rooms:
+            self._error(None, ErrorCode.NOT_FOUND, "There is no such room.")
+            return
+        if len(self._thread_reads) >= MAX_THREADS_READ_AT_ONCE:
+            self._too_much(None, "Too many threads are read at once.", 1.0)
+            return
+        thread = (frame.room, frame.root)
+        self._thread_reads[thread] = max(frame.seq, self._thread_reads.get(thread, 0))
+        if not self._notes_threads:
+            self._notes_threads = True
+            self._hub.spawn(self._note_threads_read(), "thread read")
+
+    async def _note_threads_read(self) -> None:
+        """Stores the markers one after the other, only the newest of each thread."""
+        wait_seconds = 0.5
+        try:
+            while self._thread_reads and not self._socket.closed:
+                (room, root), seq = next(iter(self._thread_reads.items()))
+                try:
+                    await threads.mark_read(self._socket.user_id, room, root, seq)
+                except Unavailable:
+                    wait_seconds = min(2 * wait_seconds, LONGEST_RETRY_SECONDS)
+                except ClientError as error:
+                    self._error(None, error.code, error.message)
+                    del self._thread_reads[room, root]
+                else:
+                    wait_seconds = 0.5
+                    if self._thread_reads[room, root] == seq:
+                        del self._thread_reads[room, root]
+                await asyncio.sleep(wait_seconds)
+        finally:
+            self._notes_threads = False
 
     def _type(self, frame: Typing) -> None:
         room, user_id = frame.room, self._socket.user_id

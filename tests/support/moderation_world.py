@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group
-from django.db import transaction
 
 from chat.actions import moderation, rooms
 from chat.actions.recorded_act import Options
@@ -60,32 +58,9 @@ async def make_staff(name: str, *groups: str, **fields: Any) -> User:
 def _add_groups(user: User, groups: tuple[str, ...]) -> None:
     # The tests' database is emptied, including rows that migrations inserted.
     if not Group.objects.exists():
-        _make_groups()
-    user.groups.set(Group.objects.filter(name__in=groups))
-
-
-def _make_groups() -> None:
-    made = Group.objects.bulk_create(Group(name=name) for name in _permissions_by_group())
-    through = Group.permissions.through
-    through.objects.bulk_create(
-        through(group_id=group.pk, permission_id=permission)
-        for group in made
-        for permission in _permissions_by_group()[group.name]
-    )
-
-
-@cache
-def _permissions_by_group() -> dict[str, list[int]]:
-    """The groups as migrations make them; permissions are never deleted (`quick_flush`)."""
-    with transaction.atomic():
         importlib.import_module("chat.migrations.0008_groups").make_groups(apps, None)
         importlib.import_module("chat.migrations.0020_view_analytics").give(apps, None)
-        groups = {
-            group.name: [permission.pk for permission in group.permissions.all()]
-            for group in Group.objects.prefetch_related("permissions")
-        }
-        transaction.set_rollback(True)
-    return groups
+    user.groups.set(Group.objects.filter(name__in=groups))
 
 
 def last_entry(**about: Any) -> AuditEntry:

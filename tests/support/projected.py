@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chat.events import decode_data
-from chat.models import AbsentMute, Ban, Membership, Message, Reaction, Room
+from chat.models import AbsentMute, Ban, Membership, Message, Reaction, Room, Thread
 from chat.persistence import projections, stored_events
 from chat.persistence.projections import Placed
 
@@ -24,10 +24,16 @@ def projected(room: int) -> dict[str, Any]:
                 "at",
                 "body",
                 "reply_to",
+                "thread",
                 "edited_at",
                 "deleted_at",
                 "deleted_by_id",
             )
+        ),
+        "threads": list(
+            Thread.objects.filter(room_id=room)
+            .order_by("root")
+            .values_list("root", "replies", "people", "first_people", "last_seq", "last_at")
         ),
         "reactions": sorted(
             Reaction.objects.filter(room_id=room).values_list("target", "user_id", "emoji")
@@ -50,6 +56,7 @@ def projected(room: int) -> dict[str, Any]:
 def replayed(room: int) -> dict[str, Any]:
     """What the tables say after projecting the room's events again, from first to last."""
     Message.objects.filter(room_id=room).delete()
+    Thread.objects.filter(room_id=room).delete()
     Reaction.objects.filter(room_id=room).delete()
     Membership.objects.filter(room_id=room).delete()
     Ban.objects.filter(room_id=room).delete()

@@ -11,7 +11,7 @@ from django.db.models import BigIntegerField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from chat.events import EventType
+from chat.events import POSTS, EventType
 from chat.models import RoomEvent
 from chat.models.events import MESSAGE_CHANGES
 
@@ -63,7 +63,7 @@ def _told(rows: Iterable[RoomEvent]) -> Iterable[Change]:
     text: str | None = None
     for row in rows:
         before, after = None, None
-        if row.type in {EventType.MESSAGE_POSTED, EventType.MESSAGE_EDITED}:
+        if row.type in {*POSTS, EventType.MESSAGE_EDITED}:
             before, after = text, str(row.data.get("body", ""))
             text = after
         yield Change(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.contrib import messages as messages_to_user
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -247,6 +247,7 @@ def exported_rows(messages: list[Message]) -> Any:
             "edited_at": one.edited_at,
             "deleted_at": one.deleted_at,
             "reply_to": one.reply_to,
+            "thread": one.thread,
             "body": one.body,
         }
 
@@ -278,8 +279,13 @@ def lines_of(messages: list[Message], words: str) -> list[dict[str, Any]]:
 
 
 def around(message: Message) -> list[Message]:
-    """The conversation before and after the message, oldest first."""
+    """The conversation before and after the message, oldest first: of the room, or of the thread if
+    only that shows the message."""
     found = Message.objects.filter(room=message.room_id).select_related("room", "author")
+    if message.n is None:
+        found = found.filter(Q(seq=message.thread) | Q(thread=message.thread))
+    else:
+        found = found.exclude(n=None)
     before = list(found.filter(seq__lt=message.seq).order_by("-seq")[:AROUND])
     after = list(found.filter(seq__gt=message.seq).order_by("seq")[:AROUND])
     return [*before[::-1], message, *after]

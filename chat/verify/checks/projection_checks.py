@@ -8,16 +8,37 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from chat.protocol import MAX_NAMED_REPLIERS
 from chat.verify.checks.findings import Check, Finding
 from chat.verify.checks.replay import Replay, ReplayedMember, ReplayedMessage
 
-MESSAGE_FIELDS = ("n", "author", "key", "at", "reply_to", "edited_at", "deleted_at", "deleted_by")
+MESSAGE_FIELDS = (
+    "n",
+    "author",
+    "key",
+    "at",
+    "reply_to",
+    "thread",
+    "edited_at",
+    "deleted_at",
+    "deleted_by",
+)
+THREAD_FIELDS = ("replies", "people", "first_people", "last_seq", "last_at")
 
 
 class MessageRow(ReplayedMessage, kw_only=True, gc=False):
     """A row of the message table in the form of the replay."""
 
     seq: int
+
+
+class ThreadRow(msgspec.Struct, frozen=True, gc=False):
+    root: int
+    replies: int
+    people: int
+    first_people: list[int]
+    last_seq: int
+    last_at: datetime | None
 
 
 class MemberRow(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +77,31 @@ def check_messages(room: int, replay: Replay, rows: Iterable[MessageRow]) -> Ite
             yield _finding(room, row.seq, "message body", "the replayed body", "another body")
     for seq in sorted(replay.messages):
         yield _finding(room, seq, "message", "a row", "nothing")
+
+
+def check_threads(room: int, replay: Replay, rows: Iterable[ThreadRow]) -> Iterator[Finding]:
+    """`rows` have roots from seq `replay.start` on."""
+    found = {row.root: row for row in rows}
+    for root, thread in sorted(replay.threads.items()):
+        row = found.pop(root, None)
+        if row is None:
+            yield _finding(room, root, "thread", "a row", "nothing")
+            continue
+        people = list(thread.people)
+        expected = ThreadRow(
+            root,
+            thread.replies,
+            len(people),
+            people[:MAX_NAMED_REPLIERS],
+            thread.last_seq,
+            thread.last_at,
+        )
+        for name in THREAD_FIELDS:
+            one, other = getattr(expected, name), getattr(row, name)
+            if one != other:
+                yield _finding(room, root, f"thread {name}", _shown(one), _shown(other))
+    for root in sorted(found):
+        yield _finding(room, root, "thread", "no row", "a row")
 
 
 def check_reactions(

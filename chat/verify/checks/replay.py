@@ -18,15 +18,23 @@ from chat.verify.checks.content import text_digest
 
 
 class ReplayedMessage(msgspec.Struct, gc=False):
-    n: int
+    n: int | None
     author: int | None
     key: str | None
     at: datetime
     body: bytes  # its digest, see `text_digest`
     reply_to: int | None
+    thread: int | None = None
     edited_at: datetime | None = None
     deleted_at: datetime | None = None
     deleted_by: int | None = None
+
+
+class ReplayedThread(msgspec.Struct):
+    replies: int = 0
+    people: dict[int, None] = msgspec.field(default_factory=dict)  # in the order of first replies
+    last_seq: int = 0
+    last_at: datetime | None = None
 
 
 class ReplayedMember(msgspec.Struct, gc=False):
@@ -58,6 +66,7 @@ class Replay:
             self.room = ReplayedRoom(archived_at=None, slow_mode_seconds=0)
         self.members: dict[int, ReplayedMember] = {}
         self.messages: dict[int, ReplayedMessage] = {}  # by seq
+        self.threads: dict[int, ReplayedThread] = {}  # by root
         self.reactions: set[tuple[int, int, str]] = set()  # target, user, emoji
 
     @property
@@ -78,15 +87,19 @@ class Replay:
     ) -> None:
         """Fold in the next event."""
         match data:
-            case events.MessagePosted():
+            case events.MessagePosted() | events.ReplyPosted():
+                thread = events.thread_of(data)
                 self.messages[seq] = ReplayedMessage(
-                    n=n,
+                    n=n if kind is EventType.MESSAGE_POSTED else None,
                     author=actor,
                     key=key,
                     at=at,
                     body=text_digest(data.body),
                     reply_to=data.reply_to,
+                    thread=thread,
                 )
+                if thread is not None:
+                    self._reply(thread, seq, actor, at)
             case events.MessageEdited():
                 message = self.messages.get(data.target)
                 if message is not None and message.deleted_at is None:
@@ -118,6 +131,21 @@ class Replay:
             case events.EventQuarantined():
                 pass  # stands for an event that could not be stored, so had no effect
 
+    def _reply(self, root: int, seq: int, actor: int | None, at: datetime) -> None:
+        if root < self.start:
+            return  # earlier replies are unknown
+        thread = self.threads.setdefault(root, ReplayedThread())
+        thread.replies += 1
+        thread.last_seq, thread.last_at = seq, at
+        if actor is not None:
+            thread.people.setdefault(actor)
+
+    def _stands(self, message: ReplayedMessage, number: int) -> None:
+        """Counts a reply that now stands (1) or no longer does (-1)."""
+        thread = None if message.thread is None else self.threads.get(message.thread)
+        if thread is not None:
+            thread.replies += number
+
     def _delete_or_restore(
         self, kind: EventType, target: int, actor: int | None, at: datetime
     ) -> None:
@@ -126,12 +154,15 @@ class Replay:
             return
         by_author = message.deleted_by == message.author
         if kind == EventType.MESSAGE_RESTORED:
-            if not by_author:
+            if not by_author and message.deleted_at is not None:
                 message.deleted_at = message.deleted_by = None
+                self._stands(message, 1)
         elif message.deleted_at is None or (
             # The author's own deletion replaces somebody else's.
             actor is not None and actor == message.author and not by_author
         ):
+            if message.deleted_at is None:
+                self._stands(message, -1)
             message.deleted_at, message.deleted_by = at, actor
 
     def _react(self, kind: EventType, data: events.Reaction, actor: int | None) -> None:

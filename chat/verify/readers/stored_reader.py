@@ -13,7 +13,12 @@ from chat.events.positions import as_pair
 from chat.room_log import cursors
 from chat.verify.checks.content import text_digest
 from chat.verify.checks.log_checks import StoredUpTo
-from chat.verify.checks.projection_checks import MemberRow, MessageRow, RoomRow
+from chat.verify.checks.projection_checks import (
+    MemberRow,
+    MessageRow,
+    RoomRow,
+    ThreadRow,
+)
 from chat.verify.checks.sequence import StoredRow
 
 BATCH_ROWS = 2_000
@@ -148,8 +153,8 @@ def messages(room: int, start: int) -> Iterator[MessageRow]:
     seq = start - 1
     while True:
         rows = _select(
-            "SELECT n, author_id, key::text, at, body, reply_to, edited_at, deleted_at,"
-            " deleted_by_id, seq FROM chat_message WHERE room_id = %s AND seq > %s"
+            "SELECT n, author_id, key::text, at, body, reply_to, thread, edited_at,"
+            " deleted_at, deleted_by_id, seq FROM chat_message WHERE room_id = %s AND seq > %s"
             " ORDER BY seq LIMIT %s",
             [room, seq, BATCH_ROWS],
         )
@@ -158,6 +163,18 @@ def messages(room: int, start: int) -> Iterator[MessageRow]:
         if len(rows) < BATCH_ROWS:
             return
         seq = rows[-1][-1]
+
+
+def threads(room: int, start: int) -> list[ThreadRow]:
+    """The room's threads whose roots are at seq `start` or later."""
+    return [
+        ThreadRow(*row)
+        for row in _select(
+            "SELECT root, replies, people, first_people, last_seq, last_at FROM chat_thread"
+            " WHERE room_id = %s AND root >= %s",
+            [room, start],
+        )
+    ]
 
 
 def reactions(room: int, start: int) -> Iterable[tuple[int, int, str]]:

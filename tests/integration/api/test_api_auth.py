@@ -21,10 +21,11 @@ from uuid_utils.compat import uuid7
 
 from chat import protocol
 from chat.accounts import tickets, tokens
+from chat.actions import threads as thread_actions
 from chat.api import schemas
 from chat.api.routes import api as ninja_api
 from chat.models import ApiToken, Room, User
-from chat.queries import room_list, search
+from chat.queries import room_list, search, threads
 from chat.queries.history import HistoryPage
 from chat.queries.people_search import MemberInfo
 from tests.support.chat_world import Api, make_user
@@ -273,6 +274,10 @@ async def test_method_that_an_address_does_not_have_changes_nothing() -> None:
         (schemas.HistoryPage, HistoryPage),
         (schemas.Event, protocol.Event),
         (schemas.Found, search.Found),
+        (schemas.ThreadSummary, protocol.ThreadSummary),
+        (schemas.FollowedThread, threads.FollowedThread),
+        (schemas.FollowedThreads, threads.FollowedThreads),
+        (schemas.ThreadRelation, thread_actions.Relation),
         (schemas.SearchResult, search.SearchResult),
     ],
 )

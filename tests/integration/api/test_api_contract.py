@@ -101,7 +101,7 @@ async def a_world(who: str) -> tuple[dict[str, list[int]], str]:
     rooms, people = [room.pk] * 4 + [10**9], [other.pk, other.pk, 10**9]
     known = dict.fromkeys(("room", "room_id"), rooms)
     known |= dict.fromkeys(("user", "user_id"), people)
-    known |= dict.fromkeys(("seq", "reply_to"), seqs)
+    known |= dict.fromkeys(("seq", "reply_to", "root"), seqs)
     known |= {"report_id": [report.pk, report.pk, 10**9]}
     known |= {"token_id": [10**9]}  # not the one that asks
     return known, token

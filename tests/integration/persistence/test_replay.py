@@ -31,6 +31,7 @@ from chat.events import (
     MessagePosted,
     MessageTarget,
     Reaction,
+    ReplyPosted,
     Role,
     RoomArchived,
     RoomUpdated,
@@ -65,6 +66,11 @@ def steps(
 
 
 POSTED = steps(EventType.MESSAGE_POSTED, strategies.builds(MessagePosted, body=BODIES))
+ROOTS = strategies.integers(1, 6)  # few, so that threads have several replies
+REPLIED = steps(EventType.REPLY_POSTED, strategies.builds(ReplyPosted, root=ROOTS, body=BODIES))
+ALSO_SENT = steps(
+    EventType.MESSAGE_POSTED, strategies.builds(MessagePosted, body=BODIES, thread=ROOTS)
+)
 EDITED = steps(
     EventType.MESSAGE_EDITED, strategies.builds(MessageEdited, target=TARGETS, body=BODIES)
 )
@@ -76,6 +82,9 @@ TEXTS = strategies.none() | strategies.sampled_from(["", "one", "two"])
 STEPS = strategies.one_of(
     POSTED,
     POSTED,
+    REPLIED,
+    REPLIED,
+    ALSO_SENT,
     EDITED,
     steps(EventType.MESSAGE_DELETED, TARGETED),
     steps(EventType.MESSAGE_RESTORED, TARGETED),

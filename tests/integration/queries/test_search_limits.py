@@ -130,10 +130,10 @@ EVERYTHING = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code <= 
 MIXED = [*"ab1 .-/|@:é中ж<>&'\"\\\n#_%", "\u0301", "👍", "\ufe0f", "\u200d", "ﷺ"]
 
 
-def put(bodies: Sequence[str], room: int, author: int, first_seq: int = 1_000) -> None:
+def put(bodies: Sequence[str], room: int, author: int) -> None:
     Message.objects.bulk_create(
         Message(room_id=room, seq=seq, n=seq, author_id=author, at=timezone.now(), body=body)
-        for seq, body in enumerate(bodies, first_seq)
+        for seq, body in enumerate(bodies, 1_000)
     )
 
 
@@ -304,8 +304,12 @@ def test_index_is_built_again_after_an_attempt_that_was_cut_off_and_taken_away()
         call_command("migrate", "chat", "0037", verbosity=0)
         without = found_in_database("message_found", "chat_words", "chat_split")
         # Messages are stored while there is none of it, by the version before.
-        put(["see db.internal:5433"], room.pk, anna.pk, first_seq=2_000)
         with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO chat_message (room_id, seq, n, author_id, at, body)"
+                " VALUES (%s, 2000, 2000, %s, now(), 'see db.internal:5433')",
+                [room.pk, anna.pk],
+            )
             cursor.execute("CREATE INDEX message_found ON chat_message (at)")
     finally:
         call_command("migrate", verbosity=0)

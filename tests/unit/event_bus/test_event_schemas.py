@@ -34,8 +34,9 @@ EXAMPLES: dict[EventType, events.EventData] = {
     EventType.MEMBER_UNMUTED: events.MemberUnmuted(user=1, everywhere=True),
     EventType.MESSAGE_POSTED: events.MessagePosted(body="hello", reply_to=1),
     EventType.MESSAGE_EDITED: events.MessageEdited(target=1, body="Hello"),
-    EventType.MESSAGE_DELETED: events.MessageTarget(target=1),
+    EventType.MESSAGE_DELETED: events.MessageTarget(target=2, thread=1, in_room=False, replies=-1),
     EventType.MESSAGE_RESTORED: events.MessageTarget(target=1),
+    EventType.REPLY_POSTED: events.ReplyPosted(root=1, body="me too", root_author=1),
     EventType.REACTION_ADDED: events.Reaction(target=1, emoji="👍"),
     EventType.REACTION_REMOVED: events.Reaction(target=1, emoji="👍"),
     EventType.EVENT_QUARANTINED: events.EventQuarantined(

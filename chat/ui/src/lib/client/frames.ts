@@ -42,6 +42,22 @@ export interface Send {
 	reply_to?: number | null;
 }
 
+/**
+ * Posts in the thread of the message at `root`; with `to_room`, the room shows it too.
+ *
+ * `reply_to` is a message of the thread, or its root.
+ */
+export interface Reply {
+	t: "reply";
+	id: string;
+	room: number;
+	key: string;
+	root: number;
+	body: string;
+	reply_to?: number | null;
+	to_room?: boolean;
+}
+
 export interface Edit {
 	t: "edit";
 	id: string;
@@ -87,6 +103,16 @@ export interface History {
 	limit?: number;
 }
 
+/** Replies of a thread before a position, newest page first, answered by `thread_page`. */
+export interface Thread {
+	t: "thread";
+	id: string;
+	room: number;
+	root: number;
+	before?: number;
+	limit?: number;
+}
+
 /**
  * The person has read up to `seq`. `set_at_ms` is the marker's own, as the client knows it, and
  * absent if it knows none: what was read before a marker was set by hand does not move it.
@@ -96,6 +122,14 @@ export interface Read {
 	room: number;
 	seq: number;
 	set_at_ms?: number | null;
+}
+
+/** The person has read the thread up to `seq`; `thread` tells all their devices. */
+export interface ThreadRead {
+	t: "thread_read";
+	room: number;
+	root: number;
+	seq: number;
 }
 
 export interface Typing {
@@ -231,12 +265,14 @@ export type ErrorCode =
 
 /** The name of a rule, as answers give it in `rule`. */
 export type Rule =
+	| "cursor_from_an_answer"
 	| "has_author"
 	| "ids_or_q"
 	| "is_deleted"
 	| "key_not_of_the_future"
 	| "key_of_an_act_is_recent"
 	| "known_characters"
+	| "known_time_zone"
 	| "length_in_normal_form"
 	| "mark_not_of_the_future"
 	| "more_than_marks"
@@ -246,6 +282,7 @@ export type Rule =
 	| "one_emoji"
 	| "one_hello"
 	| "quick_search"
+	| "search_operators"
 	| "seen_was_sent"
 	| "somebody_else";
 
@@ -306,7 +343,22 @@ export interface Reset {
 }
 
 /**
+ * The replies to a message. `replies` counts those that are not deleted, `people` everybody
+ * who has replied; the first 5 of them are named.
+ */
+export interface ThreadSummary {
+	replies: number;
+	people: number;
+	first_people: number[];
+	last_seq: number;
+	last_at: string;
+}
+
+/**
  * A message as it stands now: edits and reactions applied. A deleted one has no body.
+ *
+ * A reply names the root of its `thread`; its `n` is 0 if the room does not show it. A root has
+ * a summary of its `replies`, if there are any.
  *
  * `reactions` names the first 10 people who gave each emoji, and the reader if they did;
  * `reaction_counts` has how many people gave it.
@@ -325,6 +377,8 @@ export interface Message {
 	deleted_by?: number | null;
 	reactions?: Record<string, number[]>;
 	reaction_counts?: Record<string, number>;
+	thread?: number;
+	replies?: ThreadSummary;
 }
 
 /**
@@ -340,6 +394,25 @@ export interface Page {
 	more: boolean;
 	upto: number;
 	events?: RoomEvent[];
+}
+
+/**
+ * Replies in ascending seq, and their root; `more` tells whether older ones exist.
+ *
+ * Valid as of seq `upto`. `message` is null if the root cannot be read at the moment. `following`
+ * and `read` are the reader's own, as in `thread`; absent while nobody can tell.
+ */
+export interface ThreadPage {
+	t: "thread_page";
+	id: string;
+	room: number;
+	root: number;
+	message: Message | null;
+	messages: Message[];
+	more: boolean;
+	upto: number;
+	following?: boolean | null;
+	read?: number;
 }
 
 export interface Batch {
@@ -395,6 +468,19 @@ export interface Markers {
 }
 
 /**
+ * The person's own relation to a thread changed, on any of their devices: whether they follow
+ * it (null: they have not replied, are not the root's author, and have not decided), and the seq
+ * up to which they have read it.
+ */
+export interface ThreadNotice {
+	t: "thread";
+	room: number;
+	root: number;
+	following: boolean | null;
+	read: number;
+}
+
+/**
  * A report that the person made is closed: `resolved` or `dismissed`.
  *
  * Or `waiting`: in a room that the person moderates, the number of open reports has changed.
@@ -424,7 +510,21 @@ export interface Bye {
 	reconnect_after_ms: number;
 }
 
-export type ClientFrame = Hello | Send | Edit | Delete | React | Sync | History | Read | Typing | Seen | Ping;
+export type ClientFrame =
+	| Hello
+	| Send
+	| Reply
+	| Edit
+	| Delete
+	| React
+	| Sync
+	| History
+	| Thread
+	| Read
+	| ThreadRead
+	| Typing
+	| Seen
+	| Ping;
 
 export type ServerFrame =
 	| Welcome
@@ -437,11 +537,13 @@ export type ServerFrame =
 	| Heads
 	| Reset
 	| Page
+	| ThreadPage
 	| Batch
 	| Presence
 	| TypingNotice
 	| ReadNotice
 	| Markers
+	| ThreadNotice
 	| ReportNotice
 	| PersonChanged
 	| Pong

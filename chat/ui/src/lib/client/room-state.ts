@@ -241,6 +241,7 @@ function withNoNews(state: RoomState, event: RoomEvent, me: number | null): Room
 	const target = Number(event.data.target);
 	if (event.type === "message.deleted") {
 		if (target <= state.read || own.includes(target) || deleted.includes(target)) return state;
+		if (event.data.in_room === false) return state; // only its thread showed it: it never counted
 		return shortened({ ...state, deleted: [...deleted, target] });
 	}
 	if (event.type !== "message.restored" || !deleted.includes(target)) return state;
