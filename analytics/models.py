@@ -140,6 +140,11 @@ class Counters(models.Model):
     departures = models.BigIntegerField(
         default=0, help_text="Left or removed; a ban of somebody who is outside is neither."
     )
+    replies = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="`reply.posted` events: replies that only their thread shows.",
+    )
 
     class Meta:
         abstract = True
@@ -190,9 +195,9 @@ class DayRollup(Counters):
 class PersonDay(models.Model):
     """A person was active in a room, or anywhere, on a UTC day; the bits say when.
 
-    Active people are those who posted, edited, deleted or restored a message, or added or removed
-    a reaction. This is exact: there is a row for each person, so the people of any range of
-    quarters can be counted, in one room or in several, without an error.
+    Active people are those who posted, replied, edited, deleted or restored a message, or added or
+    removed a reaction. This is exact: there is a row for each person, so the people of any range
+    of quarters can be counted, in one room or in several, without an error.
     """
 
     pk = models.CompositePrimaryKey("room", "day", "person")

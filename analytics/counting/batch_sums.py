@@ -23,11 +23,13 @@ from chat.events import (
     MemberRemoved,
     MessagePosted,
     Reaction,
+    ReplyPosted,
     RoomArchived,
     RoomCreated,
     RoomEvent,
     RoomKind,
     RoomUpdated,
+    thread_of,
 )
 
 COUNTERS = (
@@ -40,10 +42,11 @@ COUNTERS = (
     "reactions_removed",
     "joins",
     "departures",
+    "replies",
 )
 """The fields of `analytics.models.Counters`, in the order of the lists in `Sums.minutes`."""
 
-MESSAGES, CHARACTERS = 0, 1
+MESSAGES, CHARACTERS, REPLIES = 0, 1, COUNTERS.index("replies")
 _FIELD_OF = {
     EventType.MESSAGE_EDITED: COUNTERS.index("edits"),
     EventType.MESSAGE_DELETED: COUNTERS.index("deletions"),
@@ -58,6 +61,7 @@ _FIELD_OF = {
 _ACTIVITY = frozenset(
     {
         EventType.MESSAGE_POSTED,
+        EventType.REPLY_POSTED,
         EventType.MESSAGE_EDITED,
         EventType.MESSAGE_DELETED,
         EventType.MESSAGE_RESTORED,
@@ -143,6 +147,9 @@ class Sums:
             counters[MESSAGES] += 1
             counters[CHARACTERS] += len(data.body)
             self._add_message(event, data, second, facts)
+        elif isinstance(data, ReplyPosted):
+            self.minutes[room, second // MINUTE][REPLIES] += 1
+            self._add_message(event, data, second, facts)
         else:
             field = _FIELD_OF.get(kind)
             if field is not None and not _moves_nobody(data):
@@ -167,12 +174,18 @@ class Sums:
             self.seen[room, person] = (at, known[1])
 
     def _add_message(
-        self, event: RoomEvent, data: MessagePosted, second: int, facts: RoomFacts
+        self,
+        event: RoomEvent,
+        data: MessagePosted | ReplyPosted,
+        second: int,
+        facts: RoomFacts,
     ) -> None:
         room, person = event.room, event.actor
         self.posted[room, event.seq] = Posted(event.at, person)
-        if data.reply_to is not None:
-            self.replies.append(Reply(room, data.reply_to, event.seq, event.at, person))
+        # What quotes nothing in a thread answers its root.
+        answered = thread_of(data) if data.reply_to is None else data.reply_to
+        if answered is not None:
+            self.replies.append(Reply(room, answered, event.seq, event.at, person))
         # No word of a direct conversation is kept; nor if the kind of room is unknown.
         if person is None or facts.kind in {"", RoomKind.DIRECT}:
             return

@@ -17,12 +17,15 @@ from chat.events import (
     EventData,
     MemberJoined,
     MemberMuted,
+    MessagePosted,
     Reaction,
+    ReplyPosted,
     RoomCreated,
     RoomEvent,
     RoomUpdated,
     decode_data,
     envelope,
+    thread_of,
 )
 
 # Veche is younger than this; an older time comes from a clock that was never set.
@@ -142,10 +145,10 @@ def _check_texts(data: EventData) -> None:
             _check_text(data.name or "")
         case MemberJoined() | MemberMuted():
             pass
-        case _:
-            target = getattr(data, "reply_to", None)
-            if target is not None and not 0 < target <= LARGEST_NUMBER:
-                raise _Refused("The message that it answers is out of range.")
+        case MessagePosted() | ReplyPosted():
+            for target in (data.reply_to, thread_of(data)):
+                if target is not None and not 0 < target <= LARGEST_NUMBER:
+                    raise _Refused("The message that it answers is out of range.")
 
 
 def _check_text(text: str) -> None:

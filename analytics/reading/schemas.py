@@ -116,6 +116,7 @@ class Counters(Schema):
     reactions_removed: int
     joins: int
     departures: int = Field(description="Left or were removed.")
+    replies: int = Field(description="Replies that only their thread shows.")
 
 
 class ActivityRow(Counters):

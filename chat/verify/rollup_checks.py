@@ -26,6 +26,7 @@ SLACK = 5_000
 # What is counted → the event types that it counts.
 COUNTS: dict[str, tuple[EventType, ...]] = {
     "messages": (EventType.MESSAGE_POSTED,),
+    "replies": (EventType.REPLY_POSTED,),
     "edits": (EventType.MESSAGE_EDITED,),
     "deletions": (EventType.MESSAGE_DELETED,),
     "restorations": (EventType.MESSAGE_RESTORED,),

@@ -21,8 +21,8 @@ _EVENTS = """
     ),
     active AS (
         SELECT * FROM event WHERE actor_id IS NOT NULL AND type IN (
-            'message.posted', 'message.edited', 'message.deleted', 'message.restored',
-            'reaction.added', 'reaction.removed')
+            'message.posted', 'reply.posted', 'message.edited', 'message.deleted',
+            'message.restored', 'reaction.added', 'reaction.removed')
     )
 """
 
@@ -35,19 +35,20 @@ _COUNTERS = """
     count(*) FILTER (WHERE type = 'reaction.added'),
     count(*) FILTER (WHERE type = 'reaction.removed'),
     count(*) FILTER (WHERE type = 'member.joined'),
-    count(*) FILTER (WHERE type IN ('member.left', 'member.removed'))
+    count(*) FILTER (WHERE type IN ('member.left', 'member.removed')),
+    count(*) FILTER (WHERE type = 'reply.posted')
 """
 # After a role change, or when an outsider is banned or unbanned, nobody joins or leaves.
 _COUNTED = """ type IN (
-    'message.posted', 'message.edited', 'message.deleted', 'message.restored', 'reaction.added',
-    'reaction.removed', 'member.joined', 'member.left', 'member.removed')
+    'message.posted', 'reply.posted', 'message.edited', 'message.deleted', 'message.restored',
+    'reaction.added', 'reaction.removed', 'member.joined', 'member.left', 'member.removed')
     AND NOT (type = 'member.joined' AND data ? 'previous')
     AND NOT (type = 'member.removed' AND
         (data ? 'outside' OR data->>'banned' IS NOT DISTINCT FROM 'false'))
 """
 _COLUMNS = (
     "messages, characters, edits, deletions, restorations, reactions, reactions_removed, joins,"
-    " departures"
+    " departures, replies"
 )
 _QUARTER = "date_bin('15 minutes', at, timestamp '2000-01-01')"
 _BIT = "(1::bigint << (floor(extract(epoch FROM at - date_trunc('day', at)))::int / 900 % 48))"
@@ -56,8 +57,9 @@ _MORNING, _AFTERNOON = "extract(hour FROM at) < 12", "extract(hour FROM at) >= 1
 # The first reply of each message, as the definition says.
 _FIRST_REPLIES = """
     WITH posted AS (
-        SELECT room_id AS room, seq, actor_id, at, (data->>'reply_to')::bigint AS reply_to
-        FROM chat_roomevent WHERE type = 'message.posted'
+        SELECT room_id AS room, seq, actor_id, at,
+            COALESCE(data->>'reply_to', data->>'thread', data->>'root')::bigint AS reply_to
+        FROM chat_roomevent WHERE type IN ('message.posted', 'reply.posted')
     ),
     first_reply AS (
         SELECT DISTINCT ON (target.room, target.seq) target.room, reply.at AS reply_at,
@@ -128,7 +130,7 @@ TABLES: dict[str, tuple[str, str]] = {
         " count(DISTINCT seq) FROM chat_roomevent AS event"
         " JOIN chat_room AS room ON room.id = event.room_id AND room.kind <> 'direct',"
         " regexp_split_to_table(lower(data->>'body'), '[^a-zа-я0-9]+') AS word"
-        " WHERE event.type = 'message.posted' AND word ~ '^w[a-z]{2,}$'"
+        " WHERE event.type IN ('message.posted', 'reply.posted') AND word ~ '^w[a-z]{2,}$'"
         " GROUP BY 1, 2, 3 HAVING count(DISTINCT seq) >= 3 AND count(DISTINCT actor_id) > 1",
         "SELECT room, week, word, messages FROM analytics_wordweek WHERE word ~ '^w[a-z]{2,}$'",
     ),

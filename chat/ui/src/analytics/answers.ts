@@ -9,9 +9,15 @@ export const MEASURES = ["messages", "characters", "reactions", "edits", "deleti
 export type Measure = (typeof MEASURES)[number];
 
 export type Totals = {
-	[counter in "messages" | "people" | "rooms" | "reactions" | "joins" | "characters" | "median_seconds"]?:
-		| number
-		| null;
+	[counter in
+		| "messages"
+		| "replies"
+		| "people"
+		| "rooms"
+		| "reactions"
+		| "joins"
+		| "characters"
+		| "median_seconds"]?: number | null;
 };
 
 export type MinuteRow = { from: string; messages: number };

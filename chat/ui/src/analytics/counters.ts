@@ -9,6 +9,7 @@ type Name = keyof Totals;
 
 const COUNTERS: { key: Name; label: string; text?: (n: number) => string; note?: string }[] = [
 	{ key: "messages", label: words.messages },
+	{ key: "replies", label: words.replies },
 	{ key: "people", label: words.peopleActive },
 	{ key: "rooms", label: words.roomsActive },
 	{ key: "reactions", label: words.reactions },

@@ -17,6 +17,7 @@ export const en = {
 	private: "private",
 
 	messages: "Messages",
+	replies: "Replies in threads",
 	people: "People",
 	peopleActive: "People active",
 	rooms: "Rooms",
@@ -136,6 +137,7 @@ export const ru: typeof en = {
 	private: "закрытая",
 
 	messages: "Сообщения",
+	replies: "Ответы в обсуждениях",
 	people: "Люди",
 	peopleActive: "Активные люди",
 	rooms: "Комнаты",
