@@ -345,6 +345,8 @@ class Client:
         self._crowd.acknowledged += 1
         if request.type == "message.posted":
             self._wishes.posted(request.room, frame["seq"], own=True)
+        elif request.type == "reply.posted":
+            self._wishes.replied(request.room, frame["seq"])
         watch = self._crowd.watch
         if watch is not None:
             watch.acknowledged(self.name, self._web, frame["room"], frame["seq"], request.sent, now)

@@ -23,12 +23,17 @@ FLUSH_SECONDS = 1.0
 REDACTED = "redacted"
 
 
+# What the log adds to the data of events; to that of a deletion or restoration `thread` too.
+ADDED = frozenset({"count", "root_author", "in_room", "replies"})
+
+
 def digest(data: dict[str, Any]) -> str:
     """16 hex digits for an event's data, the same for every way of writing it in JSON.
 
     Leaves out what the log adds to the requested data.
     """
-    asked = {name: value for name, value in data.items() if name != "count"}
+    added = ADDED | {"thread"} if "target" in data else ADDED
+    asked = {name: value for name, value in data.items() if name not in added}
     text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

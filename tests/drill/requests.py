@@ -1,4 +1,5 @@
-"""A person's possible next requests: posts, edits, deletions and reactions, all made at random."""
+"""A person's possible next requests: posts, replies in threads, edits, deletions and reactions, all
+made at random."""
 
 from __future__ import annotations
 
@@ -55,6 +56,10 @@ class Wishes:
         if own:
             memory.own.append(seq)
 
+    def replied(self, room: int, seq: int) -> None:
+        """A reply of one's own in a thread, which the room does not show."""
+        self.memories[room].own.append(seq)
+
     def next(self, room: int) -> Request:
         memory = self.memories[room]
         dice = self._pick.random()
@@ -71,8 +76,20 @@ class Wishes:
             request = self._request("react", kind, room, target=target, emoji=emoji)
             request.frame["on"] = on
             return request
+        if dice < 0.45 and memory.all:
+            return self._reply(room, self._pick.choice(memory.all), to_room=dice > 0.42)
         reply_to = self._pick.choice(memory.all) if memory.all and dice > 0.9 else None
         return self._request("send", "message.posted", room, body=self._body(), reply_to=reply_to)
+
+    def _reply(self, room: int, root: int, *, to_room: bool) -> Request:
+        body = self._body()
+        kind = "message.posted" if to_room else "reply.posted"
+        request = self._request(
+            "reply", kind, room, root=root, body=body, reply_to=None, to_room=to_room
+        )
+        where = {"thread": root} if to_room else {"root": root}
+        request.digest = digest({"body": body, "reply_to": None, **where})
+        return request
 
     def _request(self, t: str, kind: str, room: int, **data: Any) -> Request:
         key = str(uuid7())

@@ -110,6 +110,12 @@ def _steps(rooms: list[int], people: list[int], new_key: Callable[[], str]) -> I
         first = posts[0]
         yield Step("say", [said(first.room, ann, "message.edited", first.key, body="edited")])
         yield Step("say", [said(first.room, bob, "reaction.added", first.key, emoji="👍")])
+        replies = [
+            said(first.room, bob, "reply.posted", first.key, body=f"reply {which}")
+            for which in range(2)
+        ]
+        yield Step("say", replies)
+        yield Step("moderate", [said(first.room, ann, "message.deleted", replies[0].key)])
         of_bob = posts[people.index(bob)]
         yield Step("moderate", [said(of_bob.room, ann, "message.deleted", of_bob.key)])
         yield Step("carry_on")
@@ -182,7 +188,8 @@ class Worker:
         from chat.room_log import NewEvent
 
         kind = events.EventType(said.type)
-        about = {} if said.target is None else {"target": self.journal.acknowledged[said.target]}
+        name = "root" if kind is events.EventType.REPLY_POSTED else "target"
+        about = {} if said.target is None else {name: self.journal.acknowledged[said.target]}
         appended = await room_log.append(
             NewEvent(
                 room=said.room,

@@ -25,7 +25,7 @@ import chat
 from chat import dead_letters
 from chat.dead_letters import store
 from chat.event_bus import event_bus, redis_stream
-from chat.events import EventType
+from chat.events import POSTS, EventType
 from chat.models import AuditEntry, Message, Room, RoomEvent, User
 from chat.resilience.crash_points import CRASH_POINTS
 from chat.verify import VerificationReport, Verifier
@@ -135,7 +135,7 @@ def check_everything(plan: Plan, worker: Worker) -> None:
     assert rows == {
         key: (one.room, worker.journal.acknowledged[key], one.type) for key, one in said.items()
     }
-    posted = [one for one in said.values() if one.type == EventType.MESSAGE_POSTED]
+    posted = [one for one in said.values() if one.type in POSTS]
     assert Counter(map(str, Message.objects.values_list("key", flat=True))) == Counter(
         one.key for one in posted
     )
