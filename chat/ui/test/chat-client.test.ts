@@ -18,6 +18,7 @@ let knownAtWelcome: number[];
 async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 	const listener: ClientListener = {
 		link: () => {},
+		threadChanged: () => {},
 		welcomed: () => {
 			knownAtWelcome = [...client.rooms.keys()];
 		},

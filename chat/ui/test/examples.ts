@@ -33,6 +33,8 @@ export function roomInfo(changes: Partial<RoomInfo> = {}): RoomInfo {
 export function message(seq: number, changes: Partial<MessageItem> = {}): MessageItem {
 	return {
 		kind: "message",
+		thread: null,
+		replies: null,
 		seq,
 		n: seq,
 		author: 2,

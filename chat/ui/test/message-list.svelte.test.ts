@@ -125,7 +125,7 @@ describe("the list of messages", () => {
 		const { rows } = await list(items);
 		expect(has(rows()[0])).toEqual(["react", "reply"]);
 		expect(has(rows()[1])).toEqual(["react", "reply", "edit", "delete"]);
-		expect(rows()[1]?.querySelectorAll(".actions svg")).toHaveLength(5);
+		expect(rows()[1]?.querySelectorAll(".actions svg")).toHaveLength(6);
 
 		const { rows: readOnly } = await list(items, { canWrite: false });
 		expect(has(readOnly()[1])).toEqual([]);

@@ -40,3 +40,4 @@ export class Later<Part> {
 
 export const dialogs = new Later(() => import("../dialogs/Dialogs.svelte"));
 export const emojiPicker = new Later(() => import("../components/EmojiPicker.svelte"));
+export const threadParts = new Later(() => import("../components/thread-parts"));

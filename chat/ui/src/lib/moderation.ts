@@ -3,6 +3,7 @@
 import type { Logged } from "./client/chat-client";
 import type { Role } from "./client/frames";
 import type { Item } from "./client/history";
+import { isMessage } from "./client/outbox-store";
 import type { RoomState } from "./client/room-state";
 
 export type ActName =
@@ -59,7 +60,7 @@ export function mayPostAt(
 	if (room.slowModeSeconds === 0 || room.role !== "member") return 0;
 	let latest = 0;
 	for (const { item, ok } of logged)
-		if (ok.room === room.id && item.intent.t === "send") latest = Math.max(latest, Date.parse(ok.at));
+		if (ok.room === room.id && isMessage(item.intent)) latest = Math.max(latest, Date.parse(ok.at));
 	if (latest === 0) latest = latestOwn(room.tail?.items ?? [], me);
 	const after = latest === 0 ? 0 : latest + room.slowModeSeconds * 1000;
 	return Math.max(after, room.heldUntil === 0 ? 0 : room.heldUntil + clockOffsetMs);

@@ -2,13 +2,13 @@
 
 import type { Logged } from "./client/chat-client";
 import { type Item, type MessageItem, reacted } from "./client/history";
-import type { OutboxItem } from "./client/outbox-store";
+import { isMessage, type OutboxItem } from "./client/outbox-store";
 
 /** The requests about existing messages of one room, by the messages' seqs. */
 export function changesByTarget(items: OutboxItem[], room: number): Map<number, OutboxItem[]> {
 	const changes = new Map<number, OutboxItem[]>();
 	for (const item of items) {
-		if (item.intent.room !== room || item.intent.t === "send" || item.failed) continue;
+		if (item.intent.room !== room || isMessage(item.intent) || item.failed) continue;
 		const { target } = item.intent;
 		changes.set(target, [...(changes.get(target) ?? []), item]);
 	}
@@ -38,7 +38,7 @@ export function overlaid(
 
 /** A message that is not in the room yet, as a row of the list. */
 export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | null {
-	if (item.intent.t !== "send") return null;
+	if (!isMessage(item.intent)) return null;
 	return {
 		kind: "message",
 		seq,
@@ -48,6 +48,8 @@ export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | 
 		at: new Date(item.createdAt).toISOString(),
 		body: item.intent.body,
 		replyTo: item.intent.reply_to,
+		thread: item.intent.t === "reply" ? item.intent.root : null,
+		replies: null,
 		editedAt: null,
 		deleted: false,
 		removed: false,
@@ -79,21 +81,32 @@ export interface Unsent {
 	delivery: "logged" | "waiting" | "failed";
 }
 
-/** What follows below the room's `items`: acknowledged messages by their place, then those that wait, as written. */
+/** Whether the message belongs below the room's others, or, if `thread` is one, below that thread's. */
+function belongs({ intent }: OutboxItem, room: number, thread: number | null): boolean {
+	if (intent.room !== room) return false;
+	if (intent.t !== "reply") return thread === null;
+	return thread === null ? intent.to_room : intent.root === thread;
+}
+
+/**
+ * What follows below the `items` of the room, or of one thread: acknowledged messages by their place, then those that
+ * wait, as written.
+ */
 export function unsentMessages(
 	room: number,
 	me: number,
 	items: Item[],
 	waiting: OutboxItem[],
 	logged: Logged[],
+	thread: number | null = null,
 ): Unsent[] {
 	const arrived = ownKeys(items, me);
 	const acknowledged = logged
-		.filter(({ item }) => item.intent.room === room)
+		.filter(({ item }) => belongs(item, room, thread))
 		.sort((a, b) => a.ok.seq - b.ok.seq)
 		.map(({ item, ok }) => ({ outbox: item, seq: ok.seq, delivery: "logged" as const }));
 	const others = waiting
-		.filter((item) => item.intent.room === room && (item.failed || !arrived.has(item.key)))
+		.filter((item) => belongs(item, room, thread) && (item.failed || !arrived.has(item.key)))
 		.map((item) => ({ outbox: item, seq: 0, delivery: item.failed ? "failed" : "waiting" }) as const);
 	return [...acknowledged, ...others].flatMap(({ outbox, seq, delivery }) => {
 		const message = asMessage(outbox, me, seq);

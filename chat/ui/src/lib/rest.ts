@@ -1,4 +1,4 @@
-import type { Marker, Role, RoomInfo, UserInfo } from "./client/frames";
+import type { Marker, Role, RoomInfo, ThreadNotice, ThreadSummary, UserInfo } from "./client/frames";
 import type { SetMarker } from "./client/markers-by-hand";
 import { ModerationRest } from "./moderation-rest";
 
@@ -35,6 +35,8 @@ export interface Found {
 	author: number | null;
 	at: string;
 	body: string;
+	/** The root of the thread that it is a reply in. */
+	thread?: number;
 	/** The strings in the body to mark. */
 	marks: string[];
 }
@@ -46,6 +48,25 @@ export interface SearchPage {
 	more: boolean;
 	/** Asks for the next page. */
 	cursor: string | null;
+}
+
+/** A thread that the person follows; the texts are of its root. */
+export interface FollowedThread {
+	room: number;
+	root: number;
+	author: number | null;
+	at: string | null;
+	body: string;
+	deleted: boolean;
+	unread: number;
+	read: number;
+	replies: ThreadSummary;
+}
+
+export interface FollowedThreads {
+	threads: FollowedThread[];
+	unread: number;
+	next: string | null;
 }
 
 /** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */
@@ -192,6 +213,16 @@ export class Rest {
 	/** Where the room goes on after a moment; nulls if it does not. */
 	firstMessage(room: number, since: Date): Promise<{ seq: number | null; at: string | null }> {
 		return this.call("GET", `rooms/${room}/first-message?since=${since.toISOString()}`);
+	}
+
+	/** The threads that the person follows, the unread ones first; `cursor` is `next` of the page before. */
+	threads(cursor: string | null): Promise<FollowedThreads> {
+		return this.call("GET", `threads${cursor === null ? "" : `?cursor=${encodeURIComponent(cursor)}`}`);
+	}
+
+	/** Follows a thread, or mutes it. */
+	followThread(room: number, root: number, following: boolean): Promise<ThreadNotice> {
+		return this.call("PUT", `rooms/${room}/messages/${root}/following`, { following });
 	}
 
 	/** Ids of people who have the emoji on the message, above `after`. */

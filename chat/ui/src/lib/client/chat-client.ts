@@ -9,6 +9,8 @@ import type {
 	RoomEvent,
 	RoomInfo,
 	ServerFrame,
+	ThreadNotice,
+	ThreadPage,
 	UserInfo,
 	Welcome,
 } from "./frames";
@@ -41,6 +43,8 @@ export interface ClientListener {
 	reportChanged(state: string): void;
 	personChanged(user: UserInfo): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
+	/** The person follows, mutes or has read a thread, on any device. */
+	threadChanged(notice: ThreadNotice): void;
 	/** The server refuses a change of a message that the person asked for. */
 	refused(item: OutboxItem, code: ErrorCode): void;
 	/** Whether some room is being brought up to date. */
@@ -233,6 +237,16 @@ export class ChatClient {
 		return found && fromMessage(found.message, found.upto);
 	}
 
+	/** Replies of a thread before `before`, as they are now. Rejects with RequestError. */
+	thread(room: number, root: number, before: number = Number.MAX_SAFE_INTEGER): Promise<ThreadPage> {
+		return this.requests.ask<ThreadPage>({ t: "thread", room, root, before, limit: PAGE });
+	}
+
+	/** The person has read the thread up to `seq`. False while there is no connection. */
+	threadRead(room: number, root: number, seq: number): boolean {
+		return this.connection.send({ t: "thread_read", room, root, seq });
+	}
+
 	/** Back to the newest messages. */
 	leaveIsland(room: number): void {
 		this.update(room, rooms.leftIsland);
@@ -374,6 +388,7 @@ export class ChatClient {
 				break;
 			case "ok":
 			case "page":
+			case "thread_page":
 			case "batch":
 				this.requests.answered(frame);
 				break;
@@ -404,6 +419,9 @@ export class ChatClient {
 				break;
 			case "markers":
 				this.markersSet(frame.markers);
+				break;
+			case "thread":
+				this.listener.threadChanged(frame);
 				break;
 			case "presence":
 				this.presence(frame);

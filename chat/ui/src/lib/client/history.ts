@@ -1,6 +1,6 @@
 /** One contiguous range of a room: its messages and the events shown between them, in seq order. */
 
-import type { Message, Page, RoomEvent } from "./frames";
+import type { Message, Page, RoomEvent, ThreadSummary } from "./frames";
 
 export interface MessageItem {
 	kind: "message";
@@ -11,6 +11,10 @@ export interface MessageItem {
 	at: string;
 	body: string;
 	replyTo: number | null;
+	/** The root of the thread that it is a reply in. */
+	thread: number | null;
+	/** What is known of the replies to it. */
+	replies: ThreadSummary | null;
 	editedAt: string | null;
 	deleted: boolean;
 	/** Deleted by somebody other than its author. */
@@ -71,9 +75,15 @@ const MUTATIONS = new Set([
 	"reaction.removed",
 ]);
 
+/** The root of the thread that an event posts a reply in, or whose reply it deletes or restores. */
+export function threadOf(event: RoomEvent): number | null {
+	const { root, thread } = event.data as { root?: number; thread?: number };
+	return root ?? thread ?? null;
+}
+
 /** Whether an event changes an earlier message. */
 export function mutates(event: RoomEvent): boolean {
-	return MUTATIONS.has(event.type);
+	return MUTATIONS.has(event.type) || threadOf(event) !== null;
 }
 
 export function emptySegment(to: number): Segment {
@@ -156,15 +166,58 @@ export function holes(items: Counted[]): { after: number; before: number }[] {
 	});
 }
 
-/** Applies an edit, deletion, restoration or reaction to its message, if the segment holds it. */
+/**
+ * Applies an edit, deletion, restoration or reaction to its message, and a reply or its deletion to the root of its
+ * thread, if the segment holds them.
+ */
 export function mutate(segment: Segment, event: RoomEvent): Segment {
-	const target = Number(event.data.target);
-	const at = indexOf(segment.items, target);
+	const root = threadOf(event);
+	const counted = root === null ? segment : replaced(segment, root, event, withReply);
+	return MUTATIONS.has(event.type) ? replaced(counted, Number(event.data.target), event, changed) : counted;
+}
+
+function replaced(
+	segment: Segment,
+	seq: number,
+	event: RoomEvent,
+	change: (item: MessageItem, event: RoomEvent) => MessageItem,
+): Segment {
+	const at = indexOf(segment.items, seq);
 	const item = segment.items[at];
-	if (item?.kind !== "message" || item.seq !== target || item.asOf >= event.seq) return segment;
+	if (item?.kind !== "message" || item.seq !== seq || item.asOf >= event.seq) return segment;
 	const items = [...segment.items];
-	items[at] = { ...changed(item, event), asOf: event.seq };
+	items[at] = { ...change(item, event), asOf: event.seq };
 	return { ...segment, items };
+}
+
+const MOST_NAMED_REPLIERS = 5;
+const NONE: Pick<ThreadSummary, "replies" | "people" | "first_people"> = {
+	replies: 0,
+	people: 0,
+	first_people: [],
+};
+
+/** A root after one more reply, or after the deletion or restoration of one. As the server counts. */
+export function withReply(root: MessageItem, event: RoomEvent): MessageItem {
+	const before = root.replies;
+	if (MUTATIONS.has(event.type)) {
+		const more = (event.data as { replies?: number }).replies ?? 0;
+		return before ? { ...root, replies: { ...before, replies: before.replies + more } } : root;
+	}
+	const { replies, people, first_people: named } = before ?? NONE;
+	// Beyond the named people, only the server knows who has replied before.
+	const came = event.actor !== null && people === named.length && !named.includes(event.actor);
+	return {
+		...root,
+		replies: {
+			replies: replies + 1,
+			people: people + (came ? 1 : 0),
+			first_people:
+				came && event.actor !== null && named.length < MOST_NAMED_REPLIERS ? [...named, event.actor] : named,
+			last_seq: event.seq,
+			last_at: event.at,
+		},
+	};
 }
 
 function changed(item: MessageItem, event: RoomEvent): MessageItem {
@@ -230,27 +283,32 @@ function countsOf(message: Message): Record<string, number> {
 	);
 }
 
+/** The message that an event posts: in the room, or in a thread. */
+export function postedBy(event: RoomEvent): MessageItem {
+	const data = event.data as { body: string; reply_to?: number | null };
+	return {
+		kind: "message",
+		seq: event.seq,
+		n: event.n,
+		author: event.actor,
+		key: event.key,
+		at: event.at,
+		body: data.body,
+		replyTo: data.reply_to ?? null,
+		thread: threadOf(event),
+		replies: null,
+		editedAt: null,
+		deleted: false,
+		removed: false,
+		absent: event.redacted ?? false,
+		reactions: {},
+		counts: {},
+		asOf: event.seq,
+	};
+}
+
 function itemOf(event: RoomEvent): Item | null {
-	if (event.type === "message.posted") {
-		const data = event.data as { body: string; reply_to?: number | null };
-		return {
-			kind: "message",
-			seq: event.seq,
-			n: event.n,
-			author: event.actor,
-			key: event.key,
-			at: event.at,
-			body: data.body,
-			replyTo: data.reply_to ?? null,
-			editedAt: null,
-			deleted: false,
-			removed: false,
-			absent: event.redacted ?? false,
-			reactions: {},
-			counts: {},
-			asOf: event.seq,
-		};
-	}
+	if (event.type === "message.posted") return postedBy(event);
 	if (!SHOWN.has(event.type)) return null;
 	const { seq, n, at, type, actor, data } = event;
 	return { kind: "system", seq, n, at, type, actor, data };
@@ -267,6 +325,8 @@ export function fromMessage(message: Message, upto: number): MessageItem {
 		at: message.at,
 		body: message.deleted ? "" : message.body,
 		replyTo: message.reply_to ?? null,
+		thread: message.thread ?? null,
+		replies: message.replies ?? null,
 		editedAt: message.edited_at ?? null,
 		deleted: message.deleted ?? false,
 		removed: (message.deleted ?? false) && (message.deleted_by ?? message.author) !== message.author,

@@ -6,6 +6,13 @@ type WithoutKey<T> = T extends Appending ? Omit<T, "key"> : never;
 /** What a person asked for, before it has a key. */
 export type Intent = WithoutKey<Appending>;
 
+/** Whether it is a message of its own, and not a change of one. */
+export function isMessage(
+	intent: Intent,
+): intent is Extract<Intent, { body: string; reply_to: number | null }> {
+	return intent.t === "send" || intent.t === "reply";
+}
+
 /** A request that the server has not acknowledged yet. */
 export interface OutboxItem {
 	/** Sorts by the time of asking. */

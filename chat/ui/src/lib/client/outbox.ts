@@ -1,5 +1,5 @@
 import type { ErrorCode, Ok } from "./frames";
-import type { Intent, OutboxItem, OutboxStore } from "./outbox-store";
+import { type Intent, isMessage, type OutboxItem, type OutboxStore } from "./outbox-store";
 import { type Appending, RequestError } from "./requests";
 
 /** Refusals that the same request would get again; after all others it is tried again. */
@@ -155,7 +155,7 @@ export class Outbox {
 			// It was discarded meanwhile.
 			if (!(await this.store.all()).some((other) => other.id === item.id)) return true;
 			if (FINAL.has(error.code)) {
-				if (item.intent.t !== "send") {
+				if (!isMessage(item.intent)) {
 					await this.forget(item);
 					this.hooks.refused(item, error.code);
 					return true;
@@ -164,7 +164,7 @@ export class Outbox {
 				return true;
 			}
 			const seconds = error.retryAfterSeconds ?? RETRY_SECONDS;
-			const tooSoon = error.code === "rate_limited" && item.intent.t === "send";
+			const tooSoon = error.code === "rate_limited" && isMessage(item.intent);
 			if (tooSoon) {
 				this.held.add(room);
 				this.hooks.held(room, seconds);
@@ -189,7 +189,7 @@ export class Outbox {
 	private nextOf(items: OutboxItem[], room: number): OutboxItem | undefined {
 		const held = this.held.has(room);
 		return items.find(
-			(item) => item.intent.room === room && !item.failed && !(held && item.intent.t === "send"),
+			(item) => item.intent.room === room && !item.failed && !(held && isMessage(item.intent)),
 		);
 	}
 

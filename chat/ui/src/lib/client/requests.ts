@@ -8,7 +8,9 @@ import type {
 	Ok,
 	Page,
 	React,
+	Reply,
 	Send,
+	ThreadPage,
 } from "./frames";
 import { ReadTurns } from "./read-turns";
 
@@ -16,8 +18,8 @@ type WithoutId<T> = T extends { id: string } ? Required<Omit<T, "id">> : never;
 
 /** A frame that gets an answer, before it has its id. The page leaves nothing to defaults. */
 export type Request = WithoutId<ClientFrame>;
-export type Appending = WithoutId<Send | Edit | Delete | React>;
-export type Answer = Ok | Page | Batch;
+export type Appending = WithoutId<Send | Reply | Edit | Delete | React>;
+export type Answer = Ok | Page | ThreadPage | Batch;
 
 /** The server's refusal, or `unavailable` if no answer came: the same request may be made again. */
 export class RequestError extends Error {
@@ -56,7 +58,7 @@ export class Requests {
 	 * person reads faster than allowed; `withinMs` is the time for each answer.
 	 */
 	ask<T extends Answer>(request: Request, withinMs = ANSWER_WITHIN_MS): Promise<T> {
-		return request.t === "history" || request.t === "sync"
+		return request.t === "history" || request.t === "sync" || request.t === "thread"
 			? this.read<T>(request, withinMs)
 			: this.request<T>(request, withinMs);
 	}

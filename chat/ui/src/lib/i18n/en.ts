@@ -2,6 +2,7 @@
 
 import { moderation } from "./en-moderation";
 import { search } from "./en-search";
+import { threads } from "./en-threads";
 import { emoji, writing } from "./en-writing";
 
 const plural = new Intl.PluralRules("en");
@@ -200,6 +201,7 @@ export const en = {
 
 	moderation,
 	emoji,
+	threads,
 	writing,
 
 	typingOne: (a: string) => `${a} is typing…`,

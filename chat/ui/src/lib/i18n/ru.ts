@@ -1,6 +1,7 @@
 import type { Words } from "./en";
 import { moderation } from "./ru-moderation";
 import { search } from "./ru-search";
+import { threads } from "./ru-threads";
 import { emoji, writing } from "./ru-writing";
 
 const plural = new Intl.PluralRules("ru");
@@ -205,6 +206,7 @@ export const ru: Words = {
 
 	moderation,
 	emoji,
+	threads,
 	writing,
 
 	typingOne: (a) => `${a} печатает…`,

@@ -2,7 +2,15 @@ import { getContext, setContext, untrack } from "svelte";
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
 import { ChatClient, type ClientListener, type Logged, type PlaceToRead } from "../client/chat-client";
 import type { Link } from "../client/connection";
-import type { ErrorCode, Limits, Marker, RoomEvent, RoomInfo, UserInfo } from "../client/frames";
+import type {
+	ErrorCode,
+	Limits,
+	Marker,
+	RoomEvent,
+	RoomInfo,
+	ThreadNotice,
+	UserInfo,
+} from "../client/frames";
 import type { MessageItem } from "../client/history";
 import type { SetMarker } from "../client/markers-by-hand";
 import type { Lock } from "../client/outbox";
@@ -10,6 +18,7 @@ import {
 	IndexedDbOutboxStore,
 	type Intent,
 	inTime,
+	isMessage,
 	type OutboxItem,
 	ResilientOutboxStore,
 } from "../client/outbox-store";
@@ -29,6 +38,7 @@ import { People, shownName } from "./people.svelte";
 import type { Places } from "./places";
 import { Reports } from "./reports.svelte";
 import { RoomMembers } from "./room-members.svelte";
+import { Threads } from "./threads.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
 
@@ -99,6 +109,7 @@ export class Chat implements ClientListener {
 	readonly putOutOf = new SvelteSet<string>();
 	readonly places: Places = new Map();
 	readonly reports: Reports;
+	readonly threads: Threads;
 	readonly rest: Rest;
 	private client: ChatClient | undefined;
 
@@ -119,6 +130,14 @@ export class Chat implements ClientListener {
 		);
 		this.drafts = new Drafts(page.user.id);
 		this.composing = new Composings(this.drafts);
+		this.threads = new Threads({
+			me: this.me,
+			page: (room, root, before) =>
+				this.client?.thread(room, root, before) ?? Promise.reject(new Error("not started")),
+			read: (room, root, seq) => this.client?.threadRead(room, root, seq) ?? false,
+			follow: (room, root, following) => this.rest.followThread(room, root, following),
+			followed: (cursor) => this.rest.threads(cursor),
+		});
 		this.reports = new Reports(this.rest.moderation, () =>
 			[...this.rooms.values()].some((room) => moderates(room.role)),
 		);
@@ -164,6 +183,7 @@ export class Chat implements ClientListener {
 		this.weakLog = welcome.weakLog;
 		this.ready = true;
 		this.reports.start();
+		this.threads.connected();
 		if (this.hasFurther === null) this.lookForFurther();
 	}
 
@@ -231,9 +251,15 @@ export class Chat implements ClientListener {
 		}
 	}
 
+	threadChanged(notice: ThreadNotice): void {
+		this.threads.noticed(notice);
+	}
+
 	events(room: number, events: RoomEvent[]): void {
+		this.threads.happened(room, events);
 		for (const event of events) {
-			if (event.type === "message.posted" && event.actor !== null) this.typing.ended(room, event.actor);
+			if ((event.type === "message.posted" || event.type === "reply.posted") && event.actor !== null)
+				this.typing.ended(room, event.actor);
 			this.members.happened(room, event);
 			this.bans(room, event);
 			this.putOut(room, event);
@@ -276,7 +302,7 @@ export class Chat implements ClientListener {
 	}
 
 	refused({ intent }: OutboxItem, code: ErrorCode): void {
-		if (intent.t === "send") return;
+		if (isMessage(intent)) return;
 		const words = t();
 		toasts.show(`${words.changeRefused[intent.t]} ${this.whyRefused(intent, code)}`, "error");
 	}
@@ -285,7 +311,8 @@ export class Chat implements ClientListener {
 	whyRefused(intent: Intent, code: ErrorCode): string {
 		const words = t();
 		if (code !== "not_found") return words.errors[code];
-		if (intent.t !== "send") return words.messageGone;
+		if (!isMessage(intent)) return words.messageGone;
+		if (intent.t === "reply" && intent.reply_to === null) return words.messageGone;
 		return intent.reply_to == null ? words.errors.not_found : words.replyGone;
 	}
 

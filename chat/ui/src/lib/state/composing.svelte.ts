@@ -1,18 +1,20 @@
 import type { MessageItem } from "../client/history";
-import type { Drafts } from "./drafts";
+import { type Drafts, type Place, placeOf } from "./drafts";
 
-/** The text being written in one room. It is kept while other rooms are open. */
+/** The text being written in one room, or in one thread. It is kept while other rooms are open. */
 export class Composing {
 	/** The content of the box: the message being written, or the new text of the one being edited. */
 	text = $state("");
 	editing = $state.raw<MessageItem | null>(null);
 	replying = $state.raw<MessageItem | null>(null);
+	/** Of a reply in a thread: the room shows it too. */
+	toRoom = $state(false);
 
 	constructor(
-		private readonly room: number,
+		private readonly place: Place,
 		private readonly drafts: Drafts,
 	) {
-		this.text = drafts.get(room);
+		this.text = drafts.get(place);
 	}
 
 	reply(message: MessageItem): void {
@@ -41,7 +43,7 @@ export class Composing {
 
 	/** The person changed the text. An edit is no draft: the page forgets it. */
 	typed(): void {
-		if (!this.editing) this.drafts.set(this.room, this.text);
+		if (!this.editing) this.drafts.set(this.place, this.text);
 	}
 
 	/** The outbox has taken the edit of `message` to `written`. Text typed meanwhile stays, to be saved or cancelled. */
@@ -52,6 +54,7 @@ export class Composing {
 	/** The outbox has taken the message `written`, in reply to `reply`. Text typed meanwhile stays. */
 	sent(written: string, reply: MessageItem | null): void {
 		if (reply && this.replying === reply) this.replying = null;
+		this.toRoom = false;
 		this.draft = afterSent(this.draft, written);
 	}
 
@@ -62,18 +65,18 @@ export class Composing {
 
 	/** The message being written, even while the box holds an edit. */
 	private get draft(): string {
-		return this.editing ? this.drafts.get(this.room) : this.text;
+		return this.editing ? this.drafts.get(this.place) : this.text;
 	}
 
 	private set draft(text: string) {
-		this.drafts.set(this.room, text);
+		this.drafts.set(this.place, text);
 		if (!this.editing) this.text = text;
 	}
 
 	private endEdit(): void {
 		if (!this.editing) return;
 		this.editing = null;
-		this.text = this.drafts.get(this.room);
+		this.text = this.drafts.get(this.place);
 	}
 }
 
@@ -82,23 +85,25 @@ export function afterSent(text: string, written: string): string {
 	return text.startsWith(written) ? text.slice(written.length) : text;
 }
 
-/** The texts being written, by room. */
+/** The texts being written, by room and thread. */
 export class Composings {
-	private readonly rooms = new Map<number, Composing>();
+	private readonly places = new Map<Place, Composing>();
 
 	constructor(private readonly drafts: Drafts) {}
 
-	in(room: number): Composing {
-		let composing = this.rooms.get(room);
+	in(room: number, thread: number | null = null): Composing {
+		const place = placeOf(room, thread);
+		let composing = this.places.get(place);
 		if (!composing) {
-			composing = new Composing(room, this.drafts);
-			this.rooms.set(room, composing);
+			composing = new Composing(place, this.drafts);
+			this.places.set(place, composing);
 		}
 		return composing;
 	}
 
 	/** The person is no longer in the room. */
 	forget(room: number): void {
-		this.rooms.delete(room);
+		for (const place of this.places.keys())
+			if (place === room || String(place).startsWith(`${room}-`)) this.places.delete(place);
 	}
 }

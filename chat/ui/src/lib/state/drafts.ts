@@ -1,25 +1,32 @@
-/** The unsent text of each room, kept across reloads. */
+/** A room, or a thread as `<room>-<root>`. */
+export type Place = number | string;
+
+export function placeOf(room: number, thread: number | null = null): Place {
+	return thread === null ? room : `${room}-${thread}`;
+}
+
+/** The unsent text of each room and thread, kept across reloads. */
 export class Drafts {
 	constructor(private readonly userId: number) {}
 
-	get(room: number): string {
+	get(place: Place): string {
 		try {
-			return localStorage.getItem(this.keyOf(room)) ?? "";
+			return localStorage.getItem(this.keyOf(place)) ?? "";
 		} catch {
 			return "";
 		}
 	}
 
-	set(room: number, text: string): void {
+	set(place: Place, text: string): void {
 		try {
-			if (text === "") localStorage.removeItem(this.keyOf(room));
-			else localStorage.setItem(this.keyOf(room), text);
+			if (text === "") localStorage.removeItem(this.keyOf(place));
+			else localStorage.setItem(this.keyOf(place), text);
 		} catch {
 			// Storage is full or forbidden: the draft lasts as long as the page.
 		}
 	}
 
-	private keyOf(room: number): string {
-		return `veche:draft:${this.userId}:${room}`;
+	private keyOf(place: Place): string {
+		return `veche:draft:${this.userId}:${place}`;
 	}
 }

@@ -1,6 +1,17 @@
-/** The hash, in this page's address, of a room or of the message at `seq` in it. */
-export function addressOf(slug: string, seq: number | null = null): string {
-	return `#/${encodeURIComponent(slug)}${seq === null ? "" : `/${seq}`}`;
+/**
+ * The hash, in this page's address, of a room or of the message at `seq` in it; or, with `thread`, of the thread with
+ * that root.
+ */
+export function addressOf(slug: string, seq: number | null = null, thread: number | null = null): string {
+	const within = thread === null ? "" : `/thread/${thread}`;
+	return `#/${encodeURIComponent(slug)}${within}${seq === null ? "" : `/${seq}`}`;
+}
+
+/** The hash of the list of followed threads. */
+export const THREADS = "#threads";
+
+function placeIn(text: string | undefined): number | null {
+	return text && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 /** What this page stores in an entry of the browser's history. */
@@ -13,7 +24,8 @@ function isSecond(): boolean {
 }
 
 /**
- * The room, and perhaps the message, in the address: `#/general` or `#/general/120`.
+ * The room, and perhaps the message or thread, in the address: `#/general`, `#/general/120`, `#/general/thread/118`,
+ * `#/general/thread/118/125`. Or `#threads`, the list of threads.
  *
  * The browser's Back closes what is open over the page before it leads to the previous place. For this, a second
  * entry of the same address is put into the history when something opens. If that is closed in another way, the
@@ -23,6 +35,10 @@ function isSecond(): boolean {
 class Route {
 	slug = $state<string | null>(null);
 	seq = $state<number | null>(null);
+	/** The root of the thread that is open beside the room; `seq` is then a reply. */
+	thread = $state<number | null>(null);
+	/** The list of threads is in place of a room. */
+	threads = $state(false);
 	/** Counts arrivals, so that going to the same message again is noticed. */
 	visits = $state(0);
 	/** How to close what is open over the page, the topmost last. */
@@ -51,9 +67,16 @@ class Route {
 		};
 	}
 
-	/** Goes to a room, or to the message at `seq` of it. */
-	go(slug: string | null, seq: number | null = null): void {
-		const address = slug === null ? "" : addressOf(slug, seq);
+	/** Goes to a room, to the message at `seq` of it, or to the thread whose root is at `thread`. */
+	go(slug: string | null, seq: number | null = null, thread: number | null = null): void {
+		this.follow(slug === null ? "" : addressOf(slug, seq, thread));
+	}
+
+	goToThreads(): void {
+		this.follow(THREADS);
+	}
+
+	private follow(address: string): void {
 		if (address !== "" && location.hash === address) this.read();
 		else if (this.second) {
 			this.second = false;
@@ -92,13 +115,17 @@ class Route {
 	}
 
 	private read(): void {
-		const [, slug, seq] = location.hash.split("/");
+		const [first, slug, ...rest] = location.hash.split("/");
+		const inThread = rest[0] === "thread";
+		this.threads = first === THREADS;
+		this.thread = inThread ? placeIn(rest[1]) : null;
+		const seq = rest[inThread ? 2 : 0];
 		try {
 			this.slug = slug ? decodeURIComponent(slug) : null;
 		} catch {
 			this.slug = null;
 		}
-		this.seq = seq && /^\d{1,15}$/.test(seq) ? Number(seq) : null;
+		this.seq = placeIn(seq);
 		this.visits++;
 	}
 }
