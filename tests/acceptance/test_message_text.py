@@ -181,6 +181,7 @@ def test_long_message_is_folded_until_the_reader_or_a_link_unfolds_it(
     page.keyboard.press("Enter")
     expect(more).to_have_text("Show less")
     assert row.evaluate("e => e.offsetHeight") > 1_000
+    expect(page.get_by_test_id("message-list")).to_have_attribute("data-at-end", "false")
 
     # For as long as the page lives.
     page.goto(f"{people.address}/#/nowhere")
