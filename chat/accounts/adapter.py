@@ -7,18 +7,20 @@ from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 
 from chat.accounts import notices, password_reset_tokens, sign_in_limits
 from chat.accounts.public_address import origin_of
 from chat.audit import entries as audit
 from chat.mail import queue
-from chat.names import usernames
+from chat.models import PeopleGroup
+from chat.names import look_alikes, usernames
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -27,6 +29,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def clean_username(self, username: str, shallow: bool = False) -> str:
         cleaned: str = super().clean_username(usernames.normalise(username), shallow)
+        skeletons = sorted(look_alikes.skeletons(cleaned))
+        if PeopleGroup.objects.filter(skeletons__overlap=skeletons).exists():
+            raise ValidationError(gettext("This name is reserved. Choose another one."))
         return cleaned
 
     def get_client_ip(self, request: HttpRequest) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from chat import events, room_log
 from chat.actions import moderation
+from chat.actions.mentions import mentioned
 from chat.actions.recorded_act import Options
 from chat.audit.entries import Actor, Channel
 from chat.broken_rules import Rule
@@ -40,9 +41,9 @@ async def post_message(
 ) -> Appended:
     """Posts `body` (1–8,000 characters), as a reply to the message at seq `reply_to` if given."""
     check_body(body)
-    return await _log(
-        actor_id, room, key, EventType.MESSAGE_POSTED, MessagePosted(body=body, reply_to=reply_to)
-    )
+    mentions = await mentioned(actor_id, room, body)
+    data = MessagePosted(body=body, reply_to=reply_to, mentions=mentions)
+    return await _log(actor_id, room, key, EventType.MESSAGE_POSTED, data)
 
 
 async def post_reply(
@@ -60,19 +61,20 @@ async def post_reply(
     `reply_to` is the seq of a message of the thread, or of its root.
     """
     check_body(body)
+    mentions = await mentioned(actor_id, room, body)
     if to_room:
-        shown = MessagePosted(body=body, reply_to=reply_to, thread=root)
+        shown = MessagePosted(body=body, reply_to=reply_to, thread=root, mentions=mentions)
         return await _log(actor_id, room, key, EventType.MESSAGE_POSTED, shown)
-    reply = ReplyPosted(root=root, body=body, reply_to=reply_to)
+    reply = ReplyPosted(root=root, body=body, reply_to=reply_to, mentions=mentions)
     return await _log(actor_id, room, key, EventType.REPLY_POSTED, reply)
 
 
 async def edit_message(actor_id: int, room: int, key: str, target: int, body: str) -> Appended:
     """Replaces the body of the actor's own message at seq `target`."""
     check_body(body)
-    return await _log(
-        actor_id, room, key, EventType.MESSAGE_EDITED, MessageEdited(target=target, body=body)
-    )
+    mentions = await mentioned(actor_id, room, body)
+    data = MessageEdited(target=target, body=body, mentions=mentions)
+    return await _log(actor_id, room, key, EventType.MESSAGE_EDITED, data)
 
 
 async def delete_message(
@@ -142,6 +144,7 @@ def _answer_of(stored: events.RoomEvent, room: int, kind: EventType, data: Event
     Raises: ClientError `key_conflict`.
     """
     same = stored.room == room and stored.type == kind
-    if not same or events.as_asked(events.decode_data(stored.type, stored.data)) != data:
+    first = events.decode_data(stored.type, stored.data)
+    if not same or events.as_asked(first) != events.as_asked(data):
         raise ClientError("key_conflict", REFUSALS["key_conflict"])
     return Appended(event=stored, repeat=True)

@@ -78,5 +78,6 @@ def _marker_of(room: RoomInfo) -> Marker:
         read_n=room.read_n,
         own_after=room.own_after,
         deleted_after=room.deleted_after,
+        mentions=room.mentions,
         set_at_ms=room.set_at_ms,
     )

@@ -18,6 +18,7 @@ from chat.models.reports import MAX_NOTE_CHARACTERS
 from chat.names.labels import MAX_NAME_CHARACTERS, MAX_TOPIC_CHARACTERS
 from chat.protocol.frames import MAX_BODY_CHARACTERS, MAX_EMOJI_CHARACTERS
 from chat.protocol.text_forms import KEY, LABEL, LINES, of_body, of_emoji, of_label, of_lines
+from chat.queries.mentions import CURSOR_PATTERN as MENTION_CURSOR_PATTERN
 from chat.queries.search import MAX_QUERY_CHARACTERS, MIN_QUERY_CHARACTERS
 from chat.queries.threads import CURSOR_PATTERN
 
@@ -58,6 +59,7 @@ UserIds = Annotated[
     str, _text({"pattern": f"^[0-9]{{1,16}}(,[0-9]{{1,16}}){{0,{MAX_PEOPLE - 1}}}$"})
 ]
 Cursor = Annotated[str, _text({"pattern": f"^{CURSOR_PATTERN}$"})]
+MentionCursor = Annotated[str, _text({"pattern": f"^{MENTION_CURSOR_PATTERN}$"})]
 IdempotencyKey = Annotated[str, _text({"pattern": KEY, "format": "uuid7"})]
 
 

@@ -13,6 +13,7 @@ from ninja.constants import NOT_SET
 from ninja.openapi.schema import OpenAPISchema
 
 from chat.api import (
+    mentions,
     messages,
     moderation,
     people,
@@ -132,6 +133,7 @@ for own in (
     messages.router,
     read_markers.router,
     threads.router,
+    mentions.router,
     moderation.router,
     reports.router,
     tokens.router,

@@ -218,6 +218,9 @@ class RoomInfo(Schema):
     muted_until: datetime | None = Field(description="When I may write again; empty: now.")
     own_after: list[int] = Field([], description="My own after `read`: counted in `read_n`.")
     deleted_after: list[int] = Field([], description="Deleted after `read`: likewise.")
+    mentions: list[int] = Field(
+        [], description="Others' messages after `read` that mention me, the newest 100."
+    )
     set_at_ms: int = Field(0, description="When I last set `read` by hand; absent: never.")
 
 
@@ -229,6 +232,7 @@ class Marker(Schema):
     read_n: int
     own_after: list[int] = Field([])
     deleted_after: list[int] = Field([])
+    mentions: list[int] = Field([])
     set_at_ms: int = 0
 
 
@@ -322,6 +326,20 @@ class ThreadSummary(Schema):
     last_at: datetime
 
 
+class Mentions(Schema):
+    """What names in the text mean: the name as written, in lower case → id."""
+
+    people: dict[str, int] = Field(default_factory=dict)
+    groups: dict[str, int] = Field(default_factory=dict)
+    rooms: dict[str, int] = Field(default_factory=dict)
+    all: Literal["room", "here"] | None = Field(
+        None, description="Everybody in the room, or everybody who is present there."
+    )
+    unresolved: bool = Field(
+        False, description="PostgreSQL was down: the names are looked up when it is stored."
+    )
+
+
 class Message(Schema):
     seq: int
     n: int
@@ -339,6 +357,7 @@ class Message(Schema):
     reaction_counts: dict[str, int] = Field(description="Emoji → how many people have it.")
     thread: int | None = Field(None, description="Of a reply: the root of its thread.")
     replies: ThreadSummary | None = Field(None, description="Of a root: the replies to it.")
+    mentions: Mentions | None = Field(None, description="What the text mentions, if anything.")
 
 
 class Event(Schema):
@@ -409,6 +428,34 @@ class FollowedThreads(Schema):
     threads: list[FollowedThread]
     unread: int = Field(description="How many threads have unread replies, on all pages.")
     next: str | None = Field(description="The cursor of the next page.")
+
+
+class MentioningMessage(Schema):
+    """A message of somebody else that mentions me, a group of mine or everybody."""
+
+    room: int
+    seq: int
+    at: datetime
+    author: int | None
+    body: str
+    mentions: Mentions
+    in_room: bool = Field(description="The room shows it; otherwise it is in its thread only.")
+    thread: int | None = Field(None, description="Of a reply: the root of its thread.")
+
+
+class MentionPage(Schema):
+    """Newest first, as far as messages are stored."""
+
+    messages: list[MentioningMessage]
+    next: str | None = Field(description="The cursor of the next page.")
+
+
+class PeopleGroup(Schema):
+    id: int
+    handle: str
+    name: str
+    members: int = Field(description="How many active people are in it.")
+    mine: bool = Field(description="Whether I am one of them.")
 
 
 class WhoReacted(Schema):

@@ -37,6 +37,9 @@ class Act(StrEnum):
     PERSON_EDIT = "person.edit"
     PERSON_GROUPS = "person.groups"
     PERSON_SESSIONS = "person.sessions"
+    PEOPLE_GROUP_CREATE = "people_group.create"
+    PEOPLE_GROUP_EDIT = "people_group.edit"
+    PEOPLE_GROUP_DELETE = "people_group.delete"
     PERSON_PASSWORD = "person.password"  # noqa: S105 - the name of an act
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - likewise
     REPORT_ASSIGN = "report.assign"
@@ -74,6 +77,9 @@ STAFF: dict[Act, str] = {
     Act.PERSON_GROUPS: "chat.manage_roles",
     Act.PERSON_SESSIONS: "chat.deactivate_people",
     Act.PERSON_PASSWORD: "chat.manage_roles",
+    Act.PEOPLE_GROUP_CREATE: "chat.manage_roles",
+    Act.PEOPLE_GROUP_EDIT: "chat.manage_roles",
+    Act.PEOPLE_GROUP_DELETE: "chat.manage_roles",
     Act.TOKEN_REVOKE: "chat.deactivate_people",
     Act.REPORT_ASSIGN: "chat.resolve_reports",
     Act.REPORT_DISMISS: "chat.resolve_reports",

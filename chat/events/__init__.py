@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from chat.events.emoji import canonical
+from chat.events.mentions import Mentions
 
 # No event's data is larger: a frame that brings one in is not (see `chat.protocol`), and 8,000
 # characters of any script fit.
@@ -92,6 +93,7 @@ class MessagePosted(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     reply_to: int | None = None
     thread: int | msgspec.UnsetType = msgspec.UNSET
+    mentions: Mentions | msgspec.UnsetType = msgspec.UNSET
     root_author: int | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -105,12 +107,14 @@ class ReplyPosted(msgspec.Struct, frozen=True, kw_only=True):
     root: int
     body: str
     reply_to: int | None = None
+    mentions: Mentions | msgspec.UnsetType = msgspec.UNSET
     root_author: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class MessageEdited(msgspec.Struct, frozen=True, kw_only=True):
     target: int
     body: str
+    mentions: Mentions | msgspec.UnsetType = msgspec.UNSET
 
 
 class MessageTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,14 +271,17 @@ def decode_data(kind: EventType, raw: bytes | msgspec.Raw) -> EventData:
 
 
 def as_asked(data: EventData) -> EventData:
-    """What somebody asked for, without what the log added to it."""
+    """What somebody asked for, without what Veche added to it: names may mean somebody else by now,
+    and a repeat is the same request all the same."""
     match data:
         case Reaction():
             return msgspec.structs.replace(data, count=msgspec.UNSET)
         case MessageTarget():
             return MessageTarget(target=data.target)
         case MessagePosted() | ReplyPosted():
-            return msgspec.structs.replace(data, root_author=msgspec.UNSET)
+            return msgspec.structs.replace(data, mentions=msgspec.UNSET, root_author=msgspec.UNSET)
+        case MessageEdited():
+            return msgspec.structs.replace(data, mentions=msgspec.UNSET)
     return data
 
 

@@ -9,8 +9,10 @@ from chat.models.events import (
     ShardCursor,
 )
 from chat.models.mail import QueuedMail
+from chat.models.mentions import Mention
 from chat.models.messages import Message, Reaction, ReadMarker, Thread, ThreadFollow
 from chat.models.people import ApiToken, User
+from chat.models.people_groups import PeopleGroup, PeopleGroupMember
 from chat.models.reports import Report
 from chat.models.rooms import AbsentMute, Ban, InvitationCount, Membership, Room, RoomSeat
 
@@ -25,7 +27,10 @@ __all__ = [
     "ExportedRoom",
     "InvitationCount",
     "Membership",
+    "Mention",
     "Message",
+    "PeopleGroup",
+    "PeopleGroupMember",
     "QueuedMail",
     "Reaction",
     "ReadMarker",

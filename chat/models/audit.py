@@ -43,6 +43,7 @@ class AuditEntry(models.Model):
         REPORT = "report", _("Report")
         DEAD_LETTER = "dead_letter", _("Dead letter")
         SHARD = "shard", _("Shard")
+        PEOPLE_GROUP = "people_group", _("Group of people")
         AUDIT = "audit", _("Audit log")
 
     id = models.BigAutoField(primary_key=True)

@@ -27,8 +27,8 @@ FILLERS = "\u115f\u1160\u3164\uffa0"
 RESERVED = frozenset(
     {
         "admin", "administration", "administrator", "administrators", "admins", "all", "channel",
-        "everyone", "helpdesk", "here", "moderator", "moderators", "official", "owner", "root",
-        "security", "staff", "superuser", "support", "sysadmin", "system", "veche",
+        "everyone", "helpdesk", "here", "moderator", "moderators", "official", "owner", "room",
+        "root", "security", "staff", "superuser", "support", "sysadmin", "system", "veche",
         "админ", "администратор", "администраторы", "администрация", "админы", "безопасность",
         "безопасности", "вече", "владелец", "все", "всем", "модератор", "модераторы", "поддержка",
         "поддержки", "сисадмин", "система", "служба", "техподдержка", "техподдержки",

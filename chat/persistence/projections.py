@@ -15,7 +15,7 @@ from django.db import connection
 
 from chat import events
 from chat.events import EventType, RoomEvent
-from chat.persistence import folding, threads
+from chat.persistence import folding, mentions, threads
 
 COPY_EVENTS = """
     COPY chat_roomevent (shard, room_id, seq, n, epoch, type, key, actor_id, at, data) FROM STDIN
@@ -147,6 +147,7 @@ def _insert_messages(placed: Sequence[Placed]) -> None:
             for event, data in posted
         ),
     )
+    mentions.add(posted)
     threads.count_replies(posted)
 
 
@@ -167,6 +168,7 @@ def _change(folded: folding.Folded) -> None:
         EDIT_MESSAGES,
         [(event.room, data.target, data.body, event.at) for event, data in folded.edited],
     )
+    mentions.replace(folded.edited)
     _delete(folded.deleted)
     for statement, reactions in (
         (ADD_REACTIONS, folded.added),
@@ -225,6 +227,7 @@ def _message_edited(event: RoomEvent, data: events.MessageEdited) -> None:
         event.room,
         data.target,
     )
+    mentions.replace([(event, data)])
 
 
 def _message_deleted(event: RoomEvent, data: events.MessageTarget) -> None:

@@ -15,9 +15,9 @@ from django.db import connection
 
 from chat import events
 from chat.events import POSTS, EventType, RoomEvent
-from chat.models import AbsentMute, Ban, EventReplacement, Membership, Message, Reaction
+from chat.models import AbsentMute, Ban, EventReplacement, Membership, Mention, Message, Reaction
 from chat.models import RoomEvent as Row
-from chat.persistence import projections, stored_events, threads
+from chat.persistence import mentions, projections, stored_events, threads
 from chat.persistence.projections import Placed
 
 # The type is checked again, so that only a placeholder is ever overwritten.
@@ -95,6 +95,9 @@ def _message_again(room: int, target: int) -> None:
             body=data.body, edited_at=None, deleted_at=None, deleted_by=None
         ):
             _apply([posted])
+        else:
+            Mention.objects.filter(room_id=room, seq=target).delete()
+            mentions.add([(posted, data)])
     _apply(stored_events.read_about(room, TO_MESSAGE, {"target": target}, first=target))
     roots = Message.objects.filter(room_id=room, seq=target).values_list("thread", flat=True)
     for root in roots:

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from chat.broken_rules import Rule
 from chat.events import Time
+from chat.events.mentions import Mentions
 from chat.protocol import text_forms
 
 SUBPROTOCOL = "veche.v1"
@@ -292,6 +293,13 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
         list[int] | UnsetType,
         Meta(description="Seqs of others' messages after `read` that were deleted, likewise."),
     ] = UNSET
+    mentions: Annotated[
+        list[int] | UnsetType,
+        Meta(
+            description="Seqs of others' messages after `read` that mention the reader, a group of "
+            "theirs or everybody, the newest 100."
+        ),
+    ] = UNSET
     set_at_ms: Annotated[
         int | UnsetType,
         Meta(description="When the reader last set `read` by hand; absent: never."),
@@ -352,6 +360,10 @@ class Error(ServerFrame, frozen=True, tag="error"):
     message: str
     retry_after: float | UnsetType = UNSET
     rule: Rule | UnsetType = UNSET
+    reason: Annotated[
+        str | UnsetType,
+        Meta(description="Tells refusals with the same code apart, as in problems over REST."),
+    ] = UNSET
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -433,6 +445,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reaction_counts: dict[str, int] = {}
     thread: int | UnsetType = UNSET
     replies: ThreadSummary | UnsetType = UNSET
+    mentions: Mentions | UnsetType = UNSET
 
 
 class Page(ServerFrame, frozen=True, tag="page"):
@@ -508,6 +521,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     read_n: int
     own_after: list[int] | UnsetType = UNSET
     deleted_after: list[int] | UnsetType = UNSET
+    mentions: list[int] | UnsetType = UNSET
     set_at_ms: int | UnsetType = UNSET
 
 

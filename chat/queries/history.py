@@ -18,7 +18,7 @@ from chat.models import Message as StoredMessage
 from chat.models import Room
 from chat.persistence import stored_events
 from chat.protocol import Event, Message, ThreadSummary
-from chat.queries import reactions, redaction, threads
+from chat.queries import mentions, reactions, redaction, threads
 from chat.room_log.codec import refused
 from chat.room_log.targets import author_of
 from chat.servers.postgres import in_database
@@ -240,6 +240,7 @@ def _read_page(wanted: _Wanted) -> _StoredPage:
         shown = [row.seq for row in (*rows, *roots) if row.deleted_at is None]
         standing = reactions.standing(room, shown, wanted.viewer)
         summaries = threads.summaries(room, [row.seq for row in (*rows, *roots)])
+        named = mentions.of_messages([(room, seq) for seq in shown])
         first = rows[limit - 1].seq if len(rows) > limit else 1
         changes = (
             stored_events.room_changes(room, first, before, MAX_PAGE_EVENTS) if root is None else []
@@ -247,7 +248,8 @@ def _read_page(wanted: _Wanted) -> _StoredPage:
 
     def shown_as(row: StoredMessage) -> Message:
         summary = summaries.get(row.seq, UNSET)
-        return _message_of(row, standing.get(row.seq, reactions.NONE), summary)
+        message = _message_of(row, standing.get(row.seq, reactions.NONE), summary)
+        return structs.replace(message, mentions=named.get((room, row.seq), UNSET))
 
     return _StoredPage(
         [shown_as(row) for row in reversed(rows)],
@@ -370,6 +372,7 @@ def fold(
                     body=data.body,
                     reply_to=data.reply_to,
                     thread=UNSET if root is None else root,
+                    mentions=data.mentions,
                 )
         elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
             message = result.get(data.target)
@@ -393,6 +396,7 @@ def _changed(
                 deleted=True,
                 deleted_by=event.actor,
                 body="",
+                mentions=UNSET,
                 reactions={},
                 reaction_counts={},
             )
@@ -400,7 +404,7 @@ def _changed(
     if message.deleted:
         return message
     if isinstance(data, events.MessageEdited):
-        return structs.replace(message, body=data.body, edited_at=event.at)
+        return structs.replace(message, body=data.body, edited_at=event.at, mentions=data.mentions)
     if event.actor is None:
         return message
     before = reactions.Standing(message.reactions, message.reaction_counts)

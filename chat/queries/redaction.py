@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 from django.db import connection
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from chat import room_log
 from chat.errors import Unavailable
@@ -221,5 +221,5 @@ def _stands(seq: int, data: Texted, texts: dict[int, Text]) -> bool:
 
 
 def _without_text(event: RoomEvent, data: Texted) -> RoomEvent:
-    empty = msgspec.Raw(encode_data(structs.replace(data, body="")))
+    empty = msgspec.Raw(encode_data(structs.replace(data, body="", mentions=UNSET)))
     return structs.replace(event, data=empty, redacted=True)

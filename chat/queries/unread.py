@@ -22,6 +22,8 @@ from msgspec import UNSET, structs
 
 from chat.events import EventType, MessageTarget, RoomEvent, decode_data
 from chat.protocol import RoomInfo
+from chat.queries import unread_mentions
+from chat.queries.unread_mentions import Mentioned
 from chat.resilience.slices import Slices
 from chat.room_log import reading
 from chat.servers.postgres import in_database
@@ -78,6 +80,8 @@ class NotNews(msgspec.Struct):
     deleted: set[int] = msgspec.field(default_factory=set)  # of others
     for_good: set[int] = msgspec.field(default_factory=set)  # deleted by their authors
     unnamed: int = 0  # more of them, older than these
+    # And those that are more than news.
+    mentioned: Mentioned = msgspec.field(default_factory=Mentioned)
 
 
 async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[RoomInfo]]:
@@ -117,9 +121,9 @@ async def counted(lists: Mapping[int, Sequence[RoomInfo]]) -> dict[int, list[Roo
 
 def fold(of_room: NotNews, user: int, after: int, events: Iterable[RoomEvent]) -> None:
     """Apply the unstored ones of `events`, in seq order, like `chat.persistence.projections`."""
-    for event in events:
-        if event.seq <= of_room.stored:
-            continue
+    unstored = [event for event in events if event.seq > of_room.stored]
+    unread_mentions.fold(of_room.mentioned, user, after, unstored)
+    for event in unstored:
         if event.type is EventType.MESSAGE_POSTED:
             if event.actor == user and event.seq > after:
                 of_room.own.add(event.seq)
@@ -144,6 +148,8 @@ def _with_counts(
 ) -> RoomInfo:
     # The marker may be at an event that is not stored yet.
     read_n = max((event.n for event in tail if event.seq <= room.read), default=room.read_n)
+    mentions = of_room.mentioned.newest(min(unread_mentions.MAX_NAMED_OF_ROOM, may_name))
+    may_name -= len(mentions)
     own = _newest(of_room.own, min(MAX_NAMED_OF_ROOM, may_name))
     deleted = _newest(of_room.deleted, min(MAX_NAMED_OF_ROOM, may_name - len(own)))
     not_news = len(of_room.own) + len(of_room.deleted) + of_room.unnamed
@@ -152,6 +158,7 @@ def _with_counts(
         read_n=min(room.n, max(read_n, room.read_n) + not_news),
         own_after=own or UNSET,
         deleted_after=deleted or UNSET,
+        mentions=mentions or UNSET,
     )
 
 
@@ -160,7 +167,8 @@ def _newest(seqs: set[int], number: int) -> list[int]:
 
 
 def _named(room: RoomInfo) -> int:
-    return sum(len(seqs) for seqs in (room.own_after, room.deleted_after) if seqs is not UNSET)
+    named = (room.own_after, room.deleted_after, room.mentions)
+    return sum(len(seqs) for seqs in named if seqs is not UNSET)
 
 
 def _unstored(
@@ -200,8 +208,11 @@ def _stored(
             },
         )
         rows = cursor.fetchall()
+    # Afterwards: what is stored in between is applied again, which changes nothing.
+    mentioned = unread_mentions.stored(asked)
     return {
         (user, room): NotNews(
+            mentioned=mentioned[user, room],
             stored=stored,
             own=set(own or ()),
             deleted=set(deleted or ()),

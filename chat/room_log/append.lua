@@ -11,7 +11,7 @@
 --         value, reply_to, thread, known                              ('' stands for none)
 --         value: muted until in ms, 0 when unmuted, '' when not for this room alone;
 --                1 / 0 for archived or not, for banned or not; slow mode in seconds; the emoji;
---                the present role of a member whose role changes
+--                the present role of a member whose role changes; 'all' if a text mentions everybody
 --         known: what PostgreSQL holds of the messages at target, reply_to and thread, as JSON
 --                {"stored": the room's seq there,
 --                 "messages": {seq: {"author": user id, "deleted": …, "by_author": …,
@@ -37,6 +37,9 @@ local SPEAKS = {
   ['message.posted'] = true, ['message.edited'] = true,
   ['reaction.added'] = true, ['reaction.removed'] = true,
 }
+local TEXTS = {
+  ['message.posted'] = true, ['reply.posted'] = true, ['message.edited'] = true,
+}
 local HAS_TARGET = {
   ['message.edited'] = true, ['message.deleted'] = true, ['message.restored'] = true,
   ['reaction.added'] = true, ['reaction.removed'] = true,
@@ -49,6 +52,9 @@ local CHANGES_MEMBERS = {
 -- Most different emoji on one message, and most by one person.
 local EMOJI_OF_MESSAGE, EMOJI_OF_PERSON = 50, 20
 local REACTIONS_LIFETIME_MS = 15 * 60 * 1000
+-- In a room of more people, members cannot mention everybody; and nobody can more often than this.
+local MOST_CALLED = 100
+local CALLS, CALLS_WITHIN_MS = 10, 60 * 60 * 1000
 -- Reading this many entries takes the script some milliseconds.
 local MAX_REPLAYED = 4096
 
@@ -175,6 +181,34 @@ local function slow_mode_wait(event, room, room_key, role)
   local posted_at = redis.call('GET', room_key .. ':posted:' .. event.actor)
   if not posted_at then return 0 end
   return math.max(0, tonumber(posted_at) + room.slow_ms - now_ms)
+end
+
+local function calls_key(of_shard, user)
+  return 'veche:{' .. of_shard .. '}:calls:' .. user
+end
+
+-- Why somebody may not mention everybody now, and ms to wait; nil if they may. An edit that leaves
+-- the mention in the text mentions everybody again.
+local function refuse_call(event, acl_key)
+  if event.trusted == '1' or not TEXTS[event.type] or event.value ~= 'all' then return nil end
+  if acl_of(acl_key, event.actor) == 'member' and redis.call('HLEN', acl_key) > MOST_CALLED then
+    return 'mentions_all'
+  end
+  local names, calls, wait_ms = {}, 0, CALLS_WITHIN_MS
+  for other = 0, shards - 1 do names[other + 1] = calls_key(other, event.actor) end
+  local counts = redis.call('MGET', unpack(names))
+  for other = 1, shards do calls = calls + tonumber(counts[other] or 0) end
+  if calls < CALLS then return nil end
+  for other = 1, shards do
+    if counts[other] then wait_ms = math.min(wait_ms, redis.call('PTTL', names[other])) end
+  end
+  return 'mentions_all_often', math.max(wait_ms, 0)
+end
+
+local function count_call(event)
+  if event.value ~= 'all' or event.actor == '' then return end
+  local key = calls_key(shard, event.actor)
+  if redis.call('INCR', key) == 1 then redis.call('PEXPIRE', key, CALLS_WITHIN_MS) end
 end
 
 -- The error code that answers the event, or nil if its actor may do it; and ms to wait.
@@ -454,6 +488,7 @@ local function apply(event, room, room_key, acl_key, seq, message)
   local kind, subject = event.type, event.subject
   local mutes_key = room_key .. ':mutes'
   if CHANGES_MEMBERS[kind] then count_owners(event, room_key, acl_key) end
+  if TEXTS[kind] then count_call(event) end
   if kind == 'member.left' or kind == 'member.removed' then
     local role, muted_until = acl_of(acl_key, subject)
     if role then keep_mute(mutes_key, subject, muted_until) end
@@ -538,6 +573,8 @@ local function append(event)
     addition = string.format(',"thread":%.0f,"in_room":%s,"replies":%d',
       message.thread, tostring(message.in_room), change)
   end
+  code, wait_ms = refuse_call(event, acl_key)
+  if code then return {'no', code, wait_ms} end
   if changes_nothing(event, room_key, acl_key) then return {'same'} end
   if event.type == 'member.joined' and event.value ~= '' and not acl_of(acl_key, event.subject) then
     return {'no', 'not_found'}  -- a change of role must not bring back somebody who has left

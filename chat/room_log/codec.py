@@ -24,9 +24,17 @@ REFUSALS = {
     "deleted": "This message was deleted.",
     "reply_to": "There is no message to reply to there, or it was deleted.",
     "last_owner": "Nobody else owns this room. Make another member its owner first.",
+    "mentions_all": "In a room of over 100 people, its owners and moderators mention everybody.",
+    "mentions_all_often": "You have mentioned everybody 10 times within an hour.",
 }
 # Refusals that differ from their error code only in the text: name → the protocol's error code.
-CODES = {"deleted": "not_found", "reply_to": "not_found", "last_owner": "forbidden"}
+CODES = {
+    "deleted": "not_found",
+    "reply_to": "not_found",
+    "last_owner": "forbidden",
+    "mentions_all": "forbidden",
+    "mentions_all_often": "too_many",
+}
 
 
 def refused(name: str, wait_ms: int | None = None) -> ClientError:
@@ -91,16 +99,19 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         reply_to = "" if data.reply_to is None else str(data.reply_to)
         root = events.thread_of(data)
         thread = "" if root is None else str(root)
+        value = _mentions_all(data)
     elif isinstance(data, events.MessageEdited | events.MessageTarget | events.Reaction):
         target = str(data.target)
         if isinstance(data, events.Reaction):
             value = data.emoji
+        elif isinstance(data, events.MessageEdited):
+            value = _mentions_all(data)
     return [
         str(event.room),
         event.type,
         "" if event.actor is None else str(event.actor),
         event.key or "",
-        events.content_hash(event.room, event.type, encoded),
+        events.content_hash(event.room, event.type, _as_asked(data, encoded)),
         encoded,
         "1" if event.trusted or event.actor is None else "0",
         target,
@@ -111,6 +122,18 @@ def script_arguments(event: NewEvent, encoded: bytes) -> list[str | bytes]:
         thread,
         event.known,
     ]
+
+
+def _mentions_all(data: events.MessagePosted | events.ReplyPosted | events.MessageEdited) -> str:
+    return "" if data.mentions is msgspec.UNSET or data.mentions.all is None else "all"
+
+
+def _as_asked(data: events.EventData, encoded: bytes) -> bytes:
+    """What makes a repeat the same request: not what its names mean by now."""
+    texts = events.MessagePosted | events.ReplyPosted | events.MessageEdited
+    if isinstance(data, texts) and data.mentions is not msgspec.UNSET:
+        return events.encode_data(events.as_asked(data))
+    return encoded
 
 
 def batch_arguments(

@@ -9,6 +9,7 @@ All begin with `veche:{s}:`, so that the keys of a shard share a hash tag.
 | `active` | zset | – | room → ms of its last append, to find idle rooms |
 | `woken` | string | 2 s | a drain has been asked for and has not begun |
 | `people` | hash | – | user id → `muted until in ms:1 if deactivated` (`restrictions`) |
+| `calls:<user>` | string | 1 h | how often they mentioned everybody, in rooms of this shard |
 | `room:<id>` | hash | idle 24 h | epoch, head, n, stored, kind, archived, slow, … |
 | `room:<id>:acl` | hash | with the room | user id → `role:muted until in ms`, or `banned:0` |
 | `room:<id>:acl:<token>` | hash | 1 min | an ACL that is being loaded: see `loading.py` |

@@ -16,6 +16,7 @@ from chat.verify.checks.projection_checks import (
     RoomRow,
     check_bans,
     check_members,
+    check_mentions,
     check_messages,
     check_reactions,
     check_room,
@@ -132,6 +133,7 @@ class RoomVerification:
         yield from check_messages(row.id, replay, stored_reader.messages(row.id, start))
         yield from check_threads(row.id, replay, stored_reader.threads(row.id, start))
         yield from check_reactions(row.id, replay, stored_reader.reactions(row.id, start))
+        yield from check_mentions(row.id, replay, stored_reader.mentions(row.id, start))
         members = stored_reader.members(row.id)
         absent = {user for user, one in replay.members.items() if one.present} - {
             member.user for member in members

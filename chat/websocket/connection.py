@@ -13,13 +13,14 @@ from msgspec import UNSET
 from chat import room_log
 from chat.actions import messages, threads
 from chat.broken_rules import Rule
-from chat.errors import ClientError, Unavailable, in_hundredths
+from chat.errors import ClientError, RefusalReason, Unavailable, in_hundredths
 from chat.hints import to_hubs
 from chat.hints.to_hubs import wire_event
 from chat.hub.core import Hub
 from chat.hub.seen_window import NeverSent
 from chat.hub.sockets import HubSocket
 from chat.metrics import catalogue as metrics
+from chat.names.mentions import may_mention
 from chat.protocol import (
     AnyClientFrame,
     AppendingFrame,
@@ -86,7 +87,8 @@ def type_of(frame: AnyClientFrame) -> str:
 
 
 def is_plain_send(frame: AppendingFrame) -> bool:
-    return isinstance(frame, Send) and frame.reply_to is None
+    """Whether an append of it takes its place in the log's queue before it waits for anything."""
+    return isinstance(frame, Send) and frame.reply_to is None and not may_mention(frame.body)
 
 
 class Connection:
@@ -173,6 +175,7 @@ class Connection:
         message: str,
         retry_after: float | None = None,
         rule: Rule | None = None,
+        reason: RefusalReason | None = None,
     ) -> None:
         metrics.FRAMES_REFUSED.labels(code=str(code)).inc()
         error = Error(
@@ -181,6 +184,7 @@ class Connection:
             message=message,
             retry_after=UNSET if retry_after is None else in_hundredths(retry_after),
             rule=UNSET if rule is None else rule,
+            reason=UNSET if reason is None else str(reason),
         )
         self._socket.send(error)
 
@@ -189,7 +193,14 @@ class Connection:
         try:
             await work
         except ClientError as error:
-            self._error(id, error.code, error.message, error.retry_after_seconds, error.rule)
+            self._error(
+                id,
+                error.code,
+                error.message,
+                error.retry_after_seconds,
+                error.rule,
+                error.reason,
+            )
         except Exception:
             logger.exception("a frame could not be handled", extra={"room": room})
             sorry = Unavailable("Something went wrong here. Please try again.")
@@ -215,8 +226,9 @@ class Connection:
             self._error(frame.id, error.code, error.message, rule=error.rule)
             return
         # Tasks run up to their first wait in the order in which they are made, and an append takes
-        # its place in the log's queue before it waits. But an old key, or a target that has left
-        # the log, makes an append wait for PostgreSQL first, so later appends wait for it.
+        # its place in the log's queue before it waits. But an old key, names to look up, or a
+        # target that has left the log make an append wait for PostgreSQL first, so later appends
+        # wait for it.
         before = self._last if self._last is not None and not self._last.done() else None
         task = asyncio.create_task(
             self._answer_append(frame, before, received_at), name="append frame"

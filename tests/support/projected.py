@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chat.events import decode_data
-from chat.models import AbsentMute, Ban, Membership, Message, Reaction, Room, Thread
+from chat.models import AbsentMute, Ban, Membership, Mention, Message, Reaction, Room, Thread
 from chat.persistence import projections, stored_events
 from chat.persistence.projections import Placed
 
@@ -29,6 +29,9 @@ def projected(room: int) -> dict[str, Any]:
                 "deleted_at",
                 "deleted_by_id",
             )
+        ),
+        "mentions": sorted(
+            Mention.objects.filter(room_id=room).values_list("seq", "kind", "target", "name", "at")
         ),
         "threads": list(
             Thread.objects.filter(room_id=room)
@@ -56,6 +59,7 @@ def projected(room: int) -> dict[str, Any]:
 def replayed(room: int) -> dict[str, Any]:
     """What the tables say after projecting the room's events again, from first to last."""
     Message.objects.filter(room_id=room).delete()
+    Mention.objects.filter(room_id=room).delete()
     Thread.objects.filter(room_id=room).delete()
     Reaction.objects.filter(room_id=room).delete()
     Membership.objects.filter(room_id=room).delete()

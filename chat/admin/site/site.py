@@ -52,6 +52,12 @@ PAGES: tuple[tuple[Any, tuple[SidebarPage, ...]], ...] = (
             SidebarPage(_("Reports"), "flag", "admin:reports", ("chat.resolve_reports",)),
             SidebarPage(_("History"), "history", "admin:history", ("chat.view_history",)),
             SidebarPage(_("People"), "group", "admin:chat_user_changelist", LOOK_AT_PEOPLE),
+            SidebarPage(
+                _("Groups of people"),
+                "alternate_email",
+                "admin:chat_peoplegroup_changelist",
+                ("chat.manage_roles",),
+            ),
             SidebarPage(_("Rooms"), "forum", "admin:chat_room_changelist", LOOK_AT_ROOMS),
         ),
     ),

@@ -115,6 +115,25 @@ def check_reactions(
         yield _finding(room, target, f"reaction {emoji} of user {user}", "no row", "a row")
 
 
+def check_mentions(
+    room: int, replay: Replay, rows: Iterable[tuple[int, str, int, str]]
+) -> Iterator[Finding]:
+    """`rows` are (seq, kind, target, name) of messages from seq `replay.start` on. Nothing is
+    expected of a message whose names were looked up when it was stored."""
+    found: dict[int, set[tuple[str, int, str]]] = {}
+    for seq, kind, target, name in rows:
+        found.setdefault(seq, set()).add((kind, target, name))
+    for seq in sorted(found.keys() | replay.mentions.keys()):
+        expected = replay.mentions.get(seq, set())
+        if expected is None:
+            continue
+        there = found.get(seq, set())
+        for kind, target, _ in sorted(expected - there):  # names are people's words: not shown
+            yield _finding(room, seq, f"mention of {kind} {target}", "a row", "nothing")
+        for kind, target, _ in sorted(there - expected):
+            yield _finding(room, seq, f"mention of {kind} {target}", "no row", "a row")
+
+
 def check_members(room: int, replay: Replay, rows: Iterable[MemberRow]) -> Iterator[Finding]:
     found = {row.user: row for row in rows}
     for user, member in sorted(replay.members.items()):

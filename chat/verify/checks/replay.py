@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from chat import events
 from chat.events import EventType, Role
+from chat.events.mentions import Mentions
 from chat.verify.checks.content import text_digest
 
 
@@ -68,6 +69,8 @@ class Replay:
         self.messages: dict[int, ReplayedMessage] = {}  # by seq
         self.threads: dict[int, ReplayedThread] = {}  # by root
         self.reactions: set[tuple[int, int, str]] = set()  # target, user, emoji
+        # By the message's seq; None if what its names mean was looked up when it was stored.
+        self.mentions: dict[int, set[tuple[str, int, str]] | None] = {}  # kind, target, name
 
     @property
     def complete(self) -> bool:
@@ -100,10 +103,12 @@ class Replay:
                 )
                 if thread is not None:
                     self._reply(thread, seq, actor, at)
+                self._mention(seq, data.mentions)
             case events.MessageEdited():
                 message = self.messages.get(data.target)
                 if message is not None and message.deleted_at is None:
                     message.body, message.edited_at = text_digest(data.body), at
+                    self._mention(data.target, data.mentions)
             case events.MessageTarget():
                 self._delete_or_restore(kind, data.target, actor, at)
             case events.Reaction():
@@ -130,6 +135,17 @@ class Replay:
                 self.room.archived_at = at if data.archived else None
             case events.EventQuarantined():
                 pass  # stands for an event that could not be stored, so had no effect
+
+    def _mention(self, seq: int, mentions: Mentions | UnsetType) -> None:
+        self.mentions.pop(seq, None)
+        if mentions is UNSET:
+            return
+        named = {("person", target, name) for name, target in mentions.people.items()}
+        named |= {("group", target, name) for name, target in mentions.groups.items()}
+        named |= {("room", target, name) for name, target in mentions.rooms.items()}
+        if mentions.all is not None:
+            named.add(("all", 0, mentions.all))
+        self.mentions[seq] = None if mentions.unresolved else named
 
     def _reply(self, root: int, seq: int, actor: int | None, at: datetime) -> None:
         if root < self.start:

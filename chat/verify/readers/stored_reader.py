@@ -177,6 +177,14 @@ def threads(room: int, start: int) -> list[ThreadRow]:
     ]
 
 
+def mentions(room: int, start: int) -> Iterable[tuple[int, str, int, str]]:
+    """(seq, kind, target, name) of the mentions in messages at seq `start` or later."""
+    return _select(
+        "SELECT seq, kind, target, name FROM chat_mention WHERE room_id = %s AND seq >= %s",
+        [room, start],
+    )
+
+
 def reactions(room: int, start: int) -> Iterable[tuple[int, int, str]]:
     """(target, user, emoji) of reactions to messages at seq `start` or later."""
     return _select(

@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
+from msgspec import UNSET
 
 from chat import events, room_log
 from chat.errors import ClientError
@@ -36,6 +37,7 @@ from chat.events import (
     RoomArchived,
     RoomUpdated,
 )
+from chat.events.mentions import Mentions
 from chat.models import Room, User
 from chat.persistence import drain
 from chat.room_log import NewEvent, keys
@@ -65,14 +67,29 @@ def steps(
     return strategies.tuples(strategies.just(kind), data, PEOPLE)
 
 
-POSTED = steps(EventType.MESSAGE_POSTED, strategies.builds(MessagePosted, body=BODIES))
+MENTIONS = strategies.sampled_from(
+    [
+        UNSET,
+        UNSET,
+        Mentions(people={"anna": 1, "boris": 2}),
+        Mentions(people={"anna": 3}, groups={"backend": 1}, rooms={"general": 1}),
+        Mentions(all="here"),
+    ]
+)
+POSTED = steps(
+    EventType.MESSAGE_POSTED, strategies.builds(MessagePosted, body=BODIES, mentions=MENTIONS)
+)
 ROOTS = strategies.integers(1, 6)  # few, so that threads have several replies
-REPLIED = steps(EventType.REPLY_POSTED, strategies.builds(ReplyPosted, root=ROOTS, body=BODIES))
+REPLIED = steps(
+    EventType.REPLY_POSTED,
+    strategies.builds(ReplyPosted, root=ROOTS, body=BODIES, mentions=MENTIONS),
+)
 ALSO_SENT = steps(
     EventType.MESSAGE_POSTED, strategies.builds(MessagePosted, body=BODIES, thread=ROOTS)
 )
 EDITED = steps(
-    EventType.MESSAGE_EDITED, strategies.builds(MessageEdited, target=TARGETS, body=BODIES)
+    EventType.MESSAGE_EDITED,
+    strategies.builds(MessageEdited, target=TARGETS, body=BODIES, mentions=MENTIONS),
 )
 TARGETED = strategies.builds(MessageTarget, target=TARGETS)
 REACTED = strategies.builds(Reaction, target=TARGETS, emoji=strategies.sampled_from("👍🎉"))

@@ -17,6 +17,7 @@ from django.core.management import CommandError, call_command
 from chat import events
 from chat.event_bus import envelope, schemas
 from chat.events import EventType, RoomEvent
+from chat.events.mentions import Mentions
 
 PROJECT = Path(__file__).parents[3]
 FOLDER = PROJECT / "docs" / "events"
@@ -32,8 +33,14 @@ EXAMPLES: dict[EventType, events.EventData] = {
     EventType.MEMBER_REMOVED: events.MemberRemoved(user=1, banned=True),
     EventType.MEMBER_MUTED: events.MemberMuted(user=1, until=datetime(2026, 1, 1, tzinfo=UTC)),
     EventType.MEMBER_UNMUTED: events.MemberUnmuted(user=1, everywhere=True),
-    EventType.MESSAGE_POSTED: events.MessagePosted(body="hello", reply_to=1),
-    EventType.MESSAGE_EDITED: events.MessageEdited(target=1, body="Hello"),
+    EventType.MESSAGE_POSTED: events.MessagePosted(
+        body="hello @anna @room",
+        reply_to=1,
+        mentions=Mentions(people={"anna": 7}, all="room"),
+    ),
+    EventType.MESSAGE_EDITED: events.MessageEdited(
+        target=1, body="Hello #general", mentions=Mentions(rooms={"general": 1})
+    ),
     EventType.MESSAGE_DELETED: events.MessageTarget(target=2, thread=1, in_room=False, replies=-1),
     EventType.MESSAGE_RESTORED: events.MessageTarget(target=1),
     EventType.REPLY_POSTED: events.ReplyPosted(root=1, body="me too", root_author=1),

@@ -196,6 +196,8 @@ export interface RoomInfo {
 	own_after?: number[];
 	/** Seqs of others' messages after `read` that were deleted, likewise. */
 	deleted_after?: number[];
+	/** Seqs of others' messages after `read` that mention the reader, a group of theirs or everybody, the newest 100. */
+	mentions?: number[];
 	/** When the reader last set `read` by hand; absent: never. */
 	set_at_ms?: number;
 }
@@ -297,6 +299,8 @@ export interface ErrorFrame {
 	message: string;
 	retry_after?: number;
 	rule?: Rule;
+	/** Tells refusals with the same code apart, as in problems over REST. */
+	reason?: string;
 }
 
 /**
@@ -355,6 +359,21 @@ export interface ThreadSummary {
 }
 
 /**
+ * What was meant by the names in a text when it was logged: the name as it is written (in
+ * lower case; without its sign) → id. Everything else in the text is text.
+ *
+ * `people` are in the room. `all`: everybody in it, or everybody who is present. `unresolved`:
+ * PostgreSQL was down, so the names are looked up when the event is stored.
+ */
+export interface Mentions {
+	people?: Record<string, number>;
+	groups?: Record<string, number>;
+	rooms?: Record<string, number>;
+	all?: "here" | "room" | null;
+	unresolved?: boolean;
+}
+
+/**
  * A message as it stands now: edits and reactions applied. A deleted one has no body.
  *
  * A reply names the root of its `thread`; its `n` is 0 if the room does not show it. A root has
@@ -379,6 +398,7 @@ export interface Message {
 	reaction_counts?: Record<string, number>;
 	thread?: number;
 	replies?: ThreadSummary;
+	mentions?: Mentions;
 }
 
 /**
@@ -458,6 +478,7 @@ export interface Marker {
 	read_n: number;
 	own_after?: number[];
 	deleted_after?: number[];
+	mentions?: number[];
 	set_at_ms?: number;
 }
 

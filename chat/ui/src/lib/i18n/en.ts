@@ -1,5 +1,6 @@
 /** Every text that the page shows, in English. Other languages must have the same keys: their type is the type of this object. */
 
+import { mentions } from "./en-mentions";
 import { moderation } from "./en-moderation";
 import { search } from "./en-search";
 import { threads } from "./en-threads";
@@ -201,6 +202,7 @@ export const en = {
 
 	moderation,
 	emoji,
+	mentions,
 	threads,
 	writing,
 
@@ -268,6 +270,10 @@ export const en = {
 		direction_marks: "This contains characters that change the direction of writing.",
 		enough_reports: "You have reached today’s limit for reports.",
 		last_owner: "Nobody else owns this room. First make another member an owner, in the list of members.",
+		mentions: "A message can mention at most 50 people, groups and rooms.",
+		mentions_all: "In a room of more than 100 people, only its owners and moderators can mention everybody.",
+		mentions_all_often:
+			"You have mentioned everybody 10 times within an hour. Wait, or leave the mention out.",
 		not_deleted: "The message is not deleted, or its deletion is not stored yet.",
 		page_too_old: "This page is too old. Reload it.",
 		reply_to: "The message that you are replying to is gone.",

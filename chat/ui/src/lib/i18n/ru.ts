@@ -1,4 +1,5 @@
 import type { Words } from "./en";
+import { mentions } from "./ru-mentions";
 import { moderation } from "./ru-moderation";
 import { search } from "./ru-search";
 import { threads } from "./ru-threads";
@@ -206,6 +207,7 @@ export const ru: Words = {
 
 	moderation,
 	emoji,
+	mentions,
 	threads,
 	writing,
 
@@ -276,6 +278,10 @@ export const ru: Words = {
 		enough_reports: "Вы исчерпали лимит жалоб на сегодня.",
 		last_owner:
 			"У комнаты нет другого владельца. Сначала назначьте владельцем другого участника в списке участников.",
+		mentions: "В сообщении можно упомянуть не больше 50 людей, групп и комнат.",
+		mentions_all:
+			"Если в комнате больше 100 человек, упоминать сразу всех могут только владельцы и модераторы.",
+		mentions_all_often: "За последний час вы упомянули всех 10 раз. Подождите или уберите упоминание.",
 		not_deleted: "Сообщение не удалено, или удаление ещё не сохранено.",
 		page_too_old: "Страница устарела. Обновите её.",
 		reply_to: "Сообщения, на которое вы отвечаете, больше нет.",
