@@ -35,6 +35,7 @@ export function message(seq: number, changes: Partial<MessageItem> = {}): Messag
 		kind: "message",
 		thread: null,
 		replies: null,
+		mentions: null,
 		seq,
 		n: seq,
 		author: 2,

@@ -40,4 +40,5 @@ export class Later<Part> {
 
 export const dialogs = new Later(() => import("../dialogs/Dialogs.svelte"));
 export const emojiPicker = new Later(() => import("../components/EmojiPicker.svelte"));
+export const mentionParts = new Later(() => import("../components/mention-parts"));
 export const threadParts = new Later(() => import("../components/thread-parts"));

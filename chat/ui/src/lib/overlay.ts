@@ -50,6 +50,7 @@ export function asMessage(item: OutboxItem, me: number, seq = 0): MessageItem | 
 		replyTo: item.intent.reply_to,
 		thread: item.intent.t === "reply" ? item.intent.root : null,
 		replies: null,
+		mentions: null,
 		editedAt: null,
 		deleted: false,
 		removed: false,

@@ -1,4 +1,12 @@
-import type { Marker, Role, RoomInfo, ThreadNotice, ThreadSummary, UserInfo } from "./client/frames";
+import type {
+	Marker,
+	Mentions,
+	Role,
+	RoomInfo,
+	ThreadNotice,
+	ThreadSummary,
+	UserInfo,
+} from "./client/frames";
 import type { SetMarker } from "./client/markers-by-hand";
 import { ModerationRest } from "./moderation-rest";
 
@@ -67,6 +75,28 @@ export interface FollowedThreads {
 	threads: FollowedThread[];
 	unread: number;
 	next: string | null;
+}
+
+/** A message of somebody else that mentions the person, a group of theirs or everybody. */
+export interface Mentioning {
+	room: number;
+	seq: number;
+	at: string;
+	author: number | null;
+	body: string;
+	mentions: Mentions;
+	/** The room shows it; otherwise it is in its thread only. */
+	in_room: boolean;
+	thread?: number;
+}
+
+/** A group of people that a message can mention; `mine`: the person is in it. */
+export interface PeopleGroup {
+	id: number;
+	handle: string;
+	name: string;
+	members: number;
+	mine: boolean;
 }
 
 /** A refusal of the HTTP API; `code` is one of the protocol's error codes, or `network`. */
@@ -218,6 +248,16 @@ export class Rest {
 	/** The threads that the person follows, the unread ones first; `cursor` is `next` of the page before. */
 	threads(cursor: string | null): Promise<FollowedThreads> {
 		return this.call("GET", `threads${cursor === null ? "" : `?cursor=${encodeURIComponent(cursor)}`}`);
+	}
+
+	/** What mentions the person, newest first; `cursor` is `next` of the page before. */
+	mentions(cursor: string | null): Promise<{ messages: Mentioning[]; next: string | null }> {
+		return this.call("GET", `mentions${cursor === null ? "" : `?cursor=${encodeURIComponent(cursor)}`}`);
+	}
+
+	/** All groups of people, by handle. */
+	groups(): Promise<PeopleGroup[]> {
+		return this.call("GET", "groups");
 	}
 
 	/** Follows a thread, or mutes it. */

@@ -46,7 +46,7 @@ export interface ClientListener {
 	/** The person follows, mutes or has read a thread, on any device. */
 	threadChanged(notice: ThreadNotice): void;
 	/** The server refuses a change of a message that the person asked for. */
-	refused(item: OutboxItem, code: ErrorCode): void;
+	refused(item: OutboxItem, code: ErrorCode, reason?: string): void;
 	/** Whether some room is being brought up to date. */
 	catchingUp(busy: boolean): void;
 }
@@ -154,7 +154,7 @@ export class ChatClient {
 				},
 				held: (room, seconds) =>
 					this.update(room, (state) => ({ ...state, heldUntil: Date.now() + seconds * 1000 })),
-				refused: (item, code) => listener.refused(item, code),
+				refused: (item, code, reason) => listener.refused(item, code, reason),
 				logged: (item, ok) => this.acknowledged(item, ok),
 			},
 			options.lock,

@@ -1,6 +1,7 @@
 /** One contiguous range of a room: its messages and the events shown between them, in seq order. */
 
-import type { Message, Page, RoomEvent, ThreadSummary } from "./frames";
+import type { Mentions, Message, Page, RoomEvent, ThreadSummary } from "./frames";
+import { mentionsIn } from "./mentions";
 
 export interface MessageItem {
 	kind: "message";
@@ -15,6 +16,8 @@ export interface MessageItem {
 	thread: number | null;
 	/** What is known of the replies to it. */
 	replies: ThreadSummary | null;
+	/** What the names in its text mean. */
+	mentions: Mentions | null;
 	editedAt: string | null;
 	deleted: boolean;
 	/** Deleted by somebody other than its author. */
@@ -227,13 +230,20 @@ function changed(item: MessageItem, event: RoomEvent): MessageItem {
 			if (item.deleted) return item;
 			// The known text stays until the current edit comes.
 			if (event.redacted) return { ...item, editedAt: event.at };
-			return { ...item, body: data.body ?? item.body, editedAt: event.at, absent: false };
+			return {
+				...item,
+				body: data.body ?? item.body,
+				mentions: mentionsIn(event.data),
+				editedAt: event.at,
+				absent: false,
+			};
 		case "message.deleted":
 			// A message that its author deleted counts as theirs, even if somebody deleted it before.
 			if (item.deleted && event.actor !== item.author) return item;
 			return {
 				...item,
 				body: "",
+				mentions: null,
 				deleted: true,
 				absent: false,
 				removed: event.actor !== item.author,
@@ -297,6 +307,7 @@ export function postedBy(event: RoomEvent): MessageItem {
 		replyTo: data.reply_to ?? null,
 		thread: threadOf(event),
 		replies: null,
+		mentions: mentionsIn(event.data),
 		editedAt: null,
 		deleted: false,
 		removed: false,
@@ -327,6 +338,7 @@ export function fromMessage(message: Message, upto: number): MessageItem {
 		replyTo: message.reply_to ?? null,
 		thread: message.thread ?? null,
 		replies: message.replies ?? null,
+		mentions: message.mentions ?? null,
 		editedAt: message.edited_at ?? null,
 		deleted: message.deleted ?? false,
 		removed: (message.deleted ?? false) && (message.deleted_by ?? message.author) !== message.author,

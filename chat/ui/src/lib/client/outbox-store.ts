@@ -22,7 +22,7 @@ export interface OutboxItem {
 	key: string | null;
 	createdAt: number;
 	/** Why the server finally refused it; it then waits for the person to decide. */
-	failed: { code: ErrorCode; message: string } | null;
+	failed: { code: ErrorCode; message: string; reason?: string | undefined } | null;
 }
 
 export interface OutboxStore {

@@ -35,7 +35,7 @@ export interface OutboxHooks {
 	/** The server accepts no message in this room for this long. */
 	held: (room: number, seconds: number) => void;
 	/** The server will not take this change of a message; it is forgotten, and the message stays as it is. */
-	refused: (item: OutboxItem, code: ErrorCode) => void;
+	refused: (item: OutboxItem, code: ErrorCode, reason?: string) => void;
 	/** Acknowledged: on the server's disk, at `ok.seq`. Reported in every tab. */
 	logged: (item: OutboxItem, ok: Ok) => void;
 }
@@ -157,10 +157,11 @@ export class Outbox {
 			if (FINAL.has(error.code)) {
 				if (!isMessage(item.intent)) {
 					await this.forget(item);
-					this.hooks.refused(item, error.code);
+					this.hooks.refused(item, error.code, error.reason);
 					return true;
 				}
-				await this.keep({ ...item, failed: { code: error.code, message: error.message } });
+				const { code, message, reason } = error;
+				await this.keep({ ...item, failed: { code, message, ...(reason === undefined ? {} : { reason }) } });
 				return true;
 			}
 			const seconds = error.retryAfterSeconds ?? RETRY_SECONDS;

@@ -27,6 +27,8 @@ export class RequestError extends Error {
 		readonly code: ErrorCode,
 		message: string,
 		readonly retryAfterSeconds?: number,
+		/** Tells refusals of one code apart. */
+		readonly reason?: string,
 	) {
 		super(message);
 	}
@@ -107,7 +109,9 @@ export class Requests {
 
 	refused(error: ErrorFrame): void {
 		if (error.id !== null)
-			this.take(error.id)?.reject(new RequestError(error.code, error.message, error.retry_after));
+			this.take(error.id)?.reject(
+				new RequestError(error.code, error.message, error.retry_after, error.reason),
+			);
 	}
 
 	/** The connection is gone: nothing in flight will be answered. */

@@ -19,6 +19,7 @@ import {
 	type PageOfMessages,
 	type Segment,
 } from "./history";
+import { meansMe, mentionsIn } from "./mentions";
 
 export interface RoomState {
 	id: number;
@@ -48,6 +49,8 @@ export interface RoomState {
 	/** Messages after `read` that are not unread: the reader's own, and deleted ones by others. */
 	own: readonly number[];
 	deleted: readonly number[];
+	/** Messages of others after `read` that mention the reader, a group of theirs or everybody. */
+	mentions: readonly number[];
 	/** When the reader last set the marker by hand, in ms; 0: never. Of two markers, the one set later holds. */
 	setAtMs: number;
 	/** When the latest message was posted, if one is known. */
@@ -65,6 +68,8 @@ export interface RoomState {
 const MOST_MUTATIONS = 2_000;
 /** The limit of `own` and of `deleted`; beyond it their older half is counted as read. */
 const MOST_NOT_NEWS = 2_000;
+/** The limit of `mentions`, as the server's: nobody counts further. */
+export const MOST_MENTIONS = 100;
 
 export function fromInfo(info: RoomInfo): RoomState {
 	return {
@@ -87,9 +92,10 @@ export function fromInfo(info: RoomInfo): RoomState {
 function markerOf(info: Omit<Marker, "room">) {
 	const own = info.own_after ?? [];
 	const deleted = info.deleted_after ?? [];
+	const mentions = info.mentions ?? [];
 	// `read_n` includes them; here they are counted one by one.
 	const readN = info.read_n - own.length - deleted.length;
-	return { read: info.read, readN, own, deleted, setAtMs: info.set_at_ms ?? 0 };
+	return { read: info.read, readN, own, deleted, mentions, setAtMs: info.set_at_ms ?? 0 };
 }
 
 /** Whether a marker holds against another: it was set by hand later, or it is the same one, further on. */
@@ -127,6 +133,7 @@ function withMarkerOf(state: RoomState, info: Omit<Marker, "room">) {
 		setAtMs,
 		own: after([...state.own, ...told.own]),
 		deleted: after([...state.deleted, ...told.deleted]),
+		mentions: after([...state.mentions, ...told.mentions]),
 	};
 }
 
@@ -187,6 +194,7 @@ export function withRead(state: RoomState, read: number, readN: number, setAtMs 
 		setAtMs,
 		own: after(state.own),
 		deleted: after(state.deleted),
+		mentions: after(state.mentions),
 	};
 }
 
@@ -197,13 +205,14 @@ export function withMarker(state: RoomState, marker: Marker): RoomState {
 
 /** The marker as other tabs are told of it. */
 export function toldMarker(state: RoomState): Marker {
-	const { id, read, readN, own, deleted, setAtMs } = state;
+	const { id, read, readN, own, deleted, mentions, setAtMs } = state;
 	return {
 		room: id,
 		read,
 		read_n: readN + own.length + deleted.length,
 		own_after: [...own],
 		deleted_after: [...deleted],
+		mentions: [...mentions],
 		set_at_ms: setAtMs,
 	};
 }
@@ -214,7 +223,8 @@ export function toldMarker(state: RoomState): Marker {
  */
 export function setByHand(state: RoomState, seq: number, setAtMs: number, me: number | null): RoomState {
 	if (!isLater({ setAtMs, read: seq }, state)) return state;
-	if (seq >= state.last) return { ...state, read: seq, readN: state.n, own: [], deleted: [], setAtMs };
+	if (seq >= state.last)
+		return { ...state, read: seq, readN: state.n, own: [], deleted: [], mentions: [], setAtMs };
 	const loaded = [...(state.island?.items ?? []), ...(state.tail?.items ?? [])];
 	const after = loaded.filter((item) => item.kind === "message" && item.seq > seq) as MessageItem[];
 	const first = after.reduce<MessageItem | null>((a, b) => (a && a.seq < b.seq ? a : b), null);
@@ -227,8 +237,33 @@ export function setByHand(state: RoomState, seq: number, setAtMs: number, me: nu
 		readN: first ? first.n - 1 : Math.min(state.readN, state.n),
 		own: more(state.own, (item) => item.author === me),
 		deleted: more(state.deleted, (item) => item.deleted && item.author !== me),
+		mentions: more(state.mentions, (item) => item.author !== me && meansMe(item.mentions, me)),
 		setAtMs,
 	};
+}
+
+/** How many unread messages mention the reader, a group of theirs or everybody. */
+export function unreadMentions(state: RoomState): number {
+	return state.mentions.filter((seq) => seq > state.read && seq <= state.last && !state.deleted.includes(seq))
+		.length;
+}
+
+/** Notes an event by which a message mentions the reader, or no longer does. */
+function withMention(state: RoomState, event: RoomEvent, me: number | null): RoomState {
+	const edited = event.type === "message.edited";
+	if ((event.type !== "message.posted" && !edited) || event.actor === me || event.redacted) return state;
+	const seq = edited ? Number(event.data.target) : event.seq;
+	if (seq <= state.read) return state;
+	const means = meansMe(mentionsIn(event.data), me);
+	if (means === state.mentions.includes(seq)) return state;
+	if (!means) return { ...state, mentions: state.mentions.filter((one) => one !== seq) };
+	// An edited reply that only its thread shows is not the room's.
+	if (edited && !isShown(state, seq)) return state;
+	return { ...state, mentions: [...state.mentions, seq].slice(-MOST_MENTIONS) };
+}
+
+function isShown(state: RoomState, seq: number): boolean {
+	return findMessage(state.tail, seq) !== undefined || findMessage(state.island, seq) !== undefined;
 }
 
 /** Notes an event that makes a message read or unread. */
@@ -276,6 +311,7 @@ export function reset(state: RoomState, epoch: number, head: number): RoomState 
 		read: Math.min(state.read, head),
 		own: state.own.filter((seq) => seq <= head),
 		deleted: state.deleted.filter((seq) => seq <= head),
+		mentions: state.mentions.filter((seq) => seq <= head),
 		tail: null,
 		island: null,
 		mutations: [],
@@ -292,7 +328,7 @@ export function applyEvents(state: RoomState, events: RoomEvent[], me: number | 
 		next.last = event.seq;
 		next.n = event.n;
 		if (event.type === "message.posted") next.latestAt = event.at;
-		next = withNoNews(next, event, me);
+		next = withNoNews(withMention(next, event, me), event, me);
 		if (mutates(event)) changes.push(event);
 		else next = describedBy(next, event);
 	}

@@ -6,6 +6,7 @@ import type {
 	ErrorCode,
 	Limits,
 	Marker,
+	Mentions as Named,
 	RoomEvent,
 	RoomInfo,
 	ThreadNotice,
@@ -23,21 +24,25 @@ import {
 	ResilientOutboxStore,
 } from "../client/outbox-store";
 import { RequestError } from "../client/requests";
-import { type RoomState, unread } from "../client/room-state";
+import { type RoomState, unread, unreadMentions } from "../client/room-state";
 import { isolated } from "../format";
 import type { Words } from "../i18n/en";
 import { t } from "../i18n/index.svelte";
 import { lookingAlike } from "../look-alikes";
+import type { Chip } from "../mention-chips";
+import type { Sign } from "../mention-text";
 import { mayPostAt, moderates } from "../moderation";
 import type { Banned } from "../moderation-rest";
 import { Rest, RestError } from "../rest";
 import { Composings } from "./composing.svelte";
 import { Drafts } from "./drafts";
 import { KeptMarkers } from "./kept-markers";
+import { Mentions } from "./mentions.svelte";
 import { People, shownName } from "./people.svelte";
 import type { Places } from "./places";
 import { Reports } from "./reports.svelte";
 import { RoomMembers } from "./room-members.svelte";
+import { addressOf } from "./route.svelte";
 import { Threads } from "./threads.svelte";
 import { toasts } from "./toasts.svelte";
 import { Typing } from "./typing.svelte";
@@ -110,6 +115,7 @@ export class Chat implements ClientListener {
 	readonly places: Places = new Map();
 	readonly reports: Reports;
 	readonly threads: Threads;
+	readonly mentions: Mentions;
 	readonly rest: Rest;
 	private client: ChatClient | undefined;
 
@@ -137,6 +143,10 @@ export class Chat implements ClientListener {
 			read: (room, root, seq) => this.client?.threadRead(room, root, seq) ?? false,
 			follow: (room, root, following) => this.rest.followThread(room, root, following),
 			followed: (cursor) => this.rest.threads(cursor),
+		});
+		this.mentions = new Mentions({
+			page: (cursor) => this.rest.mentions(cursor),
+			groups: () => this.rest.groups(),
 		});
 		this.reports = new Reports(this.rest.moderation, () =>
 			[...this.rooms.values()].some((room) => moderates(room.role)),
@@ -184,6 +194,7 @@ export class Chat implements ClientListener {
 		this.ready = true;
 		this.reports.start();
 		this.threads.connected();
+		this.mentions.connected();
 		if (this.hasFurther === null) this.lookForFurther();
 	}
 
@@ -301,15 +312,16 @@ export class Chat implements ClientListener {
 		this.logged = logged;
 	}
 
-	refused({ intent }: OutboxItem, code: ErrorCode): void {
+	refused({ intent }: OutboxItem, code: ErrorCode, reason?: string): void {
 		if (isMessage(intent)) return;
 		const words = t();
-		toasts.show(`${words.changeRefused[intent.t]} ${this.whyRefused(intent, code)}`, "error");
+		toasts.show(`${words.changeRefused[intent.t]} ${this.whyRefused(intent, code, reason)}`, "error");
 	}
 
 	/** Why the server refused a request, in words. If the room is open, `not_found` is about a message. */
-	whyRefused(intent: Intent, code: ErrorCode): string {
+	whyRefused(intent: Intent, code: ErrorCode, reason?: string): string {
 		const words = t();
+		if (reason?.startsWith("mentions")) return words.reasons[reason as keyof typeof words.reasons];
 		if (code !== "not_found") return words.errors[code];
 		if (!isMessage(intent)) return words.messageGone;
 		if (intent.t === "reply" && intent.reply_to === null) return words.messageGone;
@@ -375,6 +387,36 @@ export class Chat implements ClientListener {
 
 	unreadIn(room: RoomState): number {
 		return unread(room);
+	}
+
+	mentionsIn(room: RoomState): number {
+		return unreadMentions(room);
+	}
+
+	/** How a name in a text is shown if it is mentioned: by its present name. Null for other text. */
+	chipOf(named: Named, sign: Sign, name: string): Chip | null {
+		const { people = {}, groups = {}, rooms = {}, all = null } = named;
+		if (sign === "#") {
+			// Nobody learns of a room that they are not in.
+			const room = Object.hasOwn(rooms, name) ? this.rooms.get(rooms[name] as number) : undefined;
+			return room ? { text: this.placeOf(room.id), mine: false, href: addressOf(room.slug) } : null;
+		}
+		if (all !== null && (name === "room" || name === "here")) return { text: `@${name}`, mine: true };
+		if (Object.hasOwn(people, name)) {
+			const user = this.people.get(people[name] as number);
+			return {
+				text: `@${user?.name ?? name}`,
+				mine: people[name] === this.me,
+				title: `@${user?.username ?? name}`,
+			};
+		}
+		if (!Object.hasOwn(groups, name)) return null;
+		const id = groups[name] as number;
+		return {
+			text: `@${this.mentions.handleOf(id, name)}`,
+			mine: this.mentions.groups.some((group) => group.id === id && group.mine),
+			title: t().mentions.group,
+		};
 	}
 
 	/** The people of the room who are online now; the reader while connected. */

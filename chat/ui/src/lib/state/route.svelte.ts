@@ -9,6 +9,8 @@ export function addressOf(slug: string, seq: number | null = null, thread: numbe
 
 /** The hash of the list of followed threads. */
 export const THREADS = "#threads";
+/** The hash of the list of mentions. */
+export const MENTIONS = "#mentions";
 
 function placeIn(text: string | undefined): number | null {
 	return text && /^\d{1,15}$/.test(text) ? Number(text) : null;
@@ -25,7 +27,7 @@ function isSecond(): boolean {
 
 /**
  * The room, and perhaps the message or thread, in the address: `#/general`, `#/general/120`, `#/general/thread/118`,
- * `#/general/thread/118/125`. Or `#threads`, the list of threads.
+ * `#/general/thread/118/125`. Or a list: `#threads`, `#mentions`.
  *
  * The browser's Back closes what is open over the page before it leads to the previous place. For this, a second
  * entry of the same address is put into the history when something opens. If that is closed in another way, the
@@ -39,6 +41,8 @@ class Route {
 	thread = $state<number | null>(null);
 	/** The list of threads is in place of a room. */
 	threads = $state(false);
+	/** The list of mentions is. */
+	mentions = $state(false);
 	/** Counts arrivals, so that going to the same message again is noticed. */
 	visits = $state(0);
 	/** How to close what is open over the page, the topmost last. */
@@ -74,6 +78,15 @@ class Route {
 
 	goToThreads(): void {
 		this.follow(THREADS);
+	}
+
+	goToMentions(): void {
+		this.follow(MENTIONS);
+	}
+
+	/** A list is in place of a room. */
+	get inList(): boolean {
+		return this.threads || this.mentions;
 	}
 
 	private follow(address: string): void {
@@ -118,6 +131,7 @@ class Route {
 		const [first, slug, ...rest] = location.hash.split("/");
 		const inThread = rest[0] === "thread";
 		this.threads = first === THREADS;
+		this.mentions = first === MENTIONS;
 		this.thread = inThread ? placeIn(rest[1]) : null;
 		const seq = rest[inThread ? 2 : 0];
 		try {

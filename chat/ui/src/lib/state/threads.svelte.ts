@@ -1,6 +1,7 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { RoomEvent, ThreadNotice, ThreadPage } from "../client/frames";
 import { threadOf } from "../client/history";
+import { mentionsIn } from "../client/mentions";
 import { rootOf, type ThreadState, withEvents, withNewest, withOlder } from "../client/thread-state";
 import type { FollowedThread, FollowedThreads } from "../rest";
 
@@ -194,7 +195,9 @@ export class Threads {
 		const root = threadOf(event) as number;
 		const key = `${room}-${root}`;
 		const known = this.following.get(key) ?? null;
-		const mine = event.actor === this.source.me || event.data.root_author === this.source.me;
+		const { me } = this.source;
+		const named = Object.values(mentionsIn(event.data)?.people ?? {}).includes(me);
+		const mine = event.actor === me || event.data.root_author === me || named;
 		if (known === null && mine) this.following.set(key, true);
 		if (event.actor === this.source.me) return;
 		if (this.following.get(key)) {
