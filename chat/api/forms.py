@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema
 
 from chat.accounts.people import MAX_PEOPLE
 from chat.actions.reports import MAX_ANSWER_CHARACTERS
+from chat.actions.room_arrangement import MAX_SECTION_NAME_CHARACTERS
 from chat.audit.entries import MAX_REASON_CHARACTERS
 from chat.broken_rules import SENTENCES, Rule
 from chat.models.reports import MAX_NOTE_CHARACTERS
@@ -30,6 +31,7 @@ def _text(form: dict[str, Any], **more: Any) -> WithJsonSchema:
 RoomName = Annotated[str, _text(of_label(MAX_NAME_CHARACTERS), format="room-name")]
 Name = Annotated[str, _text(of_label(MAX_NAME_CHARACTERS))]
 NamePart = Annotated[str, _text(of_label(MAX_NAME_CHARACTERS, may_be_empty=True))]
+SectionName = Annotated[str, _text(of_label(MAX_SECTION_NAME_CHARACTERS))]
 Topic = Annotated[str, _text(of_label(MAX_TOPIC_CHARACTERS, may_be_empty=True))]
 Reason = Annotated[str, _text(of_label(MAX_REASON_CHARACTERS))]
 ReasonOrNone = Annotated[str, _text(of_label(MAX_REASON_CHARACTERS, may_be_empty=True))]

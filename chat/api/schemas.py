@@ -15,10 +15,25 @@ from pydantic import ConfigDict, Field
 from chat.accounts.tokens import DEFAULT_DAYS, MAX_DAYS
 from chat.actions.moderation import MAX_MUTE_SECONDS, MAX_SLOW_MODE_SECONDS
 from chat.actions.read_markers import MAX_MARKERS
-from chat.api.forms import Answer, MessageBody, Name, Note, Reason, ReasonOrNone, RoomName, Topic
+from chat.actions.room_arrangement import MAX_CLOSED, MAX_PLACED_ROOMS, MAX_SECTIONS
+from chat.api.forms import (
+    Answer,
+    MessageBody,
+    Name,
+    Note,
+    Reason,
+    ReasonOrNone,
+    RoomName,
+    SectionName,
+    Topic,
+)
 from chat.protocol import MAX_ID
 
 PersonId = Annotated[int, Field(ge=1, le=MAX_ID)]
+BuiltInPart = Literal["favourites", "rooms", "direct"]
+PlacedRooms = Annotated[
+    list[Annotated[int, Field(ge=1, le=MAX_ID)]], Field(max_length=MAX_PLACED_ROOMS)
+]
 Seq = Annotated[int, Field(ge=1, le=MAX_ID)]
 ScopeName = Literal["read", "write", "moderate"]
 MuteSeconds = Annotated[int, Field(ge=1, le=MAX_MUTE_SECONDS)]
@@ -148,6 +163,28 @@ class ReadUpTo(Asked):
     seq: Annotated[int, Field(ge=0, le=MAX_ID)]
 
 
+class SectionToSet(Asked):
+    name: SectionName
+    rooms: PlacedRooms = Field([])
+    collapsed: bool = False
+
+
+class ClosedToSet(Asked):
+    room: Annotated[int, Field(ge=1, le=MAX_ID)]
+    n: Annotated[int, Field(ge=0, le=MAX_ID)]
+
+
+class ArrangementToSet(Asked):
+    """Together, favourites and sections name at most 2,000 rooms; a room is in one section."""
+
+    version: Annotated[int, Field(ge=0, le=MAX_ID, description="The version that I have.")]
+    unread_first: bool = False
+    favourites: PlacedRooms = Field([])
+    sections: Annotated[list[SectionToSet], Field(max_length=MAX_SECTIONS)] = Field([])
+    closed: Annotated[list[ClosedToSet], Field(max_length=MAX_CLOSED)] = Field([])
+    collapsed: Annotated[list[BuiltInPart], Field(max_length=3)] = Field([])
+
+
 class NewToken(Asked):
     name: Name
     scopes: list[ScopeName] | None = Field(
@@ -234,6 +271,28 @@ class Marker(Schema):
     deleted_after: list[int] = Field([])
     mentions: list[int] = Field([])
     set_at_ms: int = 0
+
+
+class Section(Schema):
+    name: str
+    rooms: list[int]
+    collapsed: bool
+
+
+class Closed(Schema):
+    """It comes back when it has more than `n` messages."""
+
+    room: int
+    n: int
+
+
+class Arrangement(Schema):
+    version: int
+    unread_first: bool
+    favourites: list[int]
+    sections: list[Section]
+    closed: list[Closed]
+    collapsed: list[str]
 
 
 class PublicRoom(Schema):

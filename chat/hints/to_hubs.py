@@ -3,7 +3,7 @@
 A hint may be lost, late or doubled, so nothing depends on one: the room log is the truth, and
 hubs notice what they missed by seq. A hint is a msgpack dict; `chat.hub` reads it. Room groups
 carry `events`, `typing`, `presence` and `replaced`; HUBS_GROUP carries `stored`, `reset`, `revoke`,
-`joined`, `report`, `read`, `markers`, `thread` and `person`.
+`joined`, `report`, `read`, `markers`, `thread`, `arranged` and `person`.
 """
 
 from __future__ import annotations

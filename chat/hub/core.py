@@ -32,6 +32,7 @@ from chat.hub.stored_notices import StoredNotices
 from chat.metrics import catalogue as metrics
 from chat.protocol import (
     MAX_SYNC_EVENTS,
+    Arranged,
     Bye,
     CloseCode,
     PersonChanged,
@@ -378,6 +379,8 @@ class Hub:
                     read=int(message["read"]),
                 ),
             )
+        elif kind == "arranged":
+            self._on_arranged(int(message["user"]), int(message["version"]))
         elif kind == "person":
             self._on_person(message["user"])
         elif kind == "replaced":
@@ -434,6 +437,12 @@ class Hub:
         text = encode(notice)
         for socket in self.sockets_of(user_id):
             if socket.greeted and notice.room in socket.rooms:
+                socket.send_text(text)
+
+    def _on_arranged(self, user_id: int, version: int) -> None:
+        text = encode(Arranged(version=version))
+        for socket in self.sockets_of(user_id):
+            if socket.greeted:  # others ask after `welcome` anyway
                 socket.send_text(text)
 
     def _on_person(self, user: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """What PostgreSQL holds: people, rooms, the immutable event log and its projections."""
 
+from chat.models.arrangements import RoomArrangement
 from chat.models.audit import AuditEntry, AuditOutcome
 from chat.models.events import (
     BatchEnd,
@@ -36,6 +37,7 @@ __all__ = [
     "ReadMarker",
     "Report",
     "Room",
+    "RoomArrangement",
     "RoomEvent",
     "RoomSeat",
     "ShardCursor",

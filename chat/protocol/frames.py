@@ -6,6 +6,7 @@ ignore server frames they do not know. The AsyncAPI document is generated from t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
@@ -542,6 +543,39 @@ class ThreadNotice(ServerFrame, frozen=True, tag="thread"):
     read: int
 
 
+class RoomSection(msgspec.Struct, frozen=True, kw_only=True):
+    """Rooms that a person has put together in their list."""
+
+    name: str
+    rooms: Sequence[int] = ()
+    collapsed: bool = False
+
+
+class ClosedRoom(msgspec.Struct, frozen=True, kw_only=True):
+    """A direct conversation that is not in the list until it has more than `n` messages."""
+
+    room: int
+    n: int
+
+
+class Arrangement(msgspec.Struct, frozen=True, kw_only=True):
+    """How a person has arranged their list of rooms. `collapsed` names parts that are always there:
+    `favourites`, `rooms`, `direct`."""
+
+    version: int
+    unread_first: bool = False
+    favourites: Sequence[int] = ()
+    sections: Sequence[RoomSection] = ()
+    closed: Sequence[ClosedRoom] = ()
+    collapsed: Sequence[str] = ()
+
+
+class Arranged(ServerFrame, frozen=True, tag="arranged"):
+    """The person has arranged their list of rooms, on any of their devices; it has this version."""
+
+    version: int
+
+
 class ReportNotice(ServerFrame, frozen=True, tag="report"):
     """A report that the person made is closed: `resolved` or `dismissed`.
 
@@ -585,6 +619,7 @@ AnyServerFrame = (
     | ReadNotice
     | Markers
     | ThreadNotice
+    | Arranged
     | ReportNotice
     | PersonChanged
     | Pong

@@ -28,6 +28,7 @@ async function start(...infos: RoomInfo[]): Promise<ScriptedSocket> {
 		typingNoticed: () => {},
 		reportChanged: () => {},
 		personChanged: () => {},
+		arranged: () => {},
 		outbox: (items, done) => {
 			waiting = items;
 			logged = done;

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { afterEach, describe, expect, it, vi } from "vitest";
 import Sidebar from "../src/components/Sidebar.svelte";
+import { addSection } from "../src/lib/arranging";
 import { markRead } from "../src/lib/state/mark-read";
 import { toasts } from "../src/lib/state/toasts.svelte";
 import { makeChat, press, room, settled, show } from "./component-world";
@@ -66,5 +67,19 @@ describe("the list of rooms", () => {
 		press(items()[1] as HTMLElement, "End");
 
 		expect(document.activeElement).toBe(items()[4]);
+	});
+
+	it("has the menu of a section beside its heading", async () => {
+		const chat = withRooms(2);
+		vi.spyOn(chat.rest, "arrange").mockImplementation(async (wanted) => wanted);
+		chat.arrangement.change(addSection("Work"));
+		const root = show(Sidebar as never, chat, {});
+		await settled();
+		const heading = root.querySelector<HTMLElement>('[data-group="section Work"]') as HTMLElement;
+
+		heading.focus();
+		press(heading, "ArrowRight");
+
+		expect((document.activeElement as HTMLElement).dataset.testid).toBe("section-menu");
 	});
 });

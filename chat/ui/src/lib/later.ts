@@ -42,3 +42,4 @@ export const dialogs = new Later(() => import("../dialogs/Dialogs.svelte"));
 export const emojiPicker = new Later(() => import("../components/EmojiPicker.svelte"));
 export const mentionParts = new Later(() => import("../components/mention-parts"));
 export const threadParts = new Later(() => import("../components/thread-parts"));
+export const listMenus = new Later(() => import("./list-menus"));

@@ -9,6 +9,7 @@ import type {
 } from "./client/frames";
 import type { SetMarker } from "./client/markers-by-hand";
 import { ModerationRest } from "./moderation-rest";
+import type { Arranged } from "./state/arrangement.svelte";
 
 export interface Member {
 	id: number;
@@ -179,6 +180,15 @@ export class Rest {
 			set_at_ms: markers[0]?.setAtMs,
 			markers: markers.map(({ room, seq }) => ({ room, seq })),
 		});
+	}
+
+	arranged(): Promise<Arranged> {
+		return this.call("GET", "room-arrangement");
+	}
+
+	/** Rejects with `key_conflict` if another device has arranged the rooms meanwhile. */
+	arrange(wanted: Arranged): Promise<Arranged> {
+		return this.call("PUT", "room-arrangement", wanted);
 	}
 
 	/** A page of the room's people by user name, after `after`; of all, or of those selected by `which`. */

@@ -42,6 +42,8 @@ export interface ClientListener {
 	/** A report by the person was closed; or, with `waiting`, one came or was closed in a room that they moderate. */
 	reportChanged(state: string): void;
 	personChanged(user: UserInfo): void;
+	/** The person has arranged their list of rooms on some device. */
+	arranged(version: number): void;
 	outbox(items: OutboxItem[], logged: Logged[]): void;
 	/** The person follows, mutes or has read a thread, on any device. */
 	threadChanged(notice: ThreadNotice): void;
@@ -434,6 +436,9 @@ export class ChatClient {
 				break;
 			case "person":
 				this.listener.personChanged(frame.user);
+				break;
+			case "arranged":
+				this.listener.arranged(frame.version);
 				break;
 			case "pong":
 				this.clockOffsetMs = Date.parse(frame.time) - Date.now();

@@ -501,6 +501,12 @@ export interface ThreadNotice {
 	read: number;
 }
 
+/** The person has arranged their list of rooms, on any of their devices; it has this version. */
+export interface Arranged {
+	t: "arranged";
+	version: number;
+}
+
 /**
  * A report that the person made is closed: `resolved` or `dismissed`.
  *
@@ -565,6 +571,7 @@ export type ServerFrame =
 	| ReadNotice
 	| Markers
 	| ThreadNotice
+	| Arranged
 	| ReportNotice
 	| PersonChanged
 	| Pong

@@ -34,6 +34,7 @@ import type { Sign } from "../mention-text";
 import { mayPostAt, moderates } from "../moderation";
 import type { Banned } from "../moderation-rest";
 import { Rest, RestError } from "../rest";
+import { Arrangement } from "./arrangement.svelte";
 import { Composings } from "./composing.svelte";
 import { Drafts } from "./drafts";
 import { KeptMarkers } from "./kept-markers";
@@ -116,6 +117,7 @@ export class Chat implements ClientListener {
 	readonly reports: Reports;
 	readonly threads: Threads;
 	readonly mentions: Mentions;
+	readonly arrangement: Arrangement;
 	readonly rest: Rest;
 	private client: ChatClient | undefined;
 
@@ -148,6 +150,9 @@ export class Chat implements ClientListener {
 			page: (cursor) => this.rest.mentions(cursor),
 			groups: () => this.rest.groups(),
 		});
+		this.arrangement = new Arrangement(this.rest, `veche:arrangement:${this.me}`, (error) =>
+			toasts.show(explain(error), "error"),
+		);
 		this.reports = new Reports(this.rest.moderation, () =>
 			[...this.rooms.values()].some((room) => moderates(room.role)),
 		);
@@ -195,6 +200,7 @@ export class Chat implements ClientListener {
 		this.reports.start();
 		this.threads.connected();
 		this.mentions.connected();
+		void this.arrangement.refresh();
 		if (this.hasFurther === null) this.lookForFurther();
 	}
 
@@ -296,6 +302,10 @@ export class Chat implements ClientListener {
 
 	personChanged(user: UserInfo): void {
 		this.people.learn(user);
+	}
+
+	arranged(version: number): void {
+		void this.arrangement.refresh(version);
 	}
 
 	reportChanged(state: string): void {

@@ -9,6 +9,8 @@ export type Dialog =
 	| { kind: "further" }
 	| { kind: "create" }
 	| { kind: "direct" }
+	/** Names a section of the list of rooms; `name` null: a new one, which begins with `room`. */
+	| { kind: "section"; name: string | null; room: number | null }
 	/** `room` null: in all rooms. */
 	| { kind: "search"; room: number | null; query?: string }
 	/** To a day in a room. */
