@@ -10,26 +10,17 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from django.db import connection
+from django.db.models import Max, Min
 
 from chat import room_log
 from chat.errors import Unavailable
 from chat.events import EventType
-from chat.models import Room
+from chat.models import Message, Room
 from chat.queries import access
 from chat.servers.postgres import in_database
 
 # What waits to be stored for longer is as good as not there: the newest message is not found then.
 MAX_UNSTORED_EVENTS = 10_000
-
-NEXT = """
-    SELECT seq, at FROM chat_message WHERE room_id = %s AND seq >= %s AND n IS NOT NULL
-    ORDER BY seq LIMIT 1
-"""
-# Of what the room shows: replies in threads are not looked for.
-ENDS = """
-    SELECT min(seq), max(seq) FROM chat_message WHERE room_id = %s AND n IS NOT NULL
-"""
 
 
 class PlaceInTime(msgspec.Struct, frozen=True):
@@ -60,25 +51,26 @@ async def first_since(user_id: int, room_id: int, moment: datetime) -> PlaceInTi
 
 def _stored_since(room_id: int, moment: datetime) -> tuple[int, PlaceInTime]:
     stored = Room.objects.filter(pk=room_id).values_list("stored_seq", flat=True).first() or 0
-    return stored, stored_since(room_id, moment)
+    return stored, stored_since(room_id, moment, replies=False)
 
 
-def stored_since(room_id: int, moment: datetime) -> PlaceInTime:
-    """The first stored message at or after `moment`. Uses the ORM."""
-    with connection.cursor() as cursor:
-        cursor.execute(ENDS, [room_id])
-        first, last = cursor.fetchone()
-        found = PlaceInTime()
-        if first is None:
-            return found
-        # Messages before `first` are older than the moment; one at `found` is not.
-        while first <= last:
-            middle = (first + last) // 2
-            cursor.execute(NEXT, [room_id, middle])
-            row = cursor.fetchone()
-            if row[1] >= moment:
-                found = PlaceInTime(*row)
-                last = middle - 1
-            else:
-                first = row[0] + 1
+def stored_since(room_id: int, moment: datetime, *, replies: bool = True) -> PlaceInTime:
+    """The first stored message at or after `moment`; without `replies`, of those that the room
+    shows. Uses the ORM."""
+    messages = Message.objects.filter(room_id=room_id)
+    if not replies:
+        messages = messages.exclude(n=None)
+    ends = messages.aggregate(first=Min("seq"), last=Max("seq"))
+    first, last = ends["first"], ends["last"]
+    found = PlaceInTime()
+    # Messages before `first` are older than the moment; one at `found` is not.
+    while first is not None and first <= last:
+        middle = (first + last) // 2
+        later = messages.filter(seq__gte=middle).order_by("seq")
+        seq, at = later.values_list("seq", "at")[:1].get()
+        if at >= moment:
+            found = PlaceInTime(seq, at)
+            last = middle - 1
+        else:
+            first = seq + 1
     return found

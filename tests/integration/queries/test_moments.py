@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chat.actions import messages
 from chat.models import Message, Room, User
+from chat.queries import search
 from chat.queries.moments import stored_since
 from tests.support.chat_world import Answer, Api, make_user, store
 from tests.support.rooms import new_key, new_room, post
@@ -90,3 +91,17 @@ async def test_only_members_may_ask_and_only_for_moments() -> None:
     assert (await ask(anna, room.pk, "yesterday")).status == 400
     for far in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"):
         assert (await ask(anna, room.pk, far)).status == 200
+
+
+async def test_reply_that_only_its_thread_shows_is_no_place_to_begin_to_read() -> None:
+    anna = await make_user("anna")
+    room = await new_room(anna)
+    await store(room.pk)
+    await put(room, anna, [BEGIN, BEGIN + timedelta(days=1), BEGIN + timedelta(days=2)])
+    await Message.objects.filter(room=room, n=2).aupdate(n=None, thread=1_000)
+
+    found = await ask(anna, room.pk, (BEGIN + timedelta(hours=1)).isoformat())
+    searched = await search.search(anna.pk, "word on:2020-01-02", room.pk, 20)
+
+    assert found.body["seq"] == 1_002
+    assert [one.seq for one in searched.found] == [1_001]
