@@ -119,7 +119,7 @@ def test_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     child = int(parent.stdout.readline())
     parent.wait()
 
-    gone, alive = psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], 5)
+    gone, alive = psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], 60)
 
     assert not alive, gone
 
@@ -158,7 +158,7 @@ def test_grandchildren_end_with_their_part(tmp_path: Path) -> None:
 
     stop(program, process)
 
-    grandchild.wait(5)
+    grandchild.wait(60)
 
 
 def test_program_that_ends_at_once_is_reported_with_its_last_lines(tmp_path: Path) -> None:
