@@ -6,8 +6,8 @@ const NAME = "שרה!";
 const ISOLATED = `\u2068${NAME}\u2069`;
 
 describe.each(["en", "ru"] as const)("a name that reads from right to left, in %s", (code) => {
-	it("does not turn the sentences that hold it", () => {
-		language.choose(code);
+	it("does not turn the sentences that hold it", async () => {
+		await language.choose(code);
 		const words = t();
 
 		for (const sentence of [

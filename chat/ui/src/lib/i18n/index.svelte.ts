@@ -1,6 +1,5 @@
 import { isolated } from "../format";
 import { en, type Words } from "./en";
-import { ru } from "./ru";
 
 export type Language = "en" | "ru";
 export const LANGUAGES: { code: Language; name: string }[] = [
@@ -21,7 +20,11 @@ function withNames<T>(words: T): T {
 	return Object.fromEntries(Object.entries(words).map(([key, value]) => [key, withNames(value)])) as T;
 }
 
-const DICTIONARIES: Record<Language, Words> = { en: withNames(en), ru: withNames(ru) };
+/** English comes with the page, and stands in for what cannot be loaded. */
+const LOADERS: Record<Language, () => Promise<Words>> = {
+	en: async () => en,
+	ru: async () => (await import("./ru")).ru,
+};
 /** Django's own cookie, so that the sign-in pages follow the choice made here. */
 const COOKIE = "django_language";
 const ONE_YEAR_SECONDS = 31_536_000;
@@ -33,18 +36,30 @@ function initial(): Language {
 }
 
 class Choice {
-	code = $state<Language>(initial());
+	code = $state<Language>("en");
+	private spoken = $state.raw<Words>(withNames(en));
 	/** The words, with the reader's country for dates and times if the browser names one. */
 	words: Words = $derived({
-		...DICTIONARIES[this.code],
+		...this.spoken,
 		locale: navigator.languages.find((tag) => tag.startsWith(this.code)) ?? this.code,
 	});
 
-	choose(code: Language): void {
-		this.code = code;
+	/** Loads the words of the reader's language. Until then, and if that fails, they are English. */
+	async start(): Promise<void> {
+		await this.speak(initial()).catch(() => {});
+	}
+
+	/** Rejects, and changes nothing, if the words cannot be loaded. */
+	async choose(code: Language): Promise<void> {
+		await this.speak(code);
 		// biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is not in every browser
 		document.cookie = `${COOKIE}=${code}; path=/; max-age=${ONE_YEAR_SECONDS}; samesite=lax`;
 		document.documentElement.lang = code;
+	}
+
+	private async speak(code: Language): Promise<void> {
+		this.spoken = withNames(await LOADERS[code]());
+		this.code = code;
 	}
 }
 
