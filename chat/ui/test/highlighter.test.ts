@@ -34,31 +34,14 @@ describe("the tokens of code", () => {
 			expect(tokens[at]?.[0]).toBeGreaterThanOrEqual(tokens[at - 1]?.[1] ?? 0);
 	});
 
-	it("are found in little time, whatever the text", () => {
-		const hostile = [
-			"a".repeat(8_000),
-			"(".repeat(8_000),
-			"`${".repeat(2_600),
-			"<a ".repeat(2_600),
-			"/*".repeat(4_000),
-		];
-		for (const language of [
-			"javascript",
-			"typescript",
-			"xml",
-			"python",
-			"bash",
-			"cpp",
-			"php",
-			"swift",
-			"rust",
-		])
-			for (const text of hostile) {
-				const start = performance.now();
-				tokensOf(language, text);
-				expect(performance.now() - start, `${language}: ${text.slice(0, 9)}`).toBeLessThan(2_000);
-			}
-	});
+	// A search that backtracks without end would be stopped by the time-out of this test; the page ends its worker.
+	it.each(["javascript", "typescript", "xml", "python", "bash", "cpp", "php", "swift", "rust"])(
+		"are bounded in hostile %s",
+		(language) => {
+			for (const part of ["a", "(", "`${", "<a ", "/*"])
+				expect(tokensOf(language, part.repeat(8_000 / part.length)).length).toBeLessThanOrEqual(2_000);
+		},
+	);
 });
 
 class FakeWorker {
