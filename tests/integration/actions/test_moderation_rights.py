@@ -61,6 +61,9 @@ shard.resume        |                  x                       x
 person.create       |                  x                       x
 person.edit         |                  x                       x
 person.groups       |                  x                       x
+people_group.create |                  x                       x
+people_group.edit   |                  x                       x
+people_group.delete |                  x                       x
 """
 
 

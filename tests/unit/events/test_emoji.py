@@ -61,8 +61,9 @@ def test_what_older_versions_took_and_is_no_emoji_stays_readable() -> None:
     assert data == Reaction(target=7, emoji="\u2713")
 
 
-def test_picker_sends_canonical_forms() -> None:
-    offered = " ".join(re.findall(r'"([^"]+)"', PICKER.read_text().partition("EMOJI")[2])).split()
+def test_emoji_that_are_offered_at_first_have_canonical_forms() -> None:
+    # The others are in tests/acceptance/test_writing.py: what a build makes of the picker's data.
+    first = re.search(r'COMMON: string\[\] =\s*"([^"]+)"', PICKER.read_text())
 
-    assert len(offered) > 50
-    assert [one for one in offered if canonical(one) != one] == []
+    assert first is not None
+    assert [one for one in first[1].split() if canonical(one) != one] == []
