@@ -174,3 +174,17 @@ it("opens a message of a room beyond the list", async () => {
 	expect(shown).toHaveBeenCalledWith(77);
 	expect(location.hash).toBe("#/old/3");
 });
+
+it("asks once for a text, so that nothing takes away the pages that were added", async () => {
+	vi.useFakeTimers();
+	const { chat, search } = world(page([found(3, "lunch")], "next"));
+	const root = opened(chat, "lunch");
+	await vi.runAllTimersAsync();
+	search.mockResolvedValue(page([found(2, "lunch before")]));
+	byTestId(root, "search-more").click();
+	await vi.runAllTimersAsync();
+	vi.useRealTimers();
+
+	expect(texts(root, "search-result")).toHaveLength(2);
+	expect(search).toHaveBeenCalledTimes(2);
+});
