@@ -27,7 +27,7 @@ def chips(person: Person, text: str) -> Locator:
 
 def test_name_is_completed_shown_counted_and_listed(people: People) -> None:
     # Nobody has mentioned them yet.
-    name = said("boris").replace(" ", "-")
+    name = said("mia").replace(" ", "-")
     anna, boris = people.at_desk("anna"), people.newcomer(name)
     general = boris.page.get_by_test_id("room-item").and_(
         boris.page.locator('[data-room-slug="general"]')
