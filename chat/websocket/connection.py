@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 
 from msgspec import UNSET
 
@@ -304,14 +304,14 @@ class Connection:
             self._ask_later(frame.id, wait)
             return
         self._reads += 1
-        work: Callable[[], Coroutine[None, None, None]]
+        work: Coroutine[None, None, None]
         if isinstance(frame, Sync):
-            work = lambda: self._sync(frame)  # noqa: E731
+            work = self._sync(frame)
         elif isinstance(frame, Thread):
-            work = lambda: self._thread(frame)  # noqa: E731
+            work = self._thread(frame)
         else:
-            work = lambda: self._history(frame)  # noqa: E731
-        self._hub.spawn(self._answer_read(frame.id, frame.room, work()), "read")
+            work = self._history(frame)
+        self._hub.spawn(self._answer_read(frame.id, frame.room, work), "read")
 
     def _ask_later(self, id: str, wait_seconds: float) -> None:
         """Refuse a read. A client that asks again after the named time is not cut off for it."""
